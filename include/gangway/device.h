@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GANGWAY_DEVICE_H
+#define GANGWAY_DEVICE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <gangway/addr.h>
+#include <gangway/remote.h>
+
+/*
+ * A PCI device as a VMM sees it: regions, interrupts, DMA. A front end (vfio-user) drives it; a
+ * passed-through function and the companion implement it. Numbers are those of VFIO
+ * (linux/vfio.h), so that a front end need not translate.
+ */
+
+enum gw_region {
+	GW_REGION_BAR0 = 0,
+	GW_REGION_ROM = 6,
+	GW_REGION_CONFIG = 7,
+	GW_REGION_VGA = 8,
+	GW_NR_REGIONS = 9,
+};
+
+#define GW_REGION_F_READ	1u
+#define GW_REGION_F_WRITE	2u
+#define GW_REGION_F_MMAP	4u
+
+#define GW_MAX_MMAP_AREAS	8
+
+struct gw_region_info {
+	uint64_t size;			/* bytes; 0: no such region */
+	uint32_t flags;
+	int fd;				/* with GW_REGION_F_MMAP; stays the device's */
+	uint64_t fd_off;
+	unsigned int nr_areas;		/* what of it may be mapped; 0: all */
+	struct { uint64_t off, size; } area[GW_MAX_MMAP_AREAS];
+};
+
+enum gw_irq {
+	GW_IRQ_INTX,
+	GW_IRQ_MSI,
+	GW_IRQ_MSIX,
+	GW_IRQ_ERR,
+	GW_IRQ_REQ,
+	GW_NR_IRQS,
+};
+
+#define GW_IRQ_F_EVENTFD	1u
+#define GW_IRQ_F_MASKABLE	2u
+#define GW_IRQ_F_AUTOMASKED	4u
+#define GW_IRQ_F_NORESIZE	8u
+
+struct gw_irq_info {
+	uint32_t count;
+	uint32_t flags;
+};
+
+enum gw_irq_action { GW_IRQ_MASK, GW_IRQ_UNMASK, GW_IRQ_TRIGGER };
+enum gw_irq_data { GW_IRQ_NONE, GW_IRQ_BOOL, GW_IRQ_EVENTFD };
+
+/**
+ * struct gw_irq_set - one checked SET_IRQS
+ * @fds: with GW_IRQ_EVENTFD @count eventfds, or NULL to take them away. The device takes those it
+ *       keeps and leaves -1 in their place
+ *
+ * @index, @start and @count lie within what irq_info() says. GW_IRQ_NONE, GW_IRQ_TRIGGER and
+ * @count 0 disables the whole index.
+ */
+struct gw_irq_set {
+	enum gw_irq index;
+	enum gw_irq_action action;
+	enum gw_irq_data data;
+	uint32_t start, count;
+	const uint8_t *bools;
+	int *fds;
+};
+
+#define GW_PAGE_SIZE	4096u
+
+#define GW_PROT_READ	1
+#define GW_PROT_WRITE	2
+
+/* A run of guest memory: bytes, page aligned; iova + size may be exactly 2^64. */
+struct gw_slice {
+	gw_iova iova;			/* address the VMM maps at: GPA without a vIOMMU */
+	uint64_t size;
+	uint64_t off;			/* in the file */
+	int prot;			/* GW_PROT_*, the device's */
+};
+
+struct gw_device;
+
+/**
+ * struct gw_device_ops - what a front end asks of a device
+ *
+ * Called from one thread at a time. Return 0 or -errno; none may block on the VMM.
+ *
+ * @attach:       a VMM has connected; @remote reaches memory without a file until detach()
+ * @detach:       the VMM has gone: no DMA, no interrupts, no mappings are left on return, and the
+ *                device is as after reset. Also called after a failed attach()
+ * @region_read:  @off + @len lies inside the region and @len is at most 4096 for config, else
+ *                what the front end allows; registers are accessed in naturally aligned pieces
+ * @region_write: likewise
+ * @dma_map:      @fd -1: memory to be reached through the remote. @fd stays the caller's.
+ *                -EINVAL, -EOVERFLOW, -EEXIST overlap, -ENOSPC budget, -EACCES private memory
+ * @dma_unmap:    drop every run inside first..last; a run that is only partly inside is -EINVAL
+ *                and nothing changes. *@bytes is what was unmapped, 0 is fine
+ */
+struct gw_device_ops {
+	int (*attach)(struct gw_device *d, struct gw_remote *remote);
+	void (*detach)(struct gw_device *d);
+	void (*region_info)(struct gw_device *d, unsigned int region, struct gw_region_info *info);
+	int (*region_read)(struct gw_device *d, unsigned int region, uint64_t off, void *buf,
+			   size_t len);
+	int (*region_write)(struct gw_device *d, unsigned int region, uint64_t off,
+			    const void *buf, size_t len);
+	void (*irq_info)(struct gw_device *d, enum gw_irq index, struct gw_irq_info *info);
+	int (*irq_set)(struct gw_device *d, struct gw_irq_set *set);
+	int (*dma_map)(struct gw_device *d, const struct gw_slice *s, int fd);
+	int (*dma_unmap)(struct gw_device *d, gw_iova first, gw_iova last, uint64_t *bytes);
+	int (*reset)(struct gw_device *d);
+};
+
+/** struct gw_device - first member of each implementation's own */
+struct gw_device {
+	const struct gw_device_ops *ops;
+};
+
+#endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GANGWAY_DEXT_H
+#define GANGWAY_DEXT_H
+
+#include <stdint.h>
+
+#include <gangway/host.h>
+
+/*
+ * The dext protocol: what the driver extension's user client answers, and the client that speaks
+ * it. Every scalar is 64 bits. On macOS the connection is IOKit; elsewhere the simulated dext.
+ */
+
+enum gw_dext_selector {
+	GW_DEXT_GET_IDENTITY,		/* -> bus, dev, fn, vendor, device, class */
+	GW_DEXT_CLAIM,
+	GW_DEXT_TERMINATE,
+	GW_DEXT_ALLOC_BUFFER,		/* size, alignment -> size, flags, n, addr, len, class */
+	GW_DEXT_FREE_BUFFER,
+	GW_DEXT_REGISTER_REGION,	/* key, address, size -> n, addr, len */
+	GW_DEXT_UNREGISTER_REGION,	/* key */
+	GW_DEXT_PROBE_REGION,		/* key, offset -> the 8 bytes there */
+	GW_DEXT_CONFIG_READ,		/* offset, width -> value */
+	GW_DEXT_CONFIG_WRITE,		/* offset, width, value */
+	GW_DEXT_GET_BAR_INFO,		/* bar -> memory index, size, type */
+	GW_DEXT_MMIO_READ,		/* memory index, offset, width -> value */
+	GW_DEXT_MMIO_WRITE,		/* memory index, offset, width, value */
+	GW_DEXT_SETUP_INTERRUPTS,	/* -> vectors */
+	GW_DEXT_CHECK_INTERRUPT,	/* -> pending[4]; taken */
+	GW_DEXT_WAIT_INTERRUPT,		/* asynchronous */
+	GW_DEXT_SET_IRQ_MASK,		/* enabled[4] */
+	GW_DEXT_RESET_DEVICE,
+
+	/* gangway's own; a dext without them answers GW_IORETURN_UNSUPPORTED */
+	GW_DEXT_GET_LIMITS,		/* -> granule, bytes, maps, map bytes, segments, flags,
+					 *    first IOVA, last IOVA */
+	GW_DEXT_REGISTER_AT,		/* key, address, size, flags, IOVA -> as REGISTER_REGION */
+	GW_DEXT_REGISTER_REMOTE,	/* key, struct gw_remote *, size, flags, IOVA, remote
+					 * address -> as REGISTER_REGION; in one process only */
+	GW_DEXT_NR_SELECTORS,
+};
+
+/* flags of GW_DEXT_GET_LIMITS */
+#define GW_DEXT_LIMIT_CALLER_IOVA	1u	/* REGISTER_AT and REGISTER_REMOTE honour IOVA */
+#define GW_DEXT_LIMIT_REMOTE		2u	/* REGISTER_REMOTE works */
+
+/* flags of GW_DEXT_REGISTER_AT and GW_DEXT_REGISTER_REMOTE */
+#define GW_DEXT_REGION_READ_ONLY	1u	/* for the device */
+#define GW_DEXT_REGION_FIXED		2u	/* at the IOVA given; else the platform chooses */
+
+/*
+ * A reply to a registration carries its segment count first. One that offers room for more than
+ * one (3 + 2n output scalars) takes up to GW_MAX_SEGMENTS; a dext that cannot fit its segments
+ * into the room offered answers GW_IORETURN_NOT_ALIGNED and registers nothing.
+ */
+
+enum gw_dext_memory {
+	GW_DEXT_MEMORY_BUFFER,
+	GW_DEXT_MEMORY_BAR0,		/* 1 + BAR index, not the memory index */
+	GW_DEXT_MEMORY_IRQ_PAGE = 7,
+};
+
+#define GW_DEXT_MAP_WRITE_COMBINE	0x400u
+
+/* The interrupt page: 16 KiB, of which this much is used. */
+struct gw_dext_irq_page {
+	_Atomic uint64_t pending[GW_IRQ_WORDS];	/* dext sets, client takes */
+	_Atomic uint64_t enabled[GW_IRQ_WORDS];	/* client writes, dext reads; all ones at first */
+};
+
+/* IOReturn codes (IOKit/IOReturn.h) that the dext answers with. */
+#define GW_IORETURN_SUCCESS		0u
+#define GW_IORETURN_ERROR		0xe00002bcu
+#define GW_IORETURN_NO_MEMORY		0xe00002bdu
+#define GW_IORETURN_NO_RESOURCES	0xe00002beu
+#define GW_IORETURN_NO_DEVICE		0xe00002c0u
+#define GW_IORETURN_NOT_PRIVILEGED	0xe00002c1u
+#define GW_IORETURN_BAD_ARGUMENT	0xe00002c2u
+#define GW_IORETURN_EXCLUSIVE_ACCESS	0xe00002c5u
+#define GW_IORETURN_UNSUPPORTED		0xe00002c7u
+#define GW_IORETURN_IO_ERROR		0xe00002cau
+#define GW_IORETURN_NOT_OPEN		0xe00002cdu
+#define GW_IORETURN_STILL_OPEN		0xe00002d2u
+#define GW_IORETURN_NO_SPACE		0xe00002dbu
+#define GW_IORETURN_NOT_ALIGNED		0xe00002d0u
+#define GW_IORETURN_TIMEOUT		0xe00002d6u
+#define GW_IORETURN_NOT_READY		0xe00002d8u
+#define GW_IORETURN_ABORTED		0xe00002ebu
+#define GW_IORETURN_OVERRUN		0xe00002e8u
+#define GW_IORETURN_NOT_FOUND		0xe00002f0u
+
+struct gw_dext_map {
+	void *addr;
+	uint64_t size;
+	int fd;				/* of the memory where the system has such, else -1;
+					 * stays the connection's */
+	uint64_t fd_off;
+};
+
+struct gw_dext_conn;
+
+/**
+ * struct gw_dext_conn_ops - the five calls; results are IOReturn codes
+ * @call:       *@nr_out is the room in @out, and how much was filled on return
+ * @call_async: @done is called once, from any thread, possibly before this returns, with the
+ *              result; or this fails and it is not called. close() calls it with ABORTED
+ * @map:        @type is enum gw_dext_memory
+ * @unmap:      as mapped
+ * @close:      the dext releases all that this connection held
+ */
+struct gw_dext_conn_ops {
+	uint32_t (*call)(struct gw_dext_conn *c, uint32_t selector, const uint64_t *in,
+			 unsigned int nr_in, uint64_t *out, unsigned int *nr_out);
+	uint32_t (*call_async)(struct gw_dext_conn *c, uint32_t selector,
+			       void (*done)(void *opaque, uint32_t result), void *opaque);
+	uint32_t (*map)(struct gw_dext_conn *c, unsigned int type, uint32_t options,
+			struct gw_dext_map *map);
+	void (*unmap)(struct gw_dext_conn *c, unsigned int type, const struct gw_dext_map *map);
+	void (*close)(struct gw_dext_conn *c);
+};
+
+struct gw_dext_conn {
+	const struct gw_dext_conn_ops *ops;
+};
+
+struct gw_dext_services;
+
+/**
+ * struct gw_dext_services_ops - the dexts that can be connected to
+ * @open: connect to the @i-th. -ENOENT past the last; -ENODEV that one is gone, try the next;
+ *        @root takes the name of its root, NUL terminated
+ */
+struct gw_dext_services_ops {
+	int (*open)(struct gw_dext_services *s, unsigned int i, struct gw_dext_conn **c,
+		    char root[32]);
+};
+
+struct gw_dext_services {
+	const struct gw_dext_services_ops *ops;
+};
+
+/**
+ * gw_dext_errno() - the one errno of an IOReturn code
+ *
+ * Return: 0 for success, else -errno; -EIO for a code not known.
+ */
+int gw_dext_errno(uint32_t result);
+
+/**
+ * gw_dext_host_new() - a host whose functions are reached through dexts
+ * @services: stays the caller's; must outlive the host
+ *
+ * Functions are named "BB:DD.F", or "BB:DD.F@ROOT" where several roots have that address. Opening
+ * a function that is open shares the connection; it closes with the last.
+ *
+ * Return: 0; -ENOMEM.
+ */
+int gw_dext_host_new(struct gw_dext_services *services, struct gw_log *log,
+		     struct gw_host **host);
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GANGWAY_DMA_H
+#define GANGWAY_DMA_H
+
+#include <stdbool.h>
+
+#include <gangway/device.h>
+#include <gangway/host.h>
+
+/* One function's address space: guest memory, the plan, and what the host has mapped. */
+
+enum gw_plan { GW_PLAN_AUTO, GW_PLAN_DIRECT, GW_PLAN_WINDOW, GW_PLAN_POOL, GW_PLAN_PARAVIRT };
+
+/** gw_plan_name() - "direct", ...; static */
+const char *gw_plan_name(enum gw_plan plan);
+
+/** gw_plan_parse() - Return: 0; -EINVAL not a plan's name */
+int gw_plan_parse(const char *name, enum gw_plan *plan);
+
+/**
+ * gw_plan_choose() - what "auto" means for a function, or whether @want is possible
+ * @device_tree: the guest boots from a device tree that we write
+ * @reason:      takes one line on why, or why not
+ *
+ * Return: 0; -EOPNOTSUPP @want cannot work here.
+ */
+int gw_plan_choose(const struct gw_host_limits *limits, bool device_tree, enum gw_plan want,
+		   enum gw_plan *plan, char reason[160]);
+
+/**
+ * struct gw_window - the part of guest memory that devices reach without a copy
+ * @gpa, @iova, @size: what the guest's device tree is told
+ * @fd:                the guest's whole memory; the window's until gw_window_close()
+ */
+struct gw_window {
+	gw_gpa gpa;
+	gw_iova iova;
+	uint64_t size;
+	int fd;
+	uint64_t ram_size;
+
+	/* private */
+	struct gw_function *fn;
+	uint64_t handle;
+	void *addr;
+};
+
+/**
+ * gw_window_open() - make the guest's memory and have the host map the window
+ * @gpa:      where the guest's RAM begins
+ * @ram_size: bytes of guest RAM
+ * @size:     bytes wanted from the start of RAM; 0: as much as the budget allows
+ *
+ * Return: 0; -ENOSPC the budget refuses (logged with the numbers), -EINVAL unaligned, -ENOTUNIQ
+ * segments too small to be of use, -ENOMEM, or -errno of the host.
+ */
+int gw_window_open(struct gw_function *fn, struct gw_log *log, gw_gpa gpa, uint64_t ram_size,
+		   uint64_t size, struct gw_window *w);
+
+/** gw_window_close() - the device must be quiet; a zeroed window is fine */
+void gw_window_close(struct gw_window *w);
+
+struct gw_dma;
+
+struct gw_dma_usage {
+	uint64_t maps, bytes;		/* live at the host */
+	uint64_t peak_maps, peak_bytes;
+	uint64_t total_maps;		/* ever */
+	uint64_t runs;			/* of guest memory known */
+};
+
+/**
+ * gw_dma_new() - an address space for @fn; @fn stays the caller's and must outlive it
+ *
+ * Return: 0; -ENOMEM.
+ */
+int gw_dma_new(struct gw_function *fn, enum gw_plan plan, struct gw_log *log,
+	       struct gw_dma **dma);
+void gw_dma_free(struct gw_dma *dma);
+
+/** gw_dma_set_remote() - what reaches memory that comes without a file; NULL: nothing does */
+void gw_dma_set_remote(struct gw_dma *dma, struct gw_remote *remote);
+
+/**
+ * gw_dma_map() - learn of a run of guest memory and, under plan direct, let the device reach it
+ * @s:  the run; copied
+ * @fd: file holding the memory, or -1; stays the caller's, @dma keeps a duplicate
+ *
+ * Return: 0; -EINVAL if @s is empty or unaligned or @fd no regular file or too short, -EOVERFLOW
+ * if it wraps, -EEXIST if it overlaps, -ENOSPC over the budget, -EACCES if the memory is private
+ * to the VMM, -ENOMEM, or -errno of mmap(2) or the host. After an error @dma is unchanged.
+ */
+int gw_dma_map(struct gw_dma *dma, const struct gw_slice *s, int fd);
+
+/**
+ * gw_dma_unmap() - forget every run inside first..last
+ *
+ * Return: 0, *@bytes unmapped; -EINVAL if a run is only partly inside (nothing changes).
+ */
+int gw_dma_unmap(struct gw_dma *dma, gw_iova first, gw_iova last, uint64_t *bytes);
+
+/** gw_dma_unmap_all() - forget everything; never fails */
+void gw_dma_unmap_all(struct gw_dma *dma);
+
+void gw_dma_usage(struct gw_dma *dma, struct gw_dma_usage *usage);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GANGWAY_GUEST_H
+#define GANGWAY_GUEST_H
+
+#include <gangway/device.h>
+#include <gangway/dma.h>
+#include <gangway/host.h>
+
+/* A passed-through function as the guest sees it: a struct gw_device over a function. */
+
+struct gw_guest_function;
+
+struct gw_guest_stats {
+	uint64_t reads, writes;		/* trapped BAR accesses */
+	uint64_t config_reads, config_writes;
+	uint64_t irqs;			/* delivered to an eventfd */
+	uint64_t resets;
+};
+
+/**
+ * gw_guest_function_new() - show @fn to a guest
+ * @fn:  stays the caller's and must outlive the result; likewise @dma, its address space
+ *
+ * Sets up interrupt delivery of @fn.
+ *
+ * Return: 0; -ENOMEM, or -errno of the host.
+ */
+int gw_guest_function_new(struct gw_function *fn, struct gw_dma *dma, struct gw_log *log,
+			  struct gw_guest_function **gf);
+
+/** gw_guest_function_free() - the front end must have detached; NULL is fine */
+void gw_guest_function_free(struct gw_guest_function *gf);
+
+/** gw_guest_function_device() - what a front end serves; lives as long as @gf */
+struct gw_device *gw_guest_function_device(struct gw_guest_function *gf);
+
+void gw_guest_function_stats(struct gw_guest_function *gf, struct gw_guest_stats *stats);
+
+#endif

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GANGWAY_HOST_H
+#define GANGWAY_HOST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <gangway/addr.h>
+#include <gangway/log.h>
+#include <gangway/remote.h>
+
+/*
+ * A host is where functions come from. It lists them, opens (claims) one, and the function then
+ * offers what follows. Every host (dext, vfio, sim) fills in the same two tables.
+ *
+ * Threads: a function's operations may be called from any thread, config, register and DMA
+ * operations concurrently. reset() and close() exclude everything else; the caller sees to it.
+ */
+
+#define GW_NR_BARS	6
+#define GW_MAX_VECTORS	256
+#define GW_IRQ_WORDS	(GW_MAX_VECTORS / 64)
+#define GW_MAX_SEGMENTS	7
+
+/** What a host lets one function have; data, read once after open. */
+struct gw_host_limits {
+	uint64_t granule;		/* bytes, a power of two: unit of address and length */
+	uint64_t max_bytes;		/* mapped at one time */
+	uint64_t max_maps;		/* mappings at one time */
+	uint64_t max_map_bytes;		/* one mapping */
+	uint32_t max_segments;		/* IOVA ranges one mapping may be split into */
+	gw_iova iova_first, iova_last;	/* addresses the device can be given */
+	bool caller_iova;		/* the caller may choose the IOVA */
+	bool remote;			/* memory without a host address can be mapped */
+};
+
+/** A function as a host lists it. */
+struct gw_function_info {
+	char name[64];			/* what open() takes, e.g. "sim:0" or "00:1e.0@pcic0" */
+	char root[32];			/* name of its root; empty if the host has only one */
+	uint8_t bus, dev, fn;
+	uint16_t vendor, device;
+	uint32_t class_code;		/* 24 bits: base, sub, interface */
+};
+
+/** Type bits are those of a BAR register (PCI 3.0, 6.2.5.1). A size of 0 means no such BAR. */
+struct gw_bar_info {
+	uint64_t size;			/* bytes, a power of two */
+	bool io, is_64bit, prefetchable;
+	bool mappable;			/* map() works; else only register access */
+};
+
+/** A mapped BAR. */
+struct gw_bar_map {
+	void *addr;
+	uint64_t size;
+	int fd;				/* to hand to a VMM, or -1; stays the function's */
+	uint64_t fd_off;
+	bool write_combined;
+};
+
+/** Memory to be mapped: at @addr, or where @remote keeps it (then @remote_addr is its address). */
+struct gw_memory {
+	void *addr;
+	struct gw_remote *remote;
+	gw_iova remote_addr;
+	bool read_only;			/* for the device */
+};
+
+struct gw_segment {
+	gw_iova iova;
+	uint64_t size;
+};
+
+/** A mapping the host made. The handle is the host's own; nothing can be read from it. */
+struct gw_mapping {
+	uint64_t handle;
+	unsigned int nr_segments;
+	struct gw_segment seg[GW_MAX_SEGMENTS];
+};
+
+/** struct gw_irq_sink - told which vectors fired, from any thread; must not block */
+struct gw_irq_sink {
+	void (*fire)(struct gw_irq_sink *sink, const uint64_t pending[GW_IRQ_WORDS]);
+};
+
+struct gw_function;
+
+/**
+ * struct gw_function_ops - what an open function offers
+ *
+ * All return 0 or -errno. -ENODEV: the function is gone and stays so.
+ *
+ * @config_read:  @width 1, 2 or 4, naturally aligned, @off + @width <= 4096; -EINVAL otherwise
+ * @config_write: likewise; raw, nothing is filtered here
+ * @bar_info:     @bar 0 to 5; an absent BAR or the upper half of a 64-bit one has size 0
+ * @bar_map:      -EOPNOTSUPP if the BAR cannot be mapped; mapped once, further calls share it
+ * @bar_unmap:    undoes one bar_map()
+ * @reg_read:     @width 1, 2, 4 or 8, aligned, inside the BAR; -EINVAL otherwise
+ * @reg_write:    likewise
+ * @dma_map:      make @size bytes of @mem reachable; the memory must stay until dma_unmap().
+ *                @want, if not NULL, is the IOVA to use. -EOPNOTSUPP if @want is given and the
+ *                host chooses, or @mem is remote and the host cannot; -EINVAL unaligned or empty;
+ *                -EEXIST @want overlaps; -ENOSPC budget of bytes or mappings; -E2BIG larger than
+ *                one mapping may be; -ENOMEM; -EIO the platform failed
+ * @dma_unmap:    -ENOENT unknown handle. When it returns, the device cannot reach the memory and
+ *                no access is under way
+ * @irq_setup:    starts delivery to @sink; *@nr is the number of vectors. Once: -EBUSY
+ * @irq_mask:     vectors whose bit is clear in @enabled are dropped by the host
+ * @reset:        function level, else bus reset. DMA has stopped when it returns; mappings stay
+ * @gone:         *@fd becomes readable when the function disappears; stays the function's
+ * @close:        bus mastering off, mappings gone, then everything freed
+ */
+struct gw_function_ops {
+	int (*config_read)(struct gw_function *f, unsigned int off, unsigned int width,
+			   uint32_t *val);
+	int (*config_write)(struct gw_function *f, unsigned int off, unsigned int width,
+			    uint32_t val);
+	int (*bar_info)(struct gw_function *f, unsigned int bar, struct gw_bar_info *info);
+	int (*bar_map)(struct gw_function *f, unsigned int bar, struct gw_bar_map *map);
+	void (*bar_unmap)(struct gw_function *f, unsigned int bar);
+	int (*reg_read)(struct gw_function *f, unsigned int bar, gw_bar_off off,
+			unsigned int width, uint64_t *val);
+	int (*reg_write)(struct gw_function *f, unsigned int bar, gw_bar_off off,
+			 unsigned int width, uint64_t val);
+	int (*dma_map)(struct gw_function *f, const struct gw_memory *mem, uint64_t size,
+		       const gw_iova *want, struct gw_mapping *map);
+	int (*dma_unmap)(struct gw_function *f, uint64_t handle);
+	int (*irq_setup)(struct gw_function *f, struct gw_irq_sink *sink, unsigned int *nr);
+	int (*irq_mask)(struct gw_function *f, const uint64_t enabled[GW_IRQ_WORDS]);
+	int (*reset)(struct gw_function *f);
+	int (*gone)(struct gw_function *f, int *fd);
+	void (*close)(struct gw_function *f);
+};
+
+/** struct gw_function - an open function; first member of each host's own */
+struct gw_function {
+	const struct gw_function_ops *ops;
+	struct gw_log *log;
+	struct gw_function_info info;
+	struct gw_host_limits limits;
+};
+
+struct gw_host;
+
+/**
+ * struct gw_host_ops - what a host offers
+ * @list:  *@list is an array of *@nr functions, to be freed with free(3)
+ * @open:  claims the function called @name. -ENOENT no such function, -EBUSY claimed by another
+ *         process, -EACCES not permitted
+ * @free:  every function must be closed
+ */
+struct gw_host_ops {
+	int (*list)(struct gw_host *host, struct gw_function_info **list, size_t *nr);
+	int (*open)(struct gw_host *host, const char *name, struct gw_function **f);
+	void (*free)(struct gw_host *host);
+};
+
+/** struct gw_host - a host; first member of each kind's own */
+struct gw_host {
+	const struct gw_host_ops *ops;
+	struct gw_log *log;
+};
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "base/guard.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * How it works: each thread points guard_at at a jump buffer on its stack while it touches such
+ * memory. The handler jumps there. The handler runs with SIGBUS unblocked, so the mask need not
+ * be saved and a guarded access costs no system call.
+ */
+static _Thread_local sigjmp_buf *volatile guard_at;
+static struct sigaction guard_before;
+
+static void guard_signal(int sig, siginfo_t *info, void *context)
+{
+	if (guard_at)
+		siglongjmp(*guard_at, 1);
+	if (guard_before.sa_flags & SA_SIGINFO) {
+		guard_before.sa_sigaction(sig, info, context);
+	} else if (guard_before.sa_handler == SIG_DFL || guard_before.sa_handler == SIG_IGN) {
+		/* the fault repeats on return and then ends the process, as without us */
+		signal(sig, SIG_DFL);
+	} else {
+		guard_before.sa_handler(sig);
+	}
+}
+
+void gw_guard_install(void)
+{
+	struct sigaction sa = { .sa_sigaction = guard_signal, .sa_flags = SA_SIGINFO | SA_NODEFER };
+	struct sigaction was;
+
+	sigemptyset(&sa.sa_mask);
+	if (sigaction(SIGBUS, &sa, &was))
+		abort();	/* only for a bad signal number */
+	if (was.sa_sigaction != guard_signal)
+		guard_before = was;
+}
+
+static pthread_once_t guard_once = PTHREAD_ONCE_INIT;
+static _Atomic int guard_ready;
+
+static inline void guard_init(void)
+{
+	if (atomic_load_explicit(&guard_ready, memory_order_acquire))
+		return;
+	pthread_once(&guard_once, gw_guard_install);
+	atomic_store_explicit(&guard_ready, 1, memory_order_release);
+}
+
+/* The compiler must not move the access across the stores to guard_at. */
+#define barrier() atomic_signal_fence(memory_order_seq_cst)
+
+int gw_guard_copy(void *dst, const void *src, size_t len)
+{
+	sigjmp_buf at;
+
+	guard_init();
+	if (sigsetjmp(at, 0)) {
+		guard_at = NULL;
+		return -EFAULT;
+	}
+	guard_at = &at;
+	barrier();
+	memcpy(dst, src, len);
+	barrier();
+	guard_at = NULL;
+	return 0;
+}
+
+int gw_guard_load32(const uint32_t *src, uint32_t *val)
+{
+	sigjmp_buf at;
+
+	guard_init();
+	if (sigsetjmp(at, 0)) {
+		guard_at = NULL;
+		return -EFAULT;
+	}
+	guard_at = &at;
+	barrier();
+	*val = __atomic_load_n(src, __ATOMIC_ACQUIRE);
+	barrier();
+	guard_at = NULL;
+	return 0;
+}
+
+int gw_guard_store32(uint32_t *dst, uint32_t val)
+{
+	sigjmp_buf at;
+
+	guard_init();
+	if (sigsetjmp(at, 0)) {
+		guard_at = NULL;
+		return -EFAULT;
+	}
+	guard_at = &at;
+	barrier();
+	__atomic_store_n(dst, val, __ATOMIC_RELEASE);
+	barrier();
+	guard_at = NULL;
+	return 0;
+}
