@@ -183,3 +183,10 @@ unpack()
 	apt_prepare "$arch" fresh
 	unpack_once "$dir" "$@" || die "cannot download or unpack packages for $arch (see above)"
 }
+
+# archive DIR: write DIR as a cpio archive, everything owned by root
+archive()
+{
+	(cd "$1" && find . -mindepth 1 | sort |
+		cpio --quiet -o -H newc -R +0:+0 --reproducible)
+}
