@@ -30,16 +30,19 @@ int gw_plan_choose(const struct gw_host_limits *limits, bool device_tree, enum g
 /**
  * struct gw_window - the part of guest memory that devices reach without a copy
  * @gpa, @iova, @size: what the guest's device tree is told
- * @fd:                the guest's whole memory; the window's until gw_window_close()
+ * @fd, @fd_off:       the guest's whole memory, @ram_size bytes; the window's until
+ *                     gw_window_close(). Sealed against shrinking
  */
 struct gw_window {
 	gw_gpa gpa;
 	gw_iova iova;
 	uint64_t size;
 	int fd;
+	uint64_t fd_off;
 	uint64_t ram_size;
 
 	/* private */
+	uint64_t mapped;
 	struct gw_function *fn;
 	uint64_t handle;
 	void *addr;
@@ -51,14 +54,29 @@ struct gw_window {
  * @ram_size: bytes of guest RAM
  * @size:     bytes wanted from the start of RAM; 0: as much as the budget allows
  *
- * Return: 0; -ENOSPC the budget refuses (logged with the numbers), -EINVAL unaligned, -ENOTUNIQ
- * segments too small to be of use, -ENOMEM, or -errno of the host.
+ * A host that answers with several ranges has its largest used, if that is of use to a guest.
+ *
+ * Return: 0; -ENOSPC the budget refuses, -EINVAL unaligned or too small, -ENOTUNIQ ranges too
+ * small to be of use, -ENOMEM, or -errno of the host; logged with the numbers.
  */
 int gw_window_open(struct gw_function *fn, struct gw_log *log, gw_gpa gpa, uint64_t ram_size,
 		   uint64_t size, struct gw_window *w);
 
 /** gw_window_close() - the device must be quiet; a zeroed window is fine */
 void gw_window_close(struct gw_window *w);
+
+/**
+ * gw_fdt_add_window() - tell a guest's device tree where a window is
+ * @in:  device tree made by the VMM, file name
+ * @out: written; may be @in
+ *
+ * Sets dma-ranges of the generic PCIe host bridge (Devicetree Specification 2.3.9).
+ *
+ * Return: 0; -ENOENT no such bridge, -EINVAL not a device tree, -ENOSPC, or -errno of the files;
+ * logged.
+ */
+int gw_fdt_add_window(const char *in, const char *out, const struct gw_window *w,
+		      struct gw_log *log);
 
 struct gw_dma;
 
@@ -84,7 +102,8 @@ void gw_dma_set_remote(struct gw_dma *dma, struct gw_remote *remote);
 /**
  * gw_dma_map() - learn of a run of guest memory and, under plan direct, let the device reach it
  * @s:  the run; copied
- * @fd: file holding the memory, or -1; stays the caller's, @dma keeps a duplicate
+ * @fd: file holding the memory, or -1: the VMM keeps it, and it is reached through the remote.
+ *      Stays the caller's; @dma keeps the file mapped
  *
  * Return: 0; -EINVAL if @s is empty or unaligned or @fd no regular file or too short, -EOVERFLOW
  * if it wraps, -EEXIST if it overlaps, -ENOSPC over the budget, -EACCES if the memory is private

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <gangway/dma.h>
+
+#include "base/imap.h"
+#include "base/util.h"
+#include "dma/file.h"
+
+/*
+ * How it works: every run of guest memory that the VMM tells us about is kept in an interval map
+ * by the address the VMM gave it. Under plan direct each run is also mapped at the host, at the
+ * same address, and holds the host's handle. Under the other plans the device reaches memory by
+ * mappings made elsewhere and runs are only known.
+ */
+
+#define MAX_RUNS	65535u		/* what VMMs expect a server to take at least */
+
+struct dma_run {
+	struct gw_imap_node node;	/* by IOVA as the VMM sees it */
+	struct gw_slice slice;
+	struct gw_file *file;		/* NULL: the VMM keeps the memory */
+	bool mapped;			/* at the host, by @handle */
+	uint64_t handle;
+};
+
+struct gw_dma {
+	struct gw_function *fn;
+	enum gw_plan plan;
+	struct gw_log *log;
+
+	pthread_mutex_t lock;		/* of all below; taken before any lock of the host's */
+	struct gw_imap runs;
+	struct gw_file_list files;
+	struct gw_remote *remote;
+	struct gw_dma_usage usage;
+};
+
+int gw_dma_new(struct gw_function *fn, enum gw_plan plan, struct gw_log *log, struct gw_dma **dma)
+{
+	struct gw_dma *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return -ENOMEM;
+	d->fn = fn;
+	d->plan = plan;
+	d->log = log;
+	pthread_mutex_init(&d->lock, NULL);
+	SLIST_INIT(&d->files);
+	*dma = d;
+	return 0;
+}
+
+void gw_dma_free(struct gw_dma *dma)
+{
+	if (!dma)
+		return;
+	gw_dma_unmap_all(dma);
+	pthread_mutex_destroy(&dma->lock);
+	free(dma);
+}
+
+void gw_dma_set_remote(struct gw_dma *dma, struct gw_remote *remote)
+{
+	pthread_mutex_lock(&dma->lock);
+	dma->remote = remote;
+	pthread_mutex_unlock(&dma->lock);
+}
+
+static int slice_last(const struct gw_slice *s, uint64_t *last)
+{
+	if (!s->size || (s->iova.v | s->size | s->off) % GW_PAGE_SIZE)
+		return -EINVAL;
+	return __builtin_add_overflow(s->iova.v, s->size - 1, last) ? -EOVERFLOW : 0;
+}
+
+static int budget_check(struct gw_dma *dma, const struct gw_slice *s)
+{
+	const struct gw_host_limits *l = &dma->fn->limits;
+	const struct gw_dma_usage *u = &dma->usage;
+
+	if (u->maps >= l->max_maps) {
+		gw_log_guest(dma->log, "%s: %" PRIu64 " of %" PRIu64 " mappings are in use",
+			     dma->fn->info.name, u->maps, l->max_maps);
+		return -ENOSPC;
+	}
+	if (s->size > l->max_bytes - u->bytes) {
+		gw_log_guest(dma->log,
+			     "%s: mapping %#" PRIx64 " bytes exceeds the budget: %#" PRIx64
+			     " of %#" PRIx64 " are in use; give the guest less memory",
+			     dma->fn->info.name, s->size, u->bytes, l->max_bytes);
+		return -ENOSPC;
+	}
+	return 0;
+}
+
+/* Map a run at the host, at the caller's address. Caller holds the lock. */
+static int run_map(struct gw_dma *dma, struct dma_run *run)
+{
+	const struct gw_host_limits *l = &dma->fn->limits;
+	struct gw_memory mem = { .read_only = !(run->slice.prot & GW_PROT_WRITE) };
+	struct gw_mapping map;
+	int ret;
+
+	if (run->file) {
+		mem.addr = run->file->addr + run->slice.off;
+	} else if (dma->remote && l->remote) {
+		mem.remote = dma->remote;
+		mem.remote_addr = run->slice.iova;
+	} else {
+		return 0;	/* known, but out of the device's reach */
+	}
+	if ((run->slice.iova.v | run->slice.size) & (l->granule - 1)) {
+		gw_log_guest(dma->log,
+			     "%s: guest memory %#" PRIx64 "+%#" PRIx64 " is not in units of %#" PRIx64
+			     ", the host's smallest", dma->fn->info.name, run->slice.iova.v,
+			     run->slice.size, l->granule);
+		return -EINVAL;
+	}
+	ret = budget_check(dma, &run->slice);
+	if (ret)
+		return ret;
+	ret = dma->fn->ops->dma_map(dma->fn, &mem, run->slice.size, &run->slice.iova, &map);
+	if (ret)
+		return ret;
+	run->mapped = true;
+	run->handle = map.handle;
+	dma->usage.maps++;
+	dma->usage.total_maps++;
+	dma->usage.bytes += run->slice.size;
+	if (dma->usage.maps > dma->usage.peak_maps)
+		dma->usage.peak_maps = dma->usage.maps;
+	if (dma->usage.bytes > dma->usage.peak_bytes)
+		dma->usage.peak_bytes = dma->usage.bytes;
+	return 0;
+}
+
+/*
+ * Caller holds the lock. The device cannot reach the memory afterwards, unless the host failed:
+ * then the file stays mapped here for good, so that the addresses are not used for other things.
+ */
+static void run_remove(struct gw_dma *dma, struct dma_run *run)
+{
+	int ret = 0;
+
+	if (run->mapped) {
+		ret = dma->fn->ops->dma_unmap(dma->fn, run->handle);
+		dma->usage.maps--;
+		dma->usage.bytes -= run->slice.size;
+	}
+	gw_imap_remove(&dma->runs, &run->node);
+	if (ret && ret != -ENODEV) {
+		gw_err(dma->log, "%s: cannot unmap %#" PRIx64 "+%#" PRIx64 ": %s",
+		       dma->fn->info.name, run->slice.iova.v, run->slice.size, strerror(-ret));
+		run->file = NULL;
+	}
+	if (run->file)
+		gw_file_put(run->file);
+	free(run);
+}
+
+static int run_add(struct gw_dma *dma, const struct gw_slice *s, uint64_t last, int fd)
+{
+	struct dma_run *run;
+	int ret;
+
+	if (dma->runs.nr >= MAX_RUNS) {
+		gw_log_guest(dma->log, "%s: the VMM maps more than %u pieces of memory",
+			     dma->fn->info.name, MAX_RUNS);
+		return -ENOSPC;
+	}
+	run = calloc(1, sizeof(*run));
+	if (!run)
+		return -ENOMEM;
+	run->slice = *s;
+	run->node.first = s->iova.v;
+	run->node.last = last;
+	if (fd >= 0) {
+		ret = gw_file_get(&dma->files, fd, s->off, s->size, s->prot & GW_PROT_WRITE,
+				  dma->log, &run->file);
+		if (ret)
+			goto free_run;
+	}
+	ret = gw_imap_insert(&dma->runs, &run->node);
+	if (ret)
+		goto put_file;
+	if (dma->plan == GW_PLAN_DIRECT) {
+		ret = run_map(dma, run);
+		if (ret)
+			goto remove_run;
+	}
+	return 0;
+remove_run:
+	gw_imap_remove(&dma->runs, &run->node);
+put_file:
+	if (run->file)
+		gw_file_put(run->file);
+free_run:
+	free(run);
+	return ret;
+}
+
+int gw_dma_map(struct gw_dma *dma, const struct gw_slice *s, int fd)
+{
+	uint64_t last;
+	int ret = slice_last(s, &last);
+
+	if (ret)
+		return ret;
+	pthread_mutex_lock(&dma->lock);
+	ret = run_add(dma, s, last, fd);
+	pthread_mutex_unlock(&dma->lock);
+	return ret;
+}
+
+static struct dma_run *run_of(struct gw_imap_node *node)
+{
+	return node ? container_of(node, struct dma_run, node) : NULL;
+}
+
+/* Is the run that holds @addr cut by a range that begins, or ends before, @addr? */
+static bool cut_at(const struct gw_dma *dma, uint64_t addr)
+{
+	struct gw_imap_node *n = gw_imap_find(&dma->runs, addr);
+
+	return n && n->first != addr;
+}
+
+int gw_dma_unmap(struct gw_dma *dma, gw_iova first, gw_iova last, uint64_t *bytes)
+{
+	struct gw_imap_node *n, *next;
+	int ret = 0;
+
+	*bytes = 0;
+	if (first.v > last.v)
+		return -EINVAL;
+	pthread_mutex_lock(&dma->lock);
+	if (cut_at(dma, first.v) || (last.v != UINT64_MAX && cut_at(dma, last.v + 1))) {
+		ret = -EINVAL;
+		goto unlock;
+	}
+	for (n = gw_imap_from(&dma->runs, first.v); n && n->first <= last.v; n = next) {
+		next = gw_imap_next(n);
+		*bytes += run_of(n)->slice.size;
+		run_remove(dma, run_of(n));
+	}
+unlock:
+	pthread_mutex_unlock(&dma->lock);
+	return ret;
+}
+
+void gw_dma_unmap_all(struct gw_dma *dma)
+{
+	struct gw_imap_node *n;
+
+	pthread_mutex_lock(&dma->lock);
+	while ((n = gw_imap_from(&dma->runs, 0)))
+		run_remove(dma, run_of(n));
+	gw_file_drop_idle(&dma->files);
+	pthread_mutex_unlock(&dma->lock);
+}
+
+void gw_dma_usage(struct gw_dma *dma, struct gw_dma_usage *usage)
+{
+	pthread_mutex_lock(&dma->lock);
+	*usage = dma->usage;
+	usage->runs = dma->runs.nr;
+	pthread_mutex_unlock(&dma->lock);
+}

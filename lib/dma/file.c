@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "dma/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+static struct gw_file *file_find(struct gw_file_list *files, const struct stat *st, uint64_t end,
+				 bool writable)
+{
+	struct gw_file *f;
+
+	SLIST_FOREACH(f, files, link) {
+		if (f->dev == st->st_dev && f->ino == st->st_ino && f->size >= end &&
+		    f->writable >= writable)
+			return f;
+	}
+	return NULL;
+}
+
+#define MAX_IDLE	8u
+
+/* A client that hands over ever new files must not make us keep them all. */
+static void file_limit_idle(struct gw_file_list *files)
+{
+	struct gw_file *f;
+	unsigned int idle = 0;
+
+	SLIST_FOREACH(f, files, link)
+		idle += !f->users;
+	if (idle >= MAX_IDLE)
+		gw_file_drop_idle(files);
+}
+
+static int file_map(struct gw_file_list *files, int fd, const struct stat *st,
+		    struct gw_file **file)
+{
+	int mode = fcntl(fd, F_GETFL);
+	struct gw_file *f;
+	void *addr;
+
+	if (mode < 0)
+		return -errno;
+	file_limit_idle(files);
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return -ENOMEM;
+	f->writable = (mode & O_ACCMODE) == O_RDWR;
+	addr = mmap(NULL, (size_t)st->st_size, PROT_READ | (f->writable ? PROT_WRITE : 0),
+		    MAP_SHARED, fd, 0);
+	if (addr == MAP_FAILED) {
+		int ret = -errno;
+
+		free(f);
+		return ret;
+	}
+	madvise(addr, (size_t)st->st_size, MADV_DONTDUMP);
+	f->dev = st->st_dev;
+	f->ino = st->st_ino;
+	f->addr = addr;
+	f->size = (uint64_t)st->st_size;
+	SLIST_INSERT_HEAD(files, f, link);
+	*file = f;
+	return 0;
+}
+
+int gw_file_get(struct gw_file_list *files, int fd, uint64_t off, uint64_t size, bool writable,
+		struct gw_log *log, struct gw_file **file)
+{
+	struct stat st;
+	uint64_t end;
+	int ret;
+
+	if (__builtin_add_overflow(off, size, &end))
+		return -EOVERFLOW;
+	if (fstat(fd, &st))
+		return -errno;
+	if (!S_ISREG(st.st_mode)) {
+		gw_log_guest(log, "guest memory: descriptor is not a regular file");
+		return -EINVAL;
+	}
+	if (end > (uint64_t)st.st_size) {
+		gw_log_guest(log,
+			     "guest memory: %#" PRIx64 " bytes at offset %#" PRIx64
+			     " reach past the end of a file of %#" PRIx64 " bytes",
+			     size, off, (uint64_t)st.st_size);
+		return -EINVAL;
+	}
+	*file = file_find(files, &st, end, writable);
+	if (!*file) {
+		ret = file_map(files, fd, &st, file);
+		if (ret)
+			return ret;
+	}
+	if (writable && !(*file)->writable) {
+		gw_log_guest(log, "guest memory: the device may write, the file is read-only");
+		return -EACCES;
+	}
+	(*file)->users++;
+	return 0;
+}
+
+void gw_file_put(struct gw_file *file)
+{
+	file->users--;
+}
+
+void gw_file_drop_idle(struct gw_file_list *files)
+{
+	struct gw_file *f, *next;
+
+	SLIST_FOREACH_SAFE(f, files, link, next) {
+		if (f->users)
+			continue;
+		SLIST_REMOVE(files, f, gw_file, link);
+		munmap(f->addr, f->size);
+		free(f);
+	}
+}
