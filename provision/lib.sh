@@ -67,17 +67,20 @@ work_dir()
 	trap 'exit 143' TERM HUP
 }
 
-# mirrors: the Debian mirrors this machine's own apt uses, likeliest first
+# mirrors: the mirrors this machine's own apt uses, Debian's first. Until "apt-get update" was run
+# for the first time, apt does not know which those are; then they are in the order of its files.
 mirrors()
 {
 	if [ -n "${GANGWAY_MIRROR-}" ]; then
 		echo "$GANGWAY_MIRROR"
 		return
 	fi
-	# shellcheck disable=SC2016  # the fields are apt's, not the shell's
-	APT_CONFIG='' apt-get indextargets --format '$(COMPONENT) $(RELEASE) $(REPO_URI)' \
-		'Created-By: Packages' 2> /dev/null |
-		awk '$1 == "main" && $2 !~ /security/ && !seen[$3]++ { print $3 }'
+	# shellcheck disable=SC2016  # the field is apt's, not the shell's
+	{
+		APT_CONFIG='' apt-get indextargets --format '$(REPO_URI)' \
+			'Origin: Debian' 'Component: main'
+		APT_CONFIG='' apt-get --print-uris update | sed -n "s/^'\(.*\)dists\/.*/\1/p"
+	} 2> /dev/null | awk '!/security/ && !seen[$0]++'
 }
 
 # apt_configure ARCH MIRROR: write the private configuration
