@@ -107,3 +107,68 @@ int gw_guard_store32(uint32_t *dst, uint32_t val)
 	guard_at = NULL;
 	return 0;
 }
+
+static uint64_t reg_load(const volatile void *src, unsigned int width)
+{
+	switch (width) {
+	case 1:
+		return *(const volatile uint8_t *)src;
+	case 2:
+		return *(const volatile uint16_t *)src;
+	case 4:
+		return *(const volatile uint32_t *)src;
+	default:
+		return *(const volatile uint64_t *)src;
+	}
+}
+
+static void reg_store(volatile void *dst, unsigned int width, uint64_t val)
+{
+	switch (width) {
+	case 1:
+		*(volatile uint8_t *)dst = (uint8_t)val;
+		break;
+	case 2:
+		*(volatile uint16_t *)dst = (uint16_t)val;
+		break;
+	case 4:
+		*(volatile uint32_t *)dst = (uint32_t)val;
+		break;
+	default:
+		*(volatile uint64_t *)dst = val;
+	}
+}
+
+int gw_guard_reg_read(const volatile void *src, unsigned int width, uint64_t *val)
+{
+	sigjmp_buf at;
+
+	guard_init();
+	if (sigsetjmp(at, 0)) {
+		guard_at = NULL;
+		return -EFAULT;
+	}
+	guard_at = &at;
+	barrier();
+	*val = reg_load(src, width);
+	barrier();
+	guard_at = NULL;
+	return 0;
+}
+
+int gw_guard_reg_write(volatile void *dst, unsigned int width, uint64_t val)
+{
+	sigjmp_buf at;
+
+	guard_init();
+	if (sigsetjmp(at, 0)) {
+		guard_at = NULL;
+		return -EFAULT;
+	}
+	guard_at = &at;
+	barrier();
+	reg_store(dst, width, val);
+	barrier();
+	guard_at = NULL;
+	return 0;
+}

@@ -23,4 +23,15 @@ int gw_guard_load32(const uint32_t *src, uint32_t *val);
 /** gw_guard_store32() - one aligned store with release order. Return: 0; -EFAULT */
 int gw_guard_store32(uint32_t *dst, uint32_t val);
 
+/**
+ * gw_guard_reg_read() - one load of exactly @width bytes, as a device register wants it
+ * @width: 1, 2, 4 or 8; @src is aligned to it
+ *
+ * Return: 0; -EFAULT.
+ */
+int gw_guard_reg_read(const volatile void *src, unsigned int width, uint64_t *val);
+
+/** gw_guard_reg_write() - one store of exactly @width bytes. Return: 0; -EFAULT */
+int gw_guard_reg_write(volatile void *dst, unsigned int width, uint64_t val);
+
 #endif

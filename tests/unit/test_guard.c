@@ -20,6 +20,7 @@ static void memory_that_shrank_is_an_error(void **state)
 {
 	int fd = memfd_create("shrinks", MFD_CLOEXEC);
 	char buf[64] = { 0 };
+	uint64_t reg;
 	uint32_t v;
 	char *p;
 
@@ -35,6 +36,10 @@ static void memory_that_shrank_is_an_error(void **state)
 		assert_int_equal(gw_guard_copy(p + 4096, buf, sizeof(buf)), -EFAULT);
 		assert_int_equal(gw_guard_load32((uint32_t *)(p + 4096), &v), -EFAULT);
 		assert_int_equal(gw_guard_store32((uint32_t *)(p + 4096), 1), -EFAULT);
+		for (unsigned int width = 1; width <= 8; width *= 2) {
+			assert_int_equal(gw_guard_reg_read(p + 4096, width, &reg), -EFAULT);
+			assert_int_equal(gw_guard_reg_write(p + 4096, width, 1), -EFAULT);
+		}
 		assert_int_equal(gw_guard_copy(buf, p, sizeof(buf)), 0);
 	}
 	assert_int_equal(gw_guard_store32((uint32_t *)p, 77), 0);
@@ -44,11 +49,27 @@ static void memory_that_shrank_is_an_error(void **state)
 	close(fd);
 }
 
+static void a_register_access_touches_its_width_only(void **state)
+{
+	_Alignas(8) uint8_t mem[16];
+	uint64_t v;
+
+	for (unsigned int width = 1; width <= 8; width *= 2) {
+		memset(mem, 0xaa, sizeof(mem));
+		assert_int_equal(gw_guard_reg_write(mem, width, 0x8877665544332211), 0);
+		assert_int_equal(mem[width - 1], 0x11 * width);
+		assert_int_equal(mem[width], 0xaa);
+		assert_int_equal(gw_guard_reg_read(mem, width, &v), 0);
+		assert_true(v == 0x8877665544332211 << (64 - 8 * width) >> (64 - 8 * width));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_copy_moves_the_bytes),
 		cmocka_unit_test(memory_that_shrank_is_an_error),
+		cmocka_unit_test(a_register_access_touches_its_width_only),
 	};
 
 	return cmocka_run_group_tests_name("guard", tests, NULL, NULL);
