@@ -27,6 +27,8 @@ int gw_plan_parse(const char *name, enum gw_plan *plan);
 int gw_plan_choose(const struct gw_host_limits *limits, bool device_tree, enum gw_plan want,
 		   enum gw_plan *plan, char reason[160]);
 
+#define GW_MAX_WINDOW_USERS	8
+
 /**
  * struct gw_window - the part of guest memory that devices reach without a copy
  * @gpa, @iova, @size: what the guest's device tree is told
@@ -43,9 +45,12 @@ struct gw_window {
 
 	/* private */
 	uint64_t mapped;
-	struct gw_function *fn;
-	uint64_t handle;
 	void *addr;
+	unsigned int nr_users;
+	struct gw_window_user {
+		struct gw_function *fn;
+		uint64_t handle;
+	} user[GW_MAX_WINDOW_USERS];
 };
 
 /**
@@ -62,7 +67,18 @@ struct gw_window {
 int gw_window_open(struct gw_function *fn, struct gw_log *log, gw_gpa gpa, uint64_t ram_size,
 		   uint64_t size, struct gw_window *w);
 
-/** gw_window_close() - the device must be quiet; a zeroed window is fine */
+/**
+ * gw_window_share() - have another function's host map the same window
+ *
+ * Functions behind one host bridge are described by one property, so all must reach the window
+ * at the same address.
+ *
+ * Return: 0; -EADDRNOTAVAIL the host chose another address, -ENOSPC too many functions or over the
+ * budget, or -errno of the host; logged. Nothing has changed after an error.
+ */
+int gw_window_share(struct gw_window *w, struct gw_function *fn, struct gw_log *log);
+
+/** gw_window_close() - the devices must be quiet; a zeroed window is fine */
 void gw_window_close(struct gw_window *w);
 
 /**

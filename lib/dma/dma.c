@@ -61,6 +61,7 @@ void gw_dma_free(struct gw_dma *dma)
 	if (!dma)
 		return;
 	gw_dma_unmap_all(dma);
+	gw_file_abandon(&dma->files);
 	pthread_mutex_destroy(&dma->lock);
 	free(dma);
 }

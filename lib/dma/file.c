@@ -120,3 +120,13 @@ void gw_file_drop_idle(struct gw_file_list *files)
 		free(f);
 	}
 }
+
+void gw_file_abandon(struct gw_file_list *files)
+{
+	struct gw_file *f;
+
+	while ((f = SLIST_FIRST(files))) {
+		SLIST_REMOVE_HEAD(files, link);
+		free(f);
+	}
+}

@@ -44,4 +44,7 @@ void gw_file_put(struct gw_file *file);
 /** gw_file_drop_idle() - unmap the files that nobody uses */
 void gw_file_drop_idle(struct gw_file_list *files);
 
+/** gw_file_abandon() - free what is left of the list; what is in use stays mapped for good */
+void gw_file_abandon(struct gw_file_list *files);
+
 #endif

@@ -66,30 +66,45 @@ close_fd:
 	return ret;
 }
 
-/* The largest range becomes the window; it begins @off bytes into what was mapped. */
-static int window_take_largest(struct gw_window *w, const struct gw_mapping *map,
-			       struct gw_log *log)
+/* The largest range becomes the window; it begins @fd_off bytes into what was mapped. */
+static void largest_range(const struct gw_mapping *map, struct gw_segment *best, uint64_t *fd_off)
 {
 	uint64_t off = 0;
 
-	w->size = 0;
+	best->size = 0;
 	for (unsigned int i = 0; i < map->nr_segments; i++) {
-		if (map->seg[i].size > w->size) {
-			w->size = map->seg[i].size;
-			w->iova = map->seg[i].iova;
-			w->fd_off = off;
+		if (map->seg[i].size > best->size) {
+			*best = map->seg[i];
+			*fd_off = off;
 		}
 		off += map->seg[i].size;
 	}
-	if (map->nr_segments > 1)
-		gw_warn(log, "%s: the host split the window of %" PRIu64 " MiB into %u ranges; using "
-			"the largest, %" PRIu64 " MiB", w->fn->info.name, off >> 20,
-			map->nr_segments, w->size >> 20);
-	if (w->size < WINDOW_MIN) {
-		gw_err(log, "%s: the largest range has %" PRIu64 " MiB, a guest needs %" PRIu64,
-		       w->fn->info.name, w->size >> 20, (uint64_t)WINDOW_MIN >> 20);
-		return -ENOTUNIQ;
+}
+
+static int map_at_host(struct gw_window *w, struct gw_function *fn, struct gw_log *log,
+		       struct gw_segment *range, uint64_t *fd_off)
+{
+	struct gw_memory mem = { .addr = w->addr };
+	struct gw_mapping map;
+	int ret;
+
+	if (w->nr_users == GW_MAX_WINDOW_USERS) {
+		gw_err(log, "%s: at most %d functions share a window", fn->info.name,
+		       GW_MAX_WINDOW_USERS);
+		return -ENOSPC;
 	}
+	ret = fn->ops->dma_map(fn, &mem, w->mapped, NULL, &map);
+	if (ret) {
+		gw_err(log, "%s: the host cannot map a window of %" PRIu64 " MiB: %s",
+		       fn->info.name, w->mapped >> 20, strerror(-ret));
+		return ret;
+	}
+	w->user[w->nr_users++] = (struct gw_window_user){ .fn = fn, .handle = map.handle };
+	largest_range(&map, range, fd_off);
+	if (map.nr_segments > 1)
+		gw_warn(log, "%s: the host split the window of %" PRIu64 " MiB into %u ranges; the "
+			"largest has %" PRIu64 " MiB", fn->info.name, w->mapped >> 20,
+			map.nr_segments, range->size >> 20);
 	return 0;
 }
 
@@ -103,11 +118,33 @@ static int window_finish_file(struct gw_window *w)
 	return 0;
 }
 
+static int window_memory(struct gw_window *w, struct gw_log *log)
+{
+	int ret;
+
+	w->fd = memory_file(w->ram_size);
+	if (w->fd < 0) {
+		ret = w->fd;
+		goto fail;
+	}
+	w->addr = mmap(NULL, w->mapped, PROT_READ | PROT_WRITE, MAP_SHARED, w->fd, 0);
+	if (w->addr == MAP_FAILED) {
+		ret = -errno;
+		close(w->fd);
+		goto fail;
+	}
+	madvise(w->addr, w->mapped, MADV_DONTDUMP);
+	return 0;
+fail:
+	gw_err(log, "cannot make %" PRIu64 " MiB of guest memory: %s", w->ram_size >> 20,
+	       strerror(-ret));
+	return ret;
+}
+
 int gw_window_open(struct gw_function *fn, struct gw_log *log, gw_gpa gpa, uint64_t ram_size,
 		   uint64_t size, struct gw_window *w)
 {
-	struct gw_memory mem = { 0 };
-	struct gw_mapping map;
+	struct gw_segment range;
 	int ret;
 
 	memset(w, 0, sizeof(*w));
@@ -116,50 +153,66 @@ int gw_window_open(struct gw_function *fn, struct gw_log *log, gw_gpa gpa, uint6
 		return ret;
 	w->gpa = gpa;
 	w->ram_size = ram_size;
-	w->fn = fn;
-	w->fd = memory_file(ram_size);
-	if (w->fd < 0) {
-		gw_err(log, "cannot make %" PRIu64 " MiB of guest memory: %s", ram_size >> 20,
-		       strerror(-w->fd));
-		return w->fd;
-	}
 	w->mapped = size;
-	w->addr = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, w->fd, 0);
-	if (w->addr == MAP_FAILED) {
-		ret = -errno;
-		goto close_fd;
-	}
-	madvise(w->addr, size, MADV_DONTDUMP);
-	mem.addr = w->addr;
-	ret = fn->ops->dma_map(fn, &mem, size, NULL, &map);
-	if (ret) {
-		gw_err(log, "%s: the host cannot map a window of %" PRIu64 " MiB: %s",
-		       fn->info.name, size >> 20, strerror(-ret));
-		goto unmap_memory;
-	}
-	w->handle = map.handle;
-	ret = window_take_largest(w, &map, log);
-	if (!ret)
-		ret = window_finish_file(w);
+	ret = window_memory(w, log);
 	if (ret)
-		goto unmap_host;
+		goto clear;
+	ret = map_at_host(w, fn, log, &range, &w->fd_off);
+	if (ret)
+		goto close_window;
+	w->iova = range.iova;
+	w->size = range.size;
+	if (w->size < WINDOW_MIN) {
+		gw_err(log, "%s: the largest range has %" PRIu64 " MiB, a guest needs %" PRIu64,
+		       fn->info.name, w->size >> 20, (uint64_t)WINDOW_MIN >> 20);
+		ret = -ENOTUNIQ;
+		goto close_window;
+	}
+	ret = window_finish_file(w);
+	if (ret) {
+		gw_err(log, "cannot seal guest memory: %s", strerror(-ret));
+		goto close_window;
+	}
 	return 0;
-unmap_host:
-	fn->ops->dma_unmap(fn, w->handle);
-unmap_memory:
-	munmap(w->addr, w->mapped);
-close_fd:
-	close(w->fd);
+close_window:
+	gw_window_close(w);
+clear:
 	memset(w, 0, sizeof(*w));
 	return ret;
 }
 
+int gw_window_share(struct gw_window *w, struct gw_function *fn, struct gw_log *log)
+{
+	struct gw_segment range;
+	uint64_t fd_off;
+	int ret = map_at_host(w, fn, log, &range, &fd_off);
+
+	if (ret)
+		return ret;
+	if (range.iova.v == w->iova.v && range.size == w->size && fd_off == w->fd_off)
+		return 0;
+	gw_err(log, "%s: the host puts the window at %#" PRIx64 ", but at %#" PRIx64
+	       " for %s; functions behind one host bridge need the same address", fn->info.name,
+	       range.iova.v, w->iova.v, w->user[0].fn->info.name);
+	gw_hint(log, "pass one function through to each guest");
+	w->nr_users--;
+	fn->ops->dma_unmap(fn, w->user[w->nr_users].handle);
+	return -EADDRNOTAVAIL;
+}
+
 void gw_window_close(struct gw_window *w)
 {
-	if (!w->fn)
+	bool reachable = false;
+
+	if (!w->addr)
 		return;
-	/* if the host fails to unmap, the memory stays: the device may still reach it */
-	if (!w->fn->ops->dma_unmap(w->fn, w->handle))
+	for (unsigned int i = 0; i < w->nr_users; i++) {
+		struct gw_function *fn = w->user[i].fn;
+
+		reachable |= fn->ops->dma_unmap(fn, w->user[i].handle) != 0;
+	}
+	/* where the host failed to unmap, the device may still reach the memory: keep it */
+	if (!reachable)
 		munmap(w->addr, w->mapped);
 	close(w->fd);
 	memset(w, 0, sizeof(*w));

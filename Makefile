@@ -1,0 +1,40 @@
+# The commands a newcomer needs. Each installs what is missing (as root, else it says what to
+# install) and can be repeated.
+
+BUILD ?= build
+MESON_OPTIONS ?=
+SECONDS_EACH ?= 60
+
+.PHONY: all demo check bench fuzz clean
+
+all: $(BUILD)/build.ninja
+	ninja -C $(BUILD)
+
+$(BUILD)/build.ninja:
+	@provision/packages build
+	meson setup --buildtype=release $(MESON_OPTIONS) $(BUILD)
+
+## A Linux guest works on a simulated NVMe disk that is passed through to it.
+demo:
+	@provision/packages demo
+	@$(MAKE) --no-print-directory all
+	@tests/demo $(BUILD)
+
+## Everything that a change must pass.
+check:
+	@provision/packages test
+	@tests/check
+
+## gangway beside its peers, one table.
+bench:
+	@provision/packages bench
+	@$(MAKE) --no-print-directory all
+	@bench/run $(BUILD)
+
+## Fuzz every target for SECONDS_EACH seconds (default 60).
+fuzz:
+	@provision/packages fuzz
+	@tests/fuzz/run $(SECONDS_EACH)
+
+clean:
+	rm -rf build build-*

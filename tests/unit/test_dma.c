@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "unit.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <gangway/dma.h>
+
+#include "base/util.h"
+
+/* A host that takes the caller's addresses and remembers what is mapped. */
+
+#define MAX_MAPS	64
+#define MiB		(1ull << 20)
+
+struct fake {
+	struct gw_function fn;
+	struct { uint64_t iova, size, handle; const uint8_t *addr; bool ro, remote; } map[MAX_MAPS];
+	unsigned int nr;
+	uint64_t next;
+	int fail_map, fail_unmap;
+	unsigned int split;		/* segments of a mapping whose address the host chooses */
+};
+
+static int fake_map(struct gw_function *fn, const struct gw_memory *mem, uint64_t size,
+		    const gw_iova *want, struct gw_mapping *map)
+{
+	struct fake *f = container_of(fn, struct fake, fn);
+	uint64_t iova = want ? want->v : 0x8000000000ull, part;
+
+	if (f->fail_map)
+		return f->fail_map;
+	assert_true(f->nr < MAX_MAPS);
+	map->handle = ++f->next;
+	map->nr_segments = want ? 1 : f->split;
+	/* uneven: the last range is the largest */
+	part = size / (map->nr_segments + 1);
+	for (unsigned int i = 0; i < map->nr_segments; i++) {
+		map->seg[i].iova.v = iova;
+		map->seg[i].size = i + 1 < map->nr_segments ? part :
+				   size - part * (map->nr_segments - 1);
+		iova += map->seg[i].size + 0x10000;
+	}
+	f->map[f->nr].iova = map->seg[0].iova.v;
+	f->map[f->nr].size = size;
+	f->map[f->nr].addr = mem->addr;
+	f->map[f->nr].ro = mem->read_only;
+	f->map[f->nr].remote = mem->remote != NULL;
+	f->map[f->nr++].handle = map->handle;
+	return 0;
+}
+
+static int fake_unmap(struct gw_function *fn, uint64_t handle)
+{
+	struct fake *f = container_of(fn, struct fake, fn);
+
+	if (f->fail_unmap)
+		return f->fail_unmap;
+	for (unsigned int i = 0; i < f->nr; i++) {
+		if (f->map[i].handle != handle)
+			continue;
+		f->map[i] = f->map[--f->nr];
+		return 0;
+	}
+	return -ENOENT;
+}
+
+static const struct gw_function_ops fake_ops = { .dma_map = fake_map, .dma_unmap = fake_unmap };
+
+struct env {
+	struct fake fake;
+	struct gw_dma *dma;
+	int mem;
+};
+
+static int env_new(void **state, enum gw_plan plan)
+{
+	struct env *e = calloc(1, sizeof(*e));
+
+	e->fake.fn.ops = &fake_ops;
+	e->fake.split = 1;
+	strcpy(e->fake.fn.info.name, "fake");
+	e->fake.fn.limits = (struct gw_host_limits){ .granule = 4096, .max_bytes = 1024 * MiB,
+		.max_maps = 16, .max_map_bytes = 1024 * MiB, .max_segments = 7, .caller_iova = true,
+		.iova_last.v = UINT64_MAX };
+	e->mem = memfd_create("mem", MFD_CLOEXEC);
+	assert_int_equal(ftruncate(e->mem, 64 * MiB), 0);
+	assert_int_equal(gw_dma_new(&e->fake.fn, plan, NULL, &e->dma), 0);
+	*state = e;
+	return 0;
+}
+
+static int setup_direct(void **state)
+{
+	return env_new(state, GW_PLAN_DIRECT);
+}
+
+static int setup_window(void **state)
+{
+	return env_new(state, GW_PLAN_WINDOW);
+}
+
+static int teardown(void **state)
+{
+	struct env *e = *state;
+
+	e->fake.fail_unmap = 0;
+	gw_dma_free(e->dma);
+	assert_int_equal(e->fake.nr, 0);
+	close(e->mem);
+	free(e);
+	return 0;
+}
+
+#define RW (GW_PROT_READ | GW_PROT_WRITE)
+
+static void map_may_end_at_the_top_but_not_wrap(void **state)
+{
+	struct env *e = *state;
+	struct gw_slice s = { .iova.v = 0 - 4096ull, .size = 8192, .prot = RW };
+
+	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), -EOVERFLOW);
+	s.size = 4096;
+	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), 0);
+	assert_int_equal(e->fake.nr, 1);
+	assert_true(e->fake.map[0].iova == s.iova.v);
+}
+
+static void bad_slices_are_refused_and_change_nothing(void **state)
+{
+	struct env *e = *state;
+	static const struct { struct gw_slice s; int ret; } bad[] = {
+		{ { .iova.v = 0, .size = 0, .prot = RW }, -EINVAL },
+		{ { .iova.v = 1, .size = 4096, .prot = RW }, -EINVAL },
+		{ { .iova.v = 0, .size = 4097, .prot = RW }, -EINVAL },
+		{ { .iova.v = 0, .size = 4096, .off = 5, .prot = RW }, -EINVAL },
+		{ { .iova.v = 0, .size = 65 * MiB, .prot = RW }, -EINVAL },
+		{ { .iova.v = 0, .size = 4096, .off = 64 * MiB, .prot = RW }, -EINVAL },
+		{ { .iova.v = 0, .size = 8192, .off = 0 - 4096ull, .prot = RW }, -EOVERFLOW },
+	};
+	struct gw_dma_usage u;
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(gw_dma_map(e->dma, &bad[i].s, e->mem), bad[i].ret);
+	gw_dma_usage(e->dma, &u);
+	assert_int_equal(u.runs, 0);
+	assert_int_equal(u.total_maps, 0);
+}
+
+static void only_regular_files_hold_guest_memory(void **state)
+{
+	struct env *e = *state;
+	struct gw_slice s = { .size = 4096, .prot = RW };
+	int fds[2], ro;
+	char path[64];
+
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(gw_dma_map(e->dma, &s, fds[0]), -EINVAL);
+	close(fds[0]);
+	close(fds[1]);
+	fds[0] = open("/dev/null", O_RDWR);
+	assert_int_equal(gw_dma_map(e->dma, &s, fds[0]), -EINVAL);
+	close(fds[0]);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", e->mem);
+	ro = open(path, O_RDONLY);
+	assert_true(ro >= 0);
+	assert_int_equal(gw_dma_map(e->dma, &s, ro), -EACCES);
+	s.prot = GW_PROT_READ;
+	assert_int_equal(gw_dma_map(e->dma, &s, ro), 0);
+	assert_true(e->fake.map[0].ro);
+	close(ro);
+}
+
+static void overlap_is_refused(void **state)
+{
+	struct env *e = *state;
+	struct gw_slice s = { .iova.v = 16 * MiB, .size = MiB, .prot = RW };
+
+	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), 0);
+	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), -EEXIST);
+	s.iova.v += MiB - 4096;
+	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), -EEXIST);
+	assert_int_equal(e->fake.nr, 1);
+}
+
+static void an_unmap_drops_what_is_inside_and_cuts_nothing(void **state)
+{
+	struct env *e = *state;
+	struct gw_slice s = { .size = MiB, .prot = RW };
+	uint64_t bytes;
+
+	for (s.iova.v = 0; s.iova.v < 4 * MiB; s.iova.v += MiB)
+		assert_int_equal(gw_dma_map(e->dma, &s, e->mem), 0);
+	/* cuts the first, or the last */
+	assert_int_equal(gw_dma_unmap(e->dma, (gw_iova){ 4096 }, (gw_iova){ 4 * MiB - 1 }, &bytes),
+			 -EINVAL);
+	assert_int_equal(gw_dma_unmap(e->dma, (gw_iova){ 0 }, (gw_iova){ 4096 }, &bytes), -EINVAL);
+	assert_int_equal(e->fake.nr, 4);
+	/* a range larger than what it holds, as QEMU sends with a vIOMMU */
+	assert_int_equal(gw_dma_unmap(e->dma, (gw_iova){ MiB }, (gw_iova){ 3 * MiB - 1 }, &bytes), 0);
+	assert_int_equal(bytes, 2 * MiB);
+	assert_int_equal(gw_dma_unmap(e->dma, (gw_iova){ MiB }, (gw_iova){ 3 * MiB - 1 }, &bytes), 0);
+	assert_int_equal(bytes, 0);
+	assert_int_equal(gw_dma_unmap(e->dma, (gw_iova){ 0 }, (gw_iova){ UINT64_MAX }, &bytes), 0);
+	assert_int_equal(bytes, 2 * MiB);
+	assert_int_equal(e->fake.nr, 0);
+	assert_int_equal(gw_dma_unmap(e->dma, (gw_iova){ 2 }, (gw_iova){ 1 }, &bytes), -EINVAL);
+}
+
+/* Firmware does this some twenty times; the file must not be mapped anew each time. */
+static void remaps_of_one_file_reuse_its_mapping(void **state)
+{
+	struct env *e = *state;
+	struct gw_slice s = { .size = 32 * MiB, .off = 4096, .prot = RW };
+	const uint8_t *first = NULL;
+	uint64_t bytes;
+
+	for (int i = 0; i < 25; i++) {
+		int again = fcntl(e->mem, F_DUPFD_CLOEXEC, 0);
+
+		assert_int_equal(gw_dma_map(e->dma, &s, again), 0);
+		close(again);
+		if (!first)
+			first = e->fake.map[0].addr;
+		assert_ptr_equal(e->fake.map[0].addr, first);
+		assert_int_equal(gw_dma_unmap(e->dma, (gw_iova){ 0 }, (gw_iova){ UINT64_MAX }, &bytes), 0);
+	}
+}
+
+static void the_budget_is_checked_before_the_host_is_asked(void **state)
+{
+	struct env *e = *state;
+	struct gw_slice s = { .size = MiB, .prot = RW };
+	uint64_t bytes;
+
+	for (int i = 0; i < 16; i++, s.iova.v += MiB)
+		assert_int_equal(gw_dma_map(e->dma, &s, e->mem), 0);
+	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), -ENOSPC);
+	assert_int_equal(e->fake.nr, 16);
+	assert_int_equal(gw_dma_unmap(e->dma, (gw_iova){ 0 }, (gw_iova){ MiB - 1 }, &bytes), 0);
+	e->fake.fn.limits.max_bytes = 15 * MiB + 4096;
+	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), -ENOSPC);
+	s.size = 4096;
+	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), 0);
+}
+
+static void memory_not_in_granules_is_refused(void **state)
+{
+	struct env *e = *state;
+	struct gw_slice s = { .iova.v = 4096, .size = 16384, .prot = RW };
+
+	e->fake.fn.limits.granule = 16384;
+	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), -EINVAL);
+	s.iova.v = 0;
+	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), 0);
+}
+
+static void a_host_that_fails_leaves_nothing_behind(void **state)
+{
+	struct env *e = *state;
+	struct gw_slice s = { .size = MiB, .prot = RW };
+	struct gw_dma_usage u;
+
+	e->fake.fail_map = -EIO;
+	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), -EIO);
+	gw_dma_usage(e->dma, &u);
+	assert_int_equal(u.runs, 0);
+	assert_int_equal(u.maps, 0);
+	e->fake.fail_map = 0;
+	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), 0);
+}
+
+/* The device may still reach it, so the addresses must not be given to anything else. */
+static void memory_stays_mapped_here_if_the_host_cannot_unmap(void **state)
+{
+	struct env *e = *state;
+	struct gw_slice s = { .size = MiB, .prot = RW };
+	uint8_t *at;
+	uint64_t bytes;
+
+	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), 0);
+	at = (uint8_t *)e->fake.map[0].addr;
+	e->fake.fail_unmap = -EIO;
+	assert_int_equal(gw_dma_unmap(e->dma, (gw_iova){ 0 }, (gw_iova){ MiB - 1 }, &bytes), 0);
+	gw_dma_unmap_all(e->dma);
+	*(volatile uint8_t *)at = 1;
+	e->fake.nr = 0;
+	munmap(at, 64 * MiB);
+}
+
+static void memory_without_a_file_is_reached_through_the_remote(void **state)
+{
+	struct env *e = *state;
+	struct gw_slice s = { .iova.v = 16 * MiB, .size = 4096, .prot = GW_PROT_READ };
+	struct gw_remote remote = { 0 };
+
+	/* nothing to reach it with: known, and out of the device's reach */
+	assert_int_equal(gw_dma_map(e->dma, &s, -1), 0);
+	assert_int_equal(e->fake.nr, 0);
+	gw_dma_unmap_all(e->dma);
+	e->fake.fn.limits.remote = true;
+	gw_dma_set_remote(e->dma, &remote);
+	assert_int_equal(gw_dma_map(e->dma, &s, -1), 0);
+	assert_int_equal(e->fake.nr, 1);
+	assert_true(e->fake.map[0].remote && e->fake.map[0].ro);
+}
+
+static void under_window_runs_are_known_but_not_mapped(void **state)
+{
+	struct env *e = *state;
+	struct gw_slice s = { .iova.v = 1024 * MiB, .size = 64 * MiB, .prot = RW };
+	struct gw_dma_usage u;
+
+	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), 0);
+	gw_dma_usage(e->dma, &u);
+	assert_int_equal(u.runs, 1);
+	assert_int_equal(u.maps, 0);
+	assert_int_equal(e->fake.nr, 0);
+}
+
+int main(void)
+{
+#define direct(name) cmocka_unit_test_setup_teardown(name, setup_direct, teardown)
+	const struct CMUnitTest tests[] = {
+		direct(map_may_end_at_the_top_but_not_wrap),
+		direct(bad_slices_are_refused_and_change_nothing),
+		direct(only_regular_files_hold_guest_memory),
+		direct(overlap_is_refused),
+		direct(an_unmap_drops_what_is_inside_and_cuts_nothing),
+		direct(remaps_of_one_file_reuse_its_mapping),
+		direct(the_budget_is_checked_before_the_host_is_asked),
+		direct(memory_not_in_granules_is_refused),
+		direct(a_host_that_fails_leaves_nothing_behind),
+		direct(memory_stays_mapped_here_if_the_host_cannot_unmap),
+		direct(memory_without_a_file_is_reached_through_the_remote),
+		cmocka_unit_test_setup_teardown(under_window_runs_are_known_but_not_mapped,
+						setup_window, teardown),
+	};
+
+	return cmocka_run_group_tests_name("dma", tests, NULL, NULL);
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "unit.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <libfdt.h>
+
+#include <gangway/dma.h>
+
+#include "base/util.h"
+
+/* A host that chooses addresses, and may answer with several ranges. */
+
+#define MiB		(1ull << 20)
+#define FIRST_IOVA	0x8001230000ull
+#define GAP		0x4000
+
+struct fake {
+	struct gw_function fn;
+	uint64_t next_iova;
+	uint64_t ranges[4];		/* sizes of all but the last range */
+	unsigned int nr_ranges;
+	int fail_map;
+	unsigned int mapped;
+	uint8_t *addr;
+};
+
+static int fake_map(struct gw_function *fn, const struct gw_memory *mem, uint64_t size,
+		    const gw_iova *want, struct gw_mapping *map)
+{
+	struct fake *f = container_of(fn, struct fake, fn);
+	uint64_t left = size;
+
+	assert_null(want);
+	if (f->fail_map)
+		return f->fail_map;
+	map->handle = 7;
+	map->nr_segments = 0;
+	while (left) {
+		unsigned int i = map->nr_segments++;
+
+		map->seg[i].size = i < f->nr_ranges ? f->ranges[i] : left;
+		map->seg[i].iova.v = f->next_iova;
+		f->next_iova += map->seg[i].size + GAP;
+		left -= map->seg[i].size;
+	}
+	f->addr = mem->addr;
+	f->mapped++;
+	return 0;
+}
+
+static int fake_unmap(struct gw_function *fn, uint64_t handle)
+{
+	struct fake *f = container_of(fn, struct fake, fn);
+
+	assert_int_equal(handle, 7);
+	f->mapped--;
+	return 0;
+}
+
+static const struct gw_function_ops fake_ops = { .dma_map = fake_map, .dma_unmap = fake_unmap };
+
+static struct fake fake_init(void)
+{
+	return (struct fake){
+		.fn = { .ops = &fake_ops, .info.name = "fake", .limits = {
+			.granule = 16384, .max_bytes = 1536 * MiB, .max_maps = 65536,
+			.max_map_bytes = 1536 * MiB, .max_segments = 7,
+			.iova_last.v = UINT64_MAX } },
+		.next_iova = FIRST_IOVA,
+	};
+}
+
+static const gw_gpa ram = { 0x40000000 };
+
+static void the_window_is_the_start_of_ram(void **state)
+{
+	struct fake f = fake_init();
+	struct gw_window w;
+	struct stat st;
+
+	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB, 64 * MiB, &w), 0);
+	assert_true(w.size == 64 * MiB && w.iova.v == FIRST_IOVA && w.gpa.v == ram.v);
+	assert_int_equal(fstat(w.fd, &st), 0);
+	assert_int_equal(st.st_size, 256 * MiB);
+	assert_int_equal(w.fd_off, 0);
+	/* what the device writes is what the guest reads */
+	f.addr[12345] = 0x5a;
+	uint8_t byte = 0;
+
+	assert_int_equal(pread(w.fd, &byte, 1, 12345), 1);
+	assert_int_equal(byte, 0x5a);
+	/* nobody can take pages away from under the device */
+	assert_int_equal(ftruncate(w.fd, 4096), -1);
+	gw_window_close(&w);
+	assert_int_equal(f.mapped, 0);
+	gw_window_close(&w);
+}
+
+static void ram_smaller_than_or_equal_to_the_window_is_all_window(void **state)
+{
+	struct fake f = fake_init();
+	struct gw_window w;
+
+	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 128 * MiB, 512 * MiB, &w), 0);
+	assert_true(w.size == 128 * MiB);
+	gw_window_close(&w);
+	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 128 * MiB, 128 * MiB, &w), 0);
+	assert_true(w.size == 128 * MiB);
+	gw_window_close(&w);
+	/* no size: what the budget allows */
+	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 2048 * MiB, 0, &w), 0);
+	assert_true(w.size == 1536 * MiB && w.ram_size == 2048 * MiB);
+	gw_window_close(&w);
+}
+
+static void what_cannot_work_is_refused_before_the_host_is_asked(void **state)
+{
+	struct fake f = fake_init();
+	struct gw_window w;
+
+	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 4096 * MiB, 2048 * MiB, &w), -ENOSPC);
+	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB, 16 * MiB, &w), -EINVAL);
+	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB + 4096, 64 * MiB, &w), -EINVAL);
+	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB, 64 * MiB + 4096, &w), -EINVAL);
+	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 0, 64 * MiB, &w), -EINVAL);
+	assert_int_equal(f.addr != NULL, 0);
+	f.fail_map = -EIO;
+	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB, 64 * MiB, &w), -EIO);
+	gw_window_close(&w);
+}
+
+/* RAM begins in the file where the largest range does, so that the window starts RAM again. */
+static void of_several_ranges_the_largest_is_used(void **state)
+{
+	struct fake f = fake_init();
+	struct gw_window w;
+	struct stat st;
+
+	f.ranges[0] = 16 * MiB;
+	f.ranges[1] = 100 * MiB;
+	f.nr_ranges = 2;
+	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB, 160 * MiB, &w), 0);
+	assert_true(w.size == 100 * MiB);
+	assert_true(w.iova.v == FIRST_IOVA + 16 * MiB + GAP);
+	assert_true(w.fd_off == 16 * MiB);
+	assert_int_equal(fstat(w.fd, &st), 0);
+	assert_int_equal(st.st_size, (256 + 16) * MiB);
+	gw_window_close(&w);
+
+	f.ranges[1] = 16 * MiB;
+	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB, 48 * MiB, &w), -ENOTUNIQ);
+	assert_int_equal(f.mapped, 0);
+}
+
+static void functions_share_a_window_only_at_one_address(void **state)
+{
+	struct fake a = fake_init(), b = fake_init();
+	struct gw_window w;
+
+	assert_int_equal(gw_window_open(&a.fn, NULL, ram, 256 * MiB, 64 * MiB, &w), 0);
+	assert_int_equal(gw_window_share(&w, &b.fn, NULL), 0);
+	assert_int_equal(b.mapped, 1);
+	/* its next address is another one */
+	assert_int_equal(gw_window_share(&w, &b.fn, NULL), -EADDRNOTAVAIL);
+	assert_int_equal(b.mapped, 1);
+	gw_window_close(&w);
+	assert_int_equal(a.mapped + b.mapped, 0);
+}
+
+static void write_tree(const char *path, const char *compatible)
+{
+	char buf[2048];
+	FILE *file = fopen(path, "w");
+	int node;
+
+	assert_non_null(file);
+	assert_int_equal(fdt_create_empty_tree(buf, sizeof(buf)), 0);
+	node = fdt_add_subnode(buf, 0, "pcie@10000000");
+	assert_true(node > 0);
+	assert_int_equal(fdt_setprop_string(buf, node, "compatible", compatible), 0);
+	assert_int_equal(fwrite(buf, 1, sizeof(buf), file), sizeof(buf));
+	fclose(file);
+}
+
+static void the_device_tree_says_where_the_window_is(void **state)
+{
+	struct gw_window w = { .gpa.v = 0x40000000, .iova.v = 0x8001230000, .size = 0x120000000 };
+	static const uint32_t want[] = { 0x43000000, 0x80, 0x01230000, 0, 0x40000000, 1,
+					 0x20000000 };
+	char path[] = "/tmp/gangway-test-XXXXXX", buf[8192];
+	int fd = mkstemp(path), len;
+	const fdt32_t *cells;
+	FILE *file;
+
+	assert_true(fd >= 0);
+	close(fd);
+	write_tree(path, "pci-host-ecam-generic");
+	assert_int_equal(gw_fdt_add_window(path, path, &w, NULL), 0);
+	file = fopen(path, "r");
+	assert_true(fread(buf, 1, sizeof(buf), file) > 0);
+	fclose(file);
+	assert_int_equal(fdt_check_header(buf), 0);
+	cells = fdt_getprop(buf, fdt_path_offset(buf, "/pcie@10000000"), "dma-ranges", &len);
+	assert_non_null(cells);
+	assert_int_equal(len, sizeof(want));
+	for (size_t i = 0; i < ARRAY_SIZE(want); i++)
+		assert_int_equal(fdt32_to_cpu(cells[i]), want[i]);
+	unlink(path);
+}
+
+static void what_is_no_device_tree_for_us_is_refused(void **state)
+{
+	struct gw_window w = { .size = 4096 };
+	char path[] = "/tmp/gangway-test-XXXXXX";
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	assert_int_equal(gw_fdt_add_window(path, path, &w, NULL), -EINVAL);
+	assert_int_equal(ftruncate(fd, 4096), 0);
+	assert_int_equal(gw_fdt_add_window(path, path, &w, NULL), -EINVAL);
+	assert_int_equal(ftruncate(fd, 64 << 20), 0);
+	assert_int_equal(gw_fdt_add_window(path, path, &w, NULL), -EINVAL);
+	close(fd);
+	write_tree(path, "something-else");
+	assert_int_equal(gw_fdt_add_window(path, path, &w, NULL), -ENOENT);
+	unlink(path);
+	assert_int_equal(gw_fdt_add_window(path, path, &w, NULL), -ENOENT);
+}
+
+static void auto_takes_the_first_plan_that_works(void **state)
+{
+	struct gw_host_limits limits = { .caller_iova = true };
+	enum gw_plan plan;
+	char why[160];
+
+	assert_int_equal(gw_plan_choose(&limits, true, GW_PLAN_AUTO, &plan, why), 0);
+	assert_int_equal(plan, GW_PLAN_DIRECT);
+	limits.caller_iova = false;
+	assert_int_equal(gw_plan_choose(&limits, true, GW_PLAN_AUTO, &plan, why), 0);
+	assert_int_equal(plan, GW_PLAN_WINDOW);
+	assert_int_equal(gw_plan_choose(&limits, false, GW_PLAN_AUTO, &plan, why), -EOPNOTSUPP);
+	assert_non_null(strstr(why, "chooses the DMA addresses"));
+	assert_int_equal(gw_plan_choose(&limits, true, GW_PLAN_DIRECT, &plan, why), -EOPNOTSUPP);
+	assert_int_equal(gw_plan_parse("window", &plan), 0);
+	assert_int_equal(plan, GW_PLAN_WINDOW);
+	assert_int_equal(gw_plan_parse("", &plan), -EINVAL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_window_is_the_start_of_ram),
+		cmocka_unit_test(ram_smaller_than_or_equal_to_the_window_is_all_window),
+		cmocka_unit_test(what_cannot_work_is_refused_before_the_host_is_asked),
+		cmocka_unit_test(of_several_ranges_the_largest_is_used),
+		cmocka_unit_test(functions_share_a_window_only_at_one_address),
+		cmocka_unit_test(the_device_tree_says_where_the_window_is),
+		cmocka_unit_test(what_is_no_device_tree_for_us_is_refused),
+		cmocka_unit_test(auto_takes_the_first_plan_that_works),
+	};
+
+	return cmocka_run_group_tests_name("window", tests, NULL, NULL);
+}
