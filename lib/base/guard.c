@@ -11,16 +11,22 @@
 
 /*
  * How it works: each thread points guard_at at a jump buffer on its stack while it touches such
- * memory. The handler jumps there. The handler runs with SIGBUS unblocked, so the mask need not
- * be saved and a guarded access costs no system call.
+ * memory. The handler unblocks SIGBUS itself and jumps there, so the mask need not be saved and
+ * a guarded access costs no system call.
  */
 static _Thread_local sigjmp_buf *volatile guard_at;
 static struct sigaction guard_before;
 
 static void guard_signal(int sig, siginfo_t *info, void *context)
 {
-	if (guard_at)
+	sigset_t bus;
+
+	if (guard_at) {
+		sigemptyset(&bus);
+		sigaddset(&bus, SIGBUS);
+		pthread_sigmask(SIG_UNBLOCK, &bus, NULL);
 		siglongjmp(*guard_at, 1);
+	}
 	if (guard_before.sa_flags & SA_SIGINFO) {
 		guard_before.sa_sigaction(sig, info, context);
 	} else if (guard_before.sa_handler == SIG_DFL || guard_before.sa_handler == SIG_IGN) {
@@ -33,7 +39,7 @@ static void guard_signal(int sig, siginfo_t *info, void *context)
 
 void gw_guard_install(void)
 {
-	struct sigaction sa = { .sa_sigaction = guard_signal, .sa_flags = SA_SIGINFO | SA_NODEFER };
+	struct sigaction sa = { .sa_sigaction = guard_signal, .sa_flags = SA_SIGINFO };
 	struct sigaction was;
 
 	sigemptyset(&sa.sa_mask);

@@ -94,8 +94,8 @@ static int set_dma_ranges(void *fdt, const struct gw_window *w)
 int gw_fdt_add_window(const char *in, const char *out, const struct gw_window *w,
 		      struct gw_log *log)
 {
-	void *fdt;
-	size_t size;
+	void *fdt = NULL;
+	size_t size = 0;
 	int ret;
 
 	ret = read_all(in, &fdt, &size);
