@@ -49,9 +49,11 @@ enum gw_dext_selector {
 #define GW_DEXT_REGION_FIXED		2u	/* at the IOVA given; else the platform chooses */
 
 /*
- * A reply to a registration carries its segment count first. One that offers room for more than
- * one (3 + 2n output scalars) takes up to GW_MAX_SEGMENTS; a dext that cannot fit its segments
- * into the room offered answers GW_IORETURN_NOT_ALIGNED and registers nothing.
+ * A reply to a registration carries its segment count first, then address and length of each. A
+ * call offers room for the n segments that it takes: 1 + 2n output scalars, 15 for
+ * GW_MAX_SEGMENTS, as IOKit carries 16. A dext that cannot fit its segments into the room offered
+ * answers GW_IORETURN_NOT_ALIGNED and registers nothing. An IOVA that is taken, like a key that
+ * is, answers GW_IORETURN_STILL_OPEN.
  */
 
 enum gw_dext_memory {
@@ -68,7 +70,7 @@ struct gw_dext_irq_page {
 	_Atomic uint64_t enabled[GW_IRQ_WORDS];	/* client writes, dext reads; all ones at first */
 };
 
-/* IOReturn codes (IOKit/IOReturn.h) that the dext answers with. */
+/* IOReturn codes (IOKit/IOReturn.h) that the dext, or IOKit on its way there, answers with. */
 #define GW_IORETURN_SUCCESS		0u
 #define GW_IORETURN_ERROR		0xe00002bcu
 #define GW_IORETURN_NO_MEMORY		0xe00002bdu
@@ -80,13 +82,16 @@ struct gw_dext_irq_page {
 #define GW_IORETURN_UNSUPPORTED		0xe00002c7u
 #define GW_IORETURN_IO_ERROR		0xe00002cau
 #define GW_IORETURN_NOT_OPEN		0xe00002cdu
-#define GW_IORETURN_STILL_OPEN		0xe00002d2u
-#define GW_IORETURN_NO_SPACE		0xe00002dbu
 #define GW_IORETURN_NOT_ALIGNED		0xe00002d0u
+#define GW_IORETURN_STILL_OPEN		0xe00002d2u
 #define GW_IORETURN_TIMEOUT		0xe00002d6u
+#define GW_IORETURN_OFFLINE		0xe00002d7u
 #define GW_IORETURN_NOT_READY		0xe00002d8u
-#define GW_IORETURN_ABORTED		0xe00002ebu
+#define GW_IORETURN_NOT_ATTACHED	0xe00002d9u
+#define GW_IORETURN_NO_SPACE		0xe00002dbu
+#define GW_IORETURN_NOT_PERMITTED	0xe00002e2u
 #define GW_IORETURN_OVERRUN		0xe00002e8u
+#define GW_IORETURN_ABORTED		0xe00002ebu
 #define GW_IORETURN_NOT_FOUND		0xe00002f0u
 
 struct gw_dext_map {

@@ -103,7 +103,8 @@ struct gw_function;
  *                @want, if not NULL, is the IOVA to use. -EOPNOTSUPP if @want is given and the
  *                host chooses, or @mem is remote and the host cannot; -EINVAL unaligned or empty;
  *                -EEXIST @want overlaps; -ENOSPC budget of bytes or mappings; -E2BIG larger than
- *                one mapping may be; -ENOMEM; -EIO the platform failed
+ *                one mapping may be; -EMLINK it would be split into more than max_segments;
+ *                -ENOMEM; -EIO the platform failed
  * @dma_unmap:    -ENOENT unknown handle. When it returns, the device cannot reach the memory and
  *                no access is under way
  * @irq_setup:    starts delivery to @sink; *@nr is the number of vectors. Once: -EBUSY
