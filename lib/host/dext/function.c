@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "host/dext/function.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/util.h"
+
+#define COMMAND			0x04u
+#define COMMAND_MASTER		0x04u
+
+static struct gw_dext_function *to_fn(struct gw_function *f)
+{
+	return container_of(f, struct gw_dext_function, f);
+}
+
+static int function_config_read(struct gw_function *f, unsigned int off, unsigned int width,
+				uint32_t *val)
+{
+	return gw_dext_config_read(&to_fn(f)->client, off, width, val);
+}
+
+static int function_config_write(struct gw_function *f, unsigned int off, unsigned int width,
+				 uint32_t val)
+{
+	return gw_dext_config_write(&to_fn(f)->client, off, width, val);
+}
+
+static int function_bar_info(struct gw_function *f, unsigned int bar, struct gw_bar_info *info)
+{
+	if (bar >= GW_NR_BARS)
+		return -EINVAL;
+	*info = to_fn(f)->bar[bar].bar.info;
+	return 0;
+}
+
+static int function_bar_map(struct gw_function *f, unsigned int bar, struct gw_bar_map *map)
+{
+	struct gw_dext_function_bar *b;
+
+	if (bar >= GW_NR_BARS)
+		return -EINVAL;
+	b = &to_fn(f)->bar[bar];
+	if (!b->bar.info.mappable)
+		return -EOPNOTSUPP;
+	atomic_fetch_add(&b->users, 1);
+	*map = (struct gw_bar_map){
+		.addr = b->map.addr,
+		.size = b->bar.info.size,	/* the mapping ends at a page */
+		.fd = b->map.fd,
+		.fd_off = b->map.fd_off,
+		.write_combined = b->bar.info.prefetchable,
+	};
+	return 0;
+}
+
+static void function_bar_unmap(struct gw_function *f, unsigned int bar)
+{
+	if (bar < GW_NR_BARS && atomic_load(&to_fn(f)->bar[bar].users))
+		atomic_fetch_sub(&to_fn(f)->bar[bar].users, 1);
+}
+
+/* The BAR of a register, if the access lies in it; else NULL. */
+static const struct gw_dext_bar *reg_bar(struct gw_function *f, unsigned int bar, uint64_t off,
+					 unsigned int width)
+{
+	const struct gw_dext_bar *b;
+
+	if (bar >= GW_NR_BARS || width > 8 || !gw_is_pow2(width) || off % width)
+		return NULL;
+	b = &to_fn(f)->bar[bar].bar;
+	return off < b->info.size && width <= b->info.size - off ? b : NULL;
+}
+
+static int function_reg_read(struct gw_function *f, unsigned int bar, gw_bar_off off,
+			     unsigned int width, uint64_t *val)
+{
+	const struct gw_dext_bar *b = reg_bar(f, bar, off.v, width);
+
+	return b ? gw_dext_mmio_read(&to_fn(f)->client, b->index, off.v, width, val) : -EINVAL;
+}
+
+static int function_reg_write(struct gw_function *f, unsigned int bar, gw_bar_off off,
+			      unsigned int width, uint64_t val)
+{
+	const struct gw_dext_bar *b = reg_bar(f, bar, off.v, width);
+
+	return b ? gw_dext_mmio_write(&to_fn(f)->client, b->index, off.v, width, val) : -EINVAL;
+}
+
+static int function_irq_setup(struct gw_function *f, struct gw_irq_sink *sink, unsigned int *nr)
+{
+	return gw_dext_irq_start(&to_fn(f)->irq, sink, nr);
+}
+
+static int function_irq_mask(struct gw_function *f, const uint64_t enabled[GW_IRQ_WORDS])
+{
+	return gw_dext_irq_mask(&to_fn(f)->irq, enabled);
+}
+
+static int function_reset(struct gw_function *f)
+{
+	int ret = gw_dext_reset(&to_fn(f)->client);
+
+	if (!ret)
+		gw_dext_irq_kick(&to_fn(f)->irq);
+	return ret;
+}
+
+static int function_gone(struct gw_function *f, int *fd)
+{
+	*fd = to_fn(f)->gone_fd[0];
+	return 0;
+}
+
+static const struct gw_function_ops function_ops = {
+	.config_read = function_config_read,
+	.config_write = function_config_write,
+	.bar_info = function_bar_info,
+	.bar_map = function_bar_map,
+	.bar_unmap = function_bar_unmap,
+	.reg_read = function_reg_read,
+	.reg_write = function_reg_write,
+	.dma_map = gw_dext_function_dma_map,
+	.dma_unmap = gw_dext_function_dma_unmap,
+	.irq_setup = function_irq_setup,
+	.irq_mask = function_irq_mask,
+	.reset = function_reset,
+	.gone = function_gone,
+	.close = gw_dext_function_close,
+};
+
+/* As long as a write to an eventfd, so that a reader need not know which of the two it has. */
+static void function_has_gone(struct gw_dext_client *c)
+{
+	struct gw_dext_function *fn = container_of(c, struct gw_dext_function, client);
+	const uint64_t one = 1;
+
+	if (write(fn->gone_fd[1], &one, sizeof(one)) != sizeof(one))
+		gw_err(c->log, "%s: cannot tell that the function has gone: %s", c->info.name,
+		       strerror(errno));
+}
+
+/* A pipe rather than an eventfd: every system has it. */
+static int gone_open(int fd[2])
+{
+	if (pipe(fd))
+		return -errno;
+	for (int i = 0; i < 2; i++)
+		if (fcntl(fd[i], F_SETFD, FD_CLOEXEC) || fcntl(fd[i], F_SETFL, O_NONBLOCK))
+			return -errno;
+	return 0;
+}
+
+static void gone_close(int fd[2])
+{
+	for (int i = 0; i < 2; i++)
+		if (fd[i] >= 0)
+			close(fd[i]);
+}
+
+/* Learn one BAR, and map it to know whether that is possible. */
+static int bar_open(struct gw_dext_function *fn, unsigned int bar)
+{
+	struct gw_dext_function_bar *b = &fn->bar[bar];
+	int ret = gw_dext_get_bar(&fn->client, bar, &b->bar);
+
+	if (ret || !b->bar.info.size || b->bar.info.io)
+		return ret;
+	ret = gw_dext_map_bar(&fn->client, bar, &b->bar, &b->map);
+	if (ret == -ENODEV)
+		return ret;
+	b->bar.info.mappable = !ret;
+	if (ret)
+		gw_debug(fn->f.log, "%s: BAR %u cannot be mapped: %s", fn->f.info.name, bar,
+			 strerror(-ret));
+	return 0;
+}
+
+static int function_probe(struct gw_dext_function *fn)
+{
+	const char *name = fn->f.info.name;
+	int ret = gw_dext_claim(&fn->client);
+
+	if (ret) {
+		gw_err(fn->f.log, "%s: cannot be claimed: %s", name, strerror(-ret));
+		if (ret == -EBUSY)
+			gw_hint(fn->f.log, "another process has it open; end that one first");
+		return ret;
+	}
+	fn->claimed = true;
+	ret = gw_dext_get_limits(&fn->client);
+	if (ret) {
+		gw_err(fn->f.log, "%s: no usable limits from the dext: %s", name, strerror(-ret));
+		return ret;
+	}
+	for (unsigned int i = 0; i < GW_NR_BARS; i++) {
+		ret = bar_open(fn, i);
+		if (ret) {
+			gw_err(fn->f.log, "%s: BAR %u: %s", name, i, strerror(-ret));
+			return ret;
+		}
+		i += fn->bar[i].bar.info.is_64bit;	/* the upper half has nothing to say */
+	}
+	fn->f.limits = fn->client.limits;
+	return 0;
+}
+
+int gw_dext_function_new(struct gw_dext_client *client, struct gw_dext_host *host,
+			 struct gw_dext_function **out)
+{
+	struct gw_dext_function *fn = calloc(1, sizeof(*fn));
+	int ret = -ENOMEM;
+
+	if (!fn)
+		goto disconnect;
+	fn->f = (struct gw_function){
+		.ops = &function_ops, .log = client->log, .info = client->info,
+	};
+	fn->host = host;
+	fn->gone_fd[0] = fn->gone_fd[1] = -1;
+	fn->client = *client;
+	fn->client.on_gone = function_has_gone;
+	if (pthread_mutex_init(&fn->lock, NULL))
+		goto free_fn;
+	ret = gw_dext_irq_init(&fn->irq, &fn->client);
+	if (ret)
+		goto destroy_lock;
+	ret = gone_open(fn->gone_fd);
+	if (!ret)
+		ret = function_probe(fn);
+	if (ret) {
+		gw_dext_function_free(fn);
+		return ret;
+	}
+	*out = fn;
+	return 0;
+destroy_lock:
+	pthread_mutex_destroy(&fn->lock);
+free_fn:
+	free(fn);
+disconnect:
+	gw_dext_disconnect(client);
+	return ret;
+}
+
+/* The device must be quiet before its mappings go; a reset makes it so if nothing else does. */
+static void function_quiesce(struct gw_dext_function *fn)
+{
+	uint32_t command;
+	int ret = gw_dext_config_read(&fn->client, COMMAND, 2, &command);
+
+	if (!ret)
+		ret = gw_dext_config_write(&fn->client, COMMAND, 2, command & ~COMMAND_MASTER);
+	if (!ret || ret == -ENODEV)
+		return;
+	gw_warn(fn->f.log, "%s: cannot turn bus mastering off: %s; resetting it", fn->f.info.name,
+		strerror(-ret));
+	ret = gw_dext_reset(&fn->client);
+	if (ret && ret != -ENODEV)
+		gw_err(fn->f.log, "%s: cannot be reset either: %s", fn->f.info.name,
+		       strerror(-ret));
+}
+
+void gw_dext_function_free(struct gw_dext_function *fn)
+{
+	if (!fn)
+		return;
+	if (fn->claimed)
+		function_quiesce(fn);
+	gw_dext_irq_stop(&fn->irq);
+	gw_dext_function_dma_fini(fn);
+	for (unsigned int i = 0; i < GW_NR_BARS; i++)
+		if (fn->bar[i].bar.info.mappable)
+			gw_dext_unmap_bar(&fn->client, i, &fn->bar[i].map);
+	gw_dext_disconnect(&fn->client);
+	gw_dext_irq_fini(&fn->irq);
+	gone_close(fn->gone_fd);
+	pthread_mutex_destroy(&fn->lock);
+	free(fn);
+}

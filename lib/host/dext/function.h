@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GW_HOST_DEXT_FUNCTION_H
+#define GW_HOST_DEXT_FUNCTION_H
+
+#include <pthread.h>
+#include <sys/queue.h>
+
+#include "base/imap.h"
+#include "host/dext/client.h"
+#include "host/dext/interrupts.h"
+
+/* A BAR as found at open. What is mapped stays so until close; unmapping only counts. */
+struct gw_dext_function_bar {
+	struct gw_dext_bar bar;
+	struct gw_dext_map map;		/* if bar.info.mappable */
+	_Atomic unsigned int users;
+};
+
+/**
+ * struct gw_dext_function - an open function
+ * @link, @refs: the host's, under its lock
+ * @bar:         constant once open
+ * @gone_fd:     a pipe; the reading end becomes readable
+ * @lock:        @regions, @live_bytes and @live_maps. Innermost; not held over calls
+ * @regions:     by key, which is also the handle; each is a struct region
+ * @live_bytes, @live_maps: mapped, or about to be
+ */
+struct gw_dext_function {
+	struct gw_function f;
+	LIST_ENTRY(gw_dext_function) link;
+	unsigned int refs;
+	struct gw_dext_host *host;
+
+	struct gw_dext_client client;
+	struct gw_dext_irq irq;
+	struct gw_dext_function_bar bar[GW_NR_BARS];
+	int gone_fd[2];
+	bool claimed;
+
+	pthread_mutex_t lock;
+	struct gw_imap regions;
+	uint64_t live_bytes, live_maps;
+};
+
+/**
+ * gw_dext_function_new() - claim a function and learn what it has
+ * @client: connected; becomes the function's, also after an error
+ *
+ * Return: 0; -EBUSY, -EACCES, -ENODEV, -EPROTO (all logged); -ENOMEM.
+ */
+int gw_dext_function_new(struct gw_dext_client *client, struct gw_dext_host *host,
+			 struct gw_dext_function **fn);
+
+/** gw_dext_function_free() - bus mastering off, interrupts and mappings gone, connection closed */
+void gw_dext_function_free(struct gw_dext_function *fn);
+
+/** gw_dext_function_close() - drop one reference; the host's, for struct gw_function_ops */
+void gw_dext_function_close(struct gw_function *f);
+
+/* the DMA operations */
+int gw_dext_function_dma_map(struct gw_function *f, const struct gw_memory *mem, uint64_t size,
+			     const gw_iova *want, struct gw_mapping *map);
+int gw_dext_function_dma_unmap(struct gw_function *f, uint64_t handle);
+
+/** gw_dext_function_dma_fini() - unregister every region that is left */
+void gw_dext_function_dma_fini(struct gw_dext_function *fn);
+
+#endif

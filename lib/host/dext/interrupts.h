@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GW_HOST_DEXT_INTERRUPTS_H
+#define GW_HOST_DEXT_INTERRUPTS_H
+
+#include <pthread.h>
+
+#include "host/dext/client.h"
+
+/**
+ * struct gw_dext_irq - delivery of one function's interrupts to a sink
+ * @state:     IRQ_* bits; who sets IRQ_BUSY delivers
+ * @result:    of the wait that completed last; the completion's while IRQ_WAIT is set, else of
+ *             who has IRQ_BUSY
+ * @errors, @dead: of who has IRQ_BUSY. Failures in a row; too many, no wait is made any more
+ * @enabled:   bits that reach the sink
+ * @mask_lock: @nr, @enabled and the dext's mask change together. Held over a call; taken by no
+ *             completion
+ * @lock:      @relay_run, @relay_quit, and the waits for @state. Innermost, held for moments
+ */
+struct gw_dext_irq {
+	struct gw_dext_client *client;
+	struct gw_irq_sink *sink;
+	struct gw_dext_irq_page *page;	/* NULL: what is pending is taken by call */
+	struct gw_dext_map page_map;
+
+	_Atomic unsigned int state;
+	uint32_t result;
+	unsigned int errors;
+	bool dead;
+
+	pthread_mutex_t mask_lock;
+	unsigned int nr;		/* vectors; 0: not started */
+	_Atomic uint64_t enabled[GW_IRQ_WORDS];
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	pthread_t relay;
+	bool relay_run, relay_quit;
+};
+
+/** gw_dext_irq_init() - nothing is delivered yet; all vectors are enabled. Return: 0; -ENOMEM */
+int gw_dext_irq_init(struct gw_dext_irq *irq, struct gw_dext_client *client);
+
+/**
+ * gw_dext_irq_start() - set up interrupts and deliver them to @sink
+ *
+ * Return: 0, *@nr vectors; -EBUSY it was done before, by us or another; -ENOMEM; or -errno of the
+ * dext. After an error nothing is delivered.
+ */
+int gw_dext_irq_start(struct gw_dext_irq *irq, struct gw_irq_sink *sink, unsigned int *nr);
+
+/** gw_dext_irq_mask() - drop vectors whose bit is clear; may be called before start */
+int gw_dext_irq_mask(struct gw_dext_irq *irq, const uint64_t enabled[GW_IRQ_WORDS]);
+
+/** gw_dext_irq_kick() - look at what is pending and, if waiting had failed, wait again */
+void gw_dext_irq_kick(struct gw_dext_irq *irq);
+
+/** gw_dext_irq_stop() - when it returns no fire() is under way, and none follows */
+void gw_dext_irq_stop(struct gw_dext_irq *irq);
+
+/** gw_dext_irq_fini() - after stop() and after the connection was closed */
+void gw_dext_irq_fini(struct gw_dext_irq *irq);
+
+#endif
