@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vfio_user/client.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "vfio_user/dispatch.h"
+#include "vfio_user/remote.h"
+
+#define CALL_TIMEOUT_NS		30000000000ull
+
+int gw_client_init(struct gw_client *c, struct gw_device *dev, unsigned int spin_us,
+		   struct gw_log *log)
+{
+	pthread_condattr_t attr;
+
+	memset(c, 0, sizeof(*c));
+	c->dev = dev;
+	c->log = log;
+	c->fd = -1;
+	c->call_timeout_ns = CALL_TIMEOUT_NS;
+	gw_spin_init(&c->spin, spin_us);
+	LIST_INIT(&c->calls);
+	gw_remote_init(c);
+	c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (c->wake_fd < 0)
+		return -errno;
+	pthread_mutex_init(&c->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&c->done, &attr);
+	pthread_condattr_destroy(&attr);
+	return 0;
+}
+
+void gw_client_fini(struct gw_client *c)
+{
+	assert(c->fd < 0);
+	pthread_cond_destroy(&c->done);
+	pthread_mutex_destroy(&c->lock);
+	close(c->wake_fd);
+}
+
+int gw_client_open(struct gw_client *c, int fd)
+{
+	int ret = gw_inbox_init(&c->in);
+
+	if (ret)
+		goto close_fd;
+	c->reply = malloc(GW_VU_MAX_MSG);
+	if (!c->reply) {
+		ret = -ENOMEM;
+		goto free_inbox;
+	}
+	c->greeted = c->attached = false;
+	pthread_mutex_lock(&c->lock);
+	c->thread = pthread_self();
+	c->fd = fd;
+	c->layout = GW_DMA_LAYOUT_UNKNOWN;
+	c->max_xfer = GW_VU_MAX_XFER;
+	pthread_mutex_unlock(&c->lock);
+	c->clients++;
+	return 0;
+free_inbox:
+	gw_inbox_fini(&c->in);
+close_fd:
+	close(fd);
+	return ret;
+}
+
+void gw_client_end(struct gw_client *c)
+{
+	int fd = c->fd;
+
+	pthread_mutex_lock(&c->lock);
+	c->fd = -1;
+	gw_remote_fail_calls(c, -EPIPE);
+	gw_outbox_fini(&c->out);
+	pthread_mutex_unlock(&c->lock);
+	if (c->attached)
+		c->dev->ops->detach(c->dev);
+	free(c->reply);
+	c->reply = NULL;
+	gw_inbox_fini(&c->in);
+	close(fd);
+}
+
+void gw_client_kick(struct gw_client *c)
+{
+	uint64_t one = 1;
+	ssize_t n;
+
+	atomic_store(&c->kicked, true);
+	n = write(c->wake_fd, &one, sizeof(one));
+	(void)n;	/* fails only when the counter is full: then the thread is awake */
+}
+
+void gw_client_unkick(struct gw_client *c)
+{
+	uint64_t count;
+	ssize_t n = read(c->wake_fd, &count, sizeof(count));
+
+	(void)n;	/* fails only when there was no kick */
+	atomic_store(&c->kicked, false);
+}
+
+int gw_client_flush(struct gw_client *c)
+{
+	int ret = gw_outbox_flush(&c->out, c->fd);
+
+	if (!c->out.bytes)
+		pthread_cond_broadcast(&c->done);
+	return ret;
+}
+
+/* Sleep until there is something to read, room for what waits to be sent, or a kick. */
+static int client_sleep(struct gw_client *c)
+{
+	struct pollfd p[2] = {
+		{ .fd = c->fd, .events = (short)(c->out.bytes ? POLLIN | POLLOUT : POLLIN) },
+		{ .fd = c->wake_fd, .events = POLLIN },
+	};
+	int ret = 0;
+
+	if (poll(p, 2, -1) < 0)
+		return errno == EINTR ? 0 : -errno;
+	if (p[1].revents)
+		gw_client_unkick(c);
+	if (p[0].revents & POLLOUT) {
+		pthread_mutex_lock(&c->lock);
+		ret = gw_client_flush(c);
+		pthread_mutex_unlock(&c->lock);
+	}
+	return ret;
+}
+
+/* Answer every message that is complete. */
+static int client_drain(struct gw_client *c)
+{
+	struct gw_msg m;
+	int ret;
+
+	while (!atomic_load_explicit(&c->closing, memory_order_relaxed)) {
+		ret = gw_inbox_next(&c->in, &m);
+		if (ret <= 0)
+			return ret;
+		atomic_fetch_add_explicit(&c->messages, 1, memory_order_relaxed);
+		ret = (m.flags & GW_VU_TYPE) == GW_VU_REPLY ? gw_remote_reply(c, &m) :
+		      gw_client_dispatch(c, &m);
+		gw_fds_close(m.fds);
+		if (ret)
+			return ret;
+	}
+	return -ESHUTDOWN;
+}
+
+/*
+ * Wait for bytes and take them: spin if that pays, else sleep. Spinning never starts while
+ * something waits to be sent or another thread has kicked us.
+ */
+static ssize_t client_fill(struct gw_client *c)
+{
+	bool spin = !c->out.bytes && gw_spin_begin(&c->spin);
+	ssize_t n;
+	int ret;
+
+	for (;;) {
+		if (atomic_load_explicit(&c->kicked, memory_order_acquire))
+			spin = false;	/* sleeping takes note of it */
+		if (atomic_load_explicit(&c->closing, memory_order_relaxed))
+			return -ESHUTDOWN;
+		if (!spin) {
+			ret = client_sleep(c);
+			if (ret)
+				return ret;
+		}
+		n = gw_inbox_fill(&c->in, c->fd);
+		if (n > 0 && spin)
+			gw_spin_hit(&c->spin);
+		if (n != -EAGAIN && n != -EINTR)
+			return n;
+		if (spin)
+			spin = gw_spin_again(&c->spin);
+	}
+}
+
+static const char *reason(int err)
+{
+	switch (err) {
+	case -EBADMSG:	return "a header with an impossible size";
+	case -EPROTO:	return "descriptors in the middle of a message";
+	case -ENOBUFS:	return "it does not read our replies";
+	case -EBADE:	return "a message that is neither command nor reply";
+	default:	return strerror(-err);
+	}
+}
+
+void gw_client_serve(struct gw_client *c)
+{
+	ssize_t n;
+	int ret;
+
+	do {
+		n = client_fill(c);
+		ret = n > 0 ? client_drain(c) : (int)n;
+	} while (n > 0 && !ret);
+	if (ret == -ESHUTDOWN)
+		return;
+	if (ret && ret != -ECONNRESET && ret != -EPIPE)
+		gw_log_guest(c->log, "vfio-user: connection closed: %s", reason(ret));
+	else if (c->in.head != c->in.tail)
+		gw_log_guest(c->log, "vfio-user: the client went in the middle of a message");
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GW_VFIO_USER_CLIENT_H
+#define GW_VFIO_USER_CLIENT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include <gangway/device.h>
+#include <gangway/log.h>
+
+#include "vfio_user/inbox.h"
+#include "vfio_user/outbox.h"
+#include "vfio_user/spin.h"
+
+/*
+ * How it works: one thread, the connection's, receives and answers. It alone reads the socket.
+ * Other threads reach memory at the VMM through @remote: they send their request themselves and
+ * sleep until the connection thread, which goes on answering the VMM meanwhile, hands them the
+ * reply. The struct outlives each client it serves, so that a late call finds -EPIPE and no
+ * freed memory.
+ *
+ * Only the connection thread waits for the socket to take more; whoever leaves something in the
+ * outbox kicks it.
+ */
+
+/* How a client lays out DMA_READ and DMA_WRITE; see remote.c. */
+enum gw_dma_layout { GW_DMA_LAYOUT_UNKNOWN, GW_DMA_LAYOUT_WIDE, GW_DMA_LAYOUT_NARROW };
+
+/* One request to the VMM under way; on its caller's stack. @lock of the client. */
+struct gw_call {
+	LIST_ENTRY(gw_call) link;
+	uint16_t id, cmd;
+	uint64_t addr;
+	size_t len;
+	uint8_t *buf;			/* takes the data of a DMA_READ */
+	bool probe;			/* asks for the layout */
+	bool done;
+	int ret;
+	uint32_t wire_errno;		/* with -EFAULT: what the VMM said, 0 nothing */
+};
+
+struct gw_client {
+	/* set by init() */
+	struct gw_device *dev;
+	struct gw_log *log;
+	int wake_fd;			/* eventfd: the connection thread has something to do */
+	uint64_t call_timeout_ns;
+	_Atomic bool closing;		/* serve() is to return */
+	_Atomic bool kicked;
+
+	/* the connection thread's, between open() and end() */
+	struct gw_inbox in;
+	struct gw_spin spin;
+	uint8_t *reply;			/* header and payload of the reply being made */
+	bool greeted, attached;
+	uint32_t max_fds;		/* the client takes with one message */
+	struct { uint64_t size; uint32_t flags; } region[GW_NR_REGIONS];
+
+	struct gw_remote remote;
+
+	pthread_mutex_t lock;		/* innermost; guards what follows */
+	pthread_cond_t done;		/* a call is done, or the outbox has become empty */
+	pthread_t thread;		/* the connection thread, while there is a client */
+	int fd;				/* -1 without a client; the connection thread may read it */
+	struct gw_outbox out;
+	LIST_HEAD(, gw_call) calls;
+	uint16_t next_id;
+	unsigned int stops;
+	uint64_t max_xfer;		/* bytes of data in one DMA_READ or DMA_WRITE */
+	enum gw_dma_layout layout;
+
+	_Atomic uint64_t clients, messages, errors;
+};
+
+/**
+ * gw_client_init() - ready to serve clients of @dev, one after the other
+ * @spin_us: as in struct gw_vfio_user_options
+ *
+ * Return: 0; -ENOMEM, or -errno of eventfd(2).
+ */
+int gw_client_init(struct gw_client *c, struct gw_device *dev, unsigned int spin_us,
+		   struct gw_log *log);
+void gw_client_fini(struct gw_client *c);
+
+/**
+ * gw_client_open() - a client has connected; the calling thread becomes the connection thread
+ * @fd: the client's from now on, closed on error too
+ *
+ * Return: 0; -ENOMEM.
+ */
+int gw_client_open(struct gw_client *c, int fd);
+
+/** gw_client_serve() - answer until the client goes, breaks the protocol, or close is asked for */
+void gw_client_serve(struct gw_client *c);
+
+/** gw_client_end() - fails what waits for the client, detaches the device, closes the socket */
+void gw_client_end(struct gw_client *c);
+
+/** gw_client_kick() - have the connection thread look at @closing and the outbox; any thread */
+void gw_client_kick(struct gw_client *c);
+
+/** gw_client_unkick() - take note of a kick, before looking; connection thread */
+void gw_client_unkick(struct gw_client *c);
+
+/** gw_client_flush() - send what the socket takes of the outbox. @lock held. Return: 0; -errno */
+int gw_client_flush(struct gw_client *c);
+
+#endif

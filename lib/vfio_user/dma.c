@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/reader.h"
+#include "vfio_user/dispatch.h"
+
+#define DMA_MAP		32u		/* bytes of the payload */
+#define DMA_UNMAP	24u
+
+static int check_run(uint64_t iova, uint64_t size, uint64_t off, uint64_t *last)
+{
+	if (!size || (iova | size | off) % GW_PAGE_SIZE)
+		return -EINVAL;
+	return __builtin_add_overflow(iova, size - 1, last) ? -EOVERFLOW : 0;
+}
+
+int gw_do_dma_map(struct gw_client *c, struct gw_msg *m, struct gw_reply *r)
+{
+	struct gw_reader in = gw_reader_init(m->body, m->len);
+	int fd = m->fds && m->fds->nr ? m->fds->fd[0] : -1;
+	uint32_t argsz, flags;
+	struct gw_slice s;
+	uint64_t last, end;
+	int ret;
+
+	if (!gw_reader_u32(&in, &argsz) || !gw_reader_u32(&in, &flags) ||
+	    !gw_reader_u64(&in, &s.off) || !gw_reader_u64(&in, &s.iova.v) ||
+	    !gw_reader_u64(&in, &s.size))
+		return -EMSGSIZE;
+	if (argsz < DMA_MAP || flags & ~(GW_VU_MAP_READ | GW_VU_MAP_WRITE | GW_VU_MAP_MMAP) ||
+	    !(flags & (GW_VU_MAP_READ | GW_VU_MAP_WRITE)))
+		return -EINVAL;
+	ret = check_run(s.iova.v, s.size, s.off, &last);
+	if (ret)
+		return ret;
+	if (__builtin_add_overflow(s.off, s.size - 1, &end))
+		return -EOVERFLOW;
+	s.prot = (flags & GW_VU_MAP_READ ? GW_PROT_READ : 0) |
+		 (flags & GW_VU_MAP_WRITE ? GW_PROT_WRITE : 0);
+	gw_debug(c->log, "vfio-user: map %#" PRIx64 "-%#" PRIx64 "%s", s.iova.v, last,
+		 fd < 0 ? ", by message" : "");
+	return c->dev->ops->dma_map(c->dev, &s, fd);
+}
+
+/*
+ * With a virtual IOMMU a range may cover any number of maps, also none, so what was unmapped is
+ * not compared with what was asked. The reply repeats the request, whole.
+ */
+int gw_do_dma_unmap(struct gw_client *c, struct gw_msg *m, struct gw_reply *r)
+{
+	struct gw_reader in = gw_reader_init(m->body, m->len);
+	uint64_t iova, size, last, bytes = 0;
+	uint32_t argsz, flags;
+	int ret = 0;
+
+	if (!gw_reader_u32(&in, &argsz) || !gw_reader_u32(&in, &flags) ||
+	    !gw_reader_u64(&in, &iova) || !gw_reader_u64(&in, &size))
+		return -EMSGSIZE;
+	if (flags & GW_VU_UNMAP_DIRTY)
+		return -EOPNOTSUPP;
+	if (argsz < DMA_UNMAP || flags & ~GW_VU_UNMAP_ALL || gw_reader_left(&in))
+		return -EINVAL;
+	last = UINT64_MAX;
+	if (!(flags & GW_VU_UNMAP_ALL))
+		ret = check_run(iova, size, 0, &last);
+	else if (iova || size)
+		ret = -EINVAL;
+	if (ret)
+		return ret;
+	gw_debug(c->log, "vfio-user: unmap %#" PRIx64 "-%#" PRIx64, iova, last);
+	memcpy(r->data, m->body, DMA_UNMAP);
+	r->len = DMA_UNMAP;
+	return c->dev->ops->dma_unmap(c->dev, (gw_iova){ iova }, (gw_iova){ last }, &bytes);
+}

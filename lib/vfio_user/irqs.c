@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/reader.h"
+#include "vfio_user/dispatch.h"
+
+#define IRQ_SET	20u		/* bytes of struct vfio_irq_set without data */
+
+int gw_do_irq_info(struct gw_client *c, struct gw_msg *m, struct gw_reply *r)
+{
+	struct gw_reader in = gw_reader_init(m->body, m->len);
+	struct gw_irq_info info = { 0 };
+	uint32_t v[4];			/* argsz, flags, index, count */
+
+	if (!gw_reader_take(&in, v, sizeof(v)))
+		return -EMSGSIZE;
+	if (v[0] < sizeof(v) || v[2] >= GW_NR_IRQS)
+		return -EINVAL;
+	c->dev->ops->irq_info(c->dev, v[2], &info);
+	v[0] = sizeof(v);
+	v[1] = info.flags;
+	v[3] = info.count;
+	memcpy(r->data, v, sizeof(v));
+	r->len = sizeof(v);
+	return 0;
+}
+
+/*
+ * We shall write to it from the thread that delivers interrupts, so it must be an eventfd: a
+ * pipe or socket could block us. An eventfd blocks too when its counter is full, unless told not
+ * to.
+ */
+static int check_eventfd(struct gw_client *c, int fd)
+{
+	static const char want[] = "anon_inode:[eventfd]";
+	char link[sizeof("/proc/self/fd/-2147483648")], is[sizeof(want) + 1];
+	ssize_t n;
+	int flags;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, is, sizeof(is));
+	if (n < 0) {
+		int err = errno;
+
+		gw_log_guest(c->log, "vfio-user: cannot see what the client sent as an eventfd: "
+			     "%s: %s; is /proc mounted?", link, strerror(err));
+		return -err;
+	}
+	if ((size_t)n != sizeof(want) - 1 || memcmp(is, want, (size_t)n))
+		return -EINVAL;
+	flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK))
+		return -errno;
+	return 0;
+}
+
+static int parse_flags(uint32_t flags, struct gw_irq_set *set)
+{
+	switch (flags & 7) {
+	case GW_VU_IRQ_NONE:	set->data = GW_IRQ_NONE; break;
+	case GW_VU_IRQ_BOOL:	set->data = GW_IRQ_BOOL; break;
+	case GW_VU_IRQ_EVENTFD:	set->data = GW_IRQ_EVENTFD; break;
+	default:		return -EINVAL;
+	}
+	switch (flags & ~7u) {
+	case GW_VU_IRQ_MASK:	set->action = GW_IRQ_MASK; break;
+	case GW_VU_IRQ_UNMASK:	set->action = GW_IRQ_UNMASK; break;
+	case GW_VU_IRQ_TRIGGER:	set->action = GW_IRQ_TRIGGER; break;
+	default:		return -EINVAL;
+	}
+	return 0;
+}
+
+/* Without vectors a message can only mean: disable the whole index. */
+static int check_range(struct gw_client *c, const struct gw_irq_set *set)
+{
+	struct gw_irq_info info = { 0 };
+
+	if (!set->count)
+		return set->data == GW_IRQ_NONE && set->action == GW_IRQ_TRIGGER && !set->start ?
+		       0 : -EINVAL;
+	c->dev->ops->irq_info(c->dev, set->index, &info);
+	return set->start < info.count && set->count <= info.count - set->start ? 0 : -EINVAL;
+}
+
+/* Eventfds for all vectors of the message, or for none: then those are taken away. */
+static int check_fds(struct gw_client *c, struct gw_msg *m, struct gw_irq_set *set)
+{
+	unsigned int nr = m->fds ? m->fds->nr : 0;
+	int ret = 0;
+
+	if (!nr)
+		return 0;
+	if (set->data != GW_IRQ_EVENTFD || nr != set->count)
+		return -EINVAL;
+	for (unsigned int i = 0; i < nr && !ret; i++)
+		ret = check_eventfd(c, m->fds->fd[i]);
+	set->fds = m->fds->fd;
+	return ret;
+}
+
+int gw_do_set_irqs(struct gw_client *c, struct gw_msg *m, struct gw_reply *r)
+{
+	struct gw_reader in = gw_reader_init(m->body, m->len);
+	struct gw_irq_set set = { 0 };
+	uint32_t v[5];			/* argsz, flags, index, start, count */
+	int ret;
+
+	if (!gw_reader_take(&in, v, sizeof(v)))
+		return -EMSGSIZE;
+	if (v[0] < IRQ_SET || v[2] >= GW_NR_IRQS)
+		return -EINVAL;
+	set.index = v[2];
+	set.start = v[3];
+	set.count = v[4];
+	ret = parse_flags(v[1], &set);
+	if (ret)
+		return ret;
+	if (gw_reader_left(&in) != (set.data == GW_IRQ_BOOL ? set.count : 0))
+		return -EMSGSIZE;
+	set.bools = set.data == GW_IRQ_BOOL ? in.p : NULL;
+	ret = check_range(c, &set);
+	if (!ret)
+		ret = check_fds(c, m, &set);
+	return ret ? ret : c->dev->ops->irq_set(c->dev, &set);
+}

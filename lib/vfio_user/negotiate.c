@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vfio_user/negotiate.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include <json-c/json.h>
+
+#include "base/reader.h"
+#include "vfio_user/dispatch.h"
+
+#define JSON_DEPTH	8
+
+/* Defaults of the specification, for what the client leaves out. */
+#define DEFAULT_FDS	1
+#define DEFAULT_XFER	(1024 * 1024)
+
+#define MAJOR	0
+#define MINOR	0
+
+/* QEMU reads into a buffer as long as its own proposal, 214 bytes with the header. */
+static const char our_caps[] = "{\"capabilities\":{\"max_msg_fds\":16,\"max_data_xfer_size\":1048576}}";
+_Static_assert(sizeof(our_caps) < 190, "QEMU refuses a longer reply");
+_Static_assert(GW_VU_OUR_FDS == 16 && GW_VU_MAX_XFER == 1048576, "as the text above says");
+
+static int caps_number(json_object *caps, const char *key, int64_t min, int64_t max, int64_t *val)
+{
+	json_object *v;
+
+	if (!json_object_object_get_ex(caps, key, &v))
+		return 0;
+	if (!json_object_is_type(v, json_type_int))
+		return -EINVAL;
+	*val = json_object_get_int64(v);	/* saturates */
+	if (*val < min)
+		return -EINVAL;
+	if (*val > max)
+		*val = max;
+	return 0;
+}
+
+static int caps_read(json_object *top, struct gw_caps *caps)
+{
+	int64_t fds = DEFAULT_FDS, xfer = DEFAULT_XFER;
+	json_object *obj;
+	int ret;
+
+	if (!json_object_is_type(top, json_type_object))
+		return -EINVAL;
+	if (json_object_object_get_ex(top, "capabilities", &obj)) {
+		if (!json_object_is_type(obj, json_type_object))
+			return -EINVAL;
+		ret = caps_number(obj, "max_msg_fds", 0, GW_VU_MAX_FDS, &fds);
+		if (!ret)
+			ret = caps_number(obj, "max_data_xfer_size", 1, GW_VU_MAX_XFER, &xfer);
+		if (ret)
+			return ret;
+	}
+	*caps = (struct gw_caps){ .max_fds = (uint32_t)fds, .max_xfer = (uint64_t)xfer };
+	return 0;
+}
+
+int gw_caps_parse(const char *json, size_t len, struct gw_caps *caps)
+{
+	json_tokener *tok;
+	json_object *top;
+	int ret = -EINVAL;
+
+	if (!len) {
+		*caps = (struct gw_caps){ .max_fds = DEFAULT_FDS, .max_xfer = DEFAULT_XFER };
+		return 0;
+	}
+	if (json[len - 1] || strlen(json) != len - 1)
+		return -EINVAL;
+	tok = json_tokener_new_ex(JSON_DEPTH);
+	if (!tok)
+		return -ENOMEM;
+	json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	top = json_tokener_parse_ex(tok, json, (int)len);
+	if (json_tokener_get_error(tok) == json_tokener_success)
+		ret = caps_read(top, caps);
+	json_object_put(top);
+	json_tokener_free(tok);
+	return ret;
+}
+
+int gw_do_version(struct gw_client *c, struct gw_msg *m, struct gw_reply *r)
+{
+	struct gw_reader in = gw_reader_init(m->body, m->len);
+	uint16_t version[2];
+	struct gw_caps caps;
+	int ret;
+
+	if (!gw_reader_take(&in, version, sizeof(version)))
+		return -EMSGSIZE;
+	if (version[0] != MAJOR) {
+		gw_log_guest(c->log, "vfio-user: the client speaks version %u.%u, we speak %u.%u",
+			     version[0], version[1], MAJOR, MINOR);
+		return -EINVAL;
+	}
+	ret = gw_caps_parse((const char *)in.p, gw_reader_left(&in), &caps);
+	if (ret) {
+		gw_log_guest(c->log, "vfio-user: the client's capabilities make no sense");
+		return ret;
+	}
+	c->max_fds = caps.max_fds;
+	pthread_mutex_lock(&c->lock);
+	c->max_xfer = caps.max_xfer;
+	pthread_mutex_unlock(&c->lock);
+	c->attached = true;
+	ret = c->dev->ops->attach(c->dev, &c->remote);
+	if (ret) {
+		gw_err(c->log, "vfio-user: the device cannot be attached: %s", strerror(-ret));
+		c->attached = false;
+		c->dev->ops->detach(c->dev);
+		return ret;
+	}
+	gw_regions_load(c);
+	c->greeted = true;
+	version[1] = MINOR;	/* the lesser of the client's and ours */
+	memcpy(r->data, version, sizeof(version));
+	memcpy(r->data + sizeof(version), our_caps, sizeof(our_caps));
+	r->len = sizeof(version) + sizeof(our_caps);
+	return 0;
+}
