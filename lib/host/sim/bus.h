@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GW_SIM_BUS_H
+#define GW_SIM_BUS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include <gangway/endpoint.h>
+
+#include "host/sim/config.h"
+#include "host/sim/dart.h"
+#include "host/sim/fault.h"
+#include "host/sim/memory.h"
+
+enum gw_bus_irq { GW_BUS_IRQ_OFF, GW_BUS_IRQ_MSI, GW_BUS_IRQ_MSIX, GW_BUS_IRQ_MSIX_MASKED };
+
+/** Addresses for BARs still to be handed out, shared by all functions. */
+struct gw_bus_space {
+	uint64_t next32, next64;
+};
+
+/**
+ * struct gw_endpoint_bus - an endpoint's place on the bus
+ *
+ * Lock order: state_lock, config_lock. Neither is taken by what an endpoint may call.
+ */
+struct gw_endpoint_bus {
+	/* fixed once added */
+	struct gw_endpoint *ep;
+	struct gw_log *log;
+	struct gw_fault_record *faults;
+	char root[32];
+	char name[48];			/* BB:DD.F@ROOT, for messages */
+	uint8_t bus, dev, fn;
+	uint64_t bar_addr[GW_NR_BARS];	/* where the platform put them */
+	struct gw_sim_memory bar[GW_NR_BARS];
+	void (*irq)(struct gw_endpoint_bus *b, unsigned int v);	/* an interrupt has arrived */
+
+	pthread_mutex_t state_lock;	/* at most one of quiesce, resume, reset at a time */
+	bool running;			/* state_lock: the endpoint may do DMA */
+
+	pthread_mutex_t config_lock;
+	struct gw_config config;	/* config_lock */
+
+	/* what config space says, for those who cannot wait; written under state_lock */
+	_Atomic bool master;
+	_Atomic unsigned int decodes;	/* a bit for each BAR */
+	_Atomic enum gw_bus_irq irq_mode;
+	_Atomic uint64_t irq_held[GW_IRQ_WORDS];	/* raised while masked */
+	_Atomic bool gone;
+
+	_Atomic uint64_t irqs, read_bytes, written_bytes;
+	struct gw_dart dart;
+};
+
+/**
+ * gw_bus_init() - power the endpoint on and give its BARs addresses
+ * @b: @ep, @log, @faults, @root, @name, @bus, @dev, @fn and @irq are set, all else zero
+ *
+ * Return: 0; -EINVAL the description is wrong (logged), -ENOSPC no room for its BARs, -ENOMEM,
+ * -errno of making the memory of its mapped BARs. The endpoint stays the caller's on error.
+ */
+int gw_bus_init(struct gw_endpoint_bus *b, struct gw_bus_space *space);
+
+/** gw_bus_fini() - quiets and frees the endpoint; the DART is the caller's to end */
+void gw_bus_fini(struct gw_endpoint_bus *b);
+
+uint32_t gw_bus_config_read(struct gw_endpoint_bus *b, unsigned int off, unsigned int width);
+
+/** gw_bus_config_write() - with all its effects, which are over on return */
+void gw_bus_config_write(struct gw_endpoint_bus *b, unsigned int off, unsigned int width,
+			 uint32_t val);
+
+/**
+ * gw_bus_irq_setup() - what the platform writes when a driver asks for interrupts
+ *
+ * Return: vectors that can arrive; 0 if the function has neither MSI-X nor MSI.
+ */
+unsigned int gw_bus_irq_setup(struct gw_endpoint_bus *b);
+void gw_bus_irq_teardown(struct gw_endpoint_bus *b);
+
+/**
+ * gw_bus_reset() - function level reset, or by the port; config space is restored afterwards
+ * @fail: the function does not come back; it stays quiet and off the bus's memory
+ *
+ * Return: 0; -EOPNOTSUPP no function level reset; -ETIMEDOUT.
+ */
+int gw_bus_reset(struct gw_endpoint_bus *b, bool flr, bool fail);
+
+/** gw_bus_vanish() - as on a cable pulled: the endpoint is quiet on return and stays so */
+void gw_bus_vanish(struct gw_endpoint_bus *b);
+
+/** gw_bus_mmio_read() - @off and @width lie inside the BAR. All ones if it does not decode */
+int gw_bus_mmio_read(struct gw_endpoint_bus *b, unsigned int bar, uint64_t off,
+		     unsigned int width, uint64_t *val);
+int gw_bus_mmio_write(struct gw_endpoint_bus *b, unsigned int bar, uint64_t off,
+		      unsigned int width, uint64_t val);
+
+#endif

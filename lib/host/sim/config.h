@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GW_SIM_CONFIG_H
+#define GW_SIM_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <gangway/endpoint.h>
+
+/* The device's side of config space. The caller locks. */
+
+#define GW_CONFIG_SIZE		4096u
+
+/* Registers that others look at (PCI 3.0, 6.1 and PCI Express 4.0, 7.5). */
+#define GW_CFG_COMMAND		0x04u
+#define  GW_CFG_COMMAND_MEM	0x0002u
+#define  GW_CFG_COMMAND_MASTER	0x0004u
+#define GW_CFG_STATUS		0x06u
+#define  GW_CFG_STATUS_CAPS	0x0010u
+#define GW_CFG_HEADER		0x0eu
+#define GW_CFG_BAR0		0x10u
+#define GW_CFG_CAPS		0x34u
+
+#define GW_CAP_MSI		0x05u
+#define GW_CAP_MSIX		0x11u
+
+struct gw_config {
+	uint8_t byte[GW_CONFIG_SIZE];
+	uint8_t wmask[GW_CONFIG_SIZE];	/* bits that a write sets */
+	uint8_t w1c[GW_CONFIG_SIZE];	/* bits that writing one clears */
+	uint16_t pm, msi, msix, pcie;	/* where the capabilities are; 0: absent */
+	bool flr;
+};
+
+/** gw_config_check() - whether @desc describes a possible function. Return: 0; -EINVAL, *@why says */
+int gw_config_check(const struct gw_endpoint_desc *desc, const char **why);
+
+/** gw_config_build() - as after power on; BARs have no address */
+void gw_config_build(struct gw_config *c, const struct gw_endpoint_desc *desc);
+
+/** gw_config_reset() - as after a function level reset: like power on but for what the link owns */
+void gw_config_reset(struct gw_config *c, const struct gw_endpoint_desc *desc);
+
+uint32_t gw_config_get(const struct gw_config *c, unsigned int off, unsigned int width);
+
+/** gw_config_set() - past the write masks, as the function itself does */
+void gw_config_set(struct gw_config *c, unsigned int off, unsigned int width, uint32_t val);
+
+/** gw_config_write() - as from the bus. Return: true if a function level reset was asked for */
+bool gw_config_write(struct gw_config *c, unsigned int off, unsigned int width, uint32_t val);
+
+/** gw_config_bar() - the address that a BAR register holds */
+uint64_t gw_config_bar(const struct gw_config *c, const struct gw_endpoint_desc *desc,
+		       unsigned int bar);
+void gw_config_set_bar(struct gw_config *c, const struct gw_endpoint_desc *desc, unsigned int bar,
+		       uint64_t addr);
+
+/** gw_config_in_d0() - the power state lets the function work */
+bool gw_config_in_d0(const struct gw_config *c);
+
+/** gw_config_bar_type() - the low bits of a BAR register */
+uint32_t gw_config_bar_type(const struct gw_endpoint_bar *bar);
+
+#endif

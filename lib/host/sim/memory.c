@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "host/sim/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static int open_sealed(const char *name, uint64_t size)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int ret;
+
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, (off_t)size) ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
+		ret = -errno;
+		close(fd);
+		return ret;
+	}
+	return fd;
+}
+
+/* Reserve more than is needed, put the file at the aligned place, give the rest back. */
+static int map_aligned(int fd, uint64_t size, uint64_t align, void **addr)
+{
+	uint64_t room = size + align;
+	uint8_t *base, *at;
+
+	base = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (base == MAP_FAILED)
+		return -errno;
+	at = base + (-(uintptr_t)base & (align - 1));
+	*addr = mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+	if (*addr == MAP_FAILED) {
+		int ret = -errno;
+
+		munmap(base, room);
+		return ret;
+	}
+	if (at > base)
+		munmap(base, (size_t)(at - base));
+	munmap(at + size, room - size - (size_t)(at - base));
+	return 0;
+}
+
+int gw_sim_memory_alloc(struct gw_sim_memory *m, const char *name, uint64_t size, uint64_t align)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	int ret;
+
+	if (align < page)
+		align = page;
+	*m = (struct gw_sim_memory){ .size = size, .fd = open_sealed(name, size) };
+	if (m->fd < 0)
+		return m->fd;
+	ret = map_aligned(m->fd, size, align, &m->addr);
+	if (ret) {
+		close(m->fd);
+		m->addr = NULL;
+	}
+	return ret;
+}
+
+void gw_sim_memory_free(struct gw_sim_memory *m)
+{
+	if (!m->addr)
+		return;
+	munmap(m->addr, m->size);
+	close(m->fd);
+	m->addr = NULL;
+}
+
+int gw_sim_memory_view(const struct gw_sim_memory *m, void **addr)
+{
+	*addr = mmap(NULL, m->size, PROT_READ | PROT_WRITE, MAP_SHARED, m->fd, 0);
+	return *addr == MAP_FAILED ? -errno : 0;
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "host/sim/host.h"
+
+#define KIB	1024ull
+#define MIB	(1024 * KIB)
+#define GIB	(1024 * MIB)
+#define TIB	(1024 * GIB)
+
+struct option {
+	const char *key;
+	enum gw_sim_option id;
+	bool limit;			/* fixed once a function is open */
+	bool on_off, pow2;
+	uint64_t min, max;
+};
+
+static const struct option options[] = {
+	{ "granule", GW_SIM_GRANULE, .limit = true, .pow2 = true, .min = 4 * KIB, .max = 2 * MIB },
+	{ "max-bytes", GW_SIM_MAX_BYTES, .limit = true, .min = 4 * KIB, .max = 256 * TIB },
+	{ "max-maps", GW_SIM_MAX_MAPS, .limit = true, .min = 1, .max = UINT32_MAX },
+	{ "max-map-bytes", GW_SIM_MAX_MAP_BYTES, .limit = true, .min = 4 * KIB, .max = 256 * TIB },
+	{ "segments", GW_SIM_SEGMENTS, .limit = true, .min = 1, .max = GW_DART_MAX_SEGMENTS },
+	{ "seed", GW_SIM_SEED, .limit = true, .max = INT64_MAX },
+	{ "caller-iova", GW_SIM_CALLER_IOVA, .limit = true, .on_off = true },
+	{ "call-delay-us", GW_SIM_CALL_DELAY, .max = 10000000 },
+	{ "fail-map", GW_SIM_FAIL_MAP, .max = INT64_MAX },
+	{ "fail-map-one-in", GW_SIM_FAIL_MAP_ONE_IN, .max = INT64_MAX },
+	{ "vanish-after", GW_SIM_VANISH_AFTER, .max = INT64_MAX },
+	{ "fail-reset", GW_SIM_FAIL_RESET, .on_off = true },
+	{ "lose-irq", GW_SIM_LOSE_IRQ, .max = INT64_MAX },
+	{ "irq-storm", GW_SIM_IRQ_STORM, .max = 1000000 },
+};
+
+const char *gw_sim_options_help(void)
+{
+	return "granule=SIZE          unit of mapping, a power of two from 4K to 2M (16K)\n"
+	       "max-bytes=SIZE        what one function may have mapped (1536M)\n"
+	       "max-maps=N            mappings that one function may have (65536)\n"
+	       "max-map-bytes=SIZE    largest mapping (1536M)\n"
+	       "segments=N            ranges that a mapping is split into, 1 to 32 (1)\n"
+	       "seed=N                of the addresses handed out (0)\n"
+	       "caller-iova=on|off    the caller chooses addresses, as on Linux; then the granule\n"
+	       "                      is 4K and bytes are without limit unless set (off)\n"
+	       "call-delay-us=N       each call to the host takes this much longer (0)\n"
+	       "fail-map=N            the N-th mapping from now on fails (0: none)\n"
+	       "fail-map-one-in=N     every N-th mapping fails (0: none)\n"
+	       "vanish-after=N        a function is gone after N more calls (0: stays)\n"
+	       "fail-reset=on|off     resets fail (off)\n"
+	       "lose-irq=N            every N-th interrupt is not notified until the next wait (0)\n"
+	       "irq-storm=N           each interrupt is raised N times (0: once)\n";
+}
+
+void gw_sim_limits(struct gw_sim *sim, struct gw_dart_limits *l)
+{
+	bool caller = atomic_load(&sim->opt[GW_SIM_CALLER_IOVA]);
+	static const struct gw_dart_limits apple = {
+		.granule = 16 * KIB, .max_bytes = 1536 * MIB, .max_maps = 65536,
+		.max_map_bytes = 1536 * MIB,
+	};
+	/* VFIO type 1: no limit of bytes but the locked memory of the process */
+	static const struct gw_dart_limits type1 = {
+		.granule = 4 * KIB, .max_bytes = 256 * TIB, .max_maps = 65535,
+		.max_map_bytes = 256 * TIB,
+	};
+	uint64_t v;
+
+	*l = caller ? type1 : apple;
+	l->caller_iova = caller;
+	if ((v = atomic_load(&sim->opt[GW_SIM_GRANULE])))
+		l->granule = v;
+	if ((v = atomic_load(&sim->opt[GW_SIM_MAX_BYTES])))
+		l->max_bytes = v;
+	if ((v = atomic_load(&sim->opt[GW_SIM_MAX_MAPS])))
+		l->max_maps = v;
+	if ((v = atomic_load(&sim->opt[GW_SIM_MAX_MAP_BYTES])))
+		l->max_map_bytes = v;
+	v = atomic_load(&sim->opt[GW_SIM_SEGMENTS]);
+	l->segments = v ? (uint32_t)v : 1;
+	l->seed = atomic_load(&sim->opt[GW_SIM_SEED]);
+}
+
+static int parse_on_off(struct gw_log *log, const char *key, const char *value, uint64_t *v)
+{
+	*v = !strcmp(value, "on");
+	if (*v || !strcmp(value, "off"))
+		return 0;
+	gw_err(log, "sim: %s=%s: neither on nor off", key, value);
+	return -EINVAL;
+}
+
+static int parse(struct gw_log *log, const struct option *o, const char *value, uint64_t *v)
+{
+	if (o->on_off)
+		return parse_on_off(log, o->key, value, v);
+	if (gw_size_parse(value, v) || *v < o->min || *v > o->max) {
+		gw_err(log, "sim: %s=%s: not a number from %" PRIu64 " to %" PRIu64, o->key, value,
+		       o->min, o->max);
+		return -EINVAL;
+	}
+	if (o->pow2 && !gw_is_pow2(*v)) {
+		gw_err(log, "sim: %s=%s: not a power of two", o->key, value);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* What is counted is counted from when it was asked for. */
+static void restart_count(struct gw_sim *sim, enum gw_sim_option id)
+{
+	if (id == GW_SIM_FAIL_MAP)
+		atomic_store(&sim->map_calls, 0);
+	if (id == GW_SIM_FAIL_MAP_ONE_IN)
+		atomic_store(&sim->map_calls_in, 0);
+	if (id == GW_SIM_LOSE_IRQ)
+		atomic_store(&sim->irq_count, 0);
+	for (size_t i = 0; i < sim->nr && id == GW_SIM_VANISH_AFTER; i++)
+		atomic_store(&sim->fn[i]->calls, 0);
+}
+
+static int set(struct gw_sim *sim, const struct option *o, uint64_t v)
+{
+	int ret = 0;
+
+	pthread_mutex_lock(&sim->lock);
+	if (o->limit && sim->opened) {
+		ret = -EBUSY;
+	} else {
+		restart_count(sim, o->id);
+		atomic_store(&sim->opt[o->id], v);
+	}
+	pthread_mutex_unlock(&sim->lock);
+	if (ret)
+		gw_err(sim->log, "sim: %s cannot change: a function has been opened", o->key);
+	return ret;
+}
+
+int gw_sim_set_option(struct gw_sim *sim, const char *key, const char *value)
+{
+	uint64_t v;
+	int ret;
+
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		if (strcmp(options[i].key, key))
+			continue;
+		ret = parse(sim->log, &options[i], value, &v);
+		return ret ? ret : set(sim, &options[i], v);
+	}
+	gw_err(sim->log, "sim: no option \"%s\"", key);
+	gw_hint(sim->log, "possible are:\n%s", gw_sim_options_help());
+	return -ENOENT;
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "host/sim/host.h"
+
+int gw_sim_new(struct gw_log *log, struct gw_sim **out)
+{
+	struct gw_sim *sim = calloc(1, sizeof(*sim));
+
+	if (!sim)
+		return -ENOMEM;
+	sim->log = log;
+	sim->services.ops = &gw_sim_services_ops;
+	pthread_mutex_init(&sim->lock, NULL);
+	pthread_mutex_init(&sim->faults.lock, NULL);
+	*out = sim;
+	return 0;
+}
+
+void gw_sim_free(struct gw_sim *sim)
+{
+	if (!sim)
+		return;
+	for (size_t i = 0; i < sim->nr; i++) {
+		gw_bus_fini(&sim->fn[i]->bus);
+		gw_dart_fini(&sim->fn[i]->bus.dart);
+		gw_core_fini(&sim->fn[i]->core);
+		free(sim->fn[i]);
+	}
+	free(sim->fn);
+	pthread_mutex_destroy(&sim->faults.lock);
+	pthread_mutex_destroy(&sim->lock);
+	free(sim);
+}
+
+static struct gw_sim_function *find(struct gw_sim *sim, const char *root, uint8_t bus, uint8_t dev,
+				    uint8_t fn)
+{
+	for (size_t i = 0; i < sim->nr; i++) {
+		const struct gw_endpoint_bus *b = &sim->fn[i]->bus;
+
+		if (b->bus == bus && b->dev == dev && b->fn == fn && !strcmp(b->root, root))
+			return sim->fn[i];
+	}
+	return NULL;
+}
+
+/* A function other than the first makes its device one of several functions. */
+static void mark_multifunction(struct gw_sim *sim, const struct gw_endpoint_bus *b)
+{
+	struct gw_sim_function *first = find(sim, b->root, b->bus, b->dev, 0);
+	bool others = false;
+
+	for (uint8_t fn = 1; fn < 8; fn++)
+		others |= find(sim, b->root, b->bus, b->dev, fn) != NULL;
+	if (!first || !others)
+		return;
+	pthread_mutex_lock(&first->bus.config_lock);
+	first->bus.config.byte[GW_CFG_HEADER] |= 0x80;
+	pthread_mutex_unlock(&first->bus.config_lock);
+}
+
+static int start_function(struct gw_sim *sim, struct gw_sim_function *f)
+{
+	uint64_t salt = (uint64_t)f->bus.bus << 8 | f->bus.dev << 3 | f->bus.fn;
+	int ret;
+
+	for (const char *p = f->bus.root; *p; p++)
+		salt = salt * 31 + (unsigned char)*p;
+	ret = gw_dart_init(&f->bus.dart, &sim->limits, &sim->totals, sim->log, f->bus.name, salt);
+	if (ret)
+		return ret;
+	ret = gw_core_init(&f->core, &gw_sim_hooks, sim->log);
+	if (ret)
+		goto fini_dart;
+	ret = gw_bus_init(&f->bus, &sim->space);
+	if (ret)
+		goto fini_core;
+	return 0;
+fini_core:
+	gw_core_fini(&f->core);
+fini_dart:
+	gw_dart_fini(&f->bus.dart);
+	return ret;
+}
+
+/* The caller holds the lock, and has room for one more. */
+static int add(struct gw_sim *sim, struct gw_endpoint *ep, const char *root, uint8_t bus,
+	       uint8_t dev, uint8_t fn)
+{
+	struct gw_sim_function *f = calloc(1, sizeof(*f));
+	int ret;
+
+	if (!f)
+		return -ENOMEM;
+	f->sim = sim;
+	f->bus.ep = ep;
+	f->bus.log = sim->log;
+	f->bus.faults = &sim->faults;
+	f->bus.irq = gw_sim_irq;
+	f->bus.bus = bus;
+	f->bus.dev = dev;
+	f->bus.fn = fn;
+	snprintf(f->bus.root, sizeof(f->bus.root), "%s", root);
+	snprintf(f->bus.name, sizeof(f->bus.name), "%02x:%02x.%x@%s", bus, dev, fn, f->bus.root);
+	ret = start_function(sim, f);
+	if (ret) {
+		free(f);
+		return ret;
+	}
+	sim->fn[sim->nr++] = f;
+	mark_multifunction(sim, &f->bus);
+	return 0;
+}
+
+static int check_and_add(struct gw_sim *sim, struct gw_endpoint *ep, const char *root, uint8_t bus,
+			 uint8_t dev, uint8_t fn)
+{
+	struct gw_sim_function **more;
+
+	if (!*root || strlen(root) >= sizeof(((struct gw_endpoint_bus *)0)->root) || dev > 31 ||
+	    fn > 7) {
+		gw_err(sim->log, "sim: no function can be at %02x:%02x.%x of root \"%s\"", bus, dev,
+		       fn, root);
+		return -EINVAL;
+	}
+	if (find(sim, root, bus, dev, fn)) {
+		gw_err(sim->log, "sim: there is a function at %02x:%02x.%x of root %s", bus, dev,
+		       fn, root);
+		return -EEXIST;
+	}
+	more = realloc(sim->fn, (sim->nr + 1) * sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	sim->fn = more;
+	return add(sim, ep, root, bus, dev, fn);
+}
+
+int gw_sim_add(struct gw_sim *sim, struct gw_endpoint *ep, const char *root, uint8_t bus,
+	       uint8_t dev, uint8_t fn)
+{
+	int ret;
+
+	pthread_mutex_lock(&sim->lock);
+	ret = check_and_add(sim, ep, root ? root : "sim0", bus, dev, fn);
+	pthread_mutex_unlock(&sim->lock);
+	if (ret)
+		ep->ops->free(ep);
+	return ret;
+}
+
+struct gw_dext_services *gw_sim_services(struct gw_sim *sim)
+{
+	return &sim->services;
+}
+
+void gw_sim_function_vanish(struct gw_sim_function *f)
+{
+	gw_bus_vanish(&f->bus);
+	gw_core_gone(&f->core);
+}
+
+int gw_sim_vanish(struct gw_sim *sim, const char *root, uint8_t bus, uint8_t dev, uint8_t fn)
+{
+	struct gw_sim_function *f;
+
+	pthread_mutex_lock(&sim->lock);
+	f = find(sim, root ? root : "sim0", bus, dev, fn);
+	pthread_mutex_unlock(&sim->lock);
+	if (!f)
+		return -ENOENT;
+	gw_sim_function_vanish(f);
+	return 0;
+}
+
+void gw_sim_stats(struct gw_sim *sim, struct gw_sim_stats *stats)
+{
+	struct gw_dart_totals *t = &sim->totals;
+
+	*stats = (struct gw_sim_stats){
+		.maps = atomic_load(&t->maps),
+		.unmaps = atomic_load(&t->unmaps),
+		.live_maps = atomic_load(&t->live_maps),
+		.live_bytes = atomic_load(&t->live_bytes),
+		.peak_maps = atomic_load(&t->peak_maps),
+		.peak_bytes = atomic_load(&t->peak_bytes),
+	};
+	pthread_mutex_lock(&sim->lock);
+	for (size_t i = 0; i < sim->nr; i++) {
+		struct gw_endpoint_bus *b = &sim->fn[i]->bus;
+
+		stats->irqs += atomic_load(&b->irqs);
+		stats->dma_read_bytes += atomic_load(&b->read_bytes);
+		stats->dma_written_bytes += atomic_load(&b->written_bytes);
+	}
+	pthread_mutex_unlock(&sim->lock);
+	pthread_mutex_lock(&sim->faults.lock);
+	stats->faults = sim->faults.accesses;
+	pthread_mutex_unlock(&sim->faults.lock);
+}
+
+size_t gw_sim_faults(struct gw_sim *sim, struct gw_sim_fault *out, size_t max)
+{
+	size_t nr;
+
+	pthread_mutex_lock(&sim->faults.lock);
+	nr = sim->faults.nr;
+	for (size_t i = 0; i < nr && i < max; i++)
+		out[i] = sim->faults.fault[i];
+	pthread_mutex_unlock(&sim->faults.lock);
+	return nr;
+}
