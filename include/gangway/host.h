@@ -108,7 +108,9 @@ struct gw_function;
  * @dma_unmap:    -ENOENT unknown handle. When it returns, the device cannot reach the memory and
  *                no access is under way
  * @irq_setup:    starts delivery to @sink; *@nr is the number of vectors. Once: -EBUSY
- * @irq_mask:     vectors whose bit is clear in @enabled are dropped by the host
+ * @irq_mask:     vectors whose bit is clear in @enabled are dropped by the host. When it returns
+ *                no fire() with one of them is under way, so a sink whose vectors are all masked
+ *                may be freed. Not to be called from fire(), nor under a lock that fire() takes
  * @reset:        function level, else bus reset. DMA has stopped when it returns; mappings stay
  * @gone:         *@fd becomes readable when the function disappears; stays the function's
  * @close:        bus mastering off, mappings gone, then everything freed
