@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "guest/irqs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/bitmap.h"
+#include "base/util.h"
+
+/*
+ * How it works: at most one of MSI and MSI-X is enabled, and host vector N is message N of it. A
+ * VMM enables MSI-X first and hands out eventfds as the guest unmasks vectors, so the host
+ * delivers all vectors from the moment an index is enabled, and one that has nowhere to go yet
+ * is remembered: an edge is never lost. The host's mask so changes only when an index is enabled
+ * or disabled.
+ *
+ * An eventfd is shared with the VMM: its counter can stand at the top, and a write would then
+ * block if the VMM left O_NONBLOCK off. That flag is shared too, so it is not set here; such a
+ * one is polled before it is written. If there is no room, the VMM has an event to read already.
+ */
+
+static bool eventfd_signal(const struct gw_guest_eventfd *e)
+{
+	struct pollfd p = { .fd = e->fd, .events = POLLOUT };
+	const uint64_t one = 1;
+	ssize_t ret;
+
+	if (e->blocks && poll(&p, 1, 0) != 1)
+		return true;
+	ret = write(e->fd, &one, sizeof(one));
+	return ret == sizeof(one) || errno == EAGAIN;
+}
+
+static struct gw_guest_eventfd eventfd_adopt(int fd)
+{
+	return (struct gw_guest_eventfd){ .fd = fd,
+					  .blocks = fd >= 0 && !(fcntl(fd, F_GETFL) & O_NONBLOCK) };
+}
+
+/* Under the lock. */
+static void irqs_deliver(struct gw_guest_irqs *irqs, unsigned int v)
+{
+	if (irqs->mode == GW_NR_IRQS || v >= irqs->count[irqs->mode])
+		return;
+	if (irqs->at[v].fd < 0 || gw_bitmap_test(irqs->masked, v)) {
+		gw_bitmap_set(irqs->pending, v);
+		return;
+	}
+	gw_bitmap_clear(irqs->pending, v);
+	if (eventfd_signal(&irqs->at[v]))
+		atomic_fetch_add_explicit(&irqs->delivered, 1, memory_order_relaxed);
+	else
+		gw_log_guest(irqs->log, "%s: cannot write the eventfd of vector %u: %s",
+			     irqs->fn->info.name, v, strerror(errno));
+}
+
+/* Under the lock: deliver a vector that waited and now may go. */
+static void irqs_settle(struct gw_guest_irqs *irqs, unsigned int v)
+{
+	if (gw_bitmap_test(irqs->pending, v))
+		irqs_deliver(irqs, v);
+}
+
+static void irqs_fire(struct gw_irq_sink *sink, const uint64_t pending[GW_IRQ_WORDS])
+{
+	struct gw_guest_irqs *irqs = container_of(sink, struct gw_guest_irqs, sink);
+	uint64_t word;
+	unsigned int bit;
+
+	pthread_mutex_lock(&irqs->lock);
+	for (unsigned int i = 0; i < GW_IRQ_WORDS; i++) {
+		word = pending[i];
+		gw_bitmap_for_each(bit, word)
+			irqs_deliver(irqs, i * 64 + bit);
+	}
+	pthread_mutex_unlock(&irqs->lock);
+}
+
+/* Which vectors the host delivers: the first @nr. Never under the lock: the host may wait for a
+ * fire() that wants it. */
+static int irqs_host_mask(struct gw_guest_irqs *irqs, unsigned int nr)
+{
+	uint64_t enabled[GW_IRQ_WORDS] = { 0 };
+
+	if (!irqs->vectors)
+		return 0;
+	for (unsigned int v = 0; v < nr; v++)
+		gw_bitmap_set(enabled, v);
+	return irqs->fn->ops->irq_mask(irqs->fn, enabled);
+}
+
+int gw_guest_irqs_init(struct gw_guest_irqs *irqs, struct gw_function *fn, struct gw_log *log)
+{
+	unsigned int nr = 0;
+	int ret;
+
+	memset(irqs, 0, sizeof(*irqs));
+	irqs->sink.fire = irqs_fire;
+	irqs->fn = fn;
+	irqs->log = log;
+	irqs->mode = GW_NR_IRQS;
+	irqs->count[GW_IRQ_ERR] = 1;
+	irqs->count[GW_IRQ_REQ] = 1;
+	irqs->request.fd = -1;
+	for (unsigned int v = 0; v < GW_MAX_VECTORS; v++)
+		irqs->at[v].fd = -1;
+	pthread_mutex_init(&irqs->lock, NULL);
+
+	ret = fn->ops->irq_setup(fn, &irqs->sink, &nr);
+	if (ret && ret != -EOPNOTSUPP) {
+		pthread_mutex_destroy(&irqs->lock);
+		return ret;
+	}
+	irqs->vectors = ret ? 0 : nr < GW_MAX_VECTORS ? nr : GW_MAX_VECTORS;
+	ret = irqs_host_mask(irqs, 0);
+	if (ret)
+		gw_warn(log, "%s: cannot mask interrupts at the host: %s; they are dropped here",
+			fn->info.name, strerror(-ret));
+	return 0;
+}
+
+void gw_guest_irqs_fini(struct gw_guest_irqs *irqs)
+{
+	gw_guest_irqs_disable(irqs);
+	pthread_mutex_destroy(&irqs->lock);
+}
+
+void gw_guest_irqs_info(struct gw_guest_irqs *irqs, enum gw_irq index, struct gw_irq_info *info)
+{
+	info->count = irqs->count[index];
+	info->flags = info->count ? GW_IRQ_F_EVENTFD : 0;
+	if (index == GW_IRQ_MSI || index == GW_IRQ_MSIX)
+		info->flags |= info->count ? GW_IRQ_F_MASKABLE : 0;
+}
+
+/* Disable whichever of MSI and MSI-X is enabled. */
+static void irqs_off(struct gw_guest_irqs *irqs)
+{
+	int old[GW_MAX_VECTORS];
+	unsigned int nr = 0;
+	int ret;
+
+	pthread_mutex_lock(&irqs->lock);
+	for (unsigned int v = 0; v < GW_MAX_VECTORS; v++) {
+		if (irqs->at[v].fd >= 0)
+			old[nr++] = irqs->at[v].fd;
+		irqs->at[v].fd = -1;
+	}
+	memset(irqs->pending, 0, sizeof(irqs->pending));
+	memset(irqs->masked, 0, sizeof(irqs->masked));
+	irqs->mode = GW_NR_IRQS;
+	pthread_mutex_unlock(&irqs->lock);
+
+	while (nr)
+		close(old[--nr]);
+	ret = irqs_host_mask(irqs, 0);
+	if (ret && ret != -ENODEV)
+		gw_warn(irqs->log, "%s: cannot mask interrupts at the host: %s; they are dropped "
+			"here", irqs->fn->info.name, strerror(-ret));
+}
+
+static void irqs_set_request(struct gw_guest_irqs *irqs, int fd)
+{
+	struct gw_guest_eventfd e = eventfd_adopt(fd), old;
+
+	pthread_mutex_lock(&irqs->lock);
+	old = irqs->request;
+	irqs->request = e;
+	pthread_mutex_unlock(&irqs->lock);
+	if (old.fd >= 0)
+		close(old.fd);
+}
+
+void gw_guest_irqs_request(struct gw_guest_irqs *irqs)
+{
+	pthread_mutex_lock(&irqs->lock);
+	if (irqs->request.fd >= 0)
+		eventfd_signal(&irqs->request);
+	pthread_mutex_unlock(&irqs->lock);
+}
+
+void gw_guest_irqs_disable(struct gw_guest_irqs *irqs)
+{
+	irqs_off(irqs);
+	irqs_set_request(irqs, -1);
+}
+
+void gw_guest_irqs_forget(struct gw_guest_irqs *irqs)
+{
+	pthread_mutex_lock(&irqs->lock);
+	memset(irqs->pending, 0, sizeof(irqs->pending));
+	pthread_mutex_unlock(&irqs->lock);
+}
+
+static int set_request(struct gw_guest_irqs *irqs, struct gw_irq_set *set)
+{
+	if (set->action != GW_IRQ_TRIGGER)
+		return -EINVAL;
+	if (set->data == GW_IRQ_EVENTFD) {
+		irqs_set_request(irqs, set->fds ? set->fds[0] : -1);
+		if (set->fds)
+			set->fds[0] = -1;
+	} else if (!set->count) {
+		irqs_set_request(irqs, -1);
+	} else if (set->data == GW_IRQ_NONE || set->bools[0]) {
+		gw_guest_irqs_request(irqs);
+	}
+	return 0;
+}
+
+/* Give the vectors of @set their eventfds, or take them away, each in one step. */
+static int set_eventfds(struct gw_guest_irqs *irqs, struct gw_irq_set *set)
+{
+	struct gw_guest_eventfd e[GW_MAX_VECTORS], old;
+	bool enable;
+	int ret;
+
+	for (unsigned int i = 0; i < set->count; i++) {
+		e[i] = eventfd_adopt(set->fds ? set->fds[i] : -1);
+		if (set->fds)
+			set->fds[i] = -1;
+	}
+	pthread_mutex_lock(&irqs->lock);
+	enable = irqs->mode == GW_NR_IRQS;
+	irqs->mode = set->index;
+	for (unsigned int i = 0; i < set->count; i++) {
+		old = irqs->at[set->start + i];
+		irqs->at[set->start + i] = e[i];
+		e[i] = old;
+		irqs_settle(irqs, set->start + i);
+	}
+	pthread_mutex_unlock(&irqs->lock);
+	for (unsigned int i = 0; i < set->count; i++)
+		if (e[i].fd >= 0)
+			close(e[i].fd);
+	if (!enable)
+		return 0;
+	ret = irqs_host_mask(irqs, irqs->count[set->index]);
+	if (ret)
+		irqs_off(irqs);
+	return ret;
+}
+
+static void set_masks(struct gw_guest_irqs *irqs, const struct gw_irq_set *set)
+{
+	pthread_mutex_lock(&irqs->lock);
+	for (unsigned int i = 0; i < set->count; i++) {
+		unsigned int v = set->start + i;
+
+		if (set->data == GW_IRQ_BOOL && !set->bools[i])
+			continue;
+		switch (set->action) {
+		case GW_IRQ_MASK:
+			gw_bitmap_set(irqs->masked, v);
+			break;
+		case GW_IRQ_UNMASK:
+			gw_bitmap_clear(irqs->masked, v);
+			irqs_settle(irqs, v);
+			break;
+		case GW_IRQ_TRIGGER:
+			irqs_deliver(irqs, v);
+			break;
+		}
+	}
+	pthread_mutex_unlock(&irqs->lock);
+}
+
+static int set_messages(struct gw_guest_irqs *irqs, struct gw_irq_set *set)
+{
+	enum gw_irq mode = irqs->mode;	/* changes in this thread only */
+
+	if (set->data == GW_IRQ_NONE && set->action == GW_IRQ_TRIGGER && !set->count) {
+		if (mode == set->index)
+			irqs_off(irqs);
+		return 0;
+	}
+	if (!set->count || set->start >= irqs->count[set->index] ||
+	    set->count > irqs->count[set->index] - set->start)
+		return -EINVAL;
+	if (set->data == GW_IRQ_EVENTFD) {
+		if (set->action != GW_IRQ_TRIGGER)
+			return -EINVAL;
+		return mode == GW_NR_IRQS || mode == set->index ? set_eventfds(irqs, set) : -EPROTO;
+	}
+	if (mode != set->index)
+		return -EPROTO;
+	set_masks(irqs, set);
+	return 0;
+}
+
+int gw_guest_irqs_set(struct gw_guest_irqs *irqs, struct gw_irq_set *set)
+{
+	switch (set->index) {
+	case GW_IRQ_INTX:
+		/* there is none; a VMM disables it all the same before it enables another */
+		return set->count ? -EINVAL : 0;
+	case GW_IRQ_MSI:
+	case GW_IRQ_MSIX:
+		return set_messages(irqs, set);
+	case GW_IRQ_ERR:
+		/* accepted, as QEMU complains otherwise, and never signalled: it would stop the
+		 * VM. The host handles the function's errors */
+		return 0;
+	case GW_IRQ_REQ:
+		return set_request(irqs, set);
+	default:
+		return -EINVAL;
+	}
+}
