@@ -34,7 +34,7 @@ static int place_bar(struct gw_endpoint_bus *b, unsigned int i, struct gw_bus_sp
 	if (at > last || bar->size - 1 > last - at) {
 		gw_err(b->log, "%s: no room for BAR %u of %#llx bytes", b->name, i,
 		       (unsigned long long)bar->size);
-		return -ENOSPC;
+		return -ENOMEM;
 	}
 	*next = at + bar->size;
 	b->bar_addr[i] = at;

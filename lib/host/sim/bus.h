@@ -58,7 +58,7 @@ struct gw_endpoint_bus {
  * gw_bus_init() - power the endpoint on and give its BARs addresses
  * @b: @ep, @log, @faults, @root, @name, @bus, @dev, @fn and @irq are set, all else zero
  *
- * Return: 0; -EINVAL the description is wrong (logged), -ENOSPC no room for its BARs, -ENOMEM,
+ * Return: 0; -EINVAL the description is wrong (logged), -ENOMEM also for room for its BARs, or
  * -errno of making the memory of its mapped BARs. The endpoint stays the caller's on error.
  */
 int gw_bus_init(struct gw_endpoint_bus *b, struct gw_bus_space *space);

@@ -21,9 +21,14 @@ static struct sim_conn *conn_of(struct gw_dext_conn *c)
 	return container_of(c, struct sim_conn, base);
 }
 
-/* What every call goes through: the delay, and the moment when the function disappears. */
-static void before_call(struct gw_sim_function *f)
+/*
+ * What every call goes through: the delay, and the moment when the function disappears. The
+ * calls that take interrupts may come from a thread of the endpoint, which disappearing would
+ * wait for, so they count but leave the moment to the next call.
+ */
+static void before_call(struct gw_sim_function *f, uint32_t selector)
 {
+	bool from_irq = selector == GW_DEXT_CHECK_INTERRUPT || selector == GW_DEXT_WAIT_INTERRUPT;
 	uint64_t us = atomic_load(&f->sim->opt[GW_SIM_CALL_DELAY]);
 	uint64_t vanish = atomic_load(&f->sim->opt[GW_SIM_VANISH_AFTER]);
 	struct timespec ts = { .tv_sec = (time_t)(us / 1000000),
@@ -31,7 +36,7 @@ static void before_call(struct gw_sim_function *f)
 
 	if (us)
 		nanosleep(&ts, NULL);
-	if (vanish && atomic_fetch_add(&f->calls, 1) == vanish)
+	if (vanish && atomic_fetch_add(&f->calls, 1) >= vanish && !from_irq)
 		gw_sim_function_vanish(f);
 }
 
@@ -40,7 +45,7 @@ static uint32_t conn_call(struct gw_dext_conn *c, uint32_t selector, const uint6
 {
 	struct sim_conn *conn = conn_of(c);
 
-	before_call(conn->f);
+	before_call(conn->f, selector);
 	return gw_core_call(conn->client, selector, in, nr_in, out, nr_out);
 }
 
@@ -49,7 +54,7 @@ static uint32_t conn_call_async(struct gw_dext_conn *c, uint32_t selector,
 {
 	struct sim_conn *conn = conn_of(c);
 
-	before_call(conn->f);
+	before_call(conn->f, selector);
 	return gw_core_call_async(conn->client, selector, done, opaque);
 }
 
@@ -72,7 +77,7 @@ static uint32_t conn_map(struct gw_dext_conn *c, unsigned int type, uint32_t opt
 {
 	struct sim_conn *conn = conn_of(c);
 
-	before_call(conn->f);
+	before_call(conn->f, GW_DEXT_NR_SELECTORS);
 	return gw_core_map(conn->client, type, view, map);
 }
 

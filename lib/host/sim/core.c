@@ -149,7 +149,7 @@ uint32_t gw_core_call(struct gw_core_client *c, uint32_t selector, const uint64_
 {
 	const struct core_op *op = selector < ARRAY_SIZE(ops) ? &ops[selector] : NULL;
 	unsigned int room = nr_out ? *nr_out : 0;
-	struct core_call call = { .in = in, .out = out, .nr_out = room };
+	struct core_call call = { .in = in, .out = out, .room = room };
 	uint32_t ret;
 
 	if (nr_out)
@@ -162,10 +162,10 @@ uint32_t gw_core_call(struct gw_core_client *c, uint32_t selector, const uint64_
 		return GW_IORETURN_NO_DEVICE;
 	if (op->claim && !atomic_load(&c->claimed))
 		return GW_IORETURN_NOT_OPEN;
-	call.nr_out = op->out < room ? room : op->out;
+	call.nr_filled = op->out;
 	ret = op->run(c, &call);
 	if (ret == GW_IORETURN_SUCCESS && nr_out)
-		*nr_out = call.nr_out < room ? call.nr_out : room;
+		*nr_out = call.nr_filled;
 	return ret;
 }
 

@@ -71,7 +71,6 @@ uint32_t gw_core_alloc_buffer(struct gw_core_client *c, struct core_call *call)
 		call->out[3] = seg[0].iova.v;
 		call->out[4] = seg[0].size;
 		call->out[5] = 0;	/* ordinary memory */
-		call->nr_out = 6;
 	}
 	pthread_mutex_unlock(&c->buffer_lock);
 	return ret;
@@ -87,7 +86,6 @@ void gw_core_drop_buffer(struct gw_core_client *c)
 
 uint32_t gw_core_free_buffer(struct gw_core_client *c, struct core_call *call)
 {
-	call->nr_out = 0;
 	gw_core_drop_buffer(c);
 	return GW_IORETURN_SUCCESS;
 }

@@ -38,7 +38,8 @@ struct gw_core_client {
 struct core_call {
 	const uint64_t *in;
 	uint64_t *out;
-	unsigned int nr_out;		/* room; the handler sets what it filled */
+	unsigned int room;		/* in out */
+	unsigned int nr_filled;		/* the row's; a handler may fill more */
 };
 
 uint32_t gw_core_alloc_buffer(struct gw_core_client *c, struct core_call *call);

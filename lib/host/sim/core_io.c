@@ -11,14 +11,12 @@
 uint32_t gw_core_get_identity(struct gw_core_client *c, struct core_call *call)
 {
 	c->core->hooks->identity(c->core, call->out);
-	call->nr_out = 6;
 	return GW_IORETURN_SUCCESS;
 }
 
 uint32_t gw_core_get_limits(struct gw_core_client *c, struct core_call *call)
 {
 	c->core->hooks->limits(c->core, call->out);
-	call->nr_out = 8;
 	return GW_IORETURN_SUCCESS;
 }
 
@@ -50,7 +48,6 @@ uint32_t gw_core_config_read(struct gw_core_client *c, struct core_call *call)
 	else
 		call->out[0] = c->core->hooks->config_read(c->core, (unsigned int)off,
 							   (unsigned int)width);
-	call->nr_out = 1;
 	return GW_IORETURN_SUCCESS;
 }
 
@@ -62,13 +59,11 @@ uint32_t gw_core_config_write(struct gw_core_client *c, struct core_call *call)
 		return GW_IORETURN_BAD_ARGUMENT;
 	c->core->hooks->config_write(c->core, (unsigned int)off, (unsigned int)width,
 				     (uint32_t)val);
-	call->nr_out = 0;
 	return GW_IORETURN_SUCCESS;
 }
 
 uint32_t gw_core_get_bar_info(struct gw_core_client *c, struct core_call *call)
 {
-	call->nr_out = 3;
 	if (call->in[0] >= GW_NR_BARS)
 		return GW_IORETURN_BAD_ARGUMENT;
 	return c->core->hooks->bar_info(c->core, call->in[0], call->out);
@@ -76,14 +71,12 @@ uint32_t gw_core_get_bar_info(struct gw_core_client *c, struct core_call *call)
 
 uint32_t gw_core_mmio_read(struct gw_core_client *c, struct core_call *call)
 {
-	call->nr_out = 1;
 	return c->core->hooks->mmio_read(c->core, call->in[0], call->in[1], call->in[2],
 					 call->out);
 }
 
 uint32_t gw_core_mmio_write(struct gw_core_client *c, struct core_call *call)
 {
-	call->nr_out = 0;
 	return c->core->hooks->mmio_write(c->core, call->in[0], call->in[1], call->in[2],
 					  call->in[3]);
 }
@@ -94,7 +87,6 @@ uint32_t gw_core_reset_device(struct gw_core_client *c, struct core_call *call)
 	struct gw_core *core = c->core;
 	uint32_t ret;
 
-	call->nr_out = 0;
 	pthread_mutex_lock(&core->lock);
 	ret = core->hooks->reset(core, true);
 	if (ret)

@@ -128,7 +128,6 @@ uint32_t gw_core_setup_interrupts(struct gw_core_client *c, struct core_call *ca
 		ret = start(core, c, &nr);
 	pthread_mutex_unlock(&core->lock);
 	call->out[0] = nr;
-	call->nr_out = 1;
 	return ret;
 }
 
@@ -138,13 +137,11 @@ uint32_t gw_core_check_interrupt(struct gw_core_client *c, struct core_call *cal
 		return GW_IORETURN_NOT_READY;
 	for (unsigned int i = 0; i < GW_IRQ_WORDS; i++)
 		call->out[i] = atomic_exchange(&c->irq_page->pending[i], 0);
-	call->nr_out = GW_IRQ_WORDS;
 	return GW_IORETURN_SUCCESS;
 }
 
 uint32_t gw_core_set_irq_mask(struct gw_core_client *c, struct core_call *call)
 {
-	call->nr_out = 0;
 	if (!atomic_load(&c->irq_ready))
 		return GW_IORETURN_NOT_READY;
 	for (unsigned int i = 0; i < GW_IRQ_WORDS; i++)

@@ -32,7 +32,7 @@ static void reply(struct core_call *call, const struct gw_segment *seg, unsigned
 		call->out[1 + 2 * i] = seg[i].iova.v;
 		call->out[2 + 2 * i] = seg[i].size;
 	}
-	call->nr_out = 1 + 2 * nr;
+	call->nr_filled = 1 + 2 * nr;
 }
 
 static uint32_t insert(struct gw_core_client *c, struct core_region *r,
@@ -40,7 +40,7 @@ static uint32_t insert(struct gw_core_client *c, struct core_region *r,
 {
 	struct gw_core *core = c->core;
 	struct gw_segment seg[GW_MAX_SEGMENTS];
-	unsigned int nr = (call->nr_out - 1) / 2;
+	unsigned int nr = (call->room - 1) / 2;
 	uint32_t ret;
 
 	if (nr > GW_MAX_SEGMENTS)
@@ -115,7 +115,6 @@ uint32_t gw_core_unregister_region(struct gw_core_client *c, struct core_call *c
 {
 	struct core_region *r, key = { .key = call->in[0] };
 
-	call->nr_out = 0;
 	pthread_mutex_lock(&c->lock);
 	r = RB_FIND(gw_core_regions, &c->regions, &key);
 	if (r)
@@ -134,7 +133,6 @@ uint32_t gw_core_probe_region(struct gw_core_client *c, struct core_call *call)
 	struct core_region *r, key = { .key = call->in[0] };
 	uint32_t ret = GW_IORETURN_NOT_FOUND;
 
-	call->nr_out = 1;
 	pthread_mutex_lock(&c->lock);
 	r = RB_FIND(gw_core_regions, &c->regions, &key);
 	if (r)

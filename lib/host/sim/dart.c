@@ -108,11 +108,6 @@ static int check_limits(struct gw_dart *d, uint64_t size)
 {
 	const struct gw_dart_limits *l = d->limits;
 
-	if (size > l->max_map_bytes) {
-		gw_log_guest(d->log, "%s: cannot map %" PRIu64 " bytes: one mapping may have %" PRIu64,
-			     d->name, size, l->max_map_bytes);
-		return -E2BIG;
-	}
 	if (d->maps >= l->max_maps) {
 		gw_log_guest(d->log, "%s: cannot map %" PRIu64 " bytes: all %" PRIu64
 			     " mappings are in use", d->name, size, l->max_maps);
@@ -126,7 +121,7 @@ static int check_limits(struct gw_dart *d, uint64_t size)
 	return 0;
 }
 
-static int check_request(const struct gw_dart *d, const struct gw_dart_request *req)
+static int check_memory(const struct gw_dart *d, const struct gw_dart_request *req)
 {
 	uint64_t at = req->mem.remote ? req->mem.remote_addr.v : (uintptr_t)req->mem.addr;
 	uint64_t mask = d->limits->granule - 1, last;
@@ -135,11 +130,22 @@ static int check_request(const struct gw_dart *d, const struct gw_dart_request *
 		return -EINVAL;
 	if (__builtin_add_overflow(at, req->size - 1, &last))
 		return -EOVERFLOW;
+	if (req->size > d->limits->max_map_bytes) {
+		gw_log_guest(d->log, "%s: cannot map %" PRIu64 " bytes: one mapping may have %" PRIu64,
+			     d->name, req->size, d->limits->max_map_bytes);
+		return -E2BIG;
+	}
 	/* the platform would fail to wire what is not there; so do we, before a device touches it */
-	if (!req->mem.remote && msync(req->mem.addr, req->size, MS_ASYNC))
-		return -EFAULT;
-	if (!req->want)
-		return 0;
+	return !req->mem.remote && msync(req->mem.addr, req->size, MS_ASYNC) ? -EFAULT : 0;
+}
+
+static int check_request(const struct gw_dart *d, const struct gw_dart_request *req)
+{
+	uint64_t mask = d->limits->granule - 1, last;
+	int ret = check_memory(d, req);
+
+	if (ret || !req->want)
+		return ret;
 	if (!d->limits->caller_iova)
 		return -EOPNOTSUPP;
 	if (req->want->v & mask)

@@ -55,6 +55,16 @@ const char *gw_sim_options_help(void)
 	       "irq-storm=N           each interrupt is raised N times (0: once)\n";
 }
 
+/* A host on which nothing can be mapped is of no use to anyone. */
+static void raise_to(struct gw_log *log, const char *key, uint64_t *v, uint64_t granule)
+{
+	if (*v >= granule)
+		return;
+	gw_warn(log, "sim: %s=%" PRIu64 " is less than one granule; %" PRIu64 " is used", key, *v,
+		granule);
+	*v = granule;
+}
+
 void gw_sim_limits(struct gw_sim *sim, struct gw_dart_limits *l)
 {
 	bool caller = atomic_load(&sim->opt[GW_SIM_CALLER_IOVA]);
@@ -82,6 +92,8 @@ void gw_sim_limits(struct gw_sim *sim, struct gw_dart_limits *l)
 	v = atomic_load(&sim->opt[GW_SIM_SEGMENTS]);
 	l->segments = v ? (uint32_t)v : 1;
 	l->seed = atomic_load(&sim->opt[GW_SIM_SEED]);
+	raise_to(sim->log, "max-bytes", &l->max_bytes, l->granule);
+	raise_to(sim->log, "max-map-bytes", &l->max_map_bytes, l->granule);
 }
 
 static int parse_on_off(struct gw_log *log, const char *key, const char *value, uint64_t *v)
