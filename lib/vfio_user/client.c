@@ -84,6 +84,10 @@ void gw_client_end(struct gw_client *c)
 	pthread_mutex_unlock(&c->lock);
 	if (c->attached)
 		c->dev->ops->detach(c->dev);
+	pthread_mutex_lock(&c->lock);
+	while (!LIST_EMPTY(&c->calls))	/* they have failed and are on their way out */
+		pthread_cond_wait(&c->done, &c->lock);
+	pthread_mutex_unlock(&c->lock);
 	free(c->reply);
 	c->reply = NULL;
 	gw_inbox_fini(&c->in);

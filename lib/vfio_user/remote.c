@@ -132,6 +132,7 @@ static int call_wait(struct gw_client *c, struct gw_call *call, const uint8_t *d
 	uint64_t until = gw_now_ns() + c->call_timeout_ns;
 	struct timespec ts = { .tv_sec = (time_t)(until / 1000000000),
 			       .tv_nsec = (long)(until % 1000000000) };
+	struct gw_log *log = c->log;	/* @c may be gone when the lock is */
 	bool sent = false;
 	int ret = 0;
 
@@ -155,10 +156,12 @@ static int call_wait(struct gw_client *c, struct gw_call *call, const uint8_t *d
 	if (call->done)
 		ret = call->ret;
 	LIST_REMOVE(call, link);
+	if (c->fd < 0)
+		pthread_cond_broadcast(&c->done);	/* end() waits for us to leave */
 unlock:
 	pthread_mutex_unlock(&c->lock);
 	if (ret == -ETIMEDOUT)
-		gw_log_guest(c->log, "vfio-user: no reply to a DMA request for %#" PRIx64,
+		gw_log_guest(log, "vfio-user: no reply to a DMA request for %#" PRIx64,
 			     call->addr);
 	return ret;
 }

@@ -423,10 +423,10 @@ static inline bool recv_msg_fd(int sock, struct hdr *h, void *body, size_t room,
 			     .msg_controllen = sizeof(control) };
 	ssize_t n = recvmsg(sock, &mh, MSG_WAITALL);
 
+	*fd = -1;
 	if (n <= 0)
 		return false;
 	assert_int_equal(n, sizeof(*h));
-	*fd = -1;
 	if (mh.msg_controllen)
 		memcpy(fd, CMSG_DATA(CMSG_FIRSTHDR(&mh)), sizeof(*fd));
 	assert_true(h->size >= sizeof(*h) && h->size - sizeof(*h) <= room);

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The socket: where it may be, who may come, and what is left when one goes. */
+#include "vfio_user_peer.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+
+#include "vfio_user/spin.h"
+
+static int listen_at(struct peer *p, const char *path, struct gw_vfio_user **server)
+{
+	return gw_vfio_user_listen(path, &p->dev, NULL, &p->log, server);
+}
+
+static void the_socket_is_private_and_goes_with_the_server(void **state)
+{
+	struct peer *p = *state;
+	struct stat st;
+
+	assert_int_equal(stat(p->path, &st), 0);
+	assert_true(S_ISSOCK(st.st_mode));
+	assert_int_equal(st.st_mode & 0777, 0600);
+	gw_vfio_user_close(p->server);
+	p->server = NULL;
+	assert_int_equal(stat(p->path, &st), -1);
+	gw_vfio_user_close(NULL);
+}
+
+static void a_socket_left_behind_is_replaced(void **state)
+{
+	struct peer *p = peer_new();
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	strcpy(a.sun_path, p->path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	close(fd);
+	peer_listen(p);
+	peer_meet(p);
+	peer_free(p);
+}
+
+static void a_path_in_use_is_left_alone(void **state)
+{
+	struct peer *p = *state;
+	struct gw_vfio_user *other = NULL;
+
+	assert_int_equal(listen_at(p, p->path, &other), -EADDRINUSE);
+	assert_null(other);
+	assert_true(logged(p, "another program listens there"));
+	assert_true(logged(p, "give another path"));
+	peer_meet(p);
+	assert_in_sync(p);
+	/* nor is the client there disturbed */
+	assert_int_equal(listen_at(p, p->path, &other), -EADDRINUSE);
+	assert_in_sync(p);
+	assert_trace(p, "attach\n");
+}
+
+static void what_is_not_a_socket_is_left_alone(void **state)
+{
+	struct peer *p = peer_new();
+	struct gw_vfio_user *s = NULL;
+	struct stat st;
+	int fd = open(p->path, O_CREAT | O_WRONLY, 0600);
+
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(listen_at(p, p->path, &s), -EEXIST);
+	assert_true(logged(p, "is not a socket"));
+	assert_int_equal(stat(p->path, &st), 0);
+	unlink(p->path);
+	assert_int_equal(symlink("nowhere", p->path), 0);
+	assert_int_equal(listen_at(p, p->path, &s), -EEXIST);
+	assert_int_equal(listen_at(p, "/nowhere/s", &s), -ENOENT);
+	assert_true(logged(p, "/nowhere/s: cannot listen: No such file or directory"));
+	assert_int_equal(listen_at(p, "", &s), -EINVAL);
+	assert_null(s);
+	peer_free(p);
+}
+
+static void a_path_has_107_bytes_at_most(void **state)
+{
+	struct peer *p = peer_new();
+	struct gw_vfio_user *s = NULL;
+	char path[109];
+	int at;
+
+	at = snprintf(path, sizeof(path), "%s/", p->dir);
+	memset(path + at, 'x', sizeof(path) - (size_t)at);
+	path[108] = 0;
+	assert_int_equal(listen_at(p, path, &s), -ENAMETOOLONG);
+	assert_true(logged(p, "at most 107 bytes, this one has 108"));
+	assert_true(logged(p, "give a shorter path"));
+	path[107] = 0;
+	assert_int_equal(listen_at(p, path, &s), 0);
+	gw_vfio_user_close(s);
+	peer_free(p);
+}
+
+static void a_file_that_took_our_place_is_not_removed(void **state)
+{
+	struct peer *p = *state;
+	struct stat st;
+	int fd;
+
+	assert_int_equal(unlink(p->path), 0);
+	fd = open(p->path, O_CREAT | O_WRONLY, 0600);
+	close(fd);
+	gw_vfio_user_close(p->server);
+	p->server = NULL;
+	assert_int_equal(stat(p->path, &st), 0);
+}
+
+static void a_client_that_just_goes_detaches_the_device(void **state)
+{
+	struct gw_vfio_user_stats st;
+	struct peer *p = *state;
+
+	for (unsigned int i = 0; i < 20; i++) {
+		peer_meet(p);
+		assert_in_sync(p);
+		peer_hang_up(p);
+		wait_detached(p, i + 1);
+		assert_trace(p, "attach\ndetach\n");
+	}
+	/* one that never spoke is no reason to touch the device */
+	close(peer_connect(p->path));
+	peer_meet(p);
+	assert_trace(p, "attach\n");
+	gw_vfio_user_stats(p->server, &st);
+	assert_int_equal(st.clients, 22);
+	assert_true(st.connected);
+}
+
+static void the_second_client_waits_for_the_first_to_go(void **state)
+{
+	uint8_t in[16] = { [8] = GW_REGION_CONFIG, [12] = 4 }, out[20];
+	struct peer *p = *state;
+	int first, second;
+
+	peer_meet(p);
+	first = p->sock;
+	second = p->sock = peer_connect(p->path);
+	assert_true(second >= 0);
+	send_msg(p, GW_VU_VERSION, 0, "\0\0\0\0", 4, NULL, 0);
+	p->sock = first;
+	assert_int_equal(call(p, GW_VU_REGION_READ, in, 16, out, 20), 0);
+	assert_int_equal(recv(second, out, 1, MSG_DONTWAIT), -1);
+	assert_trace(p, "attach\nread 7 0 4\n");
+	peer_hang_up(p);
+	p->sock = second;
+	assert_int_equal(expect(p, (uint16_t)(p->id - 2), GW_VU_VERSION, (uint8_t[128]){ 0 }, 69), 0);
+	assert_trace(p, "detach\nattach\n");
+}
+
+static void closing_ends_at_once_whatever_the_client_left_undone(void **state)
+{
+	static const size_t sent[] = { 0, 1, 8, 16, 30 };
+	struct { struct hdr h; uint8_t body[16]; } m = { { 1, GW_VU_REGION_READ, 32, 0, 0 } };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(sent); i++) {
+		struct peer *p = peer_new();
+
+		p->opt.spin_us = i % 2 ? 100 : 0;
+		peer_listen(p);
+		peer_meet(p);
+		assert_true(send_raw(p->sock, &m, sent[i], NULL, 0));
+		gw_vfio_user_close(p->server);
+		p->server = NULL;
+		assert_closed(p);
+		assert_trace(p, "attach\ndetach\n");
+		peer_free(p);
+	}
+}
+
+static void closing_ends_at_once_in_mid_flood(void **state)
+{
+	struct { struct hdr h; uint64_t off; uint32_t region, count; } m = {
+		{ 1, GW_VU_REGION_READ, 32, 0, 0 }, 0, 0, 0x30000 };
+	struct peer *p = *state;
+
+	/* replies are left unread */
+	for (unsigned int i = 0; i < 8; i++)
+		assert_true(send_raw(p->sock, &m, sizeof(m), NULL, 0));
+	gw_vfio_user_close(p->server);
+	p->server = NULL;
+	assert_closed(p);
+}
+
+static void nothing_is_left_open_after_close(void **state)
+{
+	unsigned int before = count_fds();
+	struct peer *p = peer_new();
+
+	for (unsigned int i = 0; i < 5; i++) {
+		peer_listen(p);
+		peer_meet(p);
+		peer_hang_up(p);
+		gw_vfio_user_close(p->server);
+		p->server = NULL;
+	}
+	peer_free(p);
+	assert_int_equal(count_fds(), before);
+}
+
+/* Descriptors run out: the client waits, is told of in the log once, and is served later. */
+static void a_client_we_have_no_descriptor_for_waits(void **state)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	struct peer *p = *state;
+	struct rlimit was, tight;
+	int fill[64], nr = 0;
+	char *line;
+
+	strcpy(a.sun_path, p->path);
+	p->sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	tight = was;
+	tight.rlim_cur = 60;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+	while ((fill[nr] = dup(p->sock)) >= 0)
+		nr++;
+	assert_int_equal(connect(p->sock, (struct sockaddr *)&a, sizeof(a)), 0);
+	wait_text(p, p->lines, "cannot take a client");
+	while (nr)
+		close(fill[--nr]);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	assert_int_equal(version(p, QEMU_CAPS), 0);
+	line = strstr(p->lines, "cannot take a client");
+	assert_null(strstr(line + 1, "cannot take a client"));
+}
+
+static void a_write_to_a_client_that_went_raises_no_signal(void **state)
+{
+	struct { struct hdr h; uint64_t off; uint32_t region, count; } m = {
+		{ 1, GW_VU_REGION_READ, 32, 0, 0 }, 0, 0, 4 };
+	struct peer *p = *state;
+
+	signal(SIGPIPE, SIG_DFL);
+	for (unsigned int i = 0; i < 20; i++) {
+		for (unsigned int k = 0; k < 20; k++)
+			assert_true(send_raw(p->sock, &m, sizeof(m), NULL, 0));
+		peer_hang_up(p);
+		wait_detached(p, i + 1);
+		peer_meet(p);
+	}
+}
+
+static void messages_are_answered_while_spinning_too(void **state)
+{
+	uint8_t in[16] = { [8] = GW_REGION_CONFIG, [12] = 4 }, out[20];
+	struct peer *p = peer_new();
+
+	p->opt.spin_us = 50;
+	peer_listen(p);
+	peer_meet(p);
+	for (unsigned int i = 0; i < 2000; i++) {
+		in[0] = (uint8_t)i;
+		assert_int_equal(call(p, GW_VU_REGION_READ, in, 16, out, 20), 0);
+		assert_memory_equal(out + 16, p->config + in[0], 4);
+	}
+	peer_free(p);
+}
+
+/* Spinning that never pays must not go on, however often a wait begins. */
+static void spinning_that_does_not_pay_is_switched_off(void **state)
+{
+	unsigned int spins = 0;
+	struct gw_spin s;
+
+	gw_spin_init(&s, 0);
+	assert_false(gw_spin_begin(&s));
+	gw_spin_init(&s, 1);
+	s.off_ns = 1ull << 62;	/* once off, off for longer than any test */
+	for (unsigned int i = 0; i < 1000; i++) {
+		if (!gw_spin_begin(&s))
+			break;
+		spins++;
+		while (gw_spin_again(&s))
+			;
+	}
+	assert_true(spins >= 1 && spins <= 4);
+	assert_false(gw_spin_begin(&s));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		listening_test(the_socket_is_private_and_goes_with_the_server),
+		cmocka_unit_test(a_socket_left_behind_is_replaced),
+		listening_test(a_path_in_use_is_left_alone),
+		cmocka_unit_test(what_is_not_a_socket_is_left_alone),
+		cmocka_unit_test(a_path_has_107_bytes_at_most),
+		listening_test(a_file_that_took_our_place_is_not_removed),
+		listening_test(a_client_that_just_goes_detaches_the_device),
+		listening_test(the_second_client_waits_for_the_first_to_go),
+		cmocka_unit_test(closing_ends_at_once_whatever_the_client_left_undone),
+		met_test(closing_ends_at_once_in_mid_flood),
+		cmocka_unit_test(nothing_is_left_open_after_close),
+		listening_test(a_client_we_have_no_descriptor_for_waits),
+		met_test(a_write_to_a_client_that_went_raises_no_signal),
+		cmocka_unit_test(messages_are_answered_while_spinning_too),
+		cmocka_unit_test(spinning_that_does_not_pay_is_switched_off),
+	};
+
+	return cmocka_run_group_tests_name("vfio_user_server", tests, NULL, NULL);
+}
