@@ -187,8 +187,8 @@ int gw_dext_get_bar(struct gw_dext_client *c, unsigned int bar, struct gw_dext_b
 	ret = gw_dext_call(c, GW_DEXT_GET_BAR_INFO, &in, 1, out, ARRAY_SIZE(out));
 	if (ret == -ENODEV || ret == -EPROTO)
 		return ret;
-	if (ret || !out[1]) {
-		*info = (struct gw_dext_bar){ 0 };	/* unused BARs and upper halves are errors */
+	if (ret || !out[1]) {	/* unused BARs and upper halves are errors */
+		*info = (struct gw_dext_bar){ 0 };
 		return 0;
 	}
 	io = out[2] & 1;

@@ -163,8 +163,9 @@ void gw_dext_function_dma_fini(struct gw_dext_function *fn)
 		gw_imap_remove(&fn->regions, node);
 		ret = region_unregister(fn, r);
 		if (ret)
-			gw_err(fn->f.log, "%s: cannot unregister DMA region %#llx: %s; it goes with "
-			       "the connection", fn->f.info.name,
+			gw_err(fn->f.log,
+			       "%s: DMA region %#llx not unregistered, the connection's end will: %s",
+			       fn->f.info.name,
 			       (unsigned long long)r->node.first, strerror(-ret));
 		free(r);
 	}

@@ -103,7 +103,7 @@ static void region_undo(struct gw_dext_client *c, uint64_t key)
 	int ret = gw_dext_unregister(c, key);
 
 	if (ret && ret != -ENOENT)
-		gw_err(c->log, "%s: DMA region %#llx could not be unregistered after a bad reply: %s",
+		gw_err(c->log, "%s: DMA region %#llx of a bad reply could not be unregistered: %s",
 		       c->info.name, (unsigned long long)key, strerror(-ret));
 }
 
