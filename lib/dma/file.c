@@ -8,6 +8,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "base/map.h"
+
 static struct gw_file *file_find(struct gw_file_list *files, const struct stat *st, uint64_t end,
 				 bool writable)
 {
@@ -41,6 +43,7 @@ static int file_map(struct gw_file_list *files, int fd, const struct stat *st,
 	int mode = fcntl(fd, F_GETFL);
 	struct gw_file *f;
 	void *addr;
+	int ret;
 
 	if (mode < 0)
 		return -errno;
@@ -49,15 +52,11 @@ static int file_map(struct gw_file_list *files, int fd, const struct stat *st,
 	if (!f)
 		return -ENOMEM;
 	f->writable = (mode & O_ACCMODE) == O_RDWR;
-	addr = mmap(NULL, (size_t)st->st_size, PROT_READ | (f->writable ? PROT_WRITE : 0),
-		    MAP_SHARED, fd, 0);
-	if (addr == MAP_FAILED) {
-		int ret = -errno;
-
+	ret = gw_map_file(fd, (size_t)st->st_size, PROT_READ | (f->writable ? PROT_WRITE : 0), &addr);
+	if (ret) {
 		free(f);
 		return ret;
 	}
-	madvise(addr, (size_t)st->st_size, MADV_DONTDUMP);
 	f->dev = st->st_dev;
 	f->ino = st->st_ino;
 	f->addr = addr;

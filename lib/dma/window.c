@@ -8,6 +8,8 @@
 
 #include <gangway/dma.h>
 
+#include "base/map.h"
+
 /*
  * How it works: guest memory is one file. The host maps a part of it and says at which device
  * address; that part is the window. Guest RAM begins in the file where the window does, so the
@@ -127,13 +129,11 @@ static int window_memory(struct gw_window *w, struct gw_log *log)
 		ret = w->fd;
 		goto fail;
 	}
-	w->addr = mmap(NULL, w->mapped, PROT_READ | PROT_WRITE, MAP_SHARED, w->fd, 0);
-	if (w->addr == MAP_FAILED) {
-		ret = -errno;
+	ret = gw_map_file(w->fd, w->mapped, PROT_READ | PROT_WRITE, &w->addr);
+	if (ret) {
 		close(w->fd);
 		goto fail;
 	}
-	madvise(w->addr, w->mapped, MADV_DONTDUMP);
 	return 0;
 fail:
 	gw_err(log, "cannot make %" PRIu64 " MiB of guest memory: %s", w->ram_size >> 20,

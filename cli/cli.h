@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include <gangway/log.h>
+
+/* Exit codes of the command; documented in gangway(1). */
+enum cli_exit {
+	CLI_OK = 0,
+	CLI_FAILED = 1,		/* it was tried and did not work */
+	CLI_USAGE = 2,		/* the command line is wrong; nothing was tried */
+	CLI_UNAVAILABLE = 3,	/* something needed is missing on this machine */
+	CLI_FAULTS = 4,		/* the guest ran, but a device accessed memory it was not given */
+};
+
+/** A subcommand: @run gets its own arguments, argv[0] being its name. */
+struct cli_command {
+	const char *name;
+	const char *summary;
+	int (*run)(int argc, char **argv, struct gw_log *log);
+};
+
+extern const struct cli_command cli_list, cli_serve, cli_run;
+
+#endif

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/daemon.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "devices/devices.h"
+
+#define SIM_ROOT	"sim0"
+#define SIM_FIRST_DEV	0x10u	/* functions get a device number each, from here on */
+
+static int set_host_options(struct daemon *d, const struct options *o)
+{
+	char pair[256];
+
+	for (unsigned int i = 0; i < o->nr_host_options; i++) {
+		char *eq;
+		int ret;
+
+		if (strlen(o->host_option[i]) >= sizeof(pair)) {
+			gw_err(d->log, "--host-option '%s': too long", o->host_option[i]);
+			return -EINVAL;
+		}
+		strcpy(pair, o->host_option[i]);
+		eq = strchr(pair, '=');
+		if (!eq) {
+			gw_err(d->log, "--host-option '%s': wants KEY=VALUE", pair);
+			return -EINVAL;
+		}
+		*eq = '\0';
+		ret = gw_sim_set_option(d->sim, pair, eq + 1);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* "sim:TYPE,options" becomes an endpoint on the simulated bus. */
+static int add_endpoint(struct daemon *d, const char *device, unsigned int i)
+{
+	const char *spec = device + 4, *opts = strchrnul(spec, ',');
+	size_t len = (size_t)(opts - spec);
+	struct gw_endpoint *ep;
+	int ret;
+
+	if (strncmp(device, "sim:", 4)) {
+		gw_err(d->log, "'%s': no such device; devices of the simulated host begin with sim:",
+		       device);
+		gw_hint(d->log, "gangway list shows what there is");
+		return -ENOENT;
+	}
+	for (const struct gw_endpoint_type *const *t = gw_endpoint_types; *t; t++) {
+		if (strlen((*t)->name) != len || memcmp((*t)->name, spec, len))
+			continue;
+		ret = (*t)->new(*opts ? opts + 1 : opts, d->log, &ep);
+		if (ret)
+			return ret;
+		return gw_sim_add(d->sim, ep, SIM_ROOT, 0, (uint8_t)(SIM_FIRST_DEV + i), 0);
+	}
+	gw_err(d->log, "'%s': the simulated host has no '%.*s'", device, (int)len, spec);
+	gw_hint(d->log, "gangway list shows what there is");
+	return -ENOENT;
+}
+
+static int open_function(struct daemon *d, unsigned int i)
+{
+	struct daemon_function *f = &d->function[i];
+	char name[32];
+	int ret;
+
+	snprintf(name, sizeof(name), "00:%02x.0", SIM_FIRST_DEV + i);
+	ret = d->host->ops->open(d->host, name, &f->fn);
+	if (ret)
+		gw_err(d->log, "cannot open %s: %s", name, strerror(-ret));
+	return ret;
+}
+
+static int choose_plan(struct daemon *d, const struct options *o, bool device_tree)
+{
+	int ret = gw_plan_choose(&d->function[0].fn->limits, device_tree, o->plan, &d->plan,
+				 d->reason);
+
+	if (ret) {
+		gw_err(d->log, "plan %s cannot work here: %s", gw_plan_name(o->plan), d->reason);
+		if (!device_tree)
+			gw_hint(d->log, "use 'gangway run --arch arm64', which can use plan window, or "
+				"--host-option caller-iova=on for a host that takes the guest's addresses");
+		return ret;
+	}
+	gw_info(d->log, "plan %s: %s", gw_plan_name(d->plan), d->reason);
+	return 0;
+}
+
+static int show_function(struct daemon *d, unsigned int i)
+{
+	struct daemon_function *f = &d->function[i];
+	int ret = gw_dma_new(f->fn, d->plan, d->log, &f->dma);
+
+	if (!ret)
+		ret = gw_guest_function_new(f->fn, f->dma, d->log, &f->guest);
+	if (ret)
+		gw_err(d->log, "%s: cannot be shown to a guest: %s", f->fn->info.name,
+		       strerror(-ret));
+	return ret;
+}
+
+int daemon_open(struct daemon *d, const struct options *o, bool device_tree, struct gw_log *log)
+{
+	int ret;
+
+	*d = (struct daemon){ .log = log };
+	ret = gw_sim_new(log, &d->sim);
+	if (ret)
+		return ret;
+	ret = set_host_options(d, o);
+	for (unsigned int i = 0; !ret && i < o->nr_devices; i++)
+		ret = add_endpoint(d, o->device[i], i);
+	if (!ret)
+		ret = gw_dext_host_new(gw_sim_services(d->sim), log, &d->host);
+	for (unsigned int i = 0; !ret && i < o->nr_devices; i++) {
+		ret = open_function(d, i);
+		if (!ret)
+			d->nr_functions++;
+	}
+	if (!ret)
+		ret = choose_plan(d, o, device_tree);
+	for (unsigned int i = 0; !ret && i < d->nr_functions; i++)
+		ret = show_function(d, i);
+	return ret;
+}
+
+int daemon_open_window(struct daemon *d, const struct options *o, gw_gpa gpa)
+{
+	int ret = gw_window_open(d->function[0].fn, d->log, gpa, o->memory, o->window, &d->window);
+
+	for (unsigned int i = 1; !ret && i < d->nr_functions; i++)
+		ret = gw_window_share(&d->window, d->function[i].fn, d->log);
+	return ret;
+}
+
+int daemon_listen(struct daemon *d, const char *path, unsigned int spin_us)
+{
+	const struct gw_vfio_user_options opt = { .spin_us = spin_us };
+
+	for (unsigned int i = 0; i < d->nr_functions; i++) {
+		struct daemon_function *f = &d->function[i];
+		int ret;
+
+		if (d->nr_functions > 1)
+			snprintf(f->socket, sizeof(f->socket), "%s.%u", path, i);
+		else
+			snprintf(f->socket, sizeof(f->socket), "%s", path);
+		ret = gw_vfio_user_listen(f->socket, gw_guest_function_device(f->guest), &opt,
+					  d->log, &f->server);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+void daemon_stop(struct daemon *d)
+{
+	for (unsigned int i = 0; i < d->nr_functions; i++) {
+		struct daemon_function *f = &d->function[i];
+
+		if (!f->server)
+			continue;
+		gw_vfio_user_stats(f->server, &f->served);
+		gw_vfio_user_close(f->server);
+		f->server = NULL;
+	}
+}
+
+void daemon_close(struct daemon *d)
+{
+	daemon_stop(d);
+	for (unsigned int i = 0; i < d->nr_functions; i++) {
+		gw_guest_function_free(d->function[i].guest);
+		gw_dma_free(d->function[i].dma);
+	}
+	gw_window_close(&d->window);
+	for (unsigned int i = 0; i < d->nr_functions; i++)
+		d->function[i].fn->ops->close(d->function[i].fn);
+	if (d->host)
+		d->host->ops->free(d->host);
+	gw_sim_free(d->sim);
+	*d = (struct daemon){ 0 };
+}

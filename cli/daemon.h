@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CLI_DAEMON_H
+#define CLI_DAEMON_H
+
+#include <gangway/dma.h>
+#include <gangway/guest.h>
+#include <gangway/host.h>
+#include <gangway/sim.h>
+#include <gangway/vfio_user.h>
+
+#include "cli/options.h"
+
+/* One VM's functions, from the host's end to the sockets. */
+
+struct daemon_function {
+	struct gw_function *fn;
+	struct gw_dma *dma;
+	struct gw_guest_function *guest;
+	struct gw_vfio_user *server;
+	char socket[256];
+	struct gw_vfio_user_stats served;	/* after daemon_stop() */
+};
+
+struct daemon {
+	struct gw_log *log;
+	struct gw_sim *sim;
+	struct gw_host *host;
+	struct daemon_function function[MAX_DEVICES];
+	unsigned int nr_functions;
+	enum gw_plan plan;
+	char reason[160];
+	struct gw_window window;	/* plan window only */
+};
+
+/**
+ * daemon_open() - make the host, open the devices, choose the plan
+ * @device_tree: the guest boots from a device tree that we write
+ *
+ * Return: 0 or -errno; logged. daemon_close() after an error is fine.
+ */
+int daemon_open(struct daemon *d, const struct options *o, bool device_tree, struct gw_log *log);
+
+/**
+ * daemon_open_window() - make the guest's memory and map the window for every function
+ * @gpa: where the guest's RAM begins
+ */
+int daemon_open_window(struct daemon *d, const struct options *o, gw_gpa gpa);
+
+/**
+ * daemon_listen() - begin to serve every function
+ * @path: the socket of the only function; several get .0, .1, ... behind it
+ */
+int daemon_listen(struct daemon *d, const char *path, unsigned int spin_us);
+
+/** daemon_stop() - end the clients: the devices are quiet, guest memory is unmapped */
+void daemon_stop(struct daemon *d);
+
+/** daemon_close() - everything; a zeroed daemon is fine */
+void daemon_close(struct daemon *d);
+
+#endif

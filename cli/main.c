@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/util.h"
+#include "cli/cli.h"
+
+static const struct cli_command *const commands[] = { &cli_list, &cli_run, &cli_serve };
+
+static void log_to_stderr(void *opaque, enum gw_log_level level, const char *line)
+{
+	static const struct { const char *word, *colour; } style[] = {
+		[GW_LOG_ERR] = { "error: ", "\033[31m" },
+		[GW_LOG_WARN] = { "warning: ", "\033[33m" },
+		[GW_LOG_HINT] = { "hint: ", "\033[36m" },
+		[GW_LOG_INFO] = { "", "" },
+		[GW_LOG_DEBUG] = { "debug: ", "\033[2m" },
+	};
+	const char *colour = isatty(STDERR_FILENO) ? style[level].colour : "";
+
+	fprintf(stderr, "gangway: %s%s%s%s\n", colour, style[level].word, *colour ? "\033[0m" : "",
+		line);
+}
+
+static void usage(FILE *to)
+{
+	fprintf(to, "Usage: gangway [-v] COMMAND ...\n"
+		    "\n"
+		    "Pass PCI devices through to virtual machines, also where the platform chooses the\n"
+		    "DMA addresses.\n"
+		    "\n");
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		fprintf(to, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
+	fprintf(to, "\n"
+		    "  -v, --verbose   say more; -vv says everything\n"
+		    "      --version   print the version\n"
+		    "\n"
+		    "gangway COMMAND --help tells more; gangway(1) is the manual.\n");
+}
+
+int main(int argc, char **argv)
+{
+	struct gw_log log = { .level = GW_LOG_INFO, .write = log_to_stderr };
+	int i = 1;
+
+	for (; i < argc && argv[i][0] == '-'; i++) {
+		if (!strcmp(argv[i], "-v") || !strcmp(argv[i], "--verbose") ||
+		    !strcmp(argv[i], "-vv")) {
+			log.level = GW_LOG_DEBUG;
+		} else if (!strcmp(argv[i], "--version")) {
+			printf("gangway %s\n", GANGWAY_VERSION);
+			return CLI_OK;
+		} else if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
+			usage(stdout);
+			return CLI_OK;
+		} else {
+			gw_err(&log, "unknown option '%s'", argv[i]);
+			usage(stderr);
+			return CLI_USAGE;
+		}
+	}
+	if (i == argc) {
+		usage(stderr);
+		return CLI_USAGE;
+	}
+	for (size_t c = 0; c < ARRAY_SIZE(commands); c++) {
+		if (!strcmp(argv[i], commands[c]->name))
+			return commands[c]->run(argc - i, argv + i, &log);
+	}
+	gw_err(&log, "unknown command '%s'; gangway --help lists them", argv[i]);
+	return CLI_USAGE;
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <gangway/sim.h>
+
+#include "base/util.h"
+#include "cli/cli.h"
+#include "devices/devices.h"
+
+enum {
+	OPT_PLAN = 256, OPT_HOST_OPTION, OPT_WINDOW, OPT_SPIN, OPT_REPORT, OPT_SOCKET, OPT_ARCH,
+	OPT_QEMU, OPT_KERNEL, OPT_INITRD, OPT_APPEND, OPT_MEMORY, OPT_CPUS, OPT_HELP,
+};
+
+static const struct option serve_options[] = {
+	{ "plan", required_argument, NULL, OPT_PLAN },
+	{ "host-option", required_argument, NULL, OPT_HOST_OPTION },
+	{ "spin", required_argument, NULL, OPT_SPIN },
+	{ "report", required_argument, NULL, OPT_REPORT },
+	{ "socket", required_argument, NULL, OPT_SOCKET },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ 0 },
+};
+
+static const struct option run_options[] = {
+	{ "plan", required_argument, NULL, OPT_PLAN },
+	{ "host-option", required_argument, NULL, OPT_HOST_OPTION },
+	{ "window", required_argument, NULL, OPT_WINDOW },
+	{ "spin", required_argument, NULL, OPT_SPIN },
+	{ "report", required_argument, NULL, OPT_REPORT },
+	{ "arch", required_argument, NULL, OPT_ARCH },
+	{ "qemu", required_argument, NULL, OPT_QEMU },
+	{ "kernel", required_argument, NULL, OPT_KERNEL },
+	{ "initrd", required_argument, NULL, OPT_INITRD },
+	{ "append", required_argument, NULL, OPT_APPEND },
+	{ "memory", required_argument, NULL, OPT_MEMORY },
+	{ "cpus", required_argument, NULL, OPT_CPUS },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ 0 },
+};
+
+static const char serve_help[] =
+"Usage: gangway serve DEVICE --socket PATH [OPTIONS]\n"
+"\n"
+"Serve a device to a VMM that speaks vfio-user, until SIGTERM or SIGINT. The VMM may come, go\n"
+"and come back. With several devices, the sockets are PATH.0, PATH.1 and so on.\n"
+"\n"
+"  --socket PATH         where the VMM connects; made with mode 0600\n"
+"  --plan PLAN           auto (default) or direct; window needs 'gangway run'\n";
+
+static const char run_help[] =
+"Usage: gangway run DEVICE... [OPTIONS] [-- QEMU OPTIONS]\n"
+"\n"
+"Boot a Linux guest with the devices passed through, its console on this terminal (Ctrl-A x\n"
+"ends it), and report on it at the end.\n"
+"\n"
+"  --arch ARCH           arm64 (default) or x86_64\n"
+"  --memory SIZE         guest RAM (default 2G)\n"
+"  --cpus N              virtual CPUs (default 1)\n"
+"  --kernel FILE         kernel (default: the one that 'make demo' provisioned)\n"
+"  --initrd FILE         its initramfs (default: likewise)\n"
+"  --append TEXT         more words for the kernel command line\n"
+"  --qemu PATH           QEMU 10.1 or newer, or the folder it is in\n"
+"                        (default: $QEMU, the system's, then the provisioned one)\n"
+"  --plan PLAN           auto (default), direct or window\n"
+"  --window SIZE         how much of guest RAM devices reach without a copy\n"
+"                        (default: as much as the host allows)\n";
+
+static const char common_help[] =
+"  --spin MICROSECONDS   poll so long for the VMM's next message before sleeping (default 0)\n"
+"  --report FILE         write the final report to FILE as JSON\n"
+"  --host-option K=V     how the simulated host behaves, see below\n"
+"\n"
+"Devices:\n";
+
+static int print_help(bool for_run)
+{
+	fputs(for_run ? run_help : serve_help, stdout);
+	fputs(common_help, stdout);
+	for (const struct gw_endpoint_type *const *t = gw_endpoint_types; *t; t++)
+		printf("  sim:%s\n%s", (*t)->name, (*t)->help);
+	printf("\nHost options:\n%s", gw_sim_options_help());
+	return CLI_OK;
+}
+
+static int bad_value(struct gw_log *log, const char *option, const char *value, const char *want)
+{
+	gw_err(log, "--%s '%s': %s", option, value, want);
+	return CLI_USAGE;
+}
+
+static int parse_size(struct gw_log *log, const char *option, const char *value, uint64_t *out)
+{
+	if (gw_size_parse(value, out) || !*out)
+		return bad_value(log, option, value, "wants a size, such as 512M or 2G");
+	return -1;
+}
+
+static int parse_number(struct gw_log *log, const char *option, const char *value,
+			unsigned int max, unsigned int *out)
+{
+	char *end;
+	unsigned long v = strtoul(value, &end, 10);
+
+	if (!*value || *end || *value == '-' || v > max)
+		return bad_value(log, option, value, "wants a whole number in range");
+	*out = (unsigned int)v;
+	return -1;
+}
+
+static int set_option(struct options *o, int opt, const char *name, struct gw_log *log)
+{
+	int ret = -1;
+
+	switch (opt) {
+	case OPT_PLAN:
+		if (gw_plan_parse(optarg, &o->plan))
+			ret = bad_value(log, name, optarg, "wants auto, direct or window");
+		break;
+	case OPT_HOST_OPTION:
+		if (o->nr_host_options == MAX_HOST_OPTIONS)
+			ret = bad_value(log, name, optarg, "too many of them");
+		else
+			o->host_option[o->nr_host_options++] = optarg;
+		break;
+	case OPT_WINDOW:
+		ret = parse_size(log, name, optarg, &o->window);
+		break;
+	case OPT_MEMORY:
+		ret = parse_size(log, name, optarg, &o->memory);
+		break;
+	case OPT_SPIN:
+		ret = parse_number(log, name, optarg, 1000000, &o->spin_us);
+		break;
+	case OPT_CPUS:
+		ret = parse_number(log, name, optarg, 64, &o->cpus);
+		break;
+	case OPT_ARCH:
+		if (strcmp(optarg, "arm64") && strcmp(optarg, "x86_64"))
+			ret = bad_value(log, name, optarg, "wants arm64 or x86_64");
+		o->arch = optarg;
+		break;
+	case OPT_REPORT: o->report = optarg; break;
+	case OPT_SOCKET: o->socket = optarg; break;
+	case OPT_QEMU:	 o->qemu = optarg; break;
+	case OPT_KERNEL: o->kernel = optarg; break;
+	case OPT_INITRD: o->initrd = optarg; break;
+	case OPT_APPEND: o->append = optarg; break;
+	default:
+		ret = CLI_USAGE;
+	}
+	return ret;
+}
+
+/* Words before "--" that are no options are devices; what follows "--" is QEMU's. */
+static int take_words(struct options *o, int argc, char **argv, int end, struct gw_log *log)
+{
+	for (int i = optind; i < end; i++) {
+		if (o->nr_devices == MAX_DEVICES) {
+			gw_err(log, "'%s': at most %d devices", argv[i], MAX_DEVICES);
+			return CLI_USAGE;
+		}
+		o->device[o->nr_devices++] = argv[i];
+	}
+	if (!o->nr_devices) {
+		gw_err(log, "which device? For example sim:nvme,file=disk.img,size=1G");
+		return CLI_USAGE;
+	}
+	o->qemu_args = argv + end + 1;
+	o->nr_qemu_args = end < argc ? argc - end - 1 : 0;
+	return -1;
+}
+
+int options_parse(struct options *o, int argc, char **argv, bool for_run, struct gw_log *log)
+{
+	const struct option *known = for_run ? run_options : serve_options;
+	int end = argc, opt, index, ret;
+
+	*o = (struct options){ .plan = GW_PLAN_AUTO, .arch = "arm64", .memory = 2ull << 30,
+			       .cpus = 1 };
+	for (int i = 1; i < argc && end == argc; i++) {
+		if (!strcmp(argv[i], "--"))
+			end = i;
+	}
+	optind = 1;
+	while ((opt = getopt_long(end, argv, "h", known, &index)) != -1) {
+		if (opt == OPT_HELP || opt == 'h')
+			return print_help(for_run);
+		if (opt == '?') {
+			gw_hint(log, "gangway %s --help lists the options", argv[0]);
+			return CLI_USAGE;
+		}
+		ret = set_option(o, opt, known[index].name, log);
+		if (ret >= 0)
+			return ret;
+	}
+	ret = take_words(o, argc, argv, end, log);
+	if (ret >= 0)
+		return ret;
+	if (!for_run && !o->socket) {
+		gw_err(log, "--socket PATH is missing");
+		return CLI_USAGE;
+	}
+	if (!for_run && end < argc) {
+		gw_err(log, "serve takes no QEMU options; 'gangway run' does");
+		return CLI_USAGE;
+	}
+	return -1;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CLI_OPTIONS_H
+#define CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <gangway/dma.h>
+
+#define MAX_DEVICES	8
+#define MAX_HOST_OPTIONS 32
+
+/** What serve and run share: the devices, the plan and the host's behaviour. */
+struct options {
+	const char *device[MAX_DEVICES];
+	unsigned int nr_devices;
+	const char *host_option[MAX_HOST_OPTIONS];
+	unsigned int nr_host_options;
+	enum gw_plan plan;
+	uint64_t window;	/* bytes; 0: as much as the budget allows */
+	unsigned int spin_us;
+	const char *report;	/* file for the report as JSON, or NULL */
+
+	/* serve */
+	const char *socket;
+
+	/* run */
+	const char *arch;
+	const char *qemu;
+	const char *kernel, *initrd, *append;
+	uint64_t memory;
+	unsigned int cpus;
+	char **qemu_args;
+	int nr_qemu_args;
+};
+
+/**
+ * options_parse() - the command line of serve or run
+ * @for_run: options of run are known too
+ *
+ * Return: -1 to go on; else the exit code (--help was printed, or an error).
+ */
+int options_parse(struct options *o, int argc, char **argv, bool for_run, struct gw_log *log);
+
+#endif

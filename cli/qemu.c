@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/qemu.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+void qemu_args_add(struct qemu_args *a, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (a->nr == QEMU_MAX_ARGS) {
+		a->failed = true;
+		return;
+	}
+	va_start(ap, fmt);
+	if (vasprintf(&a->arg[a->nr], fmt, ap) < 0) {
+		a->arg[a->nr] = NULL;
+		a->failed = true;
+	} else {
+		a->nr++;
+	}
+	va_end(ap);
+}
+
+void qemu_args_fini(struct qemu_args *a)
+{
+	for (unsigned int i = 0; i < a->nr; i++)
+		free(a->arg[i]);
+	memset(a, 0, sizeof(*a));
+}
+
+static void cache_dir(char dir[PATH_MAX])
+{
+	const char *at = getenv("GANGWAY_CACHE"), *below = "";
+
+	if (!at || !*at) {
+		at = getenv("XDG_CACHE_HOME");
+		below = "/gangway";
+	}
+	if (!at || !*at) {
+		at = getenv("HOME");
+		below = "/.cache/gangway";
+	}
+	snprintf(dir, PATH_MAX, "%s%s", at ? at : "", below);
+}
+
+int cache_file(const char *pattern, char path[PATH_MAX])
+{
+	char dir[PATH_MAX], full[2 * PATH_MAX];
+	struct stat st, best = { 0 };
+	glob_t g;
+
+	cache_dir(dir);
+	snprintf(full, sizeof(full), "%s/%s", dir, pattern);
+	if (glob(full, 0, NULL, &g))
+		return -ENOENT;
+	*path = '\0';
+	for (size_t i = 0; i < g.gl_pathc; i++) {
+		if (stat(g.gl_pathv[i], &st) || st.st_mtime < best.st_mtime)
+			continue;
+		best = st;
+		snprintf(path, PATH_MAX, "%s", g.gl_pathv[i]);
+	}
+	globfree(&g);
+	return *path ? 0 : -ENOENT;
+}
+
+static void child_exec(const struct qemu_args *a, int fd, bool quiet, pid_t parent)
+{
+	sigset_t none;
+	int null;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(127);	/* we were orphaned before the line above */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (fd >= 0 && fcntl(fd, F_SETFD, 0))
+		_exit(127);
+	if (quiet) {
+		null = open("/dev/null", O_RDWR);
+		if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0)
+			_exit(127);
+	}
+	execvp(a->arg[0], a->arg);
+	_exit(127);
+}
+
+pid_t qemu_spawn(const struct qemu_args *a, int fd, bool quiet, struct gw_log *log)
+{
+	pid_t parent = getpid(), pid;
+
+	if (a->failed) {
+		gw_err(log, "too many QEMU options");
+		return -E2BIG;
+	}
+	pid = fork();
+	if (pid < 0) {
+		gw_err(log, "cannot start %s: %s", a->arg[0], strerror(errno));
+		return -errno;
+	}
+	if (!pid)
+		child_exec(a, fd, quiet, parent);
+	return pid;
+}
+
+int qemu_wait(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0) {
+		if (errno != EINTR)
+			return 127;
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* Does it exist and know the client side of vfio-user? QEMU does since 10.1. */
+static bool qemu_usable(const char *path, struct gw_log *log)
+{
+	struct qemu_args a = { 0 };
+	pid_t pid;
+	int status = 127;
+
+	qemu_args_add(&a, "%s", path);
+	qemu_args_add(&a, "-device");
+	qemu_args_add(&a, "vfio-user-pci,help");
+	pid = qemu_spawn(&a, -1, true, log);
+	if (pid > 0)
+		status = qemu_wait(pid);
+	qemu_args_fini(&a);
+	return status == 0;
+}
+
+/* What the user named must do; there is no falling back from it. */
+static int qemu_named(const char *named, const char *how, const char *binary, struct gw_log *log,
+		      char path[PATH_MAX])
+{
+	struct stat st;
+
+	if (!stat(named, &st) && S_ISDIR(st.st_mode))
+		snprintf(path, PATH_MAX, "%s/%s", named, binary);
+	else
+		snprintf(path, PATH_MAX, "%s", named);
+	if (qemu_usable(path, log))
+		return 0;
+	gw_err(log, "%s '%s': %s cannot be started or has no vfio-user-pci device", how, named, path);
+	gw_hint(log, "QEMU 10.1 or newer is needed; 'make demo' provisions one that is used when %s "
+		"is not given", how);
+	return -ENOENT;
+}
+
+int qemu_find(const struct options *o, struct gw_log *log, char path[PATH_MAX])
+{
+	const char *env = getenv("QEMU");
+	char binary[64], pattern[96];
+
+	snprintf(binary, sizeof(binary), "qemu-system-%s",
+		 strcmp(o->arch, "arm64") ? o->arch : "aarch64");
+	if (o->qemu)
+		return qemu_named(o->qemu, "--qemu", binary, log, path);
+	if (env && *env)
+		return qemu_named(env, "$QEMU", binary, log, path);
+	snprintf(path, PATH_MAX, "%s", binary);
+	if (qemu_usable(path, log))
+		return 0;
+	snprintf(pattern, sizeof(pattern), "qemu/bin/%s", binary);
+	if (!cache_file(pattern, path) && qemu_usable(path, log))
+		return 0;
+	gw_err(log, "no usable %s: not the system's, none provisioned", binary);
+	gw_hint(log, "QEMU 10.1 or newer is needed; 'provision/qemu' fetches one, --qemu names one");
+	return -ENOENT;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CLI_QEMU_H
+#define CLI_QEMU_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "cli/options.h"
+
+#define QEMU_MAX_ARGS	256
+
+/** A command line under construction; strings are owned. Adding past the end sets @failed. */
+struct qemu_args {
+	char *arg[QEMU_MAX_ARGS + 1];
+	unsigned int nr;
+	bool failed;
+};
+
+void qemu_args_add(struct qemu_args *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void qemu_args_fini(struct qemu_args *a);
+
+/**
+ * qemu_find() - a QEMU for o->arch that knows vfio-user-pci
+ *
+ * Return: 0; -ENOENT none (logged with where it was looked for and how to get one).
+ */
+int qemu_find(const struct options *o, struct gw_log *log, char path[PATH_MAX]);
+
+/**
+ * qemu_spawn() - start it; it dies with us
+ * @fd: a descriptor it inherits under the same number, or -1
+ * @quiet: no input and no output
+ *
+ * Return: its process id; -errno (logged).
+ */
+pid_t qemu_spawn(const struct qemu_args *a, int fd, bool quiet, struct gw_log *log);
+
+/** qemu_wait() - Return: its exit status, 128 + N if signal N ended it */
+int qemu_wait(pid_t pid);
+
+/**
+ * cache_file() - the newest file of the provisioned ones that matches a pattern
+ * @pattern: glob(7) below the cache directory
+ *
+ * Return: 0; -ENOENT.
+ */
+int cache_file(const char *pattern, char path[PATH_MAX]);
+
+#endif

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/report.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "cli/cli.h"
+
+#define FAULTS_SHOWN	8u
+
+struct report {
+	struct gw_sim_stats sim;
+	struct gw_guest_stats guest;	/* sum over the functions */
+	uint64_t messages;
+	struct gw_sim_fault fault[FAULTS_SHOWN];
+	size_t nr_faults;
+};
+
+static void collect(struct daemon *d, struct report *r)
+{
+	memset(r, 0, sizeof(*r));
+	gw_sim_stats(d->sim, &r->sim);
+	r->nr_faults = gw_sim_faults(d->sim, r->fault, FAULTS_SHOWN);
+	for (unsigned int i = 0; i < d->nr_functions; i++) {
+		struct gw_guest_stats g;
+
+		gw_guest_function_stats(d->function[i].guest, &g);
+		r->guest.reads += g.reads;
+		r->guest.writes += g.writes;
+		r->guest.config_reads += g.config_reads;
+		r->guest.config_writes += g.config_writes;
+		r->guest.irqs += g.irqs;
+		r->guest.resets += g.resets;
+		r->messages += d->function[i].served.messages;
+	}
+}
+
+static void print_text(const struct daemon *d, const struct report *r)
+{
+	fprintf(stderr, "\n  plan          %s: %s\n", gw_plan_name(d->plan), d->reason);
+	if (d->window.size)
+		fprintf(stderr, "  window        guest %#" PRIx64 " at device %#" PRIx64 ", %" PRIu64
+			" MiB\n", d->window.gpa.v, d->window.iova.v, d->window.size >> 20);
+	fprintf(stderr,
+		"  mappings      %" PRIu64 " made, at most %" PRIu64 " at once; %" PRIu64 " left\n"
+		"  bytes mapped  at most %" PRIu64 " MiB\n"
+		"  DMA           %" PRIu64 " MiB read, %" PRIu64 " MiB written\n"
+		"  traps         %" PRIu64 " reads, %" PRIu64 " writes; config %" PRIu64 ", %" PRIu64
+		"\n"
+		"  interrupts    %" PRIu64 "\n"
+		"  resets        %" PRIu64 "\n"
+		"  DART faults   %" PRIu64 "\n",
+		r->sim.maps, r->sim.peak_maps, r->sim.live_maps - d->window.nr_users,
+		r->sim.peak_bytes >> 20, r->sim.dma_read_bytes >> 20,
+		r->sim.dma_written_bytes >> 20, r->guest.reads, r->guest.writes,
+		r->guest.config_reads, r->guest.config_writes, r->guest.irqs, r->guest.resets,
+		r->sim.faults);
+	for (size_t i = 0; i < r->nr_faults && i < FAULTS_SHOWN; i++) {
+		const struct gw_sim_fault *f = &r->fault[i];
+
+		fprintf(stderr, "    %02x:%02x.%x %s %#" PRIx64 "+%#" PRIx64 ", %" PRIu64 " times\n",
+			f->bus, f->dev, f->fn, f->dir == GW_DMA_READ ? "read" : "write", f->iova.v,
+			f->size, f->count);
+	}
+	if (r->nr_faults > FAULTS_SHOWN)
+		fprintf(stderr, "    and %zu more\n", r->nr_faults - FAULTS_SHOWN);
+}
+
+static void add_u64(struct json_object *o, const char *key, uint64_t v)
+{
+	json_object_object_add(o, key, json_object_new_uint64(v));
+}
+
+static struct json_object *report_json(const struct daemon *d, const struct report *r)
+{
+	struct json_object *o = json_object_new_object(), *w;
+
+	json_object_object_add(o, "plan", json_object_new_string(gw_plan_name(d->plan)));
+	json_object_object_add(o, "reason", json_object_new_string(d->reason));
+	if (d->window.size) {
+		w = json_object_new_object();
+		add_u64(w, "gpa", d->window.gpa.v);
+		add_u64(w, "iova", d->window.iova.v);
+		add_u64(w, "size", d->window.size);
+		json_object_object_add(o, "window", w);
+	}
+	add_u64(o, "maps", r->sim.maps);
+	add_u64(o, "peak_maps", r->sim.peak_maps);
+	add_u64(o, "peak_bytes", r->sim.peak_bytes);
+	add_u64(o, "maps_left", r->sim.live_maps - d->window.nr_users);
+	add_u64(o, "dma_read_bytes", r->sim.dma_read_bytes);
+	add_u64(o, "dma_written_bytes", r->sim.dma_written_bytes);
+	add_u64(o, "trapped_reads", r->guest.reads);
+	add_u64(o, "trapped_writes", r->guest.writes);
+	add_u64(o, "config_reads", r->guest.config_reads);
+	add_u64(o, "config_writes", r->guest.config_writes);
+	add_u64(o, "interrupts", r->guest.irqs);
+	add_u64(o, "resets", r->guest.resets);
+	add_u64(o, "messages", r->messages);
+	add_u64(o, "dart_faults", r->sim.faults);
+	return o;
+}
+
+int report_print(struct daemon *d, const char *path)
+{
+	struct json_object *o;
+	struct report r;
+	int ret;
+
+	collect(d, &r);
+	print_text(d, &r);
+	if (path) {
+		o = report_json(d, &r);
+		ret = json_object_to_file_ext(path, o, JSON_C_TO_STRING_PRETTY);
+		json_object_put(o);
+		if (ret) {
+			gw_err(d->log, "cannot write the report to %s: %s", path, strerror(errno));
+			return CLI_FAILED;
+		}
+	}
+	return r.sim.faults ? CLI_FAULTS : CLI_OK;
+}

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/daemon.h"
+#include "cli/qemu.h"
+#include "cli/report.h"
+
+/*
+ * How it works: the devices are opened and the plan is chosen; for a window the guest's memory is
+ * made and mapped, QEMU prints the device tree it would give the guest, and that is amended; then
+ * the sockets are served and QEMU is started. When QEMU ends, for whatever reason, the report
+ * follows. SIGTERM and SIGINT end QEMU, and so take the same way out.
+ */
+
+#define ARM_RAM_BASE	0x40000000ull	/* of QEMU's virt machine */
+#define TERM_GRACE_S	5
+
+struct run {
+	struct options o;
+	struct gw_log *log;
+	struct daemon d;
+	bool arm;
+	char qemu[PATH_MAX], kernel[PATH_MAX], initrd[PATH_MAX];
+	char dir[64];			/* of sockets and device tree; ours alone */
+	sigset_t signals;
+};
+
+static int find_boot_file(struct run *r, const char *given, const char *what,
+			  const char *pattern, char path[PATH_MAX])
+{
+	if (given) {
+		snprintf(path, PATH_MAX, "%s", given);
+		if (!access(path, R_OK))
+			return 0;
+		gw_err(r->log, "--%s '%s': %s", what, given, strerror(errno));
+		return -ENOENT;
+	}
+	if (!cache_file(pattern, path))
+		return 0;
+	gw_err(r->log, "no --%s given and none provisioned", what);
+	gw_hint(r->log, "'provision/all' fetches Debian kernels and makes an initramfs");
+	return -ENOENT;
+}
+
+static int find_parts(struct run *r)
+{
+	const char *arch = r->arm ? "arm64" : "amd64";
+	char pattern[64];
+	int ret = qemu_find(&r->o, r->log, r->qemu);
+
+	if (ret)
+		return ret;
+	snprintf(pattern, sizeof(pattern), "kernels/%s-7.2/vmlinuz", arch);
+	ret = find_boot_file(r, r->o.kernel, "kernel", pattern, r->kernel);
+	if (ret)
+		return ret;
+	if (r->o.kernel && !r->o.initrd)
+		return 0;	/* a kernel of the user's own may need none */
+	snprintf(pattern, sizeof(pattern), "initramfs/%s-7.2-*.cpio", arch);
+	return find_boot_file(r, r->o.initrd, "initrd", pattern, r->initrd);
+}
+
+static void add_machine(const struct run *r, struct qemu_args *a, const char *more)
+{
+	qemu_args_add(a, "%s", r->qemu);
+	qemu_args_add(a, "-machine");
+	qemu_args_add(a, "%s,accel=tcg,memory-backend=mem%s", r->arm ? "virt" : "q35", more);
+	qemu_args_add(a, "-cpu");
+	qemu_args_add(a, "%s", r->arm ? "max,pauth-impdef=on" : "max");
+	qemu_args_add(a, "-smp");
+	qemu_args_add(a, "%u", r->o.cpus);
+	qemu_args_add(a, "-m");
+	qemu_args_add(a, "%" PRIu64 "B", r->o.memory);
+	qemu_args_add(a, "-object");
+	if (r->d.plan == GW_PLAN_WINDOW)
+		qemu_args_add(a, "memory-backend-file,id=mem,size=%" PRIu64
+			      ",mem-path=/proc/self/fd/%d,offset=%" PRIu64 ",share=on",
+			      r->o.memory, r->d.window.fd, r->d.window.fd_off);
+	else
+		qemu_args_add(a, "memory-backend-memfd,id=mem,size=%" PRIu64 ",share=on",
+			      r->o.memory);
+	qemu_args_add(a, "-nodefaults");
+	qemu_args_add(a, "-nographic");
+	for (int i = 0; i < r->o.nr_qemu_args; i++)
+		qemu_args_add(a, "%s", r->o.qemu_args[i]);
+}
+
+/* Have QEMU print the device tree it would use, and add the window to it. */
+static int make_device_tree(struct run *r)
+{
+	struct qemu_args a = { 0 };
+	char path[96], more[128];
+	pid_t pid;
+	int ret;
+
+	snprintf(path, sizeof(path), "%s/guest.dtb", r->dir);
+	snprintf(more, sizeof(more), ",dumpdtb=%s", path);
+	add_machine(r, &a, more);
+	pid = qemu_spawn(&a, r->d.window.fd, true, r->log);
+	qemu_args_fini(&a);
+	if (pid < 0)
+		return pid;
+	ret = qemu_wait(pid);
+	if (ret) {
+		gw_err(r->log, "QEMU cannot print its device tree (exit status %d)", ret);
+		gw_hint(r->log, "the options after -- must suit '%s -machine virt'", r->qemu);
+		return -EINVAL;
+	}
+	return gw_fdt_add_window(path, path, &r->d.window, r->log);
+}
+
+static void add_guest(const struct run *r, struct qemu_args *a)
+{
+	qemu_args_add(a, "-serial");
+	qemu_args_add(a, "mon:stdio");
+	qemu_args_add(a, "-kernel");
+	qemu_args_add(a, "%s", r->kernel);
+	if (*r->initrd) {
+		qemu_args_add(a, "-initrd");
+		qemu_args_add(a, "%s", r->initrd);
+	}
+	qemu_args_add(a, "-append");
+	qemu_args_add(a, "console=%s %s", r->arm ? "ttyAMA0" : "ttyS0",
+		      r->o.append ? r->o.append : "");
+	if (r->d.plan == GW_PLAN_WINDOW) {
+		qemu_args_add(a, "-dtb");
+		qemu_args_add(a, "%s/guest.dtb", r->dir);
+	}
+	for (unsigned int i = 0; i < r->d.nr_functions; i++) {
+		qemu_args_add(a, "-device");
+		qemu_args_add(a, "pcie-root-port,id=gangway%u,slot=%u,chassis=%u", i, i + 1, i + 1);
+		qemu_args_add(a, "-device");
+		qemu_args_add(a, "{\"driver\":\"vfio-user-pci\",\"id\":\"fn%u\",\"bus\":\"gangway%u\","
+			      "\"socket\":{\"type\":\"unix\",\"path\":\"%s\"}}", i, i,
+			      r->d.function[i].socket);
+	}
+}
+
+/* Wait for QEMU, or for a signal that asks us to end it. */
+static int supervise(struct run *r, pid_t pid)
+{
+	struct timespec grace = { .tv_sec = TERM_GRACE_S };
+	sigset_t child;
+	int status, sig;
+
+	for (;;) {
+		sigwait(&r->signals, &sig);
+		if (sig != SIGCHLD)
+			break;
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	}
+	gw_info(r->log, "%s: ending the guest", strsignal(sig));
+	kill(pid, SIGTERM);
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	sigtimedwait(&child, NULL, &grace);
+	if (waitpid(pid, &status, WNOHANG) != pid) {
+		kill(pid, SIGKILL);
+		qemu_wait(pid);
+	}
+	return 128 + sig;
+}
+
+static int start_and_wait(struct run *r)
+{
+	struct qemu_args a = { 0 };
+	pid_t pid;
+
+	add_machine(r, &a, "");
+	add_guest(r, &a);
+	for (unsigned int i = 0; i < a.nr; i++)
+		gw_debug(r->log, "  %s", a.arg[i]);
+	pid = qemu_spawn(&a, r->d.plan == GW_PLAN_WINDOW ? r->d.window.fd : -1, false, r->log);
+	qemu_args_fini(&a);
+	return pid < 0 ? pid : supervise(r, pid);
+}
+
+static int prepare(struct run *r)
+{
+	char path[96];
+	int ret;
+
+	ret = find_parts(r);
+	if (ret)
+		return ret;
+	snprintf(r->dir, sizeof(r->dir), "/tmp/gangway-XXXXXX");
+	if (!mkdtemp(r->dir)) {
+		ret = -errno;
+		gw_err(r->log, "cannot make %s: %s", r->dir, strerror(-ret));
+		*r->dir = '\0';
+		return ret;
+	}
+	ret = daemon_open(&r->d, &r->o, r->arm, r->log);
+	if (ret)
+		return ret;
+	if (r->d.plan == GW_PLAN_WINDOW) {
+		ret = daemon_open_window(&r->d, &r->o, (gw_gpa){ ARM_RAM_BASE });
+		if (!ret)
+			ret = make_device_tree(r);
+		if (ret)
+			return ret;
+		gw_info(r->log, "window: guest %#" PRIx64 " is at %#" PRIx64 " for the device, %"
+			PRIu64 " MiB of %" PRIu64, r->d.window.gpa.v, r->d.window.iova.v,
+			r->d.window.size >> 20, r->o.memory >> 20);
+	}
+	snprintf(path, sizeof(path), "%s/function", r->dir);
+	return daemon_listen(&r->d, path, r->o.spin_us);
+}
+
+static void clean_up(struct run *r)
+{
+	char path[96];
+
+	daemon_close(&r->d);
+	if (!*r->dir)
+		return;
+	snprintf(path, sizeof(path), "%s/guest.dtb", r->dir);
+	unlink(path);
+	rmdir(r->dir);
+}
+
+static void block_signals(struct run *r)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGCHLD };
+
+	sigemptyset(&r->signals);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		sigaddset(&r->signals, signals[i]);
+	/* before the first thread starts, so that only supervise() takes them */
+	sigprocmask(SIG_BLOCK, &r->signals, NULL);
+}
+
+static int run_run(int argc, char **argv, struct gw_log *log)
+{
+	struct run r = { .log = log };
+	int ret, status;
+
+	ret = options_parse(&r.o, argc, argv, true, log);
+	if (ret >= 0)
+		return ret;
+	r.arm = !strcmp(r.o.arch, "arm64");
+	block_signals(&r);
+	ret = prepare(&r);
+	if (ret) {
+		clean_up(&r);
+		return ret == -ENOENT ? CLI_UNAVAILABLE : CLI_FAILED;
+	}
+	status = start_and_wait(&r);
+	daemon_stop(&r.d);
+	ret = report_print(&r.d, r.o.report);
+	clean_up(&r);
+	if (status) {
+		gw_err(log, "QEMU ended with status %d", status);
+		return CLI_FAILED;
+	}
+	return ret;
+}
+
+const struct cli_command cli_run = { "run", "boot a guest with devices passed through", run_run };

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "devices/devices.h"
+
+#include <stddef.h>
+
+#include "devices/probe.h"
+
+const struct gw_endpoint_type *const gw_endpoint_types[] = {
+	&gw_probe_type,
+	NULL,
+};
