@@ -194,6 +194,7 @@ static inline uint32_t rig_map(struct rig *r, uint64_t key, void *addr, uint64_t
 	uint64_t out[3] = { 0 };
 	uint32_t ret = rig_call(r->c, GW_DEXT_REGISTER_REGION, out, 3, key, (uintptr_t)addr, size);
 
+	iova->v = 0;
 	if (!ret) {
 		assert_int_equal(out[0], 1);
 		assert_int_equal(out[2], size);

@@ -34,12 +34,28 @@ static uint64_t rng_next(uint64_t *s)
 	return z ^ z >> 31;
 }
 
+/* Accesses may come without a pause; one that registers must still get its turn. */
+static int lock_init(pthread_rwlock_t *lock)
+{
+	pthread_rwlockattr_t attr;
+	int ret = pthread_rwlockattr_init(&attr);
+
+	if (ret)
+		return -ret;
+#ifdef __GLIBC__
+	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+#endif
+	ret = pthread_rwlock_init(lock, &attr);
+	pthread_rwlockattr_destroy(&attr);
+	return -ret;
+}
+
 int gw_dart_init(struct gw_dart *d, const struct gw_dart_limits *limits,
 		 struct gw_dart_totals *totals, struct gw_log *log, const char *name, uint64_t salt)
 {
 	*d = (struct gw_dart){ .limits = limits, .totals = totals, .log = log, .name = name,
 			       .salt = salt };
-	return -pthread_rwlock_init(&d->lock, NULL);
+	return lock_init(&d->lock);
 }
 
 void gw_dart_fini(struct gw_dart *d)
