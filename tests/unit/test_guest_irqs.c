@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "unit.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+
+#include "base/bitmap.h"
+#include "fake_function.h"
+
+static int setup(void **state)
+{
+	*state = guest_open(fake_new());
+	return *state ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	guest_close(*state);
+	return 0;
+}
+
+static int event(void)
+{
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+/* What an eventfd has counted since it was asked last. */
+static uint64_t counted(int fd)
+{
+	uint64_t n = 0;
+
+	return read(fd, &n, sizeof(n)) == sizeof(n) ? n : 0;
+}
+
+static int set(struct guest *g, enum gw_irq index, enum gw_irq_action action, enum gw_irq_data data,
+	       uint32_t start, uint32_t count, const uint8_t *bools, int *fds)
+{
+	struct gw_irq_set s = { index, action, data, start, count, bools, fds };
+
+	return g->dev->ops->irq_set(g->dev, &s);
+}
+
+/* Hand a copy of @fd over as the eventfd of vector @v. */
+static void give(struct guest *g, enum gw_irq index, uint32_t v, int fd)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	assert_int_equal(set(g, index, GW_IRQ_TRIGGER, GW_IRQ_EVENTFD, v, 1, NULL, &copy), 0);
+	assert_int_equal(copy, -1);
+}
+
+static int off(struct guest *g, enum gw_irq index)
+{
+	return set(g, index, GW_IRQ_TRIGGER, GW_IRQ_NONE, 0, 0, NULL, NULL);
+}
+
+static void fire(struct guest *g, unsigned int v)
+{
+	uint64_t pending[GW_IRQ_WORDS] = { 0 };
+
+	gw_bitmap_set(pending, v);
+	g->f->sink->fire(g->f->sink, pending);
+}
+
+static void counts_are_what_can_be_honoured(void **state)
+{
+	static const uint32_t count[] = { 0, 8, 8, 1, 1 };
+	struct guest *g = *state;
+	struct gw_irq_info info;
+
+	for (int i = 0; i < GW_NR_IRQS; i++) {
+		g->dev->ops->irq_info(g->dev, (enum gw_irq)i, &info);
+		assert_int_equal(info.count, count[i]);
+		assert_int_equal(info.flags & GW_IRQ_F_NORESIZE, 0);
+		assert_int_equal(info.flags & GW_IRQ_F_EVENTFD, count[i] ? GW_IRQ_F_EVENTFD : 0);
+	}
+}
+
+/* As QEMU does it: enabled without an eventfd, then each vector as the guest unmasks it. */
+static void a_vector_without_eventfd_is_remembered(void **state)
+{
+	struct guest *g = *state;
+	struct gw_guest_stats stats;
+	int fd = event();
+
+	assert_int_equal(g->f->enabled[0], 0);
+	assert_int_equal(set(g, GW_IRQ_MSIX, GW_IRQ_TRIGGER, GW_IRQ_EVENTFD, 0, 1, NULL, NULL), 0);
+	assert_int_equal(g->f->enabled[0], 0xff);
+	fire(g, 3);
+	fire(g, 3);
+	give(g, GW_IRQ_MSIX, 3, fd);
+	assert_int_equal(counted(fd), 1);
+	fire(g, 3);
+	assert_int_equal(counted(fd), 1);
+	assert_int_equal(set(g, GW_IRQ_MSIX, GW_IRQ_TRIGGER, GW_IRQ_EVENTFD, 3, 1, NULL, NULL), 0);
+	fire(g, 3);
+	assert_int_equal(counted(fd), 0);
+	give(g, GW_IRQ_MSIX, 3, fd);
+	assert_int_equal(counted(fd), 1);
+	gw_guest_function_stats(g->gf, &stats);
+	assert_int_equal(stats.irqs, 3);
+	assert_string_equal(g->f->trace, "irqs-on ");	/* once for all */
+	close(fd);
+}
+
+static void a_replaced_eventfd_takes_over(void **state)
+{
+	struct guest *g = *state;
+	int a = event(), b = event();
+
+	give(g, GW_IRQ_MSI, 0, a);
+	fire(g, 0);
+	give(g, GW_IRQ_MSI, 0, b);
+	fire(g, 0);
+	assert_int_equal(counted(a), 1);
+	assert_int_equal(counted(b), 1);
+	close(a);
+	close(b);
+}
+
+static void all_vectors_come_in_one_message(void **state)
+{
+	struct guest *g = *state;
+	int keep[FAKE_MSIX], fds[FAKE_MSIX];
+
+	for (unsigned int i = 0; i < FAKE_MSIX; i++) {
+		keep[i] = event();
+		fds[i] = i == 2 ? -1 : fcntl(keep[i], F_DUPFD_CLOEXEC, 0);
+	}
+	assert_int_equal(set(g, GW_IRQ_MSI, GW_IRQ_TRIGGER, GW_IRQ_EVENTFD, 0, FAKE_MSIX, NULL, fds),
+			 0);
+	g->f->sink->fire(g->f->sink, (const uint64_t[GW_IRQ_WORDS]){ UINT64_MAX, 1, 2, UINT64_MAX });
+	for (unsigned int i = 0; i < FAKE_MSIX; i++) {
+		assert_int_equal(counted(keep[i]), i != 2);
+		assert_int_equal(fds[i], -1);
+		close(keep[i]);
+	}
+}
+
+static void disable_closes_forgets_and_masks_at_the_host(void **state)
+{
+	struct guest *g = *state;
+	int pipefd[2];
+	char c;
+
+	/* the read end tells when the last copy of the write end is closed */
+	assert_int_equal(pipe2(pipefd, O_CLOEXEC | O_NONBLOCK), 0);
+	give(g, GW_IRQ_MSIX, 1, pipefd[1]);
+	fire(g, 2);
+	close(pipefd[1]);
+	assert_int_equal(read(pipefd[0], &c, 1), -1);
+	assert_int_equal(off(g, GW_IRQ_MSI), 0);	/* another index: nothing happens */
+	assert_int_equal(g->f->enabled[0], 0xff);
+	assert_int_equal(off(g, GW_IRQ_MSIX), 0);
+	assert_int_equal(g->f->enabled[0], 0);
+	assert_int_equal(read(pipefd[0], &c, 1), 0);
+	close(pipefd[0]);
+
+	pipefd[0] = event();
+	fire(g, 2);
+	give(g, GW_IRQ_MSIX, 2, pipefd[0]);
+	assert_int_equal(counted(pipefd[0]), 0);
+	close(pipefd[0]);
+}
+
+static void masked_vectors_wait(void **state)
+{
+	static const uint8_t second[] = { 0, 1 };
+	struct guest *g = *state;
+	int fd = event();
+
+	give(g, GW_IRQ_MSIX, 5, fd);
+	assert_int_equal(set(g, GW_IRQ_MSIX, GW_IRQ_MASK, GW_IRQ_BOOL, 4, 2, second, NULL), 0);
+	fire(g, 5);
+	assert_int_equal(counted(fd), 0);
+	assert_int_equal(set(g, GW_IRQ_MSIX, GW_IRQ_UNMASK, GW_IRQ_NONE, 5, 1, NULL, NULL), 0);
+	assert_int_equal(counted(fd), 1);
+	assert_int_equal(set(g, GW_IRQ_MSIX, GW_IRQ_UNMASK, GW_IRQ_NONE, 5, 1, NULL, NULL), 0);
+	assert_int_equal(counted(fd), 0);
+	close(fd);
+}
+
+static void a_client_can_trigger_by_hand(void **state)
+{
+	static const uint8_t second[] = { 0, 1 };
+	struct guest *g = *state;
+	int a = event(), b = event();
+
+	give(g, GW_IRQ_MSIX, 0, a);
+	give(g, GW_IRQ_MSIX, 1, b);
+	assert_int_equal(set(g, GW_IRQ_MSIX, GW_IRQ_TRIGGER, GW_IRQ_NONE, 0, 2, NULL, NULL), 0);
+	assert_int_equal(set(g, GW_IRQ_MSIX, GW_IRQ_TRIGGER, GW_IRQ_BOOL, 0, 2, second, NULL), 0);
+	assert_int_equal(counted(a), 1);
+	assert_int_equal(counted(b), 2);
+	close(a);
+	close(b);
+}
+
+static void what_makes_no_sense_is_refused(void **state)
+{
+	struct guest *g = *state;
+	int fd = event(), one = fd;
+
+	assert_int_equal(set(g, GW_IRQ_INTX, GW_IRQ_TRIGGER, GW_IRQ_EVENTFD, 0, 1, NULL, &one),
+			 -EINVAL);
+	assert_int_equal(off(g, GW_IRQ_INTX), 0);
+	assert_int_equal(set(g, GW_IRQ_MSIX, GW_IRQ_TRIGGER, GW_IRQ_EVENTFD, 8, 1, NULL, &one),
+			 -EINVAL);
+	assert_int_equal(set(g, GW_IRQ_MSIX, GW_IRQ_TRIGGER, GW_IRQ_EVENTFD, 1, 8, NULL, &one),
+			 -EINVAL);
+	assert_int_equal(set(g, GW_IRQ_MSIX, GW_IRQ_TRIGGER, GW_IRQ_EVENTFD, 1, UINT32_MAX, NULL,
+			     &one), -EINVAL);
+	assert_int_equal(set(g, GW_IRQ_MSIX, GW_IRQ_MASK, GW_IRQ_EVENTFD, 0, 1, NULL, &one),
+			 -EINVAL);
+	assert_int_equal(set(g, GW_IRQ_MSIX, GW_IRQ_MASK, GW_IRQ_NONE, 0, 1, NULL, NULL), -EPROTO);
+	assert_int_equal(set(g, GW_NR_IRQS, GW_IRQ_TRIGGER, GW_IRQ_NONE, 0, 0, NULL, NULL), -EINVAL);
+	assert_int_equal(one, fd);		/* still the caller's */
+	give(g, GW_IRQ_MSIX, 0, fd);
+	assert_int_equal(set(g, GW_IRQ_MSI, GW_IRQ_TRIGGER, GW_IRQ_EVENTFD, 0, 1, NULL, &one),
+			 -EPROTO);
+	close(fd);
+}
+
+static void a_host_that_does_not_unmask_leaves_it_disabled(void **state)
+{
+	struct guest *g = *state;
+	int fd = event(), copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	g->f->fail_irq_mask = -EIO;
+	assert_int_equal(set(g, GW_IRQ_MSIX, GW_IRQ_TRIGGER, GW_IRQ_EVENTFD, 0, 1, NULL, &copy),
+			 -EIO);
+	assert_int_equal(copy, -1);
+	g->f->fail_irq_mask = 0;
+	fire(g, 0);
+	assert_int_equal(counted(fd), 0);
+	give(g, GW_IRQ_MSI, 0, fd);
+	close(fd);
+}
+
+static void errors_are_accepted_and_never_signalled(void **state)
+{
+	struct guest *g = *state;
+	int fd = event(), copy = fd;
+
+	assert_int_equal(set(g, GW_IRQ_ERR, GW_IRQ_TRIGGER, GW_IRQ_EVENTFD, 0, 1, NULL, &copy), 0);
+	assert_int_equal(set(g, GW_IRQ_ERR, GW_IRQ_TRIGGER, GW_IRQ_NONE, 0, 1, NULL, NULL), 0);
+	assert_int_equal(counted(fd), 0);
+	assert_int_equal(set(g, GW_IRQ_ERR, GW_IRQ_TRIGGER, GW_IRQ_EVENTFD, 0, 1, NULL, NULL), 0);
+	close(fd);
+}
+
+static void the_vmm_hears_that_the_function_has_gone(void **state)
+{
+	static const uint8_t yes = 1, no = 0;
+	struct guest *g = *state;
+	int fd = event();
+
+	give(g, GW_IRQ_REQ, 0, fd);
+	assert_int_equal(set(g, GW_IRQ_REQ, GW_IRQ_TRIGGER, GW_IRQ_BOOL, 0, 1, &yes, NULL), 0);
+	assert_int_equal(set(g, GW_IRQ_REQ, GW_IRQ_TRIGGER, GW_IRQ_BOOL, 0, 1, &no, NULL), 0);
+	assert_int_equal(set(g, GW_IRQ_REQ, GW_IRQ_MASK, GW_IRQ_NONE, 0, 1, NULL, NULL), -EINVAL);
+	assert_int_equal(counted(fd), 1);
+	g->f->fail_config = -ENODEV;
+	guest_get(g, 0, 4);
+	guest_get(g, 0, 4);
+	assert_int_equal(counted(fd), 1);
+	assert_int_equal(off(g, GW_IRQ_REQ), 0);
+	close(fd);
+}
+
+/* The VMM can let the counter run up to the top, and may have left the eventfd blocking. */
+static void a_full_eventfd_does_not_block_delivery(void **state)
+{
+	const uint64_t top = UINT64_MAX - 1;
+	struct guest *g = *state;
+	int fd = eventfd(0, EFD_CLOEXEC), calm = event();
+
+	assert_int_equal(write(fd, &top, sizeof(top)), sizeof(top));
+	assert_int_equal(write(calm, &top, sizeof(top)), sizeof(top));
+	give(g, GW_IRQ_MSIX, 0, fd);
+	give(g, GW_IRQ_MSIX, 1, calm);
+	fire(g, 0);
+	fire(g, 1);
+	assert_true(counted(fd) == top);
+	assert_true(counted(calm) == top);
+	fire(g, 0);
+	assert_int_equal(counted(fd), 1);
+	assert_int_equal(g->f->warnings, 0);
+	close(fd);
+	close(calm);
+}
+
+static void flr_keeps_eventfds_and_reset_does_not(void **state)
+{
+	struct guest *g = *state;
+	int fd = event();
+
+	give(g, GW_IRQ_MSIX, 0, fd);
+	fire(g, 1);
+	guest_put(g, 0x88, 2, 0x8000);
+	fire(g, 0);
+	assert_int_equal(counted(fd), 1);
+	give(g, GW_IRQ_MSIX, 1, fd);		/* it fired before the reset: forgotten */
+	assert_int_equal(counted(fd), 0);
+	assert_int_equal(g->dev->ops->reset(g->dev), 0);
+	fire(g, 0);
+	assert_int_equal(counted(fd), 0);
+	assert_int_equal(g->f->enabled[0], 0);
+	close(fd);
+}
+
+static void a_function_without_interrupts_shows_none(void **state)
+{
+	struct fake *f = fake_new();
+	struct gw_irq_info info;
+	struct guest *g;
+
+	f->fail_irq_setup = -EOPNOTSUPP;
+	g = guest_open(f);
+	g->dev->ops->irq_info(g->dev, GW_IRQ_MSIX, &info);
+	assert_int_equal(info.count, 0);
+	g->dev->ops->irq_info(g->dev, GW_IRQ_MSI, &info);
+	assert_int_equal(info.count, 0);
+	guest_close(g);
+}
+
+struct firing {
+	struct guest *g;
+	_Atomic bool end;
+	_Atomic uint64_t rounds;
+};
+
+static void *fire_all(void *opaque)
+{
+	const uint64_t all[GW_IRQ_WORDS] = { 0xff };
+	struct firing *f = opaque;
+
+	while (!f->end) {
+		f->g->f->sink->fire(f->g->f->sink, all);
+		f->rounds++;
+	}
+	return NULL;
+}
+
+static void eventfds_come_and_go_while_threads_fire(void **state)
+{
+	struct guest *g = *state;
+	struct firing f = { .g = g };
+	struct gw_guest_stats stats;
+	pthread_t t[2];
+	int fd = event();
+
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&t[i], NULL, fire_all, &f), 0);
+	for (int round = 0; round < 500; round++) {
+		for (uint32_t v = 0; v < FAKE_MSIX; v++)
+			give(g, GW_IRQ_MSIX, v, fd);
+		set(g, GW_IRQ_MSIX, GW_IRQ_MASK, GW_IRQ_NONE, 0, 4, NULL, NULL);
+		set(g, GW_IRQ_MSIX, GW_IRQ_TRIGGER, GW_IRQ_EVENTFD, 0, 8, NULL, NULL);
+		set(g, GW_IRQ_MSIX, GW_IRQ_UNMASK, GW_IRQ_NONE, 0, 4, NULL, NULL);
+		if (round % 2)
+			off(g, GW_IRQ_MSIX);
+		gw_guest_function_stats(g->gf, &stats);
+	}
+	give(g, GW_IRQ_MSIX, 0, fd);
+	for (uint64_t was = f.rounds; f.rounds < was + 4;)
+		sched_yield();
+	f.end = true;
+	for (int i = 0; i < 2; i++)
+		pthread_join(t[i], NULL);
+	assert_true(counted(fd) > 0);
+	off(g, GW_IRQ_MSIX);
+	fire(g, 0);
+	assert_int_equal(counted(fd), 0);
+	close(fd);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(counts_are_what_can_be_honoured),
+		T(a_vector_without_eventfd_is_remembered),
+		T(a_replaced_eventfd_takes_over),
+		T(all_vectors_come_in_one_message),
+		T(disable_closes_forgets_and_masks_at_the_host),
+		T(masked_vectors_wait),
+		T(a_client_can_trigger_by_hand),
+		T(what_makes_no_sense_is_refused),
+		T(a_host_that_does_not_unmask_leaves_it_disabled),
+		T(errors_are_accepted_and_never_signalled),
+		T(the_vmm_hears_that_the_function_has_gone),
+		T(a_full_eventfd_does_not_block_delivery),
+		T(flr_keeps_eventfds_and_reset_does_not),
+		cmocka_unit_test(a_function_without_interrupts_shows_none),
+		T(eventfds_come_and_go_while_threads_fire),
+	};
+
+	return cmocka_run_group_tests_name("guest irqs", tests, NULL, NULL);
+}
