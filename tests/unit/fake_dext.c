@@ -215,8 +215,8 @@ static uint32_t fake_call(struct gw_dext_conn *c, uint32_t selector, const uint6
 	} else if (a->reply) {
 		if (selector >= GW_DEXT_REGISTER_AT || selector == GW_DEXT_REGISTER_REGION)
 			*find_region(f, 0) = (struct fake_region){ .key = in[0], .size = in[2] };
-		if (room && a->nr)
-			memcpy(out, a->out, (a->nr < room ? a->nr : room) * sizeof(*out));
+		if (room)	/* what is beyond @nr must not be looked at */
+			memcpy(out, a->out, room * sizeof(*out));
 		*nr_out = a->nr;
 		return GW_IORETURN_SUCCESS;
 	}

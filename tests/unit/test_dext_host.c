@@ -253,6 +253,17 @@ static void what_does_not_change_is_asked_once(void **state)
 	assert_int_equal(fake->maps[GW_DEXT_MEMORY_BAR0], 1);
 }
 
+static void the_upper_half_of_a_bar_is_not_asked_for(void **state)
+{
+	struct gw_bar_info info;
+
+	fake->bar[1] = fake->bar[2];
+	open_it();
+	assert_int_equal(fn->ops->bar_info(fn, 1, &info), 0);
+	assert_int_equal(info.size, 0);
+	assert_int_equal(fake->calls[GW_DEXT_GET_BAR_INFO], 5);
+}
+
 static void a_register_access_is_one_call(void **state)
 {
 	unsigned int before = fake->nr_trace;
@@ -454,6 +465,7 @@ int main(void)
 		T(setup_host, what_fails_while_opening_is_undone),
 		T(setup_host, limits_are_apples_or_the_dexts),
 		T(setup_plain, what_does_not_change_is_asked_once),
+		T(setup_host, the_upper_half_of_a_bar_is_not_asked_for),
 		T(setup_plain, a_register_access_is_one_call),
 		T(setup_plain, a_register_access_outside_its_bar_is_refused_without_a_call),
 		T(setup_plain, config_goes_through_raw),

@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include <poll.h>
+#include <sched.h>
 
 #include "base/util.h"
 #include "fake_dext.h"
@@ -52,6 +53,8 @@ static void sink_fire(struct gw_irq_sink *is, const uint64_t pending[GW_IRQ_WORD
 	pthread_cond_broadcast(&s->changed);
 	while (s->hold && !s->closing)
 		pthread_cond_wait(&s->changed, &s->lock);
+	for (unsigned int i = 0; s->hold && i < 10000; i++, sched_yield())
+		s->bad |= atomic_load(&fake->calls[GW_DEXT_UNREGISTER_REGION]);
 	s->inside--;
 	pthread_mutex_unlock(&s->lock);
 }
@@ -436,8 +439,13 @@ static void *close_thread(void *opaque)
 
 static void close_waits_for_a_delivery_under_way(void **state)
 {
+	static char memory[16384] __attribute__((aligned(16384)));
+	const struct gw_memory mem = { .addr = memory };
+	struct gw_mapping m;
 	pthread_t t;
 
+	/* closing unregisters this once it has done with interrupts */
+	assert_int_equal(fn->ops->dma_map(fn, &mem, sizeof(memory), NULL, &m), 0);
 	start();
 	sink.hold = true;
 	assert_int_equal(pthread_create(&t, NULL, close_thread, NULL), 0);

@@ -99,11 +99,12 @@ static void a_bad_registration_is_refused_and_undone(void **state)
 {
 	static const struct { unsigned int nr; uint64_t out[20]; } bad[] = {
 		{ 3, { 0, 0x10000, 0x8000 } },				/* none */
-		{ 7, { 4, 0, 0x4000, 0x8000, 0x4000 } },		/* too many */
+		{ 7, { 4, 0x10000, 0x2000, 0x20000, 0x2000, 0x30000, 0x4000 } },	/* too many */
 		{ 7, { UINT64_MAX, 0, 0x8000 } },
 		{ 7, { 0x8000000000000001, 0, 0x8000 } },
-		{ 3, { 2, 0, 0x4000, 0x8000, 0x4000 } },		/* more than came */
-		{ 5, { 3, 0, 0x4000, 0x8000, 0x2000 } },
+		{ 3, { 2, 0x10000, 0x4000, 0x20000, 0x4000 } },		/* more than came */
+		{ 4, { 2, 0x10000, 0x4000, 0x20000, 0x4000 } },
+		{ 5, { 3, 0x10000, 0x4000, 0x20000, 0x2000, 0x30000, 0x2000 } },
 		{ 3, { 1, 0x10000, 0 } },				/* empty */
 		{ 5, { 2, 0x10000, 0x8000, 0x20000, 0 } },
 		{ 3, { 1, UINT64_MAX - 0x7ffe, 0x8000 } },		/* wraps */
@@ -126,7 +127,8 @@ static void a_bad_registration_is_refused_and_undone(void **state)
 	client.limits.iova_first.v = 0x1000;
 	client.limits.iova_last.v = 0xffffffff;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		fake_reply(fake, GW_DEXT_REGISTER_REGION, bad[i].nr, bad[i].out);
+		fake_reply(fake, GW_DEXT_REGISTER_REGION, 20, bad[i].out);
+		fake->answer[GW_DEXT_REGISTER_REGION].nr = bad[i].nr;
 		assert_int_equal(gw_dext_register(&client, &mem, 0x8000, NULL, &r), -EPROTO);
 		assert_int_equal(fake_regions(fake), 0);
 		assert_int_equal(r.key, 12345);
