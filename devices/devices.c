@@ -3,9 +3,11 @@
 
 #include <stddef.h>
 
+#include "devices/nvme.h"
 #include "devices/probe.h"
 
 const struct gw_endpoint_type *const gw_endpoint_types[] = {
+	&gw_nvme_type,
 	&gw_probe_type,
 	NULL,
 };

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "nvme.h"
+
+#include <string.h>
+
+#include "base/util.h"
+
+/* Admin commands (5): dispatch, Abort. Queues are in admin_queue.c, the larger ones by name. */
+
+/** gw_nvme_admin_send() - give @len bytes to the host, by PRPs. Return: a status, NVME_RETRY */
+int gw_nvme_admin_send(struct nvme *nv, struct nvme_cmd *cmd, void *buf, uint32_t len)
+{
+	int ret = gw_nvme_data_map(nv, cmd, len, GW_DMA_WRITE);
+
+	return ret ? ret : gw_nvme_data_copy(nv, cmd, buf);
+}
+
+/** gw_nvme_admin_recv() - take @len bytes from the host, likewise */
+int gw_nvme_admin_recv(struct nvme *nv, struct nvme_cmd *cmd, void *buf, uint32_t len)
+{
+	int ret = gw_nvme_data_map(nv, cmd, len, GW_DMA_READ);
+
+	return ret ? ret : gw_nvme_data_copy(nv, cmd, buf);
+}
+
+static bool event_abort(struct nvme *nv, struct nvme_cmd *cmd)
+{
+	struct nvme_events *e = &nv->events;
+	unsigned int i;
+
+	for (i = 0; i < e->nr_requests && e->request[i] != cmd; i++)
+		;
+	if (i == e->nr_requests || !gw_nvme_cq_room(nv, &nv->cq[0], 1))
+		return false;
+	memmove(&e->request[i], &e->request[i + 1],
+		(--e->nr_requests - i) * sizeof(e->request[0]));
+	nv->cq[0].reserved++;	/* posts like any other from here */
+	gw_nvme_cmd_done(nv, cmd, NVME_ABORT_REQUESTED);
+	return true;
+}
+
+static struct nvme_cmd *find(struct nvme *nv, uint16_t sqid, uint16_t cid, struct nvme_cmd *not)
+{
+	struct nvme_cmd *cmd;
+
+	TAILQ_FOREACH(cmd, &nv->fetched, all)
+		if (cmd != not && cmd->sqid == sqid && cmd->sqe.cid == cid)
+			return cmd;
+	return NULL;
+}
+
+/* 5.1: completes after the command it is for, and says whether that was aborted */
+static int do_abort(struct nvme *nv, struct nvme_cmd *cmd)
+{
+	uint16_t sqid = (uint16_t)cmd->sqe.cdw10, cid = (uint16_t)(cmd->sqe.cdw10 >> 16);
+	struct nvme_cmd *target;
+
+	cmd->result = 1;
+	if (sqid >= NVME_NR_QUEUES || !nv->sq[sqid].live)
+		return NVME_INVALID_FIELD;
+	if (nv->nr_aborts == NVME_NR_ABORTS)
+		return NVME_ABORT_LIMIT;
+	target = find(nv, sqid, cid, cmd);
+	if (!target || target->abort)
+		return NVME_OK;
+	if (!sqid && event_abort(nv, target)) {
+		cmd->result = 0;
+		return NVME_OK;
+	}
+	if (!target->in_ring && !target->parked)
+		return NVME_OK;
+	target->abort = cmd;
+	target->cancel = NVME_ABORT_REQUESTED;
+	nv->nr_aborts++;
+	gw_nvme_cancel(nv, target);
+	return NVME_PENDING;
+}
+
+/* What is taken from and given to the host is the command's own; changes are for the effects log. */
+static const struct {
+	int (*run)(struct nvme *nv, struct nvme_cmd *cmd);
+} commands[] = {
+	[NVME_ADM_DELETE_SQ] = { gw_nvme_delete_sq },
+	[NVME_ADM_CREATE_SQ] = { gw_nvme_create_sq },
+	[NVME_ADM_GET_LOG_PAGE] = { gw_nvme_get_log },
+	[NVME_ADM_DELETE_CQ] = { gw_nvme_delete_cq },
+	[NVME_ADM_CREATE_CQ] = { gw_nvme_create_cq },
+	[NVME_ADM_IDENTIFY] = { gw_nvme_identify },
+	[NVME_ADM_ABORT] = { do_abort },
+	[NVME_ADM_SET_FEATURES] = { gw_nvme_set_features },
+	[NVME_ADM_GET_FEATURES] = { gw_nvme_get_features },
+	[NVME_ADM_ASYNC_EVENT] = { gw_nvme_event_request },
+	[NVME_ADM_DOORBELL_BUFFER] = { gw_nvme_shadow_config },
+};
+
+uint32_t gw_nvme_admin_effects(unsigned int opcode)
+{
+	return opcode < ARRAY_SIZE(commands) && commands[opcode].run;
+}
+
+/** gw_nvme_admin() - start a command of the admin queue */
+int gw_nvme_admin(struct nvme *nv, struct nvme_cmd *cmd)
+{
+	if (!gw_nvme_admin_effects(cmd->sqe.opcode))
+		return NVME_INVALID_OPCODE;
+	/* no fused operations; admin commands over PCIe take PRPs only (4.2) */
+	if (cmd->sqe.flags & 3 || cmd->sqe.flags >> 6)
+		return NVME_INVALID_FIELD;
+	return commands[cmd->sqe.opcode].run(nv, cmd);
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "nvme.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/util.h"
+
+/* Enable, disable, shutdown and fatal states of the controller (3.1.5, 3.1.6, 7.3, 7.6). */
+
+/** gw_nvme_defaults() - everything that a controller level reset puts back (7.3.2) */
+void gw_nvme_defaults(struct nvme *nv)
+{
+	unsigned int i;
+
+	gw_nvme_drop_all(nv);
+	for (i = 0; i < NVME_NR_QUEUES; i++) {
+		gw_nvme_sq_close(nv, &nv->sq[i]);
+		gw_nvme_cq_close(nv, &nv->cq[i]);
+		nv->sq[i] = (struct nvme_sq){ .id = (uint16_t)i };
+		nv->cq[i] = (struct nvme_cq){ .id = (uint16_t)i };
+		TAILQ_INIT(&nv->cq[i].done);
+	}
+	nv->shadow = (struct nvme_shadow){ 0 };
+	nv->feat = (struct nvme_features){
+		.arbitration = 7,	/* no limit of a burst */
+		.write_cache = 1,
+		.temp_over = NVME_TEMPERATURE_OVER,
+		.nr_sqs = NVME_NR_IO_QUEUES, .nr_cqs = NVME_NR_IO_QUEUES,
+		.time_set = gw_now_ns(),
+	};
+	nv->health.warning &= (uint8_t)~NVME_WARN_TEMPERATURE;
+	nv->ready = nv->dead = nv->disabling = nv->again = nv->shutdown_waits = false;
+	nv->shutdowns++;
+	atomic_store(&nv->regs.bad_doorbells, 0);
+}
+
+/** gw_nvme_power_on() - as after power-on: registers, too */
+void gw_nvme_power_on(struct nvme *nv)
+{
+	struct nvme_regs *r = &nv->regs;
+
+	gw_nvme_defaults(nv);
+	pthread_mutex_lock(&r->lock);
+	r->cc = r->aqa = r->intm = 0;
+	r->asq = r->acq = 0;
+	r->en_fell = r->shn_rose = false;
+	memset(r->msix, 0, sizeof(r->msix));
+	atomic_store(&r->csts, 0);
+	pthread_mutex_unlock(&r->lock);
+}
+
+/** gw_nvme_fatal() - stop until the host resets the controller (CSTS.CFS) */
+void gw_nvme_fatal(struct nvme *nv, const char *why)
+{
+	if (nv->dead)
+		return;
+	gw_log_guest(nv->log, "nvme: controller stopped: %s; it needs a reset", why);
+	nv->dead = true;
+	atomic_fetch_or(&nv->regs.csts, NVME_CSTS_CFS);
+}
+
+/** gw_nvme_again() - memory is out of reach for a moment: look again soon */
+void gw_nvme_again(struct nvme *nv)
+{
+	nv->again = true;
+}
+
+/**
+ * gw_nvme_dma_failed() - judge an access to queue memory
+ *
+ * Memory that is not there is fatal (7.2.1 leaves no other way to tell); a bus that is just being
+ * stopped is not.
+ */
+bool gw_nvme_dma_failed(struct nvme *nv, int ret, const char *what)
+{
+	char why[80];
+
+	if (!ret)
+		return false;
+	if (ret == -EPERM || ret == -ECANCELED) {
+		gw_nvme_again(nv);
+		return true;
+	}
+	snprintf(why, sizeof(why), "cannot reach its %s (%s)", what, strerror(-ret));
+	gw_nvme_fatal(nv, why);
+	return true;
+}
+
+struct cc_view {
+	uint32_t cc, aqa;
+	uint64_t asq, acq;
+	bool en_fell, shn_rose;
+};
+
+static struct cc_view take_cc(struct nvme_regs *r)
+{
+	struct cc_view v;
+
+	pthread_mutex_lock(&r->lock);
+	v = (struct cc_view){ r->cc, r->aqa, r->asq, r->acq, r->en_fell, r->shn_rose };
+	r->en_fell = r->shn_rose = false;
+	pthread_mutex_unlock(&r->lock);
+	return v;
+}
+
+static const char *enable_error(const struct cc_view *v)
+{
+	uint64_t page = 4096ull << NVME_CC_MPS(v->cc);
+
+	if (NVME_CC_CSS(v->cc))
+		return "CC.CSS is not the NVM command set";
+	if (NVME_CC_AMS(v->cc))
+		return "CC.AMS is not round robin";
+	if (NVME_CC_MPS(v->cc) > NVME_MPSMAX)
+		return "CC.MPS is above CAP.MPSMAX";
+	if (!(v->aqa & 0xfff) || !(v->aqa >> 16))
+		return "an admin queue has less than two entries";
+	if ((v->asq | v->acq) & (page - 1))
+		return "an admin queue is not page aligned";
+	return NULL;
+}
+
+static void enable(struct nvme *nv, const struct cc_view *v)
+{
+	const char *why = enable_error(v);
+
+	if (why) {
+		gw_nvme_fatal(nv, why);
+		return;
+	}
+	nv->page_bits = 12 + NVME_CC_MPS(v->cc);
+	nv->page_size = 1u << nv->page_bits;
+	gw_nvme_cq_open(nv, 0, (gw_iova){ v->acq }, (v->aqa >> 16) + 1, 0, true);
+	gw_nvme_sq_open(nv, 0, (gw_iova){ v->asq }, (v->aqa & 0xfff) + 1, 0);
+	nv->ready = true;
+	gw_nvme_check_temperature(nv);
+	atomic_fetch_or(&nv->regs.csts, NVME_CSTS_RDY);
+}
+
+static void disable(struct nvme *nv)
+{
+	struct nvme_cmd *cmd;
+
+	nv->ready = false;
+	nv->disabling = true;
+	TAILQ_FOREACH(cmd, &nv->fetched, all)
+		if (cmd->in_ring && !cmd->harmless)
+			gw_nvme_cancel(nv, cmd);
+}
+
+static int shutdown_step(struct nvme *nv, struct nvme_cmd *cmd, int res)
+{
+	uint32_t csts = atomic_load(&nv->regs.csts) & ~NVME_CSTS_SHST_MASK;
+
+	if (res < 0)
+		gw_err(nv->log, "nvme: flush on shutdown failed: %s", strerror(-res));
+	if (cmd->result == nv->shutdowns)
+		atomic_store(&nv->regs.csts, csts | NVME_CSTS_SHST_DONE);
+	gw_nvme_cmd_put(nv, cmd);
+	return NVME_PENDING;
+}
+
+/* Writes are durable before CSTS.SHST says that it is safe to cut the power (7.6.2). */
+static void shutdown_begin(struct nvme *nv)
+{
+	uint32_t csts = atomic_load(&nv->regs.csts) & ~NVME_CSTS_SHST_MASK;
+	struct nvme_cmd *cmd = nv->disabling ? NULL : gw_nvme_cmd_get(nv);
+	struct io_uring_sqe *sqe;
+
+	nv->shutdown_waits = !cmd;
+	atomic_store(&nv->regs.csts, csts | NVME_CSTS_SHST_BUSY);
+	if (!cmd) {
+		gw_nvme_again(nv);
+		return;
+	}
+	TAILQ_REMOVE(&nv->fetched, cmd, all);
+	cmd->result = ++nv->shutdowns;
+	cmd->harmless = cmd->loose = true;
+	cmd->step = shutdown_step;
+	sqe = gw_nvme_ring_get(nv);
+	io_uring_prep_fsync(sqe, nv->back.fd, IORING_FSYNC_DATASYNC);
+	gw_nvme_ring_own(nv, cmd, sqe);
+}
+
+/** gw_nvme_control_cc() - act on what was written to CC, or go on with it */
+void gw_nvme_control_cc(struct nvme *nv)
+{
+	struct cc_view v = take_cc(&nv->regs);
+
+	if (v.en_fell && !nv->disabling)
+		disable(nv);
+	if (nv->disabling && !nv->nr_ring) {
+		bool waits = nv->shutdown_waits;
+
+		gw_nvme_defaults(nv);
+		nv->shutdown_waits = waits;
+		atomic_store(&nv->regs.csts, 0);
+	}
+	if (v.shn_rose || nv->shutdown_waits)
+		shutdown_begin(nv);
+	if (!nv->disabling && !nv->ready && !nv->dead && (v.cc & NVME_CC_EN))
+		enable(nv, &v);
+}

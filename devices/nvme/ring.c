@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "nvme.h"
+
+#include <errno.h>
+#include <string.h>
+
+/*
+ * The io_uring of the worker. user_data is the command, WAKE for the read of the wake-up
+ * eventfd, or 0 for what nobody waits for.
+ */
+#define RING_ENTRIES	256u
+#define WAKE		1ull
+#define REAP_BATCH	64u
+
+/**
+ * gw_nvme_ring_init() - by the worker itself, as kernels like a ring used by one thread
+ *
+ * Return: 0; -errno of io_uring_setup(2).
+ */
+int gw_nvme_ring_init(struct nvme *nv)
+{
+	struct io_uring_params p = {
+		.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+			 IORING_SETUP_TASKRUN_FLAG,
+	};
+	int ret = io_uring_queue_init_params(RING_ENTRIES, &nv->ring, &p);
+
+	if (ret == -EINVAL) {	/* before Linux 6.1 */
+		memset(&p, 0, sizeof(p));
+		ret = io_uring_queue_init_params(RING_ENTRIES, &nv->ring, &p);
+	}
+	return ret;
+}
+
+/** gw_nvme_ring_get() - a free entry; submits to make room */
+struct io_uring_sqe *gw_nvme_ring_get(struct nvme *nv)
+{
+	struct io_uring_sqe *sqe;
+
+	while (!(sqe = io_uring_get_sqe(&nv->ring)))
+		io_uring_submit(&nv->ring);
+	nv->ring_dirty = true;
+	return sqe;
+}
+
+/** gw_nvme_ring_own() - the result of @sqe goes to cmd->step */
+void gw_nvme_ring_own(struct nvme *nv, struct nvme_cmd *cmd, struct io_uring_sqe *sqe)
+{
+	io_uring_sqe_set_data(sqe, cmd);
+	cmd->in_ring = true;
+	if (!cmd->harmless)
+		nv->nr_ring++;
+}
+
+void gw_nvme_ring_submit(struct nvme *nv)
+{
+	if (!nv->ring_dirty)
+		return;
+	nv->ring_dirty = false;
+	if (io_uring_submit(&nv->ring) < 0)
+		nv->ring_dirty = true;	/* the kernel is short of memory: next round */
+}
+
+static void ring_result(struct nvme *nv, struct nvme_cmd *cmd, int res)
+{
+	int status;
+
+	cmd->in_ring = false;
+	if (!cmd->harmless)
+		nv->nr_ring--;
+	if (cmd->loose) {
+		cmd->step(nv, cmd, res);
+	} else if (cmd->orphan) {
+		gw_nvme_cmd_put(nv, cmd);
+	} else if (nv->disabling) {	/* dropped with the rest, when all have ended */
+		nv->back.dirty = true;
+		gw_nvme_data_release(nv, cmd);
+	} else {
+		bool given_up = res == -ECANCELED || res == -EINTR || res == -EAGAIN;
+
+		status = given_up ? NVME_RETRY : cmd->step(nv, cmd, res);
+		gw_nvme_cmd_end(nv, cmd, status);
+	}
+}
+
+/** gw_nvme_ring_reap() - continue what the ring has finished. Return: there was any */
+bool gw_nvme_ring_reap(struct nvme *nv)
+{
+	struct io_uring_cqe *cqe[REAP_BATCH];
+	struct { uint64_t data; int res; } got[REAP_BATCH];
+	unsigned int n, i;
+	bool did = false;
+
+	while ((n = io_uring_peek_batch_cqe(&nv->ring, cqe, REAP_BATCH))) {
+		for (i = 0; i < n; i++) {
+			got[i].data = cqe[i]->user_data;
+			got[i].res = cqe[i]->res;
+		}
+		io_uring_cq_advance(&nv->ring, n);
+		for (i = 0; i < n; i++) {
+			if (got[i].data == WAKE)
+				nv->ctl.wake_armed = false;
+			else if (got[i].data)
+				ring_result(nv, (struct nvme_cmd *)(uintptr_t)got[i].data,
+					    got[i].res);
+			did |= got[i].data > WAKE;
+		}
+		if (n < REAP_BATCH)
+			break;
+	}
+	return did;
+}
+
+/** gw_nvme_ring_sleep() - until the ring or a wake-up has something; @ns 0: no limit */
+void gw_nvme_ring_sleep(struct nvme *nv, uint64_t ns)
+{
+	struct __kernel_timespec ts = {
+		.tv_sec = (long long)(ns / 1000000000), .tv_nsec = (long long)(ns % 1000000000),
+	};
+	struct io_uring_cqe *cqe;
+
+	if (!nv->ctl.wake_armed) {
+		struct io_uring_sqe *sqe = gw_nvme_ring_get(nv);
+
+		io_uring_prep_read(sqe, nv->ctl.wake_fd, &nv->ctl.wake_value,
+				   sizeof(nv->ctl.wake_value), 0);
+		sqe->user_data = WAKE;
+		nv->ctl.wake_armed = true;
+	}
+	nv->ring_dirty = false;
+	io_uring_submit_and_wait_timeout(&nv->ring, &cqe, 1, ns ? &ts : NULL, NULL);
+}

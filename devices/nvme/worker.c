@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "nvme.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/util.h"
+
+/*
+ * The worker: rounds of finish, fetch, post, tell; then a bounded look for more; then sleep.
+ *
+ * Nothing is lost on the way to sleep: ctl.sleeping is set before everything is looked at once
+ * more, and who brings work stores it before looking at ctl.sleeping.
+ */
+#define AGAIN_NS	1000000u	/* memory out of reach: try this often */
+#define POLL_MIN_NS	4000u
+#define LOADED_NS	100000u		/* a yield this long: others need the processor */
+
+/** gw_nvme_wake() - have the worker look; costs a system call only if it sleeps. Any thread */
+void gw_nvme_wake(struct nvme *nv)
+{
+	if (atomic_load(&nv->ctl.sleeping) && atomic_exchange(&nv->ctl.sleeping, false))
+		eventfd_write(nv->ctl.wake_fd, 1);
+}
+
+/** gw_nvme_order() - have the worker do something for the bus, and wait for it */
+void gw_nvme_order(struct nvme *nv, enum nvme_order order)
+{
+	pthread_mutex_lock(&nv->ctl.lock);
+	nv->ctl.order = order;
+	atomic_store(&nv->ctl.attention, true);
+	gw_nvme_wake(nv);
+	while (nv->ctl.order != NVME_ORDER_NONE)
+		pthread_cond_wait(&nv->ctl.done, &nv->ctl.lock);
+	pthread_mutex_unlock(&nv->ctl.lock);
+}
+
+static void cancel_all(struct nvme *nv)
+{
+	struct nvme_cmd *cmd;
+
+	TAILQ_FOREACH(cmd, &nv->fetched, all)
+		if (cmd->in_ring && !cmd->harmless)
+			gw_nvme_cancel(nv, cmd);
+}
+
+/* Return: done. No lock is held, as the bus may be called. */
+static bool order_run(struct nvme *nv, enum nvme_order order)
+{
+	switch (order) {
+	case NVME_ORDER_NONE:
+		break;
+	case NVME_RESUME:
+		nv->quiet = false;
+		nv->again = true;
+		break;
+	case NVME_QUIESCE:
+	case NVME_RESET:
+	case NVME_STOP:
+		if (!nv->order_open)
+			cancel_all(nv);
+		nv->quiet = true;
+		if (nv->nr_ring)
+			return false;
+		if (order == NVME_RESET)
+			gw_nvme_power_on(nv);
+		nv->stop = order == NVME_STOP;
+		break;
+	}
+	return true;
+}
+
+static void order_look(struct nvme *nv)
+{
+	enum nvme_order order;
+
+	pthread_mutex_lock(&nv->ctl.lock);
+	order = nv->ctl.order;
+	pthread_mutex_unlock(&nv->ctl.lock);
+	nv->order_open = !order_run(nv, order);
+	if (nv->order_open || order == NVME_ORDER_NONE)
+		return;
+	pthread_mutex_lock(&nv->ctl.lock);
+	nv->ctl.order = NVME_ORDER_NONE;
+	pthread_cond_broadcast(&nv->ctl.done);
+	pthread_mutex_unlock(&nv->ctl.lock);
+}
+
+static void look(struct nvme *nv)
+{
+	if (!atomic_exchange(&nv->ctl.attention, false) && !nv->order_open && !nv->disabling &&
+	    !nv->shutdown_waits)
+		return;
+	order_look(nv);
+	gw_nvme_control_cc(nv);
+}
+
+static void report_doorbells(struct nvme *nv)
+{
+	uint32_t bad;
+
+	if (!nv->ready || !atomic_load(&nv->regs.bad_doorbells))
+		return;
+	bad = atomic_exchange(&nv->regs.bad_doorbells, 0);
+	if (bad & 1u << NVME_EVENT_BAD_DOORBELL)
+		gw_nvme_event(nv, NVME_EVENT_ERROR, NVME_EVENT_BAD_DOORBELL);
+	if (bad & 1u << NVME_EVENT_BAD_VALUE)
+		gw_nvme_event(nv, NVME_EVENT_ERROR, NVME_EVENT_BAD_VALUE);
+}
+
+/* Return: there was something to do */
+static bool work_round(struct nvme *nv)
+{
+	bool did;
+
+	gw_nvme_shadow_begin(nv);
+	report_doorbells(nv);
+	did = gw_nvme_ring_reap(nv);
+	if (did || nv->again) {
+		nv->again = false;
+		did |= gw_nvme_unpark(nv);
+	}
+	did |= gw_nvme_fetch(nv);
+	gw_nvme_ring_submit(nv);
+	did |= gw_nvme_ring_reap(nv);	/* what was in the page cache is done already */
+	gw_nvme_events_deliver(nv);
+	did |= gw_nvme_post(nv);
+	gw_nvme_signal(nv, !nv->poll.ns);
+	gw_nvme_shadow_end(nv);
+	return did;
+}
+
+static bool something_waits(struct nvme *nv)
+{
+	bool waits;
+
+	if (atomic_load(&nv->ctl.attention) || io_uring_cq_ready(&nv->ring) ||
+	    (nv->ready && !nv->dead && atomic_load(&nv->regs.bad_doorbells)))
+		return true;
+	gw_nvme_shadow_begin(nv);
+	waits = gw_nvme_work_waits(nv);
+	gw_nvme_shadow_end(nv);
+	return waits;
+}
+
+static void poll_paid(struct nvme_poll *p)
+{
+	p->backoff = 8;
+	p->ns = 2 * p->ns < p->max_ns ? 2 * p->ns : p->max_ns;
+}
+
+static void poll_failed(struct nvme_poll *p)
+{
+	p->ns /= 2;
+	if (p->ns >= POLL_MIN_NS)
+		return;
+	p->ns = 0;
+	p->pause = p->backoff;
+	if (p->backoff < 1024)
+		p->backoff *= 2;
+}
+
+/* Look for work a bounded time, yielding to whoever else can run. Return: found some */
+static bool poll_for_work(struct nvme *nv)
+{
+	struct nvme_poll *p = &nv->poll;
+	uint64_t start, last, now;
+
+	if (!p->ns || !nv->ready || nv->quiet || nv->dead || nv->shadow.remote)
+		return false;
+	start = last = gw_now_ns();
+	do {
+		sched_yield();
+		now = gw_now_ns();
+		if (now - last > LOADED_NS) {
+			p->ns = 0;
+			p->pause = p->backoff = 256;
+			return something_waits(nv);
+		}
+		if (something_waits(nv)) {
+			poll_paid(p);
+			return true;
+		}
+		last = now;
+		gw_nvme_shadow_begin(nv);
+		gw_nvme_signal(nv, false);
+		gw_nvme_shadow_end(nv);
+	} while (now - start < p->ns);
+	poll_failed(p);
+	return false;
+}
+
+static uint64_t sleep_limit(struct nvme *nv)
+{
+	uint64_t ns = nv->again || nv->ring_dirty ? AGAIN_NS : 0, now;
+
+	if (nv->quiet)
+		return 0;
+	if (nv->wake_at) {
+		now = gw_now_ns();
+		if (nv->wake_at <= now)
+			return 1;
+		if (!ns || nv->wake_at - now < ns)
+			ns = nv->wake_at - now;
+	}
+	return ns;
+}
+
+static void go_to_sleep(struct nvme *nv)
+{
+	struct nvme_poll *p = &nv->poll;
+	uint64_t limit;
+
+	if (!p->ns && p->max_ns && !p->pause--)
+		p->ns = p->max_ns / 4;
+	gw_nvme_shadow_begin(nv);
+	gw_nvme_signal(nv, true);
+	gw_nvme_shadow_end(nv);
+	limit = sleep_limit(nv);
+	atomic_store(&nv->ctl.sleeping, true);
+	gw_nvme_want_room(nv, true);
+	gw_nvme_shadow_publish(nv);
+	if (!something_waits(nv))
+		gw_nvme_ring_sleep(nv, limit);
+	atomic_store(&nv->ctl.sleeping, false);
+}
+
+struct start {
+	struct nvme *nv;
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	bool done;
+	int ret;
+};
+
+static bool worker_begin(struct start *s)
+{
+	int ret = gw_nvme_ring_init(s->nv);
+
+	pthread_setname_np(pthread_self(), "gangway-nvme");
+	pthread_mutex_lock(&s->lock);
+	s->ret = ret;
+	s->done = true;
+	pthread_cond_signal(&s->cond);
+	pthread_mutex_unlock(&s->lock);
+	return !ret;
+}
+
+static void *worker(void *arg)
+{
+	struct start *s = arg;
+	struct nvme *nv = s->nv;
+
+	if (!worker_begin(s))
+		return NULL;
+	while (!nv->stop) {
+		look(nv);
+		if (nv->stop || work_round(nv) || poll_for_work(nv))
+			continue;
+		if (!nv->order_open || nv->nr_ring)
+			go_to_sleep(nv);
+	}
+	io_uring_queue_exit(&nv->ring);
+	return NULL;
+}
+
+/** gw_nvme_worker_start() - Return: 0; -errno of pthread_create(3) or io_uring_setup(2) */
+int gw_nvme_worker_start(struct nvme *nv)
+{
+	struct start s = {
+		.nv = nv, .lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER,
+	};
+	int ret;
+
+	ret = -pthread_create(&nv->thread, NULL, worker, &s);
+	if (ret)
+		return ret;
+	pthread_mutex_lock(&s.lock);
+	while (!s.done)
+		pthread_cond_wait(&s.cond, &s.lock);
+	pthread_mutex_unlock(&s.lock);
+	if (s.ret)
+		pthread_join(nv->thread, NULL);
+	return s.ret;
+}
+
+void gw_nvme_worker_stop(struct nvme *nv)
+{
+	gw_nvme_order(nv, NVME_STOP);
+	pthread_join(nv->thread, NULL);
+}
