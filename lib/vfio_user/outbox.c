@@ -34,7 +34,10 @@ static ssize_t send_some(int sock, struct iovec *iov, unsigned int nr_iov, int f
 		memcpy(CMSG_DATA(h), &fd, sizeof(fd));
 	}
 	do {
-		n = sendmsg(sock, &mh, MSG_DONTWAIT | MSG_NOSIGNAL);
+		/* the plain call is measurably cheaper, and what nearly every reply takes */
+		n = fd < 0 && nr_iov == 1 ?
+		    send(sock, iov->iov_base, iov->iov_len, MSG_DONTWAIT | MSG_NOSIGNAL) :
+		    sendmsg(sock, &mh, MSG_DONTWAIT | MSG_NOSIGNAL);
 	} while (n < 0 && errno == EINTR);
 	if (n >= 0)
 		return n;

@@ -7,8 +7,8 @@
 
 /*
  * Whether to look for the next message a little longer instead of sleeping. Spinning is switched
- * off for a while when it did not pay several times in a row, and when somebody else wanted the
- * processor. One thread.
+ * off for a while when it did not pay several times in a row, and when somebody else waited for
+ * the processor. One thread.
  */
 struct gw_spin {
 	uint64_t limit_ns;		/* 0: never */
