@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "sim_rig.h"
+
+#include <fcntl.h>
+
+#include "base/guard.h"
+
+/* The dext's selectors: what each gives, and each error. */
+
+#define OK GW_IORETURN_SUCCESS
+
+static void identity_and_limits_need_no_claim(void **state)
+{
+	struct rig *r = rig_sim();
+	uint64_t out[8];
+
+	rig_add(r, rig_ep_new());
+	r->c = rig_connect(r, 0);
+	assert_int_equal(rig_call(r->c, GW_DEXT_GET_IDENTITY, out, 6), OK);
+	assert_int_equal(out[0], 1);
+	assert_int_equal(out[1], 0);
+	assert_int_equal(out[2], 0);
+	assert_int_equal(out[3], 0x1234);
+	assert_int_equal(out[4], 0xabcd);
+	assert_int_equal(out[5], 0xff0102);
+	assert_int_equal(rig_call(r->c, GW_DEXT_GET_LIMITS, out, 8), OK);
+	assert_int_equal(out[0], RIG_G);
+	assert_int_equal(out[1], 1536ull << 20);
+	assert_int_equal(out[2], 65536);
+	assert_int_equal(out[3], 1536ull << 20);
+	assert_int_equal(out[4], 1);
+	assert_int_equal(out[5], GW_DEXT_LIMIT_REMOTE);
+	assert_true(out[6] >= 1ull << 39 && out[7] < 1ull << 40);
+	rig_free(r);
+}
+
+/* How many scalars each selector takes and gives, and whether it asks for a claim. */
+static const struct { uint8_t in, out; bool claim; } shape[GW_DEXT_NR_SELECTORS] = {
+	[GW_DEXT_GET_IDENTITY] = { 0, 6 },
+	[GW_DEXT_CLAIM] = { 0, 0 },
+	[GW_DEXT_TERMINATE] = { 0, 0 },
+	[GW_DEXT_ALLOC_BUFFER] = { 2, 6, true },
+	[GW_DEXT_FREE_BUFFER] = { 0, 0, true },
+	[GW_DEXT_REGISTER_REGION] = { 3, 3, true },
+	[GW_DEXT_UNREGISTER_REGION] = { 1, 0, true },
+	[GW_DEXT_PROBE_REGION] = { 2, 1, true },
+	[GW_DEXT_CONFIG_READ] = { 2, 1 },
+	[GW_DEXT_CONFIG_WRITE] = { 3, 0 },
+	[GW_DEXT_GET_BAR_INFO] = { 1, 3 },
+	[GW_DEXT_MMIO_READ] = { 3, 1 },
+	[GW_DEXT_MMIO_WRITE] = { 4, 0 },
+	[GW_DEXT_SETUP_INTERRUPTS] = { 0, 1, true },
+	[GW_DEXT_CHECK_INTERRUPT] = { 0, 4, true },
+	[GW_DEXT_SET_IRQ_MASK] = { 4, 0, true },
+	[GW_DEXT_RESET_DEVICE] = { 0, 0, true },
+	[GW_DEXT_GET_LIMITS] = { 0, 8 },
+	[GW_DEXT_REGISTER_AT] = { 5, 3, true },
+	[GW_DEXT_REGISTER_REMOTE] = { 6, 3, true },
+};
+
+static void never(void *opaque, uint32_t result)
+{
+	abort();
+}
+
+static void a_call_of_the_wrong_shape_or_before_claim_is_refused(void **state)
+{
+	struct rig *r = rig_sim();
+	const uint64_t in[8] = { 0 };
+	uint64_t out[16];
+	unsigned int nr;
+
+	rig_add(r, rig_ep_new());
+	r->c = rig_connect(r, 0);
+	for (uint32_t s = 0; s < GW_DEXT_NR_SELECTORS; s++) {
+		if (s == GW_DEXT_WAIT_INTERRUPT || s == GW_DEXT_TERMINATE || s == GW_DEXT_CLAIM)
+			continue;
+		assert_int_equal(rig_call_n(r->c, s, in, shape[s].in + 1u, out, 16),
+				 GW_IORETURN_BAD_ARGUMENT);
+		if (shape[s].in)
+			assert_int_equal(rig_call_n(r->c, s, NULL, shape[s].in, out, 16),
+					 GW_IORETURN_BAD_ARGUMENT);
+		if (shape[s].out) {
+			assert_int_equal(rig_call_n(r->c, s, in, shape[s].in, out,
+						    shape[s].out - 1u), GW_IORETURN_BAD_ARGUMENT);
+			assert_int_equal(rig_call_n(r->c, s, in, shape[s].in, NULL, 16),
+					 GW_IORETURN_BAD_ARGUMENT);
+			assert_int_equal(r->c->ops->call(r->c, s, in, shape[s].in, out, NULL),
+					 GW_IORETURN_BAD_ARGUMENT);
+		}
+		nr = 16;
+		if (shape[s].claim) {
+			assert_int_equal(r->c->ops->call(r->c, s, in, shape[s].in, out, &nr),
+					 GW_IORETURN_NOT_OPEN);
+			assert_int_equal(nr, 0);
+		}
+	}
+	assert_int_equal(rig_call(r->c, GW_DEXT_WAIT_INTERRUPT, out, 16),
+			 GW_IORETURN_UNSUPPORTED);
+	assert_int_equal(rig_call(r->c, GW_DEXT_NR_SELECTORS, out, 16), GW_IORETURN_UNSUPPORTED);
+	assert_int_equal(rig_call(r->c, UINT32_MAX, out, 16), GW_IORETURN_UNSUPPORTED);
+	assert_int_equal(r->c->ops->call_async(r->c, GW_DEXT_CLAIM, never, NULL),
+			 GW_IORETURN_UNSUPPORTED);
+	assert_int_equal(r->c->ops->call_async(r->c, GW_DEXT_WAIT_INTERRUPT, never, NULL),
+			 GW_IORETURN_NOT_OPEN);
+	assert_int_equal(r->c->ops->call_async(r->c, GW_DEXT_WAIT_INTERRUPT, NULL, NULL),
+			 GW_IORETURN_BAD_ARGUMENT);
+	rig_free(r);
+}
+
+static void the_first_claim_opens_the_function_and_the_last_to_go_closes_it(void **state)
+{
+	struct rig *r = rig_sim();
+	struct gw_dext_conn *other;
+
+	rig_add(r, rig_ep_new());
+	r->c = rig_connect(r, 0);
+	other = rig_connect(r, 0);
+	assert_int_equal(rig_config(r, 4, 2), 0);
+	assert_false(r->ep->running);
+	assert_int_equal(rig_call(other, GW_DEXT_CLAIM, NULL, 0), OK);
+	assert_int_equal(rig_config(r, 4, 2), 6);
+	assert_true(r->ep->running);
+	/* only the first one turns it on */
+	rig_config_write(r, 4, 2, 2);
+	assert_false(r->ep->running);
+	assert_int_equal(rig_call(r->c, GW_DEXT_CLAIM, NULL, 0), OK);
+	assert_int_equal(rig_call(r->c, GW_DEXT_CLAIM, NULL, 0), OK);
+	assert_int_equal(rig_config(r, 4, 2), 2);
+	rig_config_write(r, 4, 2, 6);
+	other->ops->close(other);
+	assert_true(r->ep->running);
+	r->c->ops->close(r->c);
+	assert_false(r->ep->running);
+	assert_int_equal(r->ep->resumed, 2);
+	assert_int_equal(r->ep->quiesced, 2);
+	r->c = NULL;
+	rig_free(r);
+}
+
+static void nobody_terminates_what_another_uses(void **state)
+{
+	struct rig *r = rig_new(NULL);
+	struct gw_dext_services *s = gw_sim_services(r->sim);
+	struct gw_dext_conn *other = rig_connect(r, 0), *late;
+	char root[32];
+	uint64_t v;
+
+	assert_int_equal(rig_call(other, GW_DEXT_TERMINATE, NULL, 0),
+			 GW_IORETURN_EXCLUSIVE_ACCESS);
+	assert_int_equal(rig_call(r->c, GW_DEXT_TERMINATE, NULL, 0), OK);
+	assert_false(r->ep->running);
+	assert_int_equal(rig_call(other, GW_DEXT_CONFIG_READ, &v, 1, 0, 4),
+			 GW_IORETURN_NO_DEVICE);
+	assert_int_equal(s->ops->open(s, 0, &late, root), -ENODEV);
+	assert_int_equal(s->ops->open(s, 1, &late, root), -ENOENT);
+	other->ops->close(other);
+	rig_free(r);
+}
+
+static void config_accesses_are_checked_and_bars_show_their_type_only(void **state)
+{
+	static const uint64_t bad[][2] = {
+		{ 0, 0 }, { 0, 3 }, { 0, 8 }, { 1, 2 }, { 2, 4 }, { 4096, 1 }, { 4095, 2 },
+		{ 4094, 4 }, { UINT64_MAX, 1 }, { UINT64_MAX - 3, 4 }, { 1ull << 32, 4 },
+		{ 0, (1ull << 32) + 1 },
+	};
+	struct rig *r = rig_new(NULL);
+	uint64_t v;
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		assert_int_equal(rig_call(r->c, GW_DEXT_CONFIG_READ, &v, 1, bad[i][0], bad[i][1]),
+				 GW_IORETURN_BAD_ARGUMENT);
+		assert_int_equal(rig_call(r->c, GW_DEXT_CONFIG_WRITE, NULL, 0, bad[i][0],
+					  bad[i][1], 0), GW_IORETURN_BAD_ARGUMENT);
+	}
+	assert_int_equal(rig_config(r, 0, 4), 0xabcd1234);
+	assert_int_equal(rig_config(r, 4095, 1), 0);
+	assert_int_equal(rig_config(r, 0x10, 4), 0x0);
+	assert_int_equal(rig_config(r, 0x18, 4), 0xc);
+	assert_int_equal(rig_config(r, 0x1c, 4), 0);
+	assert_int_equal(rig_config(r, 0x24, 4), 0);
+	assert_int_not_equal(rig_config(r, 0x12, 2), 0);	/* raw: the platform's address */
+	rig_config_write(r, 0x3c, 1, 0x123);			/* a byte is a byte */
+	assert_int_equal(rig_config(r, 0x3c, 2), 0x0023);
+	rig_free(r);
+}
+
+static void bars_have_memory_indices_of_their_own(void **state)
+{
+	struct rig *r = rig_new(NULL);
+	uint64_t out[3];
+
+	assert_int_equal(rig_call(r->c, GW_DEXT_GET_BAR_INFO, out, 3, 0), OK);
+	assert_int_equal(out[0], 0);
+	assert_int_equal(out[1], 4096);
+	assert_int_equal(out[2], 0);
+	assert_int_equal(rig_call(r->c, GW_DEXT_GET_BAR_INFO, out, 3, 2), OK);
+	assert_int_equal(out[0], 1);
+	assert_int_equal(out[1], 65536);
+	assert_int_equal(out[2], 0xc);
+	assert_int_equal(rig_call(r->c, GW_DEXT_GET_BAR_INFO, out, 3, 4), OK);
+	assert_int_equal(out[0], 2);
+	assert_int_equal(rig_call(r->c, GW_DEXT_GET_BAR_INFO, out, 3, 1), GW_IORETURN_NOT_FOUND);
+	assert_int_equal(rig_call(r->c, GW_DEXT_GET_BAR_INFO, out, 3, 3), GW_IORETURN_NOT_FOUND);
+	assert_int_equal(rig_call(r->c, GW_DEXT_GET_BAR_INFO, out, 3, 6),
+			 GW_IORETURN_BAD_ARGUMENT);
+	assert_int_equal(rig_call(r->c, GW_DEXT_GET_BAR_INFO, out, 3, UINT64_MAX),
+			 GW_IORETURN_BAD_ARGUMENT);
+	rig_free(r);
+}
+
+static void registers_of_every_width_and_no_others(void **state)
+{
+	static const uint64_t bad[][3] = {
+		{ 0, 0, 0 }, { 0, 0, 3 }, { 0, 0, 16 }, { 0, 1, 2 }, { 0, 4, 8 }, { 0, 4096, 1 },
+		{ 0, 4095, 2 }, { 0, UINT64_MAX, 1 }, { 0, UINT64_MAX - 7, 8 }, { 3, 0, 4 },
+		{ UINT64_MAX, 0, 4 }, { 0, 0, (1ull << 32) + 4 }, { 1, 65536, 8 },
+	};
+	struct rig *r = rig_new(NULL);
+	uint64_t v;
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		assert_int_equal(rig_call(r->c, GW_DEXT_MMIO_READ, &v, 1, bad[i][0], bad[i][1],
+					  bad[i][2]), GW_IORETURN_BAD_ARGUMENT);
+		assert_int_equal(rig_call(r->c, GW_DEXT_MMIO_WRITE, NULL, 0, bad[i][0], bad[i][1],
+					  bad[i][2], 0), GW_IORETURN_BAD_ARGUMENT);
+	}
+	for (uint64_t index = 0; index < 2; index++) {
+		for (uint64_t width = 1; width <= 8; width *= 2) {
+			uint64_t mask = UINT64_MAX >> (64 - 8 * width);
+
+			assert_int_equal(rig_call(r->c, GW_DEXT_MMIO_WRITE, NULL, 0, index, 8, 8,
+						  0), OK);
+			assert_int_equal(rig_call(r->c, GW_DEXT_MMIO_WRITE, NULL, 0, index, 8,
+						  width, 0x1122334455667788), OK);
+			assert_int_equal(rig_call(r->c, GW_DEXT_MMIO_READ, &v, 1, index, 8, 8), OK);
+			assert_int_equal(v, 0x1122334455667788 & mask);
+			assert_int_equal(rig_call(r->c, GW_DEXT_MMIO_READ, &v, 1, index, 8, width),
+					 OK);
+			assert_int_equal(v, 0x1122334455667788 & mask);
+		}
+	}
+	rig_free(r);
+}
+
+static void the_buffer_is_one_and_what_the_device_sees(void **state)
+{
+	struct rig *r = rig_new(NULL);
+	struct gw_dext_map map;
+	uint64_t out[6];
+	char buf[6];
+
+	assert_int_equal(r->c->ops->map(r->c, GW_DEXT_MEMORY_BUFFER, 0, &map),
+			 GW_IORETURN_NOT_READY);
+	assert_int_equal(rig_call(r->c, GW_DEXT_FREE_BUFFER, NULL, 0), OK);
+	assert_int_equal(rig_call(r->c, GW_DEXT_ALLOC_BUFFER, out, 6, 0, 0),
+			 GW_IORETURN_BAD_ARGUMENT);
+	assert_int_equal(rig_call(r->c, GW_DEXT_ALLOC_BUFFER, out, 6, (1536ull << 20) + 1, 0),
+			 GW_IORETURN_BAD_ARGUMENT);
+	assert_int_equal(rig_call(r->c, GW_DEXT_ALLOC_BUFFER, out, 6, UINT64_MAX, 0),
+			 GW_IORETURN_BAD_ARGUMENT);
+	assert_int_equal(rig_call(r->c, GW_DEXT_ALLOC_BUFFER, out, 6, 4096, 3),
+			 GW_IORETURN_BAD_ARGUMENT);
+	assert_int_equal(rig_call(r->c, GW_DEXT_ALLOC_BUFFER, out, 6, 4096, 1ull << 63),
+			 GW_IORETURN_BAD_ARGUMENT);
+	assert_int_equal(rig_call(r->c, GW_DEXT_ALLOC_BUFFER, out, 6, 1536ull << 20, 0), OK);
+	assert_int_equal(out[0], 1536ull << 20);
+	assert_int_equal(out[4], 1536ull << 20);
+	/* again: the old one goes first, or the budget would not do */
+	assert_int_equal(rig_call(r->c, GW_DEXT_ALLOC_BUFFER, out, 6, 100000, 2 << 20), OK);
+	assert_int_equal(out[0], 7 * RIG_G);
+	assert_int_equal(out[1], 3);
+	assert_int_equal(out[2], 1);
+	assert_int_equal(out[4], 7 * RIG_G);
+	assert_int_equal(rig_stats(r).live_maps, 1);
+	assert_int_equal(r->c->ops->map(r->c, GW_DEXT_MEMORY_BUFFER, 0, &map), OK);
+	assert_int_equal(map.size, 7 * RIG_G);
+	assert_int_equal(fcntl(map.fd, F_GET_SEALS) & F_SEAL_SHRINK, F_SEAL_SHRINK);
+	strcpy((char *)map.addr + 70000, "there");
+	assert_int_equal(gw_endpoint_dma_read(&r->ep->ep, (gw_iova){ out[3] + 70000 }, buf, 6), 0);
+	assert_string_equal(buf, "there");
+	assert_int_equal(rig_call(r->c, GW_DEXT_FREE_BUFFER, NULL, 0), OK);
+	assert_int_equal(gw_endpoint_dma_read(&r->ep->ep, (gw_iova){ out[3] }, buf, 6), -EFAULT);
+	assert_string_equal((char *)map.addr + 70000, "there");	/* the view is the client's */
+	r->c->ops->unmap(r->c, GW_DEXT_MEMORY_BUFFER, &map);
+	rig_free(r);
+}
+
+static void a_region_has_one_key_and_its_errors(void **state)
+{
+	struct rig *r = rig_new(NULL);
+	char *mem = rig_memory(4 * RIG_G);
+	uint64_t v = 0x0123456789abcdef;
+	gw_iova a, b;
+
+	memcpy(mem + RIG_G + 16, &v, 8);
+	assert_int_equal(rig_map(r, 5, mem, 2 * RIG_G, &a), OK);
+	assert_int_equal(rig_map(r, 5, mem, 2 * RIG_G, &b), GW_IORETURN_STILL_OPEN);
+	assert_int_equal(rig_map(r, UINT64_MAX, mem, RIG_G, &b), OK);	/* the same memory again */
+	assert_int_not_equal(a.v, b.v);
+	assert_int_equal(rig_map(r, 6, mem, 0, &b), GW_IORETURN_BAD_ARGUMENT);
+	assert_int_equal(rig_map(r, 6, NULL, RIG_G, &b), GW_IORETURN_BAD_ARGUMENT);
+	assert_int_equal(rig_map(r, 6, mem + 1, RIG_G, &b), GW_IORETURN_BAD_ARGUMENT);
+	assert_int_equal(rig_map(r, 6, (void *)-RIG_G, 2 * RIG_G, &b), GW_IORETURN_BAD_ARGUMENT);
+	assert_int_equal(rig_map(r, 6, mem, 1ull << 62, &b), GW_IORETURN_NO_SPACE);
+	assert_int_equal(rig_call(r->c, GW_DEXT_PROBE_REGION, &v, 1, 5, RIG_G + 16), OK);
+	assert_int_equal(v, 0x0123456789abcdef);
+	assert_int_equal(rig_call(r->c, GW_DEXT_PROBE_REGION, &v, 1, 5, 2 * RIG_G - 8), OK);
+	assert_int_equal(rig_call(r->c, GW_DEXT_PROBE_REGION, &v, 1, 5, 2 * RIG_G - 7),
+			 GW_IORETURN_OVERRUN);
+	assert_int_equal(rig_call(r->c, GW_DEXT_PROBE_REGION, &v, 1, 5, UINT64_MAX - 3),
+			 GW_IORETURN_OVERRUN);
+	assert_int_equal(rig_call(r->c, GW_DEXT_PROBE_REGION, &v, 1, 6, 0),
+			 GW_IORETURN_NOT_FOUND);
+	assert_int_equal(rig_unmap(r, 6), GW_IORETURN_NOT_FOUND);
+	assert_int_equal(rig_unmap(r, 5), OK);
+	assert_int_equal(rig_map(r, 5, mem, RIG_G, &a), OK);	/* the key is free again */
+	rig_free(r);
+	free(mem);
+}
+
+static void segments_that_do_not_fit_the_reply_register_nothing(void **state)
+{
+	struct rig *r = rig_with("segments", "3");
+	char *mem = rig_memory(8 * RIG_G);
+	uint64_t in[3] = { 1, (uintptr_t)mem, 8 * RIG_G }, out[16];
+	unsigned int nr;
+
+	for (nr = 3; nr < 7; nr++)
+		assert_int_equal(rig_call_n(r->c, GW_DEXT_REGISTER_REGION, in, 3, out, nr),
+				 GW_IORETURN_NOT_ALIGNED);
+	assert_int_equal(rig_stats(r).live_maps, 0);
+	nr = 16;
+	assert_int_equal(r->c->ops->call(r->c, GW_DEXT_REGISTER_REGION, in, 3, out, &nr), OK);
+	assert_int_equal(nr, 7);
+	assert_int_equal(out[0], 3);
+	assert_int_equal(out[2] + out[4] + out[6], 8 * RIG_G);
+	assert_true(out[3] != out[1] + out[2]);
+	in[0] = 2;
+	assert_int_equal(rig_call_n(r->c, GW_DEXT_REGISTER_REGION, in, 3, out, 7), OK);
+	rig_free(r);
+	free(mem);
+}
+
+static void register_at_honours_address_and_direction(void **state)
+{
+	struct rig *r = rig_with("caller-iova", "on", "granule", "16K");
+	char *mem = rig_memory(4 * RIG_G), c = 'x';
+	uint64_t va = (uintptr_t)mem, out[3];
+	const uint64_t fixed = GW_DEXT_REGION_FIXED, ro = GW_DEXT_REGION_READ_ONLY;
+
+	assert_int_equal(rig_call(r->c, GW_DEXT_GET_LIMITS, (uint64_t[8]){ 0 }, 8), OK);
+	assert_int_equal(rig_call(r->c, GW_DEXT_REGISTER_AT, out, 3, 1, va, 2 * RIG_G, fixed | ro,
+				  0x40000000), OK);
+	assert_int_equal(out[1], 0x40000000);
+	assert_int_equal(gw_endpoint_dma_write(&r->ep->ep, (gw_iova){ out[1] }, &c, 1), -EFAULT);
+	assert_int_equal(gw_endpoint_dma_read(&r->ep->ep, (gw_iova){ out[1] }, &c, 1), 0);
+	assert_int_equal(rig_call(r->c, GW_DEXT_REGISTER_AT, out, 3, 2, va, RIG_G, fixed,
+				  0x40000000 + RIG_G), GW_IORETURN_STILL_OPEN);
+	assert_int_equal(rig_call(r->c, GW_DEXT_REGISTER_AT, out, 3, 2, va, RIG_G, fixed, 1),
+			 GW_IORETURN_BAD_ARGUMENT);
+	assert_int_equal(rig_call(r->c, GW_DEXT_REGISTER_AT, out, 3, 2, va, 2 * RIG_G, fixed,
+				  0 - RIG_G), GW_IORETURN_BAD_ARGUMENT);
+	assert_int_equal(rig_call(r->c, GW_DEXT_REGISTER_AT, out, 3, 2, va, RIG_G, 4, 0),
+			 GW_IORETURN_BAD_ARGUMENT);
+	/* not fixed: the address is not looked at */
+	assert_int_equal(rig_call(r->c, GW_DEXT_REGISTER_AT, out, 3, 2, va, RIG_G, 0, 1), OK);
+	assert_true(out[1] >= 1ull << 39);
+	rig_free(r);
+	r = rig_new(NULL);
+	assert_int_equal(rig_call(r->c, GW_DEXT_REGISTER_AT, out, 3, 1, va, RIG_G, fixed,
+				  0x40000000), GW_IORETURN_UNSUPPORTED);
+	rig_free(r);
+	free(mem);
+}
+
+static int remote_read(struct gw_remote *remote, gw_iova addr, void *buf, size_t len)
+{
+	memcpy(buf, &addr.v, len);
+	return 0;
+}
+
+static void remote_memory_is_asked_for_by_its_own_address(void **state)
+{
+	static const struct gw_remote_ops ops = { .read = remote_read };
+	struct gw_remote remote = { .ops = &ops };
+	uint64_t where = (uintptr_t)&remote, out[3], v;
+	struct rig *r = rig_new(NULL);
+
+	assert_int_equal(rig_call(r->c, GW_DEXT_REGISTER_REMOTE, out, 3, 1, 0, RIG_G, 0, 0, 0),
+			 GW_IORETURN_BAD_ARGUMENT);
+	assert_int_equal(rig_call(r->c, GW_DEXT_REGISTER_REMOTE, out, 3, 1, where, RIG_G, 8, 0, 0),
+			 GW_IORETURN_BAD_ARGUMENT);
+	assert_int_equal(rig_call(r->c, GW_DEXT_REGISTER_REMOTE, out, 3, 1, where, 2 * RIG_G, 0, 0,
+				  0 - RIG_G), GW_IORETURN_BAD_ARGUMENT);
+	assert_int_equal(rig_call(r->c, GW_DEXT_REGISTER_REMOTE, out, 3, 1, where, RIG_G, 0, 0, 0),
+			 OK);
+	assert_int_equal(rig_call(r->c, GW_DEXT_REGISTER_REMOTE, out, 3, 2, where, RIG_G, 0, 0,
+				  0x80000000), OK);
+	assert_int_equal(gw_endpoint_dma_read(&r->ep->ep, (gw_iova){ out[1] + 24 }, &v, 8), 0);
+	assert_int_equal(v, 0x80000018);
+	assert_int_equal(rig_call(r->c, GW_DEXT_PROBE_REGION, &v, 1, 2, 0),
+			 GW_IORETURN_UNSUPPORTED);
+	rig_free(r);
+}
+
+static void only_what_is_memory_can_be_mapped(void **state)
+{
+	struct rig *r = rig_sim();
+	struct gw_dext_map map;
+	uint64_t v;
+
+	rig_add(r, rig_ep_new());
+	r->c = rig_connect(r, 0);
+	assert_int_equal(r->c->ops->map(r->c, 3, 0, &map), GW_IORETURN_NOT_OPEN);
+	assert_int_equal(rig_call(r->c, GW_DEXT_CLAIM, NULL, 0), OK);
+	assert_int_equal(r->c->ops->map(r->c, 8, 0, &map), GW_IORETURN_BAD_ARGUMENT);
+	assert_int_equal(r->c->ops->map(r->c, UINT32_MAX, 0, &map), GW_IORETURN_BAD_ARGUMENT);
+	assert_int_equal(r->c->ops->map(r->c, 1, 0, &map), GW_IORETURN_UNSUPPORTED);
+	assert_int_equal(r->c->ops->map(r->c, 2, 0, &map), GW_IORETURN_UNSUPPORTED);
+	assert_int_equal(r->c->ops->map(r->c, GW_DEXT_MEMORY_IRQ_PAGE, 0, &map),
+			 GW_IORETURN_NOT_READY);
+	/* 1 + BAR, not the memory index */
+	assert_int_equal(r->c->ops->map(r->c, 1 + 2, GW_DEXT_MAP_WRITE_COMBINE, &map), OK);
+	assert_int_equal(map.size, 65536);
+	*(uint32_t *)map.addr = 0x600df00d;
+	assert_int_equal(rig_call(r->c, GW_DEXT_MMIO_READ, &v, 1, 1, 0, 4), OK);
+	assert_int_equal(v, 0x600df00d);
+	assert_int_equal(*(uint32_t *)gw_endpoint_bar_mem(&r->ep->ep, 2), 0x600df00d);
+	assert_null(gw_endpoint_bar_mem(&r->ep->ep, 0));
+	assert_null(gw_endpoint_bar_mem(&r->ep->ep, 6));
+	r->c->ops->unmap(r->c, 3, &map);
+	rig_free(r);
+}
+
+static void done_once(void *opaque, uint32_t result)
+{
+	*(uint32_t *)opaque = result;
+}
+
+/* Close with all and with each part of what a connection can hold; nothing is left behind. */
+static void close_gives_everything_back_in_every_state(void **state)
+{
+	char *mem = rig_memory(RIG_G);
+
+	for (unsigned int have = 0; have < 32; have++) {
+		struct rig *r = rig_sim();
+		uint32_t result = 1;
+		uint64_t out[6];
+		gw_iova iova;
+
+		rig_add(r, rig_ep_new());
+		r->c = rig_connect(r, 0);
+		if (have & 1)
+			assert_int_equal(rig_call(r->c, GW_DEXT_CLAIM, NULL, 0), OK);
+		if (have & 2 && have & 1)
+			assert_int_equal(rig_map(r, 1, mem, RIG_G, &iova), OK);
+		if (have & 4 && have & 1)
+			assert_int_equal(rig_call(r->c, GW_DEXT_ALLOC_BUFFER, out, 6, 4096, 0), OK);
+		if (have & 8 && have & 1)
+			assert_int_equal(rig_call(r->c, GW_DEXT_SETUP_INTERRUPTS, out, 1), OK);
+		if (have & 16 && have & 8 && have & 1)
+			assert_int_equal(r->c->ops->call_async(r->c, GW_DEXT_WAIT_INTERRUPT,
+							       done_once, &result), OK);
+		r->c->ops->close(r->c);
+		assert_int_equal(result, (have & 25) == 25 ? GW_IORETURN_ABORTED : 1);
+		assert_int_equal(rig_stats(r).live_maps, 0);
+		assert_int_equal(rig_stats(r).live_bytes, 0);
+		assert_false(r->ep->running);
+		/* and all can be had again */
+		r->c = rig_connect(r, 0);
+		assert_int_equal(rig_config(r, 4, 2) & 4, 0);
+		assert_int_equal(rig_call(r->c, GW_DEXT_CLAIM, NULL, 0), OK);
+		assert_int_equal(rig_call(r->c, GW_DEXT_SETUP_INTERRUPTS, out, 1), OK);
+		assert_int_equal(rig_map(r, 1, mem, RIG_G, &iova), OK);
+		assert_true(r->ep->running);
+		rig_free(r);
+	}
+	free(mem);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(identity_and_limits_need_no_claim),
+		cmocka_unit_test(a_call_of_the_wrong_shape_or_before_claim_is_refused),
+		cmocka_unit_test(the_first_claim_opens_the_function_and_the_last_to_go_closes_it),
+		cmocka_unit_test(nobody_terminates_what_another_uses),
+		cmocka_unit_test(config_accesses_are_checked_and_bars_show_their_type_only),
+		cmocka_unit_test(bars_have_memory_indices_of_their_own),
+		cmocka_unit_test(registers_of_every_width_and_no_others),
+		cmocka_unit_test(the_buffer_is_one_and_what_the_device_sees),
+		cmocka_unit_test(a_region_has_one_key_and_its_errors),
+		cmocka_unit_test(segments_that_do_not_fit_the_reply_register_nothing),
+		cmocka_unit_test(register_at_honours_address_and_direction),
+		cmocka_unit_test(remote_memory_is_asked_for_by_its_own_address),
+		cmocka_unit_test(only_what_is_memory_can_be_mapped),
+		cmocka_unit_test(close_gives_everything_back_in_every_state),
+	};
+
+	return cmocka_run_group_tests_name("sim_core", tests, NULL, NULL);
+}
