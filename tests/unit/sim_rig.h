@@ -230,4 +230,15 @@ static inline void rig_config_write(struct rig *r, unsigned int off, unsigned in
 	assert_int_equal(rig_call(r->c, GW_DEXT_CONFIG_WRITE, NULL, 0, off, width, v), 0);
 }
 
+/* Where a capability that must be there is. */
+static inline unsigned int rig_cap(struct rig *r, unsigned int id)
+{
+	unsigned int at = (unsigned int)rig_config(r, 0x34, 1);
+
+	while (at && rig_config(r, at, 1) != id)
+		at = (unsigned int)rig_config(r, at + 1, 1);
+	assert_int_not_equal(at, 0);
+	return at;
+}
+
 #endif
