@@ -20,7 +20,8 @@
 #define MINOR	0
 
 /* QEMU reads into a buffer as long as its own proposal, 214 bytes with the header. */
-static const char our_caps[] = "{\"capabilities\":{\"max_msg_fds\":16,\"max_data_xfer_size\":1048576}}";
+static const char our_caps[] =
+	"{\"capabilities\":{\"max_msg_fds\":16,\"max_data_xfer_size\":1048576}}";
 _Static_assert(sizeof(our_caps) < 190, "QEMU refuses a longer reply");
 _Static_assert(GW_VU_OUR_FDS == 16 && GW_VU_MAX_XFER == 1048576, "as the text above says");
 

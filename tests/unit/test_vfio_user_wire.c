@@ -3,6 +3,7 @@
 #include "vfio_user_peer.h"
 
 #include <sys/resource.h>
+#include <time.h>
 
 #include "vfio_user/negotiate.h"
 
@@ -289,6 +290,21 @@ static void an_error_of_the_device_is_the_reply(void **state)
 	assert_trace(p, "reset\nreset\n");
 }
 
+static void be_slow(struct peer *p)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = 150000000 }, NULL);
+}
+
+static void a_slow_device_is_warned_of(void **state)
+{
+	struct peer *p = *state;
+
+	p->on_reset = be_slow;
+	assert_int_equal(call(p, GW_VU_RESET, NULL, 0, NULL, 0), 0);
+	assert_true(logged(p, "DEVICE_RESET took "));
+	assert_true(logged(p, "a VMM gives up after a few seconds"));
+}
+
 struct map {
 	struct hdr h;
 	uint32_t argsz, flags;
@@ -508,6 +524,7 @@ int main(void)
 		met_test(posted_messages_get_no_answer_not_even_an_error),
 		met_test(device_info_wants_room_for_itself),
 		met_test(an_error_of_the_device_is_the_reply),
+		met_test(a_slow_device_is_warned_of),
 		met_test(descriptors_belong_to_the_message_they_were_sent_with),
 		met_test(descriptors_stay_with_a_message_that_comes_in_pieces),
 		met_test(descriptors_in_mid_message_end_the_connection),
