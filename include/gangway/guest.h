@@ -21,9 +21,10 @@ struct gw_guest_stats {
  * gw_guest_function_new() - show @fn to a guest
  * @fn:  stays the caller's and must outlive the result; likewise @dma, its address space
  *
- * Sets up interrupt delivery of @fn.
+ * Resets @fn and sets up its interrupt delivery. Errors have been logged.
  *
- * Return: 0; -ENOMEM, or -errno of the host.
+ * Return: 0; -EINVAL a BAR that cannot be shown, -EOPNOTSUPP a bridge, -ENODEV nothing answers,
+ * -ENOMEM, or -errno of the host, of a reset that failed too.
  */
 int gw_guest_function_new(struct gw_function *fn, struct gw_dma *dma, struct gw_log *log,
 			  struct gw_guest_function **gf);

@@ -130,14 +130,11 @@ static void power_written(struct gw_guest_function *gf, unsigned int was)
 		gw_guest_failed(gf, ret, is ? "go to D3hot" : "come back to D0");
 }
 
-/* Did the guest set a bit that asks for a reset? It reads as zero. */
-static bool reset_written(struct gw_guest_function *gf, unsigned int reg, uint8_t bit,
+/* Did the guest set a bit that asks for a reset? The reset then clears it. */
+static bool reset_written(const struct gw_guest_function *gf, unsigned int reg, uint8_t bit,
 			  unsigned int off, unsigned int width)
 {
-	if (!piece_covers(off, width, reg) || !(gf->config[reg] & bit))
-		return false;
-	gf->config[reg] &= (uint8_t)~bit;
-	return true;
+	return piece_covers(off, width, reg) && gf->config[reg] & bit;
 }
 
 static void config_write_piece(struct gw_guest_function *gf, unsigned int off, unsigned int width,

@@ -75,14 +75,15 @@ static void pages_of_table_and_pending_bits_are_not_mapped(void **state)
 	assert_int_equal(r.area[1].size, 0x1000);
 }
 
-/* Table and pending bits at @table and @pba of BAR 4: the areas, as "off+size " each. */
-static void assert_areas(uint32_t table, uint32_t pba, const char *want)
+/* A table of @nr vectors and pending bits, both in BAR 4: the areas, as "off+size " each. */
+static void assert_areas(uint16_t nr, uint32_t table, uint32_t pba, const char *want)
 {
 	struct fake *f = fake_new();
 	struct gw_region_info r;
 	char is[128] = "";
 	struct guest *g;
 
+	gw_pci_put(f->cfg, 0x72, 2, nr - 1u);
 	gw_pci_put(f->cfg, 0x74, 4, table);
 	gw_pci_put(f->cfg, 0x78, 4, pba);
 	g = guest_open(f);
@@ -96,12 +97,14 @@ static void assert_areas(uint32_t table, uint32_t pba, const char *want)
 
 static void areas_go_around_the_table_wherever_it_is(void **state)
 {
-	assert_areas(0x0000 | 4, 0x0800 | 4, "1000+3000 ");
-	assert_areas(0x3000 | 4, 0x3800 | 4, "0+3000 ");
-	assert_areas(0x3000 | 4, 0x1000 | 4, "0+1000 2000+1000 ");
-	assert_areas(0x1fc0 | 4, 0x2800 | 4, "0+1000 3000+1000 ");
-	assert_areas(0x1000 | 4, 0x0000 | 2, "0+1000 2000+2000 ");
-	assert_areas(0x0000 | 2, 0x1000 | 2, "");	/* all of it */
+	assert_areas(8, 0x0000 | 4, 0x0800 | 4, "1000+3000 ");
+	assert_areas(8, 0x3000 | 4, 0x3800 | 4, "0+3000 ");
+	assert_areas(8, 0x3000 | 4, 0x1000 | 4, "0+1000 2000+1000 ");
+	assert_areas(8, 0x1fc0 | 4, 0x2800 | 4, "0+1000 3000+1000 ");
+	assert_areas(8, 0x1000 | 4, 0x0000 | 2, "0+1000 2000+2000 ");
+	assert_areas(8, 0x0000 | 2, 0x1000 | 2, "");	/* all of it */
+	/* a broken function's, one within the other: hidden, and out of reach even so */
+	assert_areas(512, 0x1000 | 4, 0x1078 | 4, "0+1000 3000+1000 ");
 }
 
 static void nothing_is_mapped_where_the_host_traps_all(void **state)

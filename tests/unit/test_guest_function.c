@@ -163,6 +163,9 @@ static void d3hot_to_d0_resets_where_the_function_says_so(void **state)
 	guest_put(g, GW_PCI_COMMAND, 2, ON);
 	guest_put(g, GW_PCI_BAR0, 4, 0xfebf0000);
 	f->trace[0] = '\0';
+	guest_put(g, PM_CTRL, 2, 0);		/* D0 it is already */
+	assert_string_equal(f->trace, "");
+	guest_put(g, PM_CTRL, 2, 3);
 	guest_put(g, PM_CTRL, 2, 3);
 	guest_put(g, PM_CTRL, 2, 0);
 	assert_string_equal(f->trace, "master-off reset ");

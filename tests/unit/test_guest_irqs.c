@@ -181,6 +181,12 @@ static void masked_vectors_wait(void **state)
 	assert_int_equal(counted(fd), 1);
 	assert_int_equal(set(g, GW_IRQ_MSIX, GW_IRQ_UNMASK, GW_IRQ_NONE, 5, 1, NULL, NULL), 0);
 	assert_int_equal(counted(fd), 0);
+	/* a mask does not outlive its index */
+	assert_int_equal(set(g, GW_IRQ_MSIX, GW_IRQ_MASK, GW_IRQ_NONE, 5, 1, NULL, NULL), 0);
+	assert_int_equal(off(g, GW_IRQ_MSIX), 0);
+	give(g, GW_IRQ_MSIX, 5, fd);
+	fire(g, 5);
+	assert_int_equal(counted(fd), 1);
 	close(fd);
 }
 

@@ -329,6 +329,19 @@ static void a_command_waits_for_bus_mastering(void **state)
 	assert_int_equal(get(ep, PROBE_DONE, 8), 4096);
 }
 
+static void a_new_endpoint_has_no_bus_mastering(void **state)
+{
+	struct gw_endpoint *ep;
+
+	assert_int_equal(gw_probe_type.new(NULL, NULL, &ep), 0);
+	start(ep, 0, BASE, 4096, PROBE_CMD_FILL);
+	for (int i = 0; i < 10000; i++)		/* each takes the engine's lock */
+		assert_int_equal(get(ep, PROBE_STATUS, 4), PROBE_BUSY);
+	ep->ops->quiesce(ep);
+	assert_int_equal(bus.writes, 0);
+	ep->ops->free(ep);
+}
+
 static void stop_ends_a_command(void **state)
 {
 	struct gw_endpoint *ep = *state;
@@ -387,6 +400,7 @@ int main(void)
 		T(a_remote_that_is_stopped_delays_and_does_not_fail),
 		T(quiesce_waits_for_one_chunk_and_resume_goes_on),
 		T(a_command_waits_for_bus_mastering),
+		T(a_new_endpoint_has_no_bus_mastering),
 		T(stop_ends_a_command),
 		T(reset_forgets_a_running_command_and_is_counted),
 	};
