@@ -23,6 +23,11 @@
 #define ARM_RAM_BASE	0x40000000ull	/* of QEMU's virt machine */
 #define TERM_GRACE_S	5
 
+/* Linux' bounce buffers (kernel-parameters.txt, swiotlb=) */
+#define BOUNCE_SLOT	2048u
+#define BOUNCE_DEFAULT	(64ull << 20)
+#define BOUNCE_MAX	(256ull << 20)
+
 struct run {
 	struct options o;
 	struct gw_log *log;
@@ -117,6 +122,25 @@ static int make_device_tree(struct run *r)
 	return gw_fdt_add_window(path, path, &r->d.window, r->log);
 }
 
+/*
+ * What lies outside the window is bounced. Left alone, Linux sets 64 MiB aside for that, which one
+ * deep queue of a disk fills; then it complains and requests wait. The user's own words follow
+ * ours, and win.
+ */
+static void add_command_line(const struct run *r, struct qemu_args *a)
+{
+	uint64_t bounce = 0;
+	char swiotlb[40] = "";
+
+	if (r->d.plan == GW_PLAN_WINDOW && r->d.window.size < r->o.memory)
+		bounce = r->d.window.size / 4 < BOUNCE_MAX ? r->d.window.size / 4 : BOUNCE_MAX;
+	if (bounce > BOUNCE_DEFAULT)
+		snprintf(swiotlb, sizeof(swiotlb), " swiotlb=%" PRIu64, bounce / BOUNCE_SLOT);
+	qemu_args_add(a, "-append");
+	qemu_args_add(a, "console=%s%s %s", r->arm ? "ttyAMA0" : "ttyS0", swiotlb,
+		      r->o.append ? r->o.append : "");
+}
+
 static void add_guest(const struct run *r, struct qemu_args *a)
 {
 	qemu_args_add(a, "-serial");
@@ -127,9 +151,7 @@ static void add_guest(const struct run *r, struct qemu_args *a)
 		qemu_args_add(a, "-initrd");
 		qemu_args_add(a, "%s", r->initrd);
 	}
-	qemu_args_add(a, "-append");
-	qemu_args_add(a, "console=%s %s", r->arm ? "ttyAMA0" : "ttyS0",
-		      r->o.append ? r->o.append : "");
+	add_command_line(r, a);
 	if (r->d.plan == GW_PLAN_WINDOW) {
 		qemu_args_add(a, "-dtb");
 		qemu_args_add(a, "%s/guest.dtb", r->dir);
