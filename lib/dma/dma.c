@@ -19,7 +19,7 @@
  * mappings made elsewhere and runs are only known.
  */
 
-#define MAX_RUNS	65535u		/* what VMMs expect a server to take at least */
+#define MAX_RUNS	65536u		/* what VMMs expect a server to take, and one */
 
 struct dma_run {
 	struct gw_imap_node node;	/* by IOVA as the VMM sees it */

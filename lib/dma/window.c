@@ -73,7 +73,8 @@ static void largest_range(const struct gw_mapping *map, struct gw_segment *best,
 {
 	uint64_t off = 0;
 
-	best->size = 0;
+	*best = (struct gw_segment){ 0 };
+	*fd_off = 0;
 	for (unsigned int i = 0; i < map->nr_segments; i++) {
 		if (map->seg[i].size > best->size) {
 			*best = map->seg[i];
@@ -144,7 +145,7 @@ fail:
 int gw_window_open(struct gw_function *fn, struct gw_log *log, gw_gpa gpa, uint64_t ram_size,
 		   uint64_t size, struct gw_window *w)
 {
-	struct gw_segment range;
+	struct gw_segment range = { 0 };
 	int ret;
 
 	memset(w, 0, sizeof(*w));
@@ -183,8 +184,8 @@ clear:
 
 int gw_window_share(struct gw_window *w, struct gw_function *fn, struct gw_log *log)
 {
-	struct gw_segment range;
-	uint64_t fd_off;
+	struct gw_segment range = { 0 };
+	uint64_t fd_off = 0;
 	int ret = map_at_host(w, fn, log, &range, &fd_off);
 
 	if (ret)

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "bench.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/util.h"
+#include "vfio_user/wire.h"
+
+struct header {
+	uint16_t id, command;
+	uint32_t size, flags, error;
+};
+
+void bench_die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+void bench_row_print(const struct bench_row *row)
+{
+	printf("{\"name\": \"%s\", \"value\": %.6g, \"unit\": \"%s\", \"peer\": \"%s\", "
+	       "\"peer_value\": %.6g, \"ratio\": %.4g, \"floor\": ",
+	       row->name, row->value, row->unit, row->peer, row->peer_value, row->ratio);
+	if (row->floor)
+		printf("%.6g}\n", row->floor);
+	else
+		printf("null}\n");
+	fflush(stdout);
+}
+
+static int compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+uint64_t bench_median(uint64_t *v, size_t nr)
+{
+	qsort(v, nr, sizeof(*v), compare);
+	return v[nr / 2];
+}
+
+void bench_send(int sock, const void *buf, size_t len, int fd)
+{
+	union {
+		struct cmsghdr h;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct iovec iov = { (void *)buf, len };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (fd >= 0) {
+		m.msg_control = &control;
+		m.msg_controllen = sizeof(control);
+		control.h.cmsg_len = CMSG_LEN(sizeof(int));
+		control.h.cmsg_level = SOL_SOCKET;
+		control.h.cmsg_type = SCM_RIGHTS;
+		memcpy(CMSG_DATA(&control.h), &fd, sizeof(fd));
+	}
+	if (sendmsg(sock, &m, MSG_NOSIGNAL) != (ssize_t)len)
+		bench_die("sendmsg");
+}
+
+void bench_recv(int sock, void *buf, size_t len, bool spin)
+{
+	ssize_t n;
+
+	do {
+		n = recv(sock, buf, len, spin ? MSG_DONTWAIT : MSG_WAITALL);
+	} while (n < 0 && (errno == EAGAIN || errno == EINTR));
+	if (n != (ssize_t)len) {
+		if (n >= 0)
+			errno = EPIPE;
+		bench_die("recv");
+	}
+}
+
+void bench_request(struct bench_client *c, uint16_t command, const void *body, size_t len, int fd,
+		   void *reply, size_t reply_len)
+{
+	uint8_t buf[512];
+	struct header h = { .id = 1, .command = command, .size = (uint32_t)(sizeof(h) + len) };
+
+	memcpy(buf, &h, sizeof(h));
+	memcpy(buf + sizeof(h), body, len);
+	bench_send(c->fd, buf, sizeof(h) + len, fd);
+	bench_recv(c->fd, buf, sizeof(h) + reply_len, c->spin);
+	memcpy(&h, buf, sizeof(h));
+	if (h.error || h.size != sizeof(h) + reply_len) {
+		errno = (int)h.error;
+		bench_die("reply");
+	}
+	memcpy(reply, buf + sizeof(h), reply_len);
+}
+
+static int try_connect(const char *path)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof(a))) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+struct bench_client bench_client_open(const char *path, bool spin)
+{
+	struct bench_client c = { .fd = try_connect(path), .spin = spin };
+	static const char version[] = "\0\0\0\0{}";	/* 0.0 and no capabilities */
+	struct header h = { .id = 1, .command = GW_VU_VERSION,
+			    .size = sizeof(h) + sizeof(version) };
+	uint8_t buf[512];
+	ssize_t n;
+
+	if (c.fd < 0)
+		bench_die(path);
+	memcpy(buf, &h, sizeof(h));
+	memcpy(buf + sizeof(h), version, sizeof(version));
+	bench_send(c.fd, buf, sizeof(h) + sizeof(version), -1);
+	n = recv(c.fd, buf, sizeof(buf), 0);
+	if (n < (ssize_t)sizeof(h))
+		bench_die("version");
+	return c;
+}
+
+struct bench_daemon bench_daemon_start(const char *gangway, const char *const *args)
+{
+	static unsigned int serial;
+	struct bench_daemon d;
+	const char *argv[32] = { gangway, "serve" };
+	unsigned int nr = 2;
+	int fd;
+
+	snprintf(d.socket, sizeof(d.socket), "/tmp/gangway-bench-%d-%u", getpid(), serial++);
+	while (*args && nr < 28)
+		argv[nr++] = *args++;
+	argv[nr++] = "--socket";
+	argv[nr++] = d.socket;
+	d.pid = fork();
+	if (d.pid < 0)
+		bench_die("fork");
+	if (!d.pid) {
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		fd = open("/dev/null", O_WRONLY);
+		dup2(fd, STDERR_FILENO);
+		execv(gangway, (char *const *)argv);
+		_exit(127);
+	}
+	for (int i = 0; i < 1000; i++) {
+		if (!access(d.socket, F_OK))
+			return d;
+		if (waitpid(d.pid, NULL, WNOHANG) == d.pid)
+			break;
+		usleep(10000);
+	}
+	fprintf(stderr, "%s serve does not come up\n", gangway);
+	exit(1);
+}
+
+void bench_daemon_stop(struct bench_daemon *d)
+{
+	kill(d->pid, SIGTERM);
+	waitpid(d->pid, NULL, 0);
+}

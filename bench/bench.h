@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef BENCH_BENCH_H
+#define BENCH_BENCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* What the benchmark programs share: medians, rows, daemons, and a plain vfio-user client. */
+
+/** A row of the table. A floor of 0 is left out; the ratio is such that larger is better. */
+struct bench_row {
+	const char *name, *unit, *peer;
+	double value, peer_value, ratio, floor;
+};
+
+/** bench_row_print() - one JSON object on a line of standard output */
+void bench_row_print(const struct bench_row *row);
+
+/** bench_die() - say what failed, with errno, and exit */
+void bench_die(const char *what) __attribute__((noreturn));
+
+/** bench_median() - sorts @v */
+uint64_t bench_median(uint64_t *v, size_t nr);
+
+/** A vfio-user client that waits for each reply, asleep or spinning. */
+struct bench_client {
+	int fd;
+	bool spin;
+};
+
+/** bench_client_open() - connect and agree on the version */
+struct bench_client bench_client_open(const char *path, bool spin);
+
+/**
+ * bench_send() / bench_recv() - the bare exchange that a request is made of
+ * @fd: sent along, or -1
+ */
+void bench_send(int sock, const void *buf, size_t len, int fd);
+void bench_recv(int sock, void *buf, size_t len, bool spin);
+
+/**
+ * bench_request() - send a command, take its reply
+ * @body, @len: what follows the header
+ * @reply:      room for @reply_len bytes behind the reply's header, which must be just as long
+ */
+void bench_request(struct bench_client *c, uint16_t command, const void *body, size_t len, int fd,
+		   void *reply, size_t reply_len);
+
+/** A gangway daemon of the build under test. */
+struct bench_daemon {
+	pid_t pid;
+	char socket[64];
+};
+
+/** bench_daemon_start() - "gangway serve" with @args (up to a NULL), ready to be connected to */
+struct bench_daemon bench_daemon_start(const char *gangway, const char *const *args);
+void bench_daemon_stop(struct bench_daemon *d);
+
+#endif
