@@ -85,7 +85,7 @@ static void a_client_there_is_no_memory_for_is_turned_away(void **state)
 	struct peer *p = *state;
 
 	for (int n = 0; n < 2; n++) {
-		p->lines[0] = 0;
+		forget(p, p->lines);
 		atomic_store(&fail_at, n);
 		p->sock = peer_connect(p->path);
 		assert_closed(p);

@@ -179,7 +179,7 @@ static void accesses_of_every_width_pass_as_they_are(void **state)
 		assert_int_equal(call(p, GW_VU_REGION_WRITE, &a, 16 + count, &out, 16), 0);
 		assert_memory_equal(&a, &out, 16);
 		assert_memory_equal(p->config + 0x43, a.data, count);
-		p->trace[0] = 0;
+		forget(p, p->trace);
 	}
 	p->fail = -EIO;
 	assert_int_equal(call(p, GW_VU_REGION_READ, &a, 16, NULL, 0), EIO);

@@ -161,7 +161,7 @@ static void qemu_resets_with_msix_on(void **state)
 	p->config[4] = 0x1f;
 	p->config[5] = 0x24;
 	realize(p, ev);
-	p->trace[0] = 0;
+	forget(p, p->trace);
 	/* the guest turns MSI-X on, one vector after the other, and one is replaced */
 	irqs(p, 0, 0x21, 0, 0, -1);
 	irqs(p, 2, 0x24, 0, 1, -1);

@@ -16,7 +16,7 @@ static void header_sizes_that_cannot_be_end_the_connection(void **state)
 		struct hdr h = { 1, GW_VU_RESET, sizes[i], 0, 0 };
 
 		log_unlimit(p);
-		p->lines[0] = 0;
+		forget(p, p->lines);
 		assert_true(send_raw(p->sock, &h, sizeof(h), NULL, 0));
 		assert_closed(p);
 		wait_detached(p, i + 1);

@@ -108,11 +108,12 @@ static void peer_detach(struct gw_device *d)
 {
 	struct peer *p = peer_of(d);
 
+	note(p, "detach\n");
 	pthread_mutex_lock(&p->lock);
 	drop_kept(p);
-	p->detached++;
+	p->detached++;		/* last: who waits for it then looks at the rest */
+	pthread_cond_broadcast(&p->cond);
 	pthread_mutex_unlock(&p->lock);
-	note(p, "detach\n");
 }
 
 static void peer_region_info(struct gw_device *d, unsigned int region, struct gw_region_info *info)
@@ -352,14 +353,29 @@ static inline void assert_trace(struct peer *p, const char *want)
 	assert_string_equal(got, want);
 }
 
-static inline bool logged(struct peer *p, const char *what)
+/* How often does the log hold @what? */
+static inline unsigned int times_logged(struct peer *p, const char *what)
 {
-	bool found;
+	unsigned int nr = 0;
 
 	pthread_mutex_lock(&p->lock);
-	found = strstr(p->lines, what);
+	for (const char *at = p->lines; (at = strstr(at, what)); at++)
+		nr++;
 	pthread_mutex_unlock(&p->lock);
-	return found;
+	return nr;
+}
+
+static inline bool logged(struct peer *p, const char *what)
+{
+	return times_logged(p, what);
+}
+
+/* Forget what was asked or logged so far: @buf is the trace or the lines. */
+static inline void forget(struct peer *p, char *buf)
+{
+	pthread_mutex_lock(&p->lock);
+	buf[0] = 0;
+	pthread_mutex_unlock(&p->lock);
 }
 
 struct hdr {
