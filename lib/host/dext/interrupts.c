@@ -70,12 +70,14 @@ static int irq_deliver(struct gw_dext_irq *irq)
 		if (ret)
 			return ret;
 	}
+	pthread_mutex_lock(&irq->fire_lock);
 	for (unsigned int i = 0; i < GW_IRQ_WORDS; i++) {
 		pending[i] &= atomic_load_explicit(&irq->enabled[i], memory_order_relaxed);
 		any |= pending[i];
 	}
 	if (any)
 		irq->sink->fire(irq->sink, pending);
+	pthread_mutex_unlock(&irq->fire_lock);
 	return 0;
 }
 
@@ -235,13 +237,17 @@ int gw_dext_irq_init(struct gw_dext_irq *irq, struct gw_dext_client *client)
 		atomic_init(&irq->enabled[i], UINT64_MAX);
 	if (pthread_mutex_init(&irq->mask_lock, NULL))
 		return -ENOMEM;
-	if (pthread_mutex_init(&irq->lock, NULL))
+	if (pthread_mutex_init(&irq->fire_lock, NULL))
 		goto destroy_mask_lock;
+	if (pthread_mutex_init(&irq->lock, NULL))
+		goto destroy_fire_lock;
 	if (pthread_cond_init(&irq->changed, NULL))
 		goto destroy_lock;
 	return 0;
 destroy_lock:
 	pthread_mutex_destroy(&irq->lock);
+destroy_fire_lock:
+	pthread_mutex_destroy(&irq->fire_lock);
 destroy_mask_lock:
 	pthread_mutex_destroy(&irq->mask_lock);
 	return -ENOMEM;
@@ -362,6 +368,9 @@ int gw_dext_irq_mask(struct gw_dext_irq *irq, const uint64_t enabled[GW_IRQ_WORD
 	if (irq->nr)
 		ret = irq_push_mask(irq);
 	pthread_mutex_unlock(&irq->mask_lock);
+	/* a delivery that saw the old bits is over once we had the lock */
+	pthread_mutex_lock(&irq->fire_lock);
+	pthread_mutex_unlock(&irq->fire_lock);
 	return ret;
 }
 
@@ -381,5 +390,6 @@ void gw_dext_irq_fini(struct gw_dext_irq *irq)
 	irq_await_clear(irq, IRQ_WAIT);
 	pthread_cond_destroy(&irq->changed);
 	pthread_mutex_destroy(&irq->lock);
+	pthread_mutex_destroy(&irq->fire_lock);
 	pthread_mutex_destroy(&irq->mask_lock);
 }

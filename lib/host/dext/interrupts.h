@@ -15,6 +15,8 @@
  * @enabled:   bits that reach the sink
  * @mask_lock: @nr, @enabled and the dext's mask change together. Held over a call; taken by no
  *             completion
+ * @fire_lock: held from the look at @enabled to the end of fire(), so that a mask can wait for
+ *             it. Taken after @mask_lock
  * @lock:      @relay_run, @relay_quit, and the waits for @state. Innermost, held for moments
  */
 struct gw_dext_irq {
@@ -32,6 +34,7 @@ struct gw_dext_irq {
 	unsigned int nr;		/* vectors; 0: not started */
 	_Atomic uint64_t enabled[GW_IRQ_WORDS];
 
+	pthread_mutex_t fire_lock;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	pthread_t relay;
@@ -49,7 +52,11 @@ int gw_dext_irq_init(struct gw_dext_irq *irq, struct gw_dext_client *client);
  */
 int gw_dext_irq_start(struct gw_dext_irq *irq, struct gw_irq_sink *sink, unsigned int *nr);
 
-/** gw_dext_irq_mask() - drop vectors whose bit is clear; may be called before start */
+/**
+ * gw_dext_irq_mask() - drop vectors whose bit is clear; may be called before start
+ *
+ * Waits for a delivery under way, so not to be called by the sink.
+ */
 int gw_dext_irq_mask(struct gw_dext_irq *irq, const uint64_t enabled[GW_IRQ_WORDS]);
 
 /** gw_dext_irq_kick() - look at what is pending and, if waiting had failed, wait again */
