@@ -58,6 +58,7 @@ int gw_client_open(struct gw_client *c, int fd)
 		goto free_inbox;
 	}
 	c->greeted = c->attached = false;
+	memset(&c->private, 0, sizeof(c->private));
 	pthread_mutex_lock(&c->lock);
 	c->thread = pthread_self();
 	c->fd = fd;

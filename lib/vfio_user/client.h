@@ -14,6 +14,7 @@
 
 #include "vfio_user/inbox.h"
 #include "vfio_user/outbox.h"
+#include "vfio_user/private.h"
 #include "vfio_user/spin.h"
 
 /*
@@ -58,6 +59,7 @@ struct gw_client {
 	uint8_t *reply;			/* header and payload of the reply being made */
 	bool greeted, attached;
 	uint32_t max_fds;		/* the client takes with one message */
+	struct gw_private private;
 	struct { uint64_t size; uint32_t flags; } region[GW_NR_REGIONS];
 
 	struct gw_remote remote;

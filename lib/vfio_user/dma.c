@@ -37,6 +37,12 @@ int gw_do_dma_map(struct gw_client *c, struct gw_msg *m, struct gw_reply *r)
 		return ret;
 	if (__builtin_add_overflow(s.off, s.size - 1, &end))
 		return -EOVERFLOW;
+	if (fd >= 0 && gw_private_memory(&c->private, c->fd, fd)) {
+		gw_log_guest(c->log, "vfio-user: guest memory %#" PRIx64 "-%#" PRIx64 " is private "
+			     "to the VMM, the device would see other contents; start QEMU with "
+			     "share=on in its -object memory-backend-...", s.iova.v, last);
+		return -EACCES;
+	}
 	s.prot = (flags & GW_VU_MAP_READ ? GW_PROT_READ : 0) |
 		 (flags & GW_VU_MAP_WRITE ? GW_PROT_WRITE : 0);
 	gw_debug(c->log, "vfio-user: map %#" PRIx64 "-%#" PRIx64 "%s", s.iova.v, last,
