@@ -378,20 +378,34 @@ static void cond_init(pthread_cond_t *cond)
 	pthread_condattr_destroy(&attr);
 }
 
+static int desc_parse(struct gw_endpoint_desc *desc, const char *opts, struct gw_log *log)
+{
+	if (!*opts || !strcmp(opts, "irq=msix"))
+		return 0;
+	if (strcmp(opts, "irq=msi") && strcmp(opts, "irq=none")) {
+		gw_err(log, "probe: option '%s' is not known; it takes irq=msix, irq=msi or irq=none",
+		       opts);
+		return -EINVAL;
+	}
+	desc->msix_vectors = 0;
+	desc->msi_vectors = !strcmp(opts, "irq=msi") ? PROBE_VECTORS : 0;
+	return 0;
+}
+
 static int probe_new(const char *opts, struct gw_log *log, struct gw_endpoint **ep)
 {
+	struct gw_endpoint_desc desc = probe_desc;
 	struct probe *p;
 	int ret;
 
-	if (opts && *opts) {
-		gw_err(log, "probe: option '%s' is not known; it has none", opts);
-		return -EINVAL;
-	}
+	ret = desc_parse(&desc, opts ? opts : "", log);
+	if (ret)
+		return ret;
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
 	p->ep.ops = &probe_ops;
-	p->ep.desc = probe_desc;
+	p->ep.desc = desc;
 	p->paused = true;	/* bus mastering is off at first */
 	regs_reset(p);
 	pthread_mutex_init(&p->lock, NULL);
@@ -414,6 +428,6 @@ free_probe:
 
 const struct gw_endpoint_type gw_probe_type = {
 	.name = "probe",
-	.help = "",
+	.help = "irq=KIND       msix (default, 32 vectors), msi, or none\n",
 	.new = probe_new,
 };

@@ -11,7 +11,8 @@
  * BAR0  4 KiB, trapped: the registers below. Every width, naturally aligned, at any of them; a
  *       part of a register can be read and written alone. What is not listed reads as zero.
  * BAR2  1 MiB, 64-bit, prefetchable, mapped: plain memory. Keeps its contents over a reset.
- * BAR4  4 KiB, trapped: MSI-X table at 0, pending bits at 0x800, 32 vectors, nothing else.
+ * BAR4  4 KiB, trapped: MSI-X table at 0, pending bits at 0x800, 32 vectors, nothing else. With
+ *       the options irq=msi and irq=none these are plain zeroes.
  */
 
 #define PROBE_VENDOR		0x1234

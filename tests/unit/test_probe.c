@@ -157,11 +157,29 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void an_option_is_refused(void **state)
+static void options_that_are_not_known_are_refused(void **state)
 {
 	struct gw_endpoint *ep;
 
 	assert_int_equal(gw_probe_type.new("size=1", NULL, &ep), -EINVAL);
+	assert_int_equal(gw_probe_type.new("irq=intx", NULL, &ep), -EINVAL);
+	assert_int_equal(gw_probe_type.new("irq=msi,irq=msix", NULL, &ep), -EINVAL);
+}
+
+static void the_kind_of_interrupt_is_an_option(void **state)
+{
+	static const struct { const char *opts; unsigned int msix, msi; } kind[] = {
+		{ "irq=msix", PROBE_VECTORS, 0 }, { "irq=msi", 0, PROBE_VECTORS },
+		{ "irq=none", 0, 0 },
+	};
+	struct gw_endpoint *ep;
+
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(gw_probe_type.new(kind[i].opts, NULL, &ep), 0);
+		assert_int_equal(ep->desc.msix_vectors, kind[i].msix);
+		assert_int_equal(ep->desc.msi_vectors, kind[i].msi);
+		ep->ops->free(ep);
+	}
 }
 
 static void registers_take_every_width(void **state)
@@ -389,7 +407,8 @@ static void reset_forgets_a_running_command_and_is_counted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_option_is_refused),
+		cmocka_unit_test(options_that_are_not_known_are_refused),
+		cmocka_unit_test(the_kind_of_interrupt_is_an_option),
 		T(registers_take_every_width),
 		T(vectors_fire_on_demand),
 		T(copy_moves_bytes_and_interrupts),
