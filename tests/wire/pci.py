@@ -148,10 +148,9 @@ class Msix:
     def __init__(self, function, target):
         self.function = function
         self.at = function.capability(CAP_MSIX)
-        table, pba = function.cfg(self.at + 4, 4), function.cfg(self.at + 8, 4)
+        table = function.cfg(self.at + 4, 4)
         self.vectors = (function.cfg(self.at + 2, 2) & 0x7ff) + 1
         self.table = function.bars[table & 7], table & ~7
-        self.pba = function.bars[pba & 7], pba & ~7
         self.target = target
 
     def control(self, on=0, off=0):
@@ -173,10 +172,6 @@ class Msix:
 
     def mask(self, vector, masked=True):
         self._entry(vector, 12, int(masked))
-
-    def pending(self, vector):
-        bar, base = self.pba
-        return bar.load(base + vector // 32 * 4, 4) >> vector % 32 & 1
 
     @staticmethod
     def data(vector):

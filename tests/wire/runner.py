@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 
 from daemon import Daemon
@@ -111,7 +112,9 @@ def main():
     failed = 0
     print(f"1..{len(chosen)}", flush=True)
     for number, function in enumerate(chosen, 1):
+        began = time.monotonic()
         good = run_one(function, Rig(gangway, qemu_dir))
         failed += not good
-        print("ok" if good else "not ok", number, "-", function.__name__, flush=True)
+        print("ok" if good else "not ok", number, "-", function.__name__,
+              f"# {time.monotonic() - began:.1f} s", flush=True)
     sys.exit(1 if failed else 0)
