@@ -4,14 +4,36 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/text.h"
 #include "devices/devices.h"
 
 static void list_text(void)
 {
-	printf("%-16s %-10s %s\n", "DEVICE", "HOST", "OPTIONS");
+	printf("%-14s %s\n", "DEVICE", "OPTIONS, BEHIND IT AND WITH COMMAS BETWEEN");
 	for (const struct gw_endpoint_type *const *t = gw_endpoint_types; *t; t++) {
-		printf("sim:%-12s %-10s\n%s", (*t)->name, "simulated", (*t)->help);
+		printf("sim:%s\n", (*t)->name);
+		text_print_indented(stdout, (*t)->help, 15);
 	}
+}
+
+/* "key=VALUE  meaning" on each line becomes { "key=VALUE": "meaning" }. */
+static struct json_object *options_json(const char *help)
+{
+	struct json_object *o = json_object_new_object();
+	char line[256];
+
+	while (*help) {
+		size_t len = strcspn(help, "\n"), word = strcspn(help, " \n");
+		size_t gap = word + strspn(help + word, " ");
+
+		if (word && len < sizeof(line)) {
+			snprintf(line, sizeof(line), "%.*s", (int)word, help);
+			json_object_object_add(o, line, json_object_new_string_len(
+					help + gap, (int)(len - gap)));
+		}
+		help += len + (help[len] == '\n');
+	}
+	return o;
 }
 
 static int list_json(void)
@@ -25,7 +47,7 @@ static int list_json(void)
 		snprintf(name, sizeof(name), "sim:%s", (*t)->name);
 		json_object_object_add(dev, "device", json_object_new_string(name));
 		json_object_object_add(dev, "host", json_object_new_string("sim"));
-		json_object_object_add(dev, "options", json_object_new_string((*t)->help));
+		json_object_object_add(dev, "options", options_json((*t)->help));
 		json_object_array_add(list, dev);
 	}
 	puts(json_object_to_json_string_ext(list, JSON_C_TO_STRING_PRETTY));

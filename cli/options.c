@@ -11,6 +11,7 @@
 
 #include "base/util.h"
 #include "cli/cli.h"
+#include "cli/text.h"
 #include "devices/devices.h"
 
 enum {
@@ -83,9 +84,12 @@ static int print_help(bool for_run)
 {
 	fputs(for_run ? run_help : serve_help, stdout);
 	fputs(common_help, stdout);
-	for (const struct gw_endpoint_type *const *t = gw_endpoint_types; *t; t++)
-		printf("  sim:%s\n%s", (*t)->name, (*t)->help);
-	printf("\nHost options:\n%s", gw_sim_options_help());
+	for (const struct gw_endpoint_type *const *t = gw_endpoint_types; *t; t++) {
+		printf("  sim:%s\n", (*t)->name);
+		text_print_indented(stdout, (*t)->help, 6);
+	}
+	printf("\nHost options:\n");
+	text_print_indented(stdout, gw_sim_options_help(), 2);
 	return CLI_OK;
 }
 
