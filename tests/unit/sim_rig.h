@@ -11,7 +11,7 @@
 
 #include "base/util.h"
 
-/* A simulated host with one small endpoint and a connection to it, for the tests of lib/host/sim. */
+/* A simulated host with one small endpoint and a connection to it. */
 
 #define RIG_VECTORS	32
 #define RIG_G		16384ull	/* granule unless an option says otherwise */

@@ -471,6 +471,7 @@ static void close_gives_everything_back_in_every_state(void **state)
 		/* and all can be had again */
 		r->c = rig_connect(r, 0);
 		assert_int_equal(rig_config(r, 4, 2) & 4, 0);
+		assert_int_equal(rig_config(r, rig_cap(r, 0x11) + 2, 2) & 0x8000, 0);
 		assert_int_equal(rig_call(r->c, GW_DEXT_CLAIM, NULL, 0), OK);
 		assert_int_equal(rig_call(r->c, GW_DEXT_SETUP_INTERRUPTS, out, 1), OK);
 		assert_int_equal(rig_map(r, 1, mem, RIG_G, &iova), OK);

@@ -132,7 +132,7 @@ static void *endless_dma(void *opaque)
 	return NULL;
 }
 
-/* Memory is taken away for good right after each unmap, close and vanish: any late access faults. */
+/* Memory is freed right after each unmap and close: the sanitizers see any late access. */
 static void memory_may_be_unmapped_as_soon_as_the_call_returns(void **state)
 {
 	struct rig *r = rig_with("caller-iova", "on", "granule", "16K");

@@ -151,7 +151,12 @@ static void what_the_mask_leaves_out_is_dropped(void **state)
 
 static void vectors_follow_the_capability(void **state)
 {
-	static const struct { uint16_t msix; uint8_t msi; uint32_t ret; unsigned int nr; } rows[] = {
+	static const struct {
+		uint16_t msix;
+		uint8_t msi;
+		uint32_t ret;
+		unsigned int nr;
+	} rows[] = {
 		{ 32, 0, OK, 32 }, { 1, 4, OK, 1 }, { 64, 0, OK, 64 }, { 0, 32, OK, 1 },
 		{ 0, 0, GW_IORETURN_UNSUPPORTED, 0 },
 	};
@@ -380,6 +385,35 @@ static void closing_while_interrupts_arrive_is_safe(void **state)
 	rig_free(r);
 }
 
+static void *vanish(void *opaque)
+{
+	struct rig *r = opaque;
+
+	gw_sim_vanish(r->sim, NULL, 1, 0, 0);
+	return NULL;
+}
+
+/* Whichever comes first, the wait is refused or it ends. */
+static void no_wait_outlives_the_function(void **state)
+{
+	for (int i = 0; i < 200; i++) {
+		struct rig *r = rig_new(NULL);
+		struct waiter w = { .r = r };
+		uint32_t ret;
+		pthread_t t;
+
+		setup(r);
+		assert_int_equal(pthread_create(&t, NULL, vanish, r), 0);
+		for (int k = 0; k < i; k++)
+			sched_yield();
+		ret = wait_irq(&w);
+		pthread_join(t, NULL);
+		assert_int_equal(ret == OK ? w.result : ret, GW_IORETURN_NO_DEVICE);
+		assert_int_equal(w.calls, ret == OK ? 1 : 0);
+		rig_free(r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -393,6 +427,7 @@ int main(void)
 		cmocka_unit_test(a_lost_one_is_found_at_the_next_wait),
 		cmocka_unit_test(in_a_storm_each_is_raised_many_times),
 		cmocka_unit_test(no_wake_up_is_lost_between_waiting_and_raising),
+		cmocka_unit_test(no_wait_outlives_the_function),
 		cmocka_unit_test(closing_while_interrupts_arrive_is_safe),
 	};
 

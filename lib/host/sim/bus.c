@@ -122,7 +122,7 @@ static void settle(struct gw_endpoint_bus *b)
 	}
 }
 
-/* The endpoint returns to its power-on state; the config space it left is changed by @fn. */
+/* The endpoint returns to its power-on state; what config space says then is the caller's. */
 static void reset_endpoint(struct gw_endpoint_bus *b)
 {
 	quiet(b);

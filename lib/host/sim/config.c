@@ -221,7 +221,7 @@ void gw_config_build(struct gw_config *c, const struct gw_endpoint_desc *d)
 
 void gw_config_reset(struct gw_config *c, const struct gw_endpoint_desc *d)
 {
-	/* PCI Express 4.0, 6.6.2: the payload size and link control are not the function's to reset */
+	/* PCI Express 4.0, 6.6.2: payload size and link control are not the function's to reset */
 	uint32_t payload = gw_config_get(c, PCIE_AT + PCIE_DEVCTL, 2) & 0x00e0;
 	uint32_t lnkctl = gw_config_get(c, PCIE_AT + PCIE_LNKCTL, 2);
 	uint8_t header = c->byte[GW_CFG_HEADER];

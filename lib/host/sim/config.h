@@ -32,7 +32,7 @@ struct gw_config {
 	bool flr;
 };
 
-/** gw_config_check() - whether @desc describes a possible function. Return: 0; -EINVAL, *@why says */
+/** gw_config_check() - whether @desc is a possible function. Return: 0; -EINVAL, *@why says why */
 int gw_config_check(const struct gw_endpoint_desc *desc, const char **why);
 
 /** gw_config_build() - as after power on; BARs have no address */

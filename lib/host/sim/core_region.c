@@ -144,10 +144,14 @@ uint32_t gw_core_probe_region(struct gw_core_client *c, struct core_call *call)
 void gw_core_drop_regions(struct gw_core_client *c)
 {
 	struct core_region *r;
+	size_t left = 0;
 
-	while ((r = RB_ROOT(&c->regions))) {
+	for (; (r = RB_ROOT(&c->regions)); left++) {
 		RB_REMOVE(gw_core_regions, &c->regions, r);
 		c->core->hooks->dma_complete(c->core, r->mapping);
 		free(r);
 	}
+	if (left)
+		gw_debug(c->core->log, "dext: a connection closed with %zu regions registered",
+			 left);
 }

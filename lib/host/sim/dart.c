@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "host/sim/dart.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -51,7 +52,8 @@ static int lock_init(pthread_rwlock_t *lock)
 }
 
 int gw_dart_init(struct gw_dart *d, const struct gw_dart_limits *limits,
-		 struct gw_dart_totals *totals, struct gw_log *log, const char *name, uint64_t salt)
+		 struct gw_dart_totals *totals, struct gw_log *log, const char *name,
+		 uint64_t salt)
 {
 	*d = (struct gw_dart){ .limits = limits, .totals = totals, .log = log, .name = name,
 			       .salt = salt };
@@ -147,11 +149,11 @@ static int check_memory(const struct gw_dart *d, const struct gw_dart_request *r
 	if (__builtin_add_overflow(at, req->size - 1, &last))
 		return -EOVERFLOW;
 	if (req->size > d->limits->max_map_bytes) {
-		gw_log_guest(d->log, "%s: cannot map %" PRIu64 " bytes: one mapping may have %" PRIu64,
-			     d->name, req->size, d->limits->max_map_bytes);
+		gw_log_guest(d->log, "%s: cannot map %" PRIu64 " bytes: one mapping may have %"
+			     PRIu64, d->name, req->size, d->limits->max_map_bytes);
 		return -E2BIG;
 	}
-	/* the platform would fail to wire what is not there; so do we, before a device touches it */
+	/* the platform would fail to wire what is not there; so do we, before the device sees it */
 	return !req->mem.remote && msync(req->mem.addr, req->size, MS_ASYNC) ? -EFAULT : 0;
 }
 
@@ -208,13 +210,15 @@ static void remove_segments(struct gw_dart *d, struct gw_dart_mapping *m)
 }
 
 /* Place @nr segments; all but the last have an equal number of granules. */
-static int place_all(struct gw_dart *d, struct gw_dart_mapping *m, const struct gw_dart_request *req,
-		     unsigned int nr, struct gw_segment *seg)
+static int place_all(struct gw_dart *d, struct gw_dart_mapping *m,
+		     const struct gw_dart_request *req, unsigned int nr, struct gw_segment *seg)
 {
-	uint64_t g = d->limits->granule, piece = req->size / g / nr * g, off = 0, size;
+	uint64_t g = d->limits->granule, piece, off = 0, size;
 	struct gw_dart_mapping *at = m, *prev = NULL;
 	int ret;
 
+	assert(nr);
+	piece = req->size / g / nr * g;
 	for (unsigned int i = 0; i < nr; i++, off += piece) {
 		size = i == nr - 1 ? req->size - off : piece;
 		if (i)
@@ -268,8 +272,9 @@ static void count_down(struct gw_dart *d, uint64_t size)
 	atomic_fetch_add(&d->totals->unmaps, 1);
 }
 
-int gw_dart_register(struct gw_dart *d, struct gw_dart_mapping *m, const struct gw_dart_request *req,
-		     struct gw_segment *seg, unsigned int room, unsigned int *nr)
+int gw_dart_register(struct gw_dart *d, struct gw_dart_mapping *m,
+		     const struct gw_dart_request *req, struct gw_segment *seg, unsigned int room,
+		     unsigned int *nr)
 {
 	uint64_t granules = req->size / d->limits->granule;
 	int ret = check_request(d, req);

@@ -79,9 +79,10 @@ struct gw_dart {
 	uint64_t probes;		/* places looked at by the allocator, ever */
 };
 
-/** gw_dart_init() - @limits, @totals and @name stay the caller's and outlive @d. Return: 0; -errno */
+/** gw_dart_init() - @limits, @totals, @name stay the caller's and outlive @d. Return: 0; -errno */
 int gw_dart_init(struct gw_dart *d, const struct gw_dart_limits *limits,
-		 struct gw_dart_totals *totals, struct gw_log *log, const char *name, uint64_t salt);
+		 struct gw_dart_totals *totals, struct gw_log *log, const char *name,
+		 uint64_t salt);
 
 /** gw_dart_fini() - everything must be unregistered */
 void gw_dart_fini(struct gw_dart *d);
@@ -96,8 +97,9 @@ void gw_dart_fini(struct gw_dart *d);
  * place is wanted and this DART chooses, -ERANGE more segments than @room, -EFAULT no such memory,
  * -ENOMEM. Nothing has changed then.
  */
-int gw_dart_register(struct gw_dart *d, struct gw_dart_mapping *m, const struct gw_dart_request *req,
-		     struct gw_segment *seg, unsigned int room, unsigned int *nr);
+int gw_dart_register(struct gw_dart *d, struct gw_dart_mapping *m,
+		     const struct gw_dart_request *req, struct gw_segment *seg, unsigned int room,
+		     unsigned int *nr);
 
 /** gw_dart_unregister() - no access is under way and none can begin when this returns */
 void gw_dart_unregister(struct gw_dart *d, struct gw_dart_mapping *m);

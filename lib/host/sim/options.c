@@ -51,7 +51,7 @@ const char *gw_sim_options_help(void)
 	       "fail-map-one-in=N     every N-th mapping fails (0: none)\n"
 	       "vanish-after=N        a function is gone after N more calls (0: stays)\n"
 	       "fail-reset=on|off     resets fail (off)\n"
-	       "lose-irq=N            every N-th interrupt is not notified until the next wait (0)\n"
+	       "lose-irq=N            every N-th interrupt is told of at the next wait only (0)\n"
 	       "irq-storm=N           each interrupt is raised N times (0: once)\n";
 }
 
@@ -157,7 +157,7 @@ int gw_sim_set_option(struct gw_sim *sim, const char *key, const char *value)
 	int ret;
 
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
-		if (strcmp(options[i].key, key))
+		if (strcmp(options[i].key, key) != 0)
 			continue;
 		ret = parse(sim->log, &options[i], value, &v);
 		return ret ? ret : set(sim, &options[i], v);

@@ -122,7 +122,7 @@ static int check_and_add(struct gw_sim *sim, struct gw_endpoint *ep, const char 
 {
 	struct gw_sim_function **more;
 
-	if (!*root || strlen(root) >= sizeof(((struct gw_endpoint_bus *)0)->root) || dev > 31 ||
+	if (!*root || strlen(root) >= GW_BUS_ROOT_NAME || dev > 31 ||
 	    fn > 7) {
 		gw_err(sim->log, "sim: no function can be at %02x:%02x.%x of root \"%s\"", bus, dev,
 		       fn, root);
