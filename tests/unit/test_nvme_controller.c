@@ -129,13 +129,23 @@ static void a_queue_that_is_not_in_memory_is_fatal(void **state)
 	rig_close(r);
 }
 
+/* Some of these are done at once, some by the kernel's own threads: what is synchronous. */
 static void fill_queue(struct rig *r, unsigned int q, unsigned int n)
 {
 	unsigned int i;
 
-	for (i = 0; i < n; i++)
-		rig_put(r, q, rig_rw(i % 2 ? NVME_IO_READ : NVME_IO_WRITE, 8 * (i % 16), 8,
-				     RIG_DATA + 4096 * (i % 16)));
+	for (i = 0; i < n; i++) {
+		struct nvme_sqe e = rig_rw(i % 2 ? NVME_IO_READ : NVME_IO_WRITE, 8 * (i % 16), 8,
+					   RIG_DATA + 4096 * (i % 16));
+
+		if (i % 8 == 4)
+			e.cdw12 |= 1u << 30;
+		if (i % 16 == 9)
+			e.opcode = NVME_IO_FLUSH;
+		if (i % 16 == 13)
+			e.opcode = NVME_IO_WRITE_ZEROES;
+		rig_put(r, q, e);
+	}
 	rig_ring(r, 2 * q, r->q[q].tail);
 }
 
