@@ -85,8 +85,9 @@ static int choose_plan(struct daemon *d, const struct options *o, bool device_tr
 	if (ret) {
 		gw_err(d->log, "plan %s cannot work here: %s", gw_plan_name(o->plan), d->reason);
 		if (!device_tree)
-			gw_hint(d->log, "use 'gangway run --arch arm64', which can use plan window, or "
-				"--host-option caller-iova=on for a host that takes the guest's addresses");
+			gw_hint(d->log, "plan window needs an arm64 guest: 'gangway run', or serve with "
+				"--device-tree; --host-option caller-iova=on makes a host that takes "
+				"the guest's addresses");
 		return ret;
 	}
 	gw_info(d->log, "plan %s: %s", gw_plan_name(d->plan), d->reason);
@@ -133,7 +134,8 @@ int daemon_open(struct daemon *d, const struct options *o, bool device_tree, str
 
 int daemon_open_window(struct daemon *d, const struct options *o, gw_gpa gpa)
 {
-	int ret = gw_window_open(d->function[0].fn, d->log, gpa, o->memory, o->window, &d->window);
+	int ret = gw_window_open(d->function[0].fn, d->log, gpa, o->memory, o->window,
+				 o->memory_file, &d->window);
 
 	for (unsigned int i = 1; !ret && i < d->nr_functions; i++)
 		ret = gw_window_share(&d->window, d->function[i].fn, d->log);

@@ -10,6 +10,8 @@
 
 #include "cli/options.h"
 
+#define ARM_RAM_BASE	0x40000000ull	/* of QEMU's virt machine */
+
 /* One VM's functions, from the host's end to the sockets. */
 
 struct daemon_function {

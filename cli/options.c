@@ -16,7 +16,8 @@
 
 enum {
 	OPT_PLAN = 256, OPT_HOST_OPTION, OPT_WINDOW, OPT_SPIN, OPT_REPORT, OPT_SOCKET, OPT_ARCH,
-	OPT_QEMU, OPT_KERNEL, OPT_INITRD, OPT_APPEND, OPT_MEMORY, OPT_CPUS, OPT_HELP,
+	OPT_QEMU, OPT_KERNEL, OPT_INITRD, OPT_APPEND, OPT_MEMORY, OPT_CPUS, OPT_DEVICE_TREE,
+	OPT_MEMORY_FILE, OPT_HELP,
 };
 
 static const struct option serve_options[] = {
@@ -25,6 +26,10 @@ static const struct option serve_options[] = {
 	{ "spin", required_argument, NULL, OPT_SPIN },
 	{ "report", required_argument, NULL, OPT_REPORT },
 	{ "socket", required_argument, NULL, OPT_SOCKET },
+	{ "device-tree", required_argument, NULL, OPT_DEVICE_TREE },
+	{ "memory-file", required_argument, NULL, OPT_MEMORY_FILE },
+	{ "memory", required_argument, NULL, OPT_MEMORY },
+	{ "window", required_argument, NULL, OPT_WINDOW },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ 0 },
 };
@@ -53,7 +58,16 @@ static const char serve_help[] =
 "and come back. With several devices, the sockets are PATH.0, PATH.1 and so on.\n"
 "\n"
 "  --socket PATH         where the VMM connects; made with mode 0600\n"
-"  --plan PLAN           auto (default) or direct; window needs 'gangway run'\n";
+"  --plan PLAN           auto (default), direct or window\n"
+"\n"
+"Plan window, for a VMM that you start yourself, also needs these:\n"
+"  --device-tree FILE    what your QEMU prints with -machine virt,dumpdtb=FILE; the window is\n"
+"                        added to it, and QEMU then takes it with -dtb FILE\n"
+"  --memory-file PATH    made to hold the guest's memory; on a tmpfs such as /dev/shm\n"
+"  --memory SIZE         guest RAM (default 2G)\n"
+"  --window SIZE         how much of it devices reach without a copy\n"
+"                        (default: as much as the host allows)\n"
+"\n";
 
 static const char run_help[] =
 "Usage: gangway run DEVICE... [OPTIONS] [-- QEMU OPTIONS]\n"
@@ -152,6 +166,8 @@ static int set_option(struct options *o, int opt, const char *name, struct gw_lo
 		break;
 	case OPT_REPORT: o->report = optarg; break;
 	case OPT_SOCKET: o->socket = optarg; break;
+	case OPT_DEVICE_TREE: o->device_tree = optarg; break;
+	case OPT_MEMORY_FILE: o->memory_file = optarg; break;
 	case OPT_QEMU:	 o->qemu = optarg; break;
 	case OPT_KERNEL: o->kernel = optarg; break;
 	case OPT_INITRD: o->initrd = optarg; break;
@@ -209,6 +225,10 @@ int options_parse(struct options *o, int argc, char **argv, bool for_run, struct
 		return ret;
 	if (!for_run && !o->socket) {
 		gw_err(log, "--socket PATH is missing");
+		return CLI_USAGE;
+	}
+	if (!o->device_tree != !o->memory_file) {
+		gw_err(log, "--device-tree and --memory-file go together");
 		return CLI_USAGE;
 	}
 	if (!for_run && end < argc) {

@@ -23,6 +23,7 @@ struct options {
 
 	/* serve */
 	const char *socket;
+	const char *device_tree, *memory_file;
 
 	/* run */
 	const char *arch;

@@ -20,7 +20,6 @@
  * follows. SIGTERM and SIGINT end QEMU, and so take the same way out.
  */
 
-#define ARM_RAM_BASE	0x40000000ull	/* of QEMU's virt machine */
 #define TERM_GRACE_S	5
 
 /* Linux' bounce buffers (kernel-parameters.txt, swiotlb=) */

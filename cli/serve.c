@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 
@@ -6,13 +7,26 @@
 #include "cli/daemon.h"
 #include "cli/report.h"
 
-static void print_how_to_connect(const struct daemon *d)
+static void print_how_to_connect(const struct daemon *d, const struct options *o)
 {
-	gw_info(d->log, "QEMU options: -object memory-backend-memfd,id=mem,size=SIZE,share=on "
-		"-machine memory-backend=mem");
+	if (d->window.size)
+		gw_info(d->log, "QEMU options: -machine virt,memory-backend=mem -dtb %s -object "
+			"memory-backend-file,id=mem,size=%" PRIu64 ",mem-path=%s,offset=%" PRIu64
+			",share=on", o->device_tree, d->window.ram_size, o->memory_file,
+			d->window.fd_off);
+	else
+		gw_info(d->log, "QEMU options: -machine memory-backend=mem -object "
+			"memory-backend-memfd,id=mem,size=SIZE,share=on");
 	for (unsigned int i = 0; i < d->nr_functions; i++)
 		gw_info(d->log, "  -device '{\"driver\":\"vfio-user-pci\",\"socket\":{\"type\":\"unix\","
 			"\"path\":\"%s\"}}'", d->function[i].socket);
+}
+
+static int open_window(struct daemon *d, const struct options *o)
+{
+	int ret = daemon_open_window(d, o, (gw_gpa){ ARM_RAM_BASE });
+
+	return ret ? ret : gw_fdt_add_window(o->device_tree, o->device_tree, &d->window, d->log);
 }
 
 static int serve_run(int argc, char **argv, struct gw_log *log)
@@ -31,14 +45,16 @@ static int serve_run(int argc, char **argv, struct gw_log *log)
 	sigaddset(&stop, SIGINT);
 	sigaddset(&stop, SIGHUP);
 	sigprocmask(SIG_BLOCK, &stop, NULL);
-	ret = daemon_open(&d, &o, false, log);
+	ret = daemon_open(&d, &o, o.device_tree != NULL, log);
+	if (!ret && d.plan == GW_PLAN_WINDOW)
+		ret = open_window(&d, &o);
 	if (!ret)
 		ret = daemon_listen(&d, o.socket, o.spin_us);
 	if (ret) {
 		daemon_close(&d);
 		return CLI_FAILED;
 	}
-	print_how_to_connect(&d);
+	print_how_to_connect(&d, &o);
 	gw_info(log, "serving; SIGTERM ends it");
 	sigwait(&stop, &sig);
 	daemon_stop(&d);

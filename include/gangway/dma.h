@@ -33,7 +33,7 @@ int gw_plan_choose(const struct gw_host_limits *limits, bool device_tree, enum g
  * struct gw_window - the part of guest memory that devices reach without a copy
  * @gpa, @iova, @size: what the guest's device tree is told
  * @fd, @fd_off:       the guest's whole memory, @ram_size bytes; the window's until
- *                     gw_window_close(). Sealed against shrinking
+ *                     gw_window_close(). Sealed against shrinking if it has no name
  */
 struct gw_window {
 	gw_gpa gpa;
@@ -46,6 +46,7 @@ struct gw_window {
 	/* private */
 	uint64_t mapped;
 	void *addr;
+	char *path;
 	unsigned int nr_users;
 	struct gw_window_user {
 		struct gw_function *fn;
@@ -58,14 +59,17 @@ struct gw_window {
  * @gpa:      where the guest's RAM begins
  * @ram_size: bytes of guest RAM
  * @size:     bytes wanted from the start of RAM; 0: as much as the budget allows
+ * @path:     where to make the file that holds guest memory, for a VMM that somebody else starts;
+ *            it must not exist, and gw_window_close() removes it. NULL: a file without a name
  *
  * A host that answers with several ranges has its largest used, if that is of use to a guest.
  *
  * Return: 0; -ENOSPC the budget refuses, -EINVAL unaligned or too small, -ENOTUNIQ ranges too
- * small to be of use, -ENOMEM, or -errno of the host; logged with the numbers.
+ * small to be of use, -EEXIST @path is there, -ENOMEM, or -errno of the host or of the file; logged
+ * with the numbers.
  */
 int gw_window_open(struct gw_function *fn, struct gw_log *log, gw_gpa gpa, uint64_t ram_size,
-		   uint64_t size, struct gw_window *w);
+		   uint64_t size, const char *path, struct gw_window *w);
 
 /**
  * gw_window_share() - have another function's host map the same window

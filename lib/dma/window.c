@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -52,19 +53,23 @@ static int window_size(const struct gw_function *fn, struct gw_log *log, uint64_
 	return 0;
 }
 
-static int memory_file(uint64_t size)
+/* Return: a descriptor; -errno. */
+static int memory_file(const char *path, uint64_t size)
 {
-	int fd = memfd_create("gangway-guest-memory", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	int ret;
+	int fd, ret;
 
+	fd = path ? open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600) :
+		    memfd_create("gangway-guest-memory", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return -errno;
 	if (ftruncate(fd, (off_t)size))
-		goto close_fd;
+		goto remove_file;
 	return fd;
-close_fd:
+remove_file:
 	ret = -errno;
 	close(fd);
+	if (path)
+		unlink(path);
 	return ret;
 }
 
@@ -116,34 +121,46 @@ static int window_finish_file(struct gw_window *w)
 {
 	if (w->fd_off && ftruncate(w->fd, (off_t)(w->fd_off + w->ram_size)))
 		return -errno;
-	if (fcntl(w->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+	if (!w->path && fcntl(w->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
 		return -errno;
 	return 0;
 }
 
-static int window_memory(struct gw_window *w, struct gw_log *log)
+static void drop_memory_file(struct gw_window *w)
+{
+	close(w->fd);
+	if (w->path)
+		unlink(w->path);
+	free(w->path);
+}
+
+static int window_memory(struct gw_window *w, const char *path, struct gw_log *log)
 {
 	int ret;
 
-	w->fd = memory_file(w->ram_size);
+	w->path = path ? strdup(path) : NULL;
+	if (path && !w->path)
+		return -ENOMEM;
+	w->fd = memory_file(path, w->ram_size);
 	if (w->fd < 0) {
 		ret = w->fd;
+		free(w->path);
 		goto fail;
 	}
 	ret = gw_map_file(w->fd, w->mapped, PROT_READ | PROT_WRITE, &w->addr);
 	if (ret) {
-		close(w->fd);
+		drop_memory_file(w);
 		goto fail;
 	}
 	return 0;
 fail:
-	gw_err(log, "cannot make %" PRIu64 " MiB of guest memory: %s", w->ram_size >> 20,
-	       strerror(-ret));
+	gw_err(log, "cannot make %" PRIu64 " MiB of guest memory%s%s: %s", w->ram_size >> 20,
+	       path ? " in " : "", path ? path : "", strerror(-ret));
 	return ret;
 }
 
 int gw_window_open(struct gw_function *fn, struct gw_log *log, gw_gpa gpa, uint64_t ram_size,
-		   uint64_t size, struct gw_window *w)
+		   uint64_t size, const char *path, struct gw_window *w)
 {
 	struct gw_segment range = { 0 };
 	int ret;
@@ -155,7 +172,7 @@ int gw_window_open(struct gw_function *fn, struct gw_log *log, gw_gpa gpa, uint6
 	w->gpa = gpa;
 	w->ram_size = ram_size;
 	w->mapped = size;
-	ret = window_memory(w, log);
+	ret = window_memory(w, path, log);
 	if (ret)
 		goto clear;
 	ret = map_at_host(w, fn, log, &range, &w->fd_off);
@@ -215,6 +232,6 @@ void gw_window_close(struct gw_window *w)
 	/* where the host failed to unmap, the device may still reach the memory: keep it */
 	if (!reachable)
 		munmap(w->addr, w->mapped);
-	close(w->fd);
+	drop_memory_file(w);
 	memset(w, 0, sizeof(*w));
 }

@@ -82,7 +82,7 @@ static void the_window_is_the_start_of_ram(void **state)
 	struct gw_window w;
 	struct stat st;
 
-	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB, 64 * MiB, &w), 0);
+	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB, 64 * MiB, NULL, &w), 0);
 	assert_true(w.size == 64 * MiB && w.iova.v == FIRST_IOVA && w.gpa.v == ram.v);
 	assert_int_equal(fstat(w.fd, &st), 0);
 	assert_int_equal(st.st_size, 256 * MiB);
@@ -105,14 +105,14 @@ static void ram_smaller_than_or_equal_to_the_window_is_all_window(void **state)
 	struct fake f = fake_init();
 	struct gw_window w;
 
-	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 128 * MiB, 512 * MiB, &w), 0);
+	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 128 * MiB, 512 * MiB, NULL, &w), 0);
 	assert_true(w.size == 128 * MiB);
 	gw_window_close(&w);
-	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 128 * MiB, 128 * MiB, &w), 0);
+	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 128 * MiB, 128 * MiB, NULL, &w), 0);
 	assert_true(w.size == 128 * MiB);
 	gw_window_close(&w);
 	/* no size: what the budget allows */
-	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 2048 * MiB, 0, &w), 0);
+	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 2048 * MiB, 0, NULL, &w), 0);
 	assert_true(w.size == 1536 * MiB && w.ram_size == 2048 * MiB);
 	gw_window_close(&w);
 }
@@ -122,14 +122,14 @@ static void what_cannot_work_is_refused_before_the_host_is_asked(void **state)
 	struct fake f = fake_init();
 	struct gw_window w;
 
-	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 4096 * MiB, 2048 * MiB, &w), -ENOSPC);
-	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB, 16 * MiB, &w), -EINVAL);
-	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB + 4096, 64 * MiB, &w), -EINVAL);
-	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB, 64 * MiB + 4096, &w), -EINVAL);
-	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 0, 64 * MiB, &w), -EINVAL);
+	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 4096 * MiB, 2048 * MiB, NULL, &w), -ENOSPC);
+	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB, 16 * MiB, NULL, &w), -EINVAL);
+	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB + 4096, 64 * MiB, NULL, &w), -EINVAL);
+	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB, 64 * MiB + 4096, NULL, &w), -EINVAL);
+	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 0, 64 * MiB, NULL, &w), -EINVAL);
 	assert_int_equal(f.addr != NULL, 0);
 	f.fail_map = -EIO;
-	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB, 64 * MiB, &w), -EIO);
+	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB, 64 * MiB, NULL, &w), -EIO);
 	gw_window_close(&w);
 }
 
@@ -143,7 +143,7 @@ static void of_several_ranges_the_largest_is_used(void **state)
 	f.ranges[0] = 16 * MiB;
 	f.ranges[1] = 100 * MiB;
 	f.nr_ranges = 2;
-	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB, 160 * MiB, &w), 0);
+	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB, 160 * MiB, NULL, &w), 0);
 	assert_true(w.size == 100 * MiB);
 	assert_true(w.iova.v == FIRST_IOVA + 16 * MiB + GAP);
 	assert_true(w.fd_off == 16 * MiB);
@@ -152,7 +152,7 @@ static void of_several_ranges_the_largest_is_used(void **state)
 	gw_window_close(&w);
 
 	f.ranges[1] = 16 * MiB;
-	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB, 48 * MiB, &w), -ENOTUNIQ);
+	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB, 48 * MiB, NULL, &w), -ENOTUNIQ);
 	assert_int_equal(f.mapped, 0);
 }
 
@@ -161,7 +161,7 @@ static void functions_share_a_window_only_at_one_address(void **state)
 	struct fake a = fake_init(), b = fake_init();
 	struct gw_window w;
 
-	assert_int_equal(gw_window_open(&a.fn, NULL, ram, 256 * MiB, 64 * MiB, &w), 0);
+	assert_int_equal(gw_window_open(&a.fn, NULL, ram, 256 * MiB, 64 * MiB, NULL, &w), 0);
 	assert_int_equal(gw_window_share(&w, &b.fn, NULL), 0);
 	assert_int_equal(b.mapped, 1);
 	/* its next address is another one */
@@ -169,6 +169,28 @@ static void functions_share_a_window_only_at_one_address(void **state)
 	assert_int_equal(b.mapped, 1);
 	gw_window_close(&w);
 	assert_int_equal(a.mapped + b.mapped, 0);
+}
+
+static void memory_with_a_name_is_made_and_removed(void **state)
+{
+	struct fake f = fake_init();
+	struct gw_window w;
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/tmp/gangway-test-memory.%d", getpid());
+	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 64 * MiB, 64 * MiB, path, &w), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_size, 64 * MiB);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	/* what is there is somebody else's */
+	struct gw_window second;
+
+	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 64 * MiB, 64 * MiB, path, &second), -EEXIST);
+	gw_window_close(&second);
+	assert_int_equal(stat(path, &st), 0);
+	gw_window_close(&w);
+	assert_int_equal(stat(path, &st), -1);
 }
 
 static void write_tree(const char *path, const char *compatible)
@@ -258,6 +280,7 @@ int main(void)
 		cmocka_unit_test(what_cannot_work_is_refused_before_the_host_is_asked),
 		cmocka_unit_test(of_several_ranges_the_largest_is_used),
 		cmocka_unit_test(functions_share_a_window_only_at_one_address),
+		cmocka_unit_test(memory_with_a_name_is_made_and_removed),
 		cmocka_unit_test(the_device_tree_says_where_the_window_is),
 		cmocka_unit_test(what_is_no_device_tree_for_us_is_refused),
 		cmocka_unit_test(auto_takes_the_first_plan_that_works),
