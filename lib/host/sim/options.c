@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
+#include <stdio.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -151,6 +152,17 @@ static int set(struct gw_sim *sim, const struct option *o, uint64_t v)
 	return ret;
 }
 
+static void hint_keys(struct gw_log *log)
+{
+	char keys[320] = "";
+	size_t at = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(options) && at < sizeof(keys); i++)
+		at += (size_t)snprintf(keys + at, sizeof(keys) - at, "%s%s", i ? ", " : "",
+				       options[i].key);
+	gw_hint(log, "possible are %s", keys);
+}
+
 int gw_sim_set_option(struct gw_sim *sim, const char *key, const char *value)
 {
 	uint64_t v;
@@ -163,6 +175,6 @@ int gw_sim_set_option(struct gw_sim *sim, const char *key, const char *value)
 		return ret ? ret : set(sim, &options[i], v);
 	}
 	gw_err(sim->log, "sim: no option \"%s\"", key);
-	gw_hint(sim->log, "possible are:\n%s", gw_sim_options_help());
+	hint_keys(sim->log);
 	return -ENOENT;
 }
