@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +38,25 @@ void bench_row_print(const struct bench_row *row)
 	else
 		printf("null}\n");
 	fflush(stdout);
+}
+
+void bench_pin(enum bench_side side)
+{
+	static cpu_set_t all;
+	int want = 0, cpu = -1;
+	cpu_set_t one;
+
+	if (!CPU_COUNT(&all) && sched_getaffinity(0, sizeof(all), &all))
+		bench_die("sched_getaffinity");
+	want = side == BENCH_ANSWERER && CPU_COUNT(&all) > 1;
+	do {
+		while (!CPU_ISSET(++cpu, &all))
+			;
+	} while (want--);
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	if (sched_setaffinity(0, sizeof(one), &one))
+		bench_die("sched_setaffinity");
 }
 
 static int compare(const void *a, const void *b)
@@ -156,6 +176,7 @@ struct bench_daemon bench_daemon_start(const char *gangway, const char *const *a
 		bench_die("fork");
 	if (!d.pid) {
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		bench_pin(BENCH_ANSWERER);
 		fd = open("/dev/null", O_WRONLY);
 		dup2(fd, STDERR_FILENO);
 		execv(gangway, (char *const *)argv);

@@ -21,6 +21,17 @@ void bench_row_print(const struct bench_row *row);
 /** bench_die() - say what failed, with errno, and exit */
 void bench_die(const char *what) __attribute__((noreturn));
 
+/** The two sides of what is measured; each has a processor of its own if there are two. */
+enum bench_side { BENCH_CALLER, BENCH_ANSWERER };
+
+/**
+ * bench_pin() - keep the calling thread, and what it starts, on one side's processor
+ *
+ * A wake-up on the same processor costs a fraction of one across, so where the scheduler happens
+ * to put two threads would decide every comparison.
+ */
+void bench_pin(enum bench_side side);
+
 /** bench_median() - sorts @v */
 uint64_t bench_median(uint64_t *v, size_t nr);
 

@@ -96,6 +96,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "Usage: bench-growth GANGWAY [ROUNDS]\n");
 		return 2;
 	}
+	bench_pin(BENCH_CALLER);
 	d = bench_daemon_start(argv[1], args);
 	c = bench_client_open(d.socket, false);
 	mem = memfd_create("bench", MFD_CLOEXEC);

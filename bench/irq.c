@@ -65,6 +65,7 @@ static void *answer_main(void *opaque)
 	struct answerer *a = opaque;
 	uint64_t v;
 
+	bench_pin(BENCH_ANSWERER);
 	for (;;) {
 		if (read(a->wait, &v, sizeof(v)) != sizeof(v))
 			bench_die("eventfd read");
@@ -155,6 +156,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "Usage: bench-irq [ROUNDS]\n");
 		return 2;
 	}
+	bench_pin(BENCH_CALLER);
 	if (gw_sim_new(NULL, &sim) || gw_sim_add(sim, &endpoint, NULL, 0, 1, 0) ||
 	    gw_dext_host_new(gw_sim_services(sim), NULL, &host) ||
 	    host->ops->open(host, "00:01.0", &fn) || gw_dma_new(fn, GW_PLAN_WINDOW, NULL, &dma) ||

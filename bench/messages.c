@@ -43,6 +43,7 @@ static struct echo echo_start(size_t request, size_t reply, bool spin)
 		bench_die("fork");
 	if (!e.pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		bench_pin(BENCH_ANSWERER);
 		close(fds[0]);
 		for (;;) {
 			bench_recv(fds[1], buf, request, spin);
@@ -174,6 +175,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "Usage: bench-messages GANGWAY [ROUNDS]\n");
 		return 2;
 	}
+	bench_pin(BENCH_CALLER);
 	trap_read(argv[1], "trap-read-asleep", false, rounds);
 	trap_read(argv[1], "trap-read-spinning", true, rounds);
 	dma_map_unmap(argv[1], rounds);
