@@ -74,7 +74,7 @@ class Rig:
         """What the programs said, for a test that failed."""
         for child in self.daemons + self.qemus:
             yield f"-- {child.name}"
-            yield from child.lines[-60:]
+            yield from child.lines[-25:]
 
 
 def run_one(function, rig):
