@@ -8,7 +8,7 @@ SECONDS_EACH ?= 60
 .PHONY: all demo check bench fuzz clean
 
 all: $(BUILD)/build.ninja
-	ninja -C $(BUILD)
+	ninja -C $(BUILD) gangway
 
 $(BUILD)/build.ninja:
 	@provision/packages build
@@ -29,6 +29,7 @@ check:
 bench:
 	@provision/packages bench
 	@$(MAKE) --no-print-directory all
+	ninja -C $(BUILD) bench
 	@bench/run $(BUILD)
 
 ## Fuzz every target for SECONDS_EACH seconds (default 60).
