@@ -76,7 +76,6 @@ static int do_abort(struct nvme *nv, struct nvme_cmd *cmd)
 	return NVME_PENDING;
 }
 
-/* What is taken from and given to the host is the command's own; changes are for the effects log. */
 static const struct {
 	int (*run)(struct nvme *nv, struct nvme_cmd *cmd);
 } commands[] = {

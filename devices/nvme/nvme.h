@@ -38,6 +38,8 @@
 #define NVME_NR_ABORTS		4u
 #define NVME_NR_EVENT_REQUESTS	4u
 #define NVME_NR_ERRORS		64u
+#define NVME_NAP_PAUSE		16u
+#define NVME_NAP_NS		200000u	/* the longest */
 #define NVME_FIRMWARE		"1.0     "
 
 /* BAR0: registers, doorbells at 4 KiB, MSI-X table at 8 KiB, pending bits at 12 KiB. */
@@ -232,6 +234,17 @@ struct nvme_poll {
 	unsigned int backoff;
 };
 
+/*
+ * Naps: while the host keeps many commands coming, sleep a moment without asking to be woken, and
+ * take what has gathered. It need not ring, and one interrupt tells of all.
+ */
+struct nvme_nap {
+	bool on, judging;
+	uint64_t before;		/* nvme.nr_commands as the last began */
+	uint64_t ns;			/* of the next */
+	unsigned int pause, backoff;	/* sleeps to go before one is tried again */
+};
+
 struct nvme {
 	struct gw_endpoint ep;
 	struct gw_log *log;
@@ -274,6 +287,8 @@ struct nvme {
 	struct nvme_events events;
 	struct nvme_error error[NVME_NR_ERRORS];
 	struct nvme_poll poll;
+	struct nvme_nap nap;
+	uint64_t nr_commands;		/* ever fetched */
 	uint64_t serial;
 };
 

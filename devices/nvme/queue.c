@@ -97,6 +97,7 @@ static void sq_begin(struct nvme *nv, struct nvme_sq *sq, const struct nvme_sqe 
 
 	sq->head = sq->head + 1 == sq->size ? 0 : sq->head + 1;
 	sq->nr_fetched++;
+	nv->nr_commands++;
 	cmd->sqe = *sqe;
 	cmd->sqid = sq->id;
 	cmd->cqid = sq->cqid;

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/util.h"
@@ -17,6 +18,10 @@
  */
 #define AGAIN_NS	1000000u	/* memory out of reach: try this often */
 #define POLL_MIN_NS	4000u
+#define NAP_MIN_NS	20000u
+#define NAP_PAYS	4u		/* commands that make a nap worth its wake-up */
+#define NAP_WANTS	8u		/* a host that brings more has to wait: nap shorter */
+#define POLL_MAX_PAUSE	1024u
 #define LOADED_NS	100000u		/* a yield this long: others need the processor */
 
 /** gw_nvme_wake() - have the worker look; costs a system call only if it sleeps. Any thread */
@@ -128,7 +133,7 @@ static bool work_round(struct nvme *nv)
 	did |= gw_nvme_ring_reap(nv);	/* what was in the page cache is done already */
 	gw_nvme_events_deliver(nv);
 	did |= gw_nvme_post(nv);
-	gw_nvme_signal(nv, !nv->poll.ns);
+	gw_nvme_signal(nv, !nv->poll.ns && !nv->nap.on);
 	gw_nvme_shadow_end(nv);
 	return did;
 }
@@ -152,15 +157,20 @@ static void poll_paid(struct nvme_poll *p)
 	p->ns = 2 * p->ns < p->max_ns ? 2 * p->ns : p->max_ns;
 }
 
+/* Sleep at once the next few times, longer each time that looking is in vain. */
+static void poll_pause(struct nvme_poll *p)
+{
+	p->ns = 0;
+	p->pause = p->backoff;
+	if (p->backoff < POLL_MAX_PAUSE)
+		p->backoff *= 2;
+}
+
 static void poll_failed(struct nvme_poll *p)
 {
 	p->ns /= 2;
-	if (p->ns >= POLL_MIN_NS)
-		return;
-	p->ns = 0;
-	p->pause = p->backoff;
-	if (p->backoff < 1024)
-		p->backoff *= 2;
+	if (p->ns < POLL_MIN_NS)
+		poll_pause(p);
 }
 
 /* Look for work a bounded time, yielding to whoever else can run. Return: found some */
@@ -176,8 +186,7 @@ static bool poll_for_work(struct nvme *nv)
 		sched_yield();
 		now = gw_now_ns();
 		if (now - last > LOADED_NS) {
-			p->ns = 0;
-			p->pause = p->backoff = 256;
+			poll_pause(p);
 			return something_waits(nv);
 		}
 		if (something_waits(nv)) {
@@ -191,6 +200,47 @@ static bool poll_for_work(struct nvme *nv)
 	} while (now - start < p->ns);
 	poll_failed(p);
 	return false;
+}
+
+/* Did the last nap pay, or is one to be tried? */
+static bool nap_wanted(struct nvme *nv)
+{
+	struct nvme_nap *n = &nv->nap;
+
+	uint64_t got = nv->nr_commands - n->before;
+
+	if (n->judging) {
+		n->judging = false;
+		n->on = got >= NAP_PAYS;
+		if (n->on) {
+			n->backoff = NVME_NAP_PAUSE;
+			n->ns = n->ns * NAP_WANTS / got;
+			n->ns = n->ns < NAP_MIN_NS ? NAP_MIN_NS : n->ns;
+			n->ns = n->ns > NVME_NAP_NS ? NVME_NAP_NS : n->ns;
+		} else {
+			n->ns = NVME_NAP_NS;
+			n->pause = n->backoff;
+			if (n->backoff < POLL_MAX_PAUSE)
+				n->backoff *= 2;
+			return false;
+		}
+	}
+	return n->on || !n->pause--;
+}
+
+/* Return: slept a moment, look for work */
+static bool nap(struct nvme *nv)
+{
+	if (!nv->shadow.on || nv->shadow.remote || !nv->poll.max_ns || !nv->ready || nv->quiet ||
+	    nv->dead || nv->nr_ring || !nap_wanted(nv))
+		return false;
+	nv->nap.judging = true;
+	nv->nap.before = nv->nr_commands;
+	atomic_store(&nv->ctl.sleeping, true);
+	if (!something_waits(nv))
+		gw_nvme_ring_sleep(nv, nv->nap.ns);
+	atomic_store(&nv->ctl.sleeping, false);
+	return true;
 }
 
 static uint64_t sleep_limit(struct nvme *nv)
@@ -241,6 +291,7 @@ static bool worker_begin(struct start *s)
 	int ret = gw_nvme_ring_init(s->nv);
 
 	pthread_setname_np(pthread_self(), "gangway-nvme");
+	prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);	/* naps are short */
 	pthread_mutex_lock(&s->lock);
 	s->ret = ret;
 	s->done = true;
@@ -258,7 +309,7 @@ static void *worker(void *arg)
 		return NULL;
 	while (!nv->stop) {
 		look(nv);
-		if (nv->stop || work_round(nv) || poll_for_work(nv))
+		if (nv->stop || work_round(nv) || nap(nv) || poll_for_work(nv))
 			continue;
 		if (!nv->order_open || nv->nr_ring)
 			go_to_sleep(nv);
