@@ -18,8 +18,11 @@
  * split the mapping and the largest range was not the first.
  */
 
-/* A guest puts its bounce buffers and its coherent memory into the window. */
-#define WINDOW_MIN	(32ull << 20)
+/*
+ * A guest puts its bounce buffers and its coherent memory into the window, and a Linux kernel lies
+ * at the start of memory itself: 40 MiB that no device has use for.
+ */
+#define WINDOW_MIN	(64ull << 20)
 
 static int window_size(const struct gw_function *fn, struct gw_log *log, uint64_t ram_size,
 		       uint64_t *size)
@@ -104,7 +107,11 @@ static int map_at_host(struct gw_window *w, struct gw_function *fn, struct gw_lo
 	ret = fn->ops->dma_map(fn, &mem, w->mapped, NULL, &map);
 	if (ret) {
 		gw_err(log, "%s: the host cannot map a window of %" PRIu64 " MiB: %s",
-		       fn->info.name, w->mapped >> 20, strerror(-ret));
+		       fn->info.name, w->mapped >> 20,
+		       ret == -EMLINK ? "it is split into too many ranges" : strerror(-ret));
+		if (ret == -EMLINK)
+			gw_hint(log, "at most %u ranges; ask for a smaller --window",
+				fn->limits.max_segments);
 		return ret;
 	}
 	w->user[w->nr_users++] = (struct gw_window_user){ .fn = fn, .handle = map.handle };
