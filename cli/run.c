@@ -132,7 +132,9 @@ static void add_command_line(const struct run *r, struct qemu_args *a)
 	char swiotlb[40] = "";
 
 	if (r->d.plan == GW_PLAN_WINDOW && r->d.window.size < r->o.memory)
-		bounce = r->d.window.size / 4 < BOUNCE_MAX ? r->d.window.size / 4 : BOUNCE_MAX;
+		bounce = BOUNCE_MAX;
+	while (bounce > r->d.window.size / 4)
+		bounce /= 2;
 	if (bounce > BOUNCE_DEFAULT)
 		snprintf(swiotlb, sizeof(swiotlb), " swiotlb=%" PRIu64, bounce / BOUNCE_SLOT);
 	qemu_args_add(a, "-append");
