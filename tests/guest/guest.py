@@ -197,7 +197,6 @@ class Process:
 
     def __init__(self, words, stderr_path, **popen):
         self.stderr_path = stderr_path
-        self.reports_faults = True
         with open(stderr_path, "w", encoding="utf-8") as err:
             self.popen = subprocess.Popen(words, stderr=err, **popen)
 
@@ -298,6 +297,69 @@ class Run(Process):
         return report
 
 
+class Server(Process):
+    """`gangway serve`; VMMs come and go."""
+
+    def __init__(self, work, devices, options=()):
+        self.socket = os.path.join(work.dir, "socket")
+        self.report_path = os.path.join(work.dir, "serve.json")
+        super().__init__([work.gangway, "serve", *devices, "--socket", self.socket, "--report",
+                          self.report_path, *options], os.path.join(work.dir, "serve.log"))
+        self.wait_stderr("serving; SIGTERM ends it", 30)
+
+    def finish(self):
+        """Ask it to end, judge it and return the report."""
+        self.popen.send_signal(signal.SIGTERM)
+        status = self.wait(60)
+        report = check_report(self.report_path, self.stderr())
+        expect(status == 0, f"gangway serve ended with {status}")
+        return report
+
+
+class Vmm(Process):
+    """QEMU by itself, a guest in it, connected to a Server; x86-64."""
+
+    def __init__(self, work, server, script, memory="512M", cpus=2, **image):
+        work.runs += 1
+        words = dict(zip(*[iter(work.words(script, arch="x86_64", **image))] * 2))
+        function = {"driver": "vfio-user-pci",
+                    "socket": {"type": "unix", "path": server.socket}}
+        super().__init__(
+            [os.path.join(words["--qemu"], "qemu-system-x86_64"),
+             "-machine", "q35,accel=tcg,memory-backend=mem", "-cpu", "max", "-smp", str(cpus),
+             "-m", memory, "-object", f"memory-backend-memfd,id=mem,size={memory},share=on",
+             "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio",
+             "-kernel", words["--kernel"], "-initrd", words["--initrd"],
+             "-append", "console=ttyS0 " + words["--append"], "-device", json.dumps(function)],
+            work.path("stderr.log"), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.console = Console(self.popen.stdout, work.path("console.log"))
+
+    def __exit__(self, kind, *_):
+        super().__exit__(kind)
+        self.console.close()
+        self.popen.stdin.close()
+        self.popen.stdout.close()
+
+    @property
+    def values(self):
+        """What the guest measured."""
+        return self.console.values
+
+    def kill(self):
+        """As a crash of the VMM."""
+        self.popen.kill()
+        self.console.drain(60)
+        self.wait(60)
+
+    def finish(self, seconds=300):
+        """Wait for the guest's own end."""
+        self.console.drain(seconds)
+        status = self.wait(60)
+        expect(not self.console.trouble, self.console.trouble)
+        expect(self.console.exits == [0], f"the guest's tests ended with {self.console.exits}")
+        expect(status == 0, f"QEMU ended with {status}:\n{self.stderr()}")
+
+
 class Work:
     """A test's folder, and what its guests have in common."""
 
@@ -345,6 +407,19 @@ class Work:
         self.runs += 1
         words = [*devices, *options, *self.words(script, **image), "--", *qemu]
         return Run(self, words, on_step, wrap)
+
+    def seed(self):
+        """The seed as a file, in the form that the option `add` of image() takes."""
+        path = self.path("seed")
+        if not os.path.exists(path):
+            with open(path, "wb") as file:
+                file.write(seed_bytes("guest tests"))
+        return f"{path}:/seed"
+
+    @staticmethod
+    def seed_sum(count):
+        """SHA-256 of the first blocks of seeded data."""
+        return sha256(pattern(seed_bytes("guest tests"), 0, count))
 
     def show_logs(self, out):
         """The ends of all logs, for someone who has to find out why."""

@@ -19,9 +19,10 @@ expect_messages()
 	echo "<3>gw-expect: $*" > /dev/kmsg
 }
 
+# fail TEXT: end the test; the kernel takes a line of at most 1 KiB
 fail()
 {
-	echo "<3>gw-failed: $*" > /dev/kmsg
+	printf '<3>gw-failed: %.900s' "$(echo "$*" | tr '\n' ' ')" > /dev/kmsg
 	exit 1
 }
 
@@ -81,11 +82,56 @@ watch_bounces()
 bounced_bytes()
 {
 	awk '{ for (i = 1; i < NF; i++) if ($i == "size:") sum += $(i + 1) }
-		END { printf "%d\n", sum }' $bounces/hist
+		END { printf "%.0f\n", sum }' $bounces/hist
 }
 
 # bounce_peak: the most that swiotlb ever held at once, in bytes
 bounce_peak()
 {
 	echo $(($(cat /sys/kernel/debug/swiotlb/io_tlb_used_hiwater) * 2048))
+}
+
+# nvme_function: the PCI address of the first NVMe controller
+nvme_function()
+{
+	for function_dir in /sys/bus/pci/devices/*; do
+		if [ "$(cat "$function_dir/class")" = 0x010802 ]; then
+			echo "${function_dir##*/}"
+			return
+		fi
+	done
+	fail "there is no NVMe controller on the PCI bus"
+}
+
+# nvme_disk BDF: the block device of its namespace, once it is there
+nvme_disk()
+{
+	disk_left=300
+	while :; do
+		for disk_dir in /sys/bus/pci/devices/"$1"/nvme/nvme*/nvme*n*; do
+			if [ -b "/dev/${disk_dir##*/}" ]; then
+				echo "/dev/${disk_dir##*/}"
+				return
+			fi
+		done
+		disk_left=$((disk_left - 1))
+		[ $disk_left -gt 0 ] || fail "no disk at $1 within 30 s"
+		sleep 0.1
+	done
+}
+
+# fio_verify NAME OPTION...: one job on each CPU, 32 requests deep, all sizes from 512 bytes to
+# 1 MiB; what is read must be what was written
+fio_verify()
+{
+	fio_name=$1
+	shift
+	fio --name="$fio_name" --ioengine=libaio --direct=1 --iodepth=32 \
+		--numjobs="$(nproc)" --cpus_allowed="0-$(($(nproc) - 1))" \
+		--cpus_allowed_policy=split --group_reporting \
+		--bssplit=512/20:4k/40:16k/20:128k/15:1m/5 \
+		--verify=crc32c --verify_fatal=1 "$@" > "/tmp/$fio_name.log" 2>&1 || {
+		cat "/tmp/$fio_name.log"
+		fail "fio $fio_name failed"
+	}
 }
