@@ -2,7 +2,6 @@
 #include "guest/irqs.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,26 +17,21 @@
  * or disabled.
  *
  * An eventfd is shared with the VMM: its counter can stand at the top, and a write would then
- * block if the VMM left O_NONBLOCK off. That flag is shared too, so it is not set here; such a
- * one is polled before it is written. If there is no room, the VMM has an event to read already.
+ * block if O_NONBLOCK is off. That flag is shared too, so the VMM can take it away at any time;
+ * therefore each eventfd is polled before it is written. If there is no room, the VMM has an
+ * event to read already.
  */
 
-static bool eventfd_signal(const struct gw_guest_eventfd *e)
+static bool eventfd_signal(int fd)
 {
-	struct pollfd p = { .fd = e->fd, .events = POLLOUT };
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
 	const uint64_t one = 1;
 	ssize_t ret;
 
-	if (e->blocks && poll(&p, 1, 0) != 1)
+	if (poll(&p, 1, 0) != 1)
 		return true;
-	ret = write(e->fd, &one, sizeof(one));
+	ret = write(fd, &one, sizeof(one));
 	return ret == sizeof(one) || errno == EAGAIN;
-}
-
-static struct gw_guest_eventfd eventfd_adopt(int fd)
-{
-	return (struct gw_guest_eventfd){ .fd = fd,
-					  .blocks = fd >= 0 && !(fcntl(fd, F_GETFL) & O_NONBLOCK) };
 }
 
 /* Under the lock. */
@@ -45,12 +39,12 @@ static void irqs_deliver(struct gw_guest_irqs *irqs, unsigned int v)
 {
 	if (irqs->mode == GW_NR_IRQS || v >= irqs->count[irqs->mode])
 		return;
-	if (irqs->at[v].fd < 0 || gw_bitmap_test(irqs->masked, v)) {
+	if (irqs->at[v] < 0 || gw_bitmap_test(irqs->masked, v)) {
 		gw_bitmap_set(irqs->pending, v);
 		return;
 	}
 	gw_bitmap_clear(irqs->pending, v);
-	if (eventfd_signal(&irqs->at[v]))
+	if (eventfd_signal(irqs->at[v]))
 		atomic_fetch_add_explicit(&irqs->delivered, 1, memory_order_relaxed);
 	else
 		gw_log_guest(irqs->log, "%s: cannot write the eventfd of vector %u: %s",
@@ -104,9 +98,9 @@ int gw_guest_irqs_init(struct gw_guest_irqs *irqs, struct gw_function *fn, struc
 	irqs->mode = GW_NR_IRQS;
 	irqs->count[GW_IRQ_ERR] = 1;
 	irqs->count[GW_IRQ_REQ] = 1;
-	irqs->request.fd = -1;
+	irqs->request = -1;
 	for (unsigned int v = 0; v < GW_MAX_VECTORS; v++)
-		irqs->at[v].fd = -1;
+		irqs->at[v] = -1;
 	pthread_mutex_init(&irqs->lock, NULL);
 
 	ret = fn->ops->irq_setup(fn, &irqs->sink, &nr);
@@ -145,9 +139,9 @@ static void irqs_off(struct gw_guest_irqs *irqs)
 
 	pthread_mutex_lock(&irqs->lock);
 	for (unsigned int v = 0; v < GW_MAX_VECTORS; v++) {
-		if (irqs->at[v].fd >= 0)
-			old[nr++] = irqs->at[v].fd;
-		irqs->at[v].fd = -1;
+		if (irqs->at[v] >= 0)
+			old[nr++] = irqs->at[v];
+		irqs->at[v] = -1;
 	}
 	memset(irqs->pending, 0, sizeof(irqs->pending));
 	memset(irqs->masked, 0, sizeof(irqs->masked));
@@ -164,21 +158,21 @@ static void irqs_off(struct gw_guest_irqs *irqs)
 
 static void irqs_set_request(struct gw_guest_irqs *irqs, int fd)
 {
-	struct gw_guest_eventfd e = eventfd_adopt(fd), old;
+	int old;
 
 	pthread_mutex_lock(&irqs->lock);
 	old = irqs->request;
-	irqs->request = e;
+	irqs->request = fd;
 	pthread_mutex_unlock(&irqs->lock);
-	if (old.fd >= 0)
-		close(old.fd);
+	if (old >= 0)
+		close(old);
 }
 
 void gw_guest_irqs_request(struct gw_guest_irqs *irqs)
 {
 	pthread_mutex_lock(&irqs->lock);
-	if (irqs->request.fd >= 0)
-		eventfd_signal(&irqs->request);
+	if (irqs->request >= 0)
+		eventfd_signal(irqs->request);
 	pthread_mutex_unlock(&irqs->lock);
 }
 
@@ -214,12 +208,12 @@ static int set_request(struct gw_guest_irqs *irqs, struct gw_irq_set *set)
 /* Give the vectors of @set their eventfds, or take them away, each in one step. */
 static int set_eventfds(struct gw_guest_irqs *irqs, struct gw_irq_set *set)
 {
-	struct gw_guest_eventfd e[GW_MAX_VECTORS], old;
+	int fd[GW_MAX_VECTORS], old;
 	bool enable;
 	int ret;
 
 	for (unsigned int i = 0; i < set->count; i++) {
-		e[i] = eventfd_adopt(set->fds ? set->fds[i] : -1);
+		fd[i] = set->fds ? set->fds[i] : -1;
 		if (set->fds)
 			set->fds[i] = -1;
 	}
@@ -228,14 +222,14 @@ static int set_eventfds(struct gw_guest_irqs *irqs, struct gw_irq_set *set)
 	irqs->mode = set->index;
 	for (unsigned int i = 0; i < set->count; i++) {
 		old = irqs->at[set->start + i];
-		irqs->at[set->start + i] = e[i];
-		e[i] = old;
+		irqs->at[set->start + i] = fd[i];
+		fd[i] = old;
 		irqs_settle(irqs, set->start + i);
 	}
 	pthread_mutex_unlock(&irqs->lock);
 	for (unsigned int i = 0; i < set->count; i++)
-		if (e[i].fd >= 0)
-			close(e[i].fd);
+		if (fd[i] >= 0)
+			close(fd[i]);
 	if (!enable)
 		return 0;
 	ret = irqs_host_mask(irqs, irqs->count[set->index]);

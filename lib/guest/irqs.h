@@ -8,11 +8,6 @@
 #include <gangway/device.h>
 #include <gangway/host.h>
 
-struct gw_guest_eventfd {
-	int fd;			/* ours, or -1 */
-	bool blocks;		/* without O_NONBLOCK, which is the VMM's to set */
-};
-
 /**
  * struct gw_guest_irqs - from the host's vectors to the VMM's eventfds
  * @sink:    what the host fires at, from any thread
@@ -20,6 +15,8 @@ struct gw_guest_eventfd {
  * @count:   per index, what irq_info() says; set before the first use
  * @lock:    protects all below it; innermost, never held over a call to the host
  * @mode:    GW_IRQ_MSI or GW_IRQ_MSIX, GW_NR_IRQS while neither is enabled
+ * @at:      eventfd of each vector, ours; -1: none
+ * @request: eventfd that asks for the device back, ours; -1: none
  * @pending: vectors that fired while they had no eventfd or were masked
  */
 struct gw_guest_irqs {
@@ -32,8 +29,8 @@ struct gw_guest_irqs {
 
 	pthread_mutex_t lock;
 	enum gw_irq mode;
-	struct gw_guest_eventfd at[GW_MAX_VECTORS];
-	struct gw_guest_eventfd request;
+	int at[GW_MAX_VECTORS];
+	int request;
 	uint64_t pending[GW_IRQ_WORDS];
 	uint64_t masked[GW_IRQ_WORDS];
 };
