@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -75,7 +76,8 @@ int cache_file(const char *pattern, char path[PATH_MAX])
 	return *path ? 0 : -ENOENT;
 }
 
-static void child_exec(const struct qemu_args *a, int fd, bool quiet, pid_t parent)
+/* @out: -1: it has our input and output; else its output goes there and the rest nowhere */
+static void child_exec(const struct qemu_args *a, int fd, int out, pid_t parent)
 {
 	sigset_t none;
 	int null;
@@ -87,16 +89,16 @@ static void child_exec(const struct qemu_args *a, int fd, bool quiet, pid_t pare
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (fd >= 0 && fcntl(fd, F_SETFD, 0))
 		_exit(127);
-	if (quiet) {
+	if (out >= 0) {
 		null = open("/dev/null", O_RDWR);
-		if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0)
+		if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(null, 2) < 0)
 			_exit(127);
 	}
 	execvp(a->arg[0], a->arg);
 	_exit(127);
 }
 
-pid_t qemu_spawn(const struct qemu_args *a, int fd, bool quiet, struct gw_log *log)
+pid_t qemu_spawn(const struct qemu_args *a, int fd, int out, struct gw_log *log)
 {
 	pid_t parent = getpid(), pid;
 
@@ -110,7 +112,7 @@ pid_t qemu_spawn(const struct qemu_args *a, int fd, bool quiet, struct gw_log *l
 		return -errno;
 	}
 	if (!pid)
-		child_exec(a, fd, quiet, parent);
+		child_exec(a, fd, out, parent);
 	return pid;
 }
 
@@ -125,21 +127,42 @@ int qemu_wait(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* Does it exist and know the client side of vfio-user? QEMU does since 10.1. */
+/* Is there @text near the beginning of a file? */
+static bool begins_with_text(int fd, const char *text)
+{
+	char buf[4096];
+	ssize_t n = pread(fd, buf, sizeof(buf) - 1, 0);
+
+	if (n < 0)
+		return false;
+	buf[n] = '\0';
+	return strstr(buf, text);
+}
+
+/*
+ * Does it exist and know the client side of vfio-user? QEMU does since 10.1. Its exit status
+ * does not tell: it is 0 for devices that are not known, too.
+ */
 static bool qemu_usable(const char *path, struct gw_log *log)
 {
+	int out = memfd_create("qemu", MFD_CLOEXEC);
 	struct qemu_args a = { 0 };
+	bool usable = false;
 	pid_t pid;
-	int status = 127;
 
+	if (out < 0) {
+		gw_err(log, "cannot look at %s: %s", path, strerror(errno));
+		return false;
+	}
 	qemu_args_add(&a, "%s", path);
 	qemu_args_add(&a, "-device");
 	qemu_args_add(&a, "vfio-user-pci,help");
-	pid = qemu_spawn(&a, -1, true, log);
+	pid = qemu_spawn(&a, -1, out, log);
 	if (pid > 0)
-		status = qemu_wait(pid);
+		usable = !qemu_wait(pid) && begins_with_text(out, "vfio-user-pci options");
 	qemu_args_fini(&a);
-	return status == 0;
+	close(out);
+	return usable;
 }
 
 /* What the user named must do; there is no falling back from it. */
@@ -154,7 +177,8 @@ static int qemu_named(const char *named, const char *how, const char *binary, st
 		snprintf(path, PATH_MAX, "%s", named);
 	if (qemu_usable(path, log))
 		return 0;
-	gw_err(log, "%s '%s': %s cannot be started or has no vfio-user-pci device", how, named, path);
+	gw_err(log, "%s '%s': %s cannot be started as QEMU, or has no vfio-user-pci device", how,
+	       named, path);
 	gw_hint(log, "QEMU 10.1 or newer is needed; 'make demo' provisions one that is used when %s "
 		"is not given", how);
 	return -ENOENT;

@@ -30,11 +30,12 @@ int qemu_find(const struct options *o, struct gw_log *log, char path[PATH_MAX]);
 /**
  * qemu_spawn() - start it; it dies with us
  * @fd: a descriptor it inherits under the same number, or -1
- * @quiet: no input and no output
+ * @out: where its output goes, and then it has no input and its errors go nowhere; -1: it shares
+ *       our terminal
  *
  * Return: its process id; -errno (logged).
  */
-pid_t qemu_spawn(const struct qemu_args *a, int fd, bool quiet, struct gw_log *log);
+pid_t qemu_spawn(const struct qemu_args *a, int fd, int out, struct gw_log *log);
 
 /** qemu_wait() - Return: its exit status, 128 + N if signal N ended it */
 int qemu_wait(pid_t pid);

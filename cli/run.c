@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -102,14 +103,16 @@ static int make_device_tree(struct run *r)
 {
 	struct qemu_args a = { 0 };
 	char path[96], more[128];
+	int ret, null;
 	pid_t pid;
-	int ret;
 
 	snprintf(path, sizeof(path), "%s/guest.dtb", r->dir);
 	snprintf(more, sizeof(more), ",dumpdtb=%s", path);
 	add_machine(r, &a, more);
-	pid = qemu_spawn(&a, r->d.window.fd, true, r->log);
+	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	pid = qemu_spawn(&a, r->d.window.fd, null, r->log);
 	qemu_args_fini(&a);
+	close(null);
 	if (pid < 0)
 		return pid;
 	ret = qemu_wait(pid);
@@ -202,7 +205,7 @@ static int start_and_wait(struct run *r)
 	add_guest(r, &a);
 	for (unsigned int i = 0; i < a.nr; i++)
 		gw_debug(r->log, "  %s", a.arg[i]);
-	pid = qemu_spawn(&a, r->d.plan == GW_PLAN_WINDOW ? r->d.window.fd : -1, false, r->log);
+	pid = qemu_spawn(&a, r->d.plan == GW_PLAN_WINDOW ? r->d.window.fd : -1, -1, r->log);
 	qemu_args_fini(&a);
 	return pid < 0 ? pid : supervise(r, pid);
 }
