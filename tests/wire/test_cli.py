@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The command: what it refuses and how it says so, how it ends."""
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+
+import client as vu
+import probe
+from child import TIMEOUT, Child
+from qemu import MIB
+from runner import main, test
+
+OK, FAILED, USAGE, UNAVAILABLE, FAULTS = range(5)
+
+
+def gangway(rig, *args, env=None):
+    """Run to the end; return exit status, stdout, stderr."""
+    done = subprocess.run([rig.gangway, *args], stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, timeout=TIMEOUT, check=False,
+                          env=None if env is None else {**os.environ, **env})
+    assert "Sanitizer" not in done.stderr and "runtime error" not in done.stderr, done.stderr
+    return done.returncode, done.stdout, done.stderr
+
+
+def refused(rig, status, words, *args, env=None):
+    """A command line that must fail with this status and name all of these words."""
+    got, _, err = gangway(rig, *args, env=env)
+    assert got == status, f"{args}: exit status {got}, not {status}: {err}"
+    for word in words:
+        assert word in err, f"{args}: '{word}' is missing in: {err}"
+    return err
+
+
+def serve(rig, status, words, *args):
+    path = rig.path("s")
+    err = refused(rig, status, words, "serve", *args, "--socket", path)
+    assert not os.path.lexists(path), "a socket was left"
+    return err
+
+
+TAKES = ("--host-option", "caller-iova=on")
+
+
+@test
+def the_list_can_be_read_by_people_and_programs(rig):
+    status, out, _ = gangway(rig, "list")
+    assert status == OK and "sim:probe" in out
+    status, out, _ = gangway(rig, "list", "--json")
+    devices = json.loads(out)
+    assert status == OK and "sim:probe" in [d["device"] for d in devices]
+    assert all(d["host"] == "sim" and isinstance(d["options"], dict) for d in devices)
+    assert "irq=KIND" in devices[-1]["options"]
+    refused(rig, USAGE, ["list", "--jsn", "--json"], "list", "--jsn")
+
+
+@test
+def help_and_version_are_no_errors(rig):
+    for args in (["--help"], ["-h"], ["--version"], ["list", "--help"], ["serve", "--help"],
+                 ["run", "--help"], ["serve", "-h"]):
+        status, out, err = gangway(rig, *args)
+        assert status == OK and out and not err, args
+    for word in ("sim:probe", "caller-iova", "--socket", "--report"):
+        assert word in gangway(rig, "serve", "--help")[1]
+
+
+@test
+def a_command_line_that_is_wrong_tries_nothing(rig):
+    refused(rig, USAGE, ["Usage"])
+    refused(rig, USAGE, ["frobnicate", "--help"], "frobnicate")
+    refused(rig, USAGE, ["--frob"], "--frob", "list")
+    refused(rig, USAGE, ["which device", "sim:"], "serve", "--socket", rig.path("s"))
+    refused(rig, USAGE, ["--socket PATH", "missing"], "serve", "sim:probe")
+    serve(rig, USAGE, ["frob", "--help"], "sim:probe", "--frob")
+    serve(rig, USAGE, ["--plan", "sideways", "direct"], "sim:probe", "--plan", "sideways")
+    serve(rig, USAGE, ["--spin", "-1", "whole number"], "sim:probe", "--spin", "-1")
+    serve(rig, USAGE, ["at most 8"], *["sim:probe"] * 9)
+    refused(rig, USAGE, ["QEMU options", "gangway run"], "serve", "sim:probe", "--socket",
+            rig.path("s"), "--", "-m", "1G")
+    refused(rig, USAGE, ["--arch", "vax", "arm64"], "run", "sim:probe", "--arch", "vax")
+    refused(rig, USAGE, ["--memory", "lots", "2G"], "run", "sim:probe", "--memory", "lots")
+    refused(rig, USAGE, ["--memory", "'0'", "size"], "run", "sim:probe", "--memory", "0")
+    refused(rig, USAGE, ["--cpus", "1000"], "run", "sim:probe", "--cpus", "1000")
+
+
+@test
+def a_device_that_is_not_there_is_named(rig):
+    serve(rig, FAILED, ["sim:frob", "gangway list"], "sim:frob", *TAKES)
+    serve(rig, FAILED, ["0000:01:00.0", "gangway list"], "0000:01:00.0", *TAKES)
+    serve(rig, FAILED, ["sim:", "gangway list"], "sim:", *TAKES)
+    serve(rig, FAILED, ["probe", "size=1", "irq="], "sim:probe,size=1", *TAKES)
+    serve(rig, FAILED, ["sim:frob"], "sim:probe", "sim:frob", *TAKES)
+
+
+@test
+def a_host_option_that_makes_no_sense_is_named(rig):
+    for option, words in (("frob=1", ["frob", "max-map-bytes"]), ("granule", ["granule"]),
+                          ("granule=5000", ["granule=5000", "power of two"]),
+                          ("granule=1", ["granule=1", "4096"]),
+                          ("caller-iova=maybe", ["caller-iova=maybe", "on", "off"]),
+                          ("segments=33", ["segments=33", "32"]), ("x" * 300, ["too long"]),
+                          ("max-bytes=-1", ["max-bytes=-1"]), ("=", ["max-map-bytes"])):
+        serve(rig, FAILED, words, "sim:probe", "--host-option", option)
+
+
+@test
+def a_plan_that_cannot_work_is_refused_with_the_reason(rig):
+    serve(rig, FAILED, ["chooses the DMA addresses", "gangway run", "caller-iova=on"],
+          "sim:probe")
+    serve(rig, FAILED, ["plan direct", "chooses the DMA addresses"], "sim:probe", "--plan",
+          "direct")
+    serve(rig, FAILED, ["plan window", "device tree", "gangway run"], "sim:probe", "--plan",
+          "window", *TAKES)
+
+
+@test
+def a_device_that_cannot_be_reset_is_not_served(rig):
+    serve(rig, FAILED, ["reset failed", "00:10.0"], "sim:probe", "--host-option",
+          "fail-reset=on", *TAKES)
+
+
+@test
+def a_socket_path_that_cannot_be_had_is_named(rig):
+    daemon = rig.daemon()
+    client = vu.Client(daemon.socket)
+    for path, words in ((daemon.socket, ["listens", "give another path"]),
+                        (rig.path("x" * 120), ["107", "shorter"]),
+                        (rig.path("no/such/folder"), ["No such file"])):
+        refused(rig, FAILED, [path, *words], "serve", "sim:probe", *TAKES, "--socket", path)
+    refused(rig, FAILED, ["empty"], "serve", "sim:probe", *TAKES, "--socket", "")
+    path = rig.path("file")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("precious")
+    refused(rig, FAILED, [path, "not a socket", "another path"], "serve", "sim:probe", *TAKES,
+            "--socket", path)
+    with open(path, encoding="utf-8") as file:
+        assert file.read() == "precious"
+    client.in_sync()        # whoever was served there is not disturbed
+
+
+@test
+def one_bad_socket_of_two_leaves_none(rig):
+    path = rig.path("pair")
+    os.mkdir(path + ".1")
+    refused(rig, FAILED, [path + ".1"], "serve", "sim:probe", "sim:probe", *TAKES, "--socket", path)
+    assert not os.path.lexists(path + ".0")
+
+
+@test
+def a_socket_left_behind_is_replaced_and_ours_is_private(rig):
+    path = rig.path("stale")
+    stale = socket.socket(socket.AF_UNIX)
+    stale.bind(path)
+    stale.close()
+    daemon = rig.daemon(socket=path)
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    vu.Client(path).in_sync()
+    daemon.stop()
+    assert not os.path.lexists(path)
+
+
+@test
+def a_report_that_cannot_be_written_is_named(rig):
+    daemon = Child("gangway", [rig.gangway, "serve", "sim:probe", *TAKES, "--socket",
+                               rig.path("s"), "--report", rig.path("no/report")])
+    daemon.wait_line("serving")
+    daemon.signal(signal.SIGTERM)
+    assert daemon.wait_exit() == FAILED
+    assert rig.path("no/report") in daemon.output and "No such file" in daemon.output
+
+
+@test
+def term_int_and_hup_end_it_well(rig):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        path = rig.new_path("s")
+        daemon = Child("gangway", [rig.gangway, "serve", "sim:probe", *TAKES, "--socket", path])
+        daemon.wait_line("serving")
+        daemon.signal(number)
+        assert daemon.wait_exit() == OK, number
+        assert not os.path.lexists(path)
+
+
+@test
+def term_at_start_up_leaves_nothing(rig):
+    # calls that take long make start-up long; each round it is asked to end at another line
+    lines = ("plan direct", "QEMU options", "-device", "serving")
+    for line in lines:
+        path = rig.new_path("s")
+        daemon = Child("gangway", [rig.gangway, "serve", "sim:probe", *TAKES, "--socket", path,
+                                   "--host-option", "call-delay-us=100"])
+        daemon.wait_line(line)
+        daemon.signal(signal.SIGTERM)
+        assert daemon.wait_exit() == OK
+        assert not os.path.lexists(path)
+
+
+@test
+def term_with_a_client_at_any_point(rig):
+    for step in range(5):
+        daemon = rig.daemon()
+        client = vu.Client(daemon.socket, negotiate=step > 0)
+        if step == 2:
+            client.send_raw(b"half a header")
+        if step == 3:
+            client.send(vu.REGION_WRITE, bytes(10), size=1000)
+        if step == 4:
+            for _ in range(100):
+                client.send(vu.REGION_READ, bytes(16))
+        daemon.stop()
+        assert not os.path.lexists(daemon.socket)
+        client.closed()
+
+
+@test
+def term_in_the_middle_of_dma(rig):
+    for ram in ("memfd", "anonymous"):
+        daemon = rig.daemon()
+        device = probe.Probe(rig.qemu(daemon.socket, ram=ram))
+        base = device.qemu.machine.ram
+        device.begin(probe.CMD_COPY, src=base, dst=base + 30 * MIB, length=30 * MIB)
+        daemon.stop()
+        assert not os.path.lexists(daemon.socket)
+
+
+@test
+def term_while_dma_by_message_is_not_answered(rig):
+    daemon = rig.daemon()
+    client = vu.Client(daemon.socket)
+    client.map(0, MIB)
+    client.write(vu.CONFIG, 4, b"\6\0")
+    for register, value in ((probe.DST, 0x1000), (probe.LEN, 0x1000)):
+        client.write(0, register, value.to_bytes(8, "little"))
+    client.write(0, probe.COMMAND, probe.CMD_COPY.to_bytes(4, "little"))
+    assert client.request().command == vu.DMA_READ
+    daemon.stop()
+
+
+@test
+def a_qemu_that_cannot_be_used_is_named(rig):
+    broken = rig.path("qemu-system-aarch64")
+    with open(broken, "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\nexit 1\n")
+    os.chmod(broken, 0o755)
+    old = rig.path("old")       # what QEMU before 10.1 does: it says so and ends well
+    with open(old, "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\necho \"Device 'vfio-user-pci' not found\" >&2\n")
+    os.chmod(old, 0o755)
+    for path in (broken, old, rig.dir, rig.path("nothing"), "/bin/true"):
+        refused(rig, UNAVAILABLE, ["--qemu", path, "10.1"], "run", "sim:probe", "--qemu", path)
+        refused(rig, UNAVAILABLE, ["$QEMU", path, "10.1"], "run", "sim:probe", env={"QEMU": path})
+
+
+@test
+def a_qemu_for_another_machine_is_named(rig):
+    other = os.path.join(rig.qemu_dir, "qemu-system-x86_64")
+    kernel = rig.path("kernel")
+    open(kernel, "w", encoding="utf-8").close()
+    refused(rig, FAILED, [other, "-machine virt"], "run", "sim:probe", "--qemu", other,
+            "--kernel", kernel)
+
+
+@test
+def a_kernel_that_is_not_there_is_named(rig):
+    refused(rig, UNAVAILABLE, ["--kernel", rig.path("no"), "No such file"], "run", "sim:probe",
+            "--qemu", rig.qemu_dir, "--kernel", rig.path("no"))
+
+
+@test
+def a_window_over_the_budget_is_refused_before_qemu_starts(rig):
+    kernel = rig.path("kernel")
+    open(kernel, "w", encoding="utf-8").close()
+    err = refused(rig, FAILED, ["2048 MiB", "1536 MiB", "--window 1536M"], "-v", "run",
+                  "sim:probe", "--qemu", rig.qemu_dir, "--kernel", kernel, "--memory", "4G", "--window", "2G")
+    assert "-nographic" not in err, "QEMU was started"
+
+
+@test
+def faults_have_an_exit_status_of_their_own(rig):
+    daemon = rig.daemon(faults=1)
+    device = probe.Probe(rig.qemu(daemon.socket))
+    device.begin(probe.CMD_FILL, dst=0x4000000000, length=16)
+    device.wait()
+    device.qemu.quit()
+    daemon.stop()
+    assert daemon.process.returncode == FAULTS
+    assert "DART faults   1" in daemon.output
+
+
+if __name__ == "__main__":
+    main()
