@@ -61,7 +61,8 @@ class Client:
         control = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
         try:
             sent = self.sock.sendmsg([data], control)
-            self.sock.sendall(data[sent:])
+            if sent < len(data):
+                self.sock.sendall(data[sent:])
         except (BrokenPipeError, ConnectionResetError):
             raise Closed from None
 
