@@ -3,7 +3,6 @@
 
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <gangway/sim.h>
@@ -15,6 +14,7 @@
 /* The controller on the simulated host, reached as the daemon does: dext client, DART, bus. */
 
 #define MEM	(4u << 20)
+#define GRANULE	16384u		/* of the host; memory must begin at one */
 #define DATA	(1u << 20)
 
 struct sink {
@@ -134,7 +134,8 @@ static int setup(void **state)
 	snprintf(opts, sizeof(opts), "file=%s,size=16M", r->path);
 	r->sink.sink.fire = fire;
 	r->sink.fd = eventfd(0, EFD_NONBLOCK);
-	r->mem = mmap(NULL, MEM, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	r->mem = aligned_alloc(GRANULE, MEM);
+	assert_non_null(r->mem);
 	assert_int_equal(gw_sim_new(NULL, &r->sim), 0);
 	assert_int_equal(gw_nvme_type.new(opts, NULL, &ep), 0);
 	assert_int_equal(gw_sim_add(r->sim, ep, NULL, 1, 0, 0), 0);
@@ -154,7 +155,7 @@ static int teardown(void **state)
 	assert_int_equal(stats.faults, 0);
 	assert_int_equal(stats.live_maps, 0);
 	gw_sim_free(r->sim);
-	munmap(r->mem, MEM);
+	free(r->mem);
 	close(r->sink.fd);
 	unlink(r->path);
 	free(r);
