@@ -210,6 +210,23 @@ static int start_and_wait(struct run *r)
 	return pid < 0 ? pid : supervise(r, pid);
 }
 
+/* In $TMPDIR, unless that is so long that a socket there has no address (108 bytes, unix(7)). */
+static int make_dir(struct run *r)
+{
+	const char *tmp = getenv("TMPDIR");
+	int ret;
+
+	if (!tmp || *tmp != '/' || strlen(tmp) + strlen("/gangway-XXXXXX") >= sizeof(r->dir))
+		tmp = "/tmp";
+	snprintf(r->dir, sizeof(r->dir), "%s/gangway-XXXXXX", tmp);
+	if (mkdtemp(r->dir))
+		return 0;
+	ret = -errno;
+	gw_err(r->log, "cannot make a folder in %s: %s", tmp, strerror(-ret));
+	*r->dir = '\0';
+	return ret;
+}
+
 static int prepare(struct run *r)
 {
 	char path[96];
@@ -218,13 +235,9 @@ static int prepare(struct run *r)
 	ret = find_parts(r);
 	if (ret)
 		return ret;
-	snprintf(r->dir, sizeof(r->dir), "/tmp/gangway-XXXXXX");
-	if (!mkdtemp(r->dir)) {
-		ret = -errno;
-		gw_err(r->log, "cannot make %s: %s", r->dir, strerror(-ret));
-		*r->dir = '\0';
+	ret = make_dir(r);
+	if (ret)
 		return ret;
-	}
 	ret = daemon_open(&r->d, &r->o, r->arm, r->log);
 	if (ret)
 		return ret;
