@@ -75,14 +75,14 @@ watch_bounces()
 	[ -d /sys/kernel/debug/swiotlb ] || mount -t debugfs debugfs /sys/kernel/debug
 	[ -d /sys/kernel/tracing/events ] || mount -t tracefs tracefs /sys/kernel/tracing
 	bounces=/sys/kernel/tracing/events/swiotlb/swiotlb_bounced
-	echo 'hist:keys=dev_name:vals=size' > $bounces/trigger
+	echo 'hist:keys=dev_name:vals=size' > "$bounces/trigger"
 }
 
 # bounced_bytes: since watch_bounces
 bounced_bytes()
 {
 	awk '{ for (i = 1; i < NF; i++) if ($i == "size:") sum += $(i + 1) }
-		END { printf "%.0f\n", sum }' $bounces/hist
+		END { printf "%.0f\n", sum }' "$bounces/hist"
 }
 
 # bounce_peak: the most that swiotlb ever held at once, in bytes

@@ -1,0 +1,53 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a guest's user does with the devices: tools, several functions, a disk without room."""
+
+import os
+import sys
+
+import guest
+
+SMALL = ["--memory", "512M", "--window", "256M"]
+
+
+def tools(work):
+    """nvme-cli, blkdiscard and lspci find a complete NVMe 1.4 disk, and no capability too many."""
+    with work.run("tools", [f"sim:nvme,file={work.path('disk.img')},size=64M"], SMALL,
+                  add=(work.seed(),)) as run:
+        run.finish(300)
+
+
+def two_functions(work):
+    """A disk and a probe in one guest do not disturb each other; a stray access is a counted fault."""
+    devices = [f"sim:nvme,file={work.path('disk.img')},size=64M", "sim:probe"]
+    with work.run("two", devices, ["--memory", "512M", "--host-option", "caller-iova=on"],
+                  add=(work.seed(),)) as run:
+        run.finish(300, code=4, faults=1)
+    with work.run("two", devices, SMALL, add=(work.seed(),)) as run:
+        run.console.drain(60)
+        code = run.wait(30)
+        guest.expect(code == 1 and "functions behind one host bridge need the same address" in
+                     run.stderr(), f"exit code {code}:\n{run.stderr()}")
+
+
+def small_file_system():
+    """What to put before a command that shall have a file system of 48 MiB at $GANGWAY_SMALL."""
+    script = 'mount -t tmpfs -o size=48m none "$GANGWAY_SMALL" && exec "$@"'
+    names = [] if os.getuid() == 0 else ["--map-root-user"]
+    return ["unshare", "--mount", *names, "sh", "-c", script, "sh"]
+
+
+def no_room_for_the_backing_file(work):
+    """The host's file system fills up: the guest sees a media error, all else goes on."""
+    small = work.path("small")
+    os.mkdir(small)
+    os.environ["GANGWAY_SMALL"] = small
+    with work.run("full", [f"sim:nvme,file={small}/disk.img,size=256M"], SMALL,
+                  add=(work.seed(),), append=f"gangway.sum={work.seed_sum(1)}",
+                  wrap=small_file_system()) as run:
+        run.finish(300)
+        guest.expect("No space left on device" in run.stderr(), "gangway does not say why")
+
+
+if __name__ == "__main__":
+    sys.exit(guest.main([tools, two_functions, no_room_for_the_backing_file]))
