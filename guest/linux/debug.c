@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* debugfs: gangway-dma/BDF/{stats,windows,errors}, one folder a companion. */
+
+#include <linux/debugfs.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+
+#include "gangway-dma.h"
+
+#define MAX_SHOWN	1024	/* windows */
+
+static struct dentry *debug_root;
+
+static const char * const stat_names[GW_NR_STATS] = {
+	[GW_STAT_COVERED] = "covered",
+	[GW_STAT_HITS] = "hits",
+	[GW_STAT_MISSES] = "misses",
+	[GW_STAT_EVICTIONS] = "evictions",
+	[GW_STAT_FAILURES] = "failures",
+	[GW_STAT_REQUESTS] = "requests",
+	[GW_STAT_DOORBELLS] = "doorbells",
+};
+
+static u64 stat_sum(const struct gw_companion *c, unsigned int which)
+{
+	u64 sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu_ptr(c->stats, cpu)->n[which]);
+	return sum;
+}
+
+static int stats_show(struct seq_file *f, void *unused)
+{
+	struct gw_companion *c = f->private;
+	struct gw_space *s = &c->space;
+	unsigned int i;
+
+	for (i = 0; i < GW_NR_STATS; i++)
+		seq_printf(f, "%s %llu\n", stat_names[i], stat_sum(c, i));
+	spin_lock_irq(&s->lock);
+	seq_printf(f, "mode %s\n", s->cover ? "cover" : s->strict ? "strict" : "windows");
+	seq_printf(f, "windows %u\nwindow_bytes %llu\n", s->windows, 1ull << s->shift);
+	seq_printf(f, "used_bytes %llu\nused_maps %u\n", s->used_bytes, s->used_maps);
+	spin_unlock_irq(&s->lock);
+	seq_printf(f, "budget_bytes %llu\nbudget_maps %u\n", c->budget_bytes, c->budget_maps);
+	seq_printf(f, "granule %llu\nlargest_map %llu\niova_bits %u\ngeneration %u\n",
+		   gw_granule(c), c->max_map, c->iova_bits, gw_companion_generation(c));
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(stats);
+
+/* What a window is like, copied so that it can be printed without the lock. */
+struct shown {
+	phys_addr_t start, last;
+	u64 iova;
+	unsigned int refs, uses;
+};
+
+static unsigned int windows_copy(struct gw_space *s, struct shown *to)
+{
+	struct rb_node *node;
+	unsigned int n = 0;
+
+	spin_lock_irq(&s->lock);
+	for (node = rb_first(&s->by_iova); node && n < MAX_SHOWN; node = rb_next(node)) {
+		struct gw_window *w = rb_entry(node, struct gw_window, rb_iova);
+
+		to[n++] = (struct shown) { w->start, w->last, w->iova, w->refs, w->uses };
+	}
+	spin_unlock_irq(&s->lock);
+	return n;
+}
+
+static int windows_show(struct seq_file *f, void *unused)
+{
+	struct gw_companion *c = f->private;
+	struct shown *all = kvcalloc(MAX_SHOWN, sizeof(*all), GFP_KERNEL);
+	unsigned int n, i;
+
+	if (!all)
+		return -ENOMEM;
+	n = windows_copy(&c->space, all);
+	for (i = 0; i < n; i++)
+		seq_printf(f, "%pa-%pa iova %#llx refs %u uses %u\n", &all[i].start,
+			   &all[i].last, all[i].iova, all[i].refs, all[i].uses);
+	if (n == MAX_SHOWN)
+		seq_puts(f, "...\n");
+	kvfree(all);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(windows);
+
+static int errors_show(struct seq_file *f, void *unused)
+{
+	struct gw_companion *c = f->private;
+	struct gw_error errors[GW_NR_ERRORS];
+	unsigned int nr, i;
+
+	spin_lock_irq(&c->space.lock);
+	memcpy(errors, c->space.errors, sizeof(errors));
+	nr = c->space.nr_errors;
+	spin_unlock_irq(&c->space.lock);
+	for (i = nr - min(nr, GW_NR_ERRORS); i != nr; i++) {
+		const struct gw_error *e = &errors[i % GW_NR_ERRORS];
+
+		seq_printf(f, "%llu.%06llu phys %pa len %llu error %d used_bytes %llu used_maps %u\n",
+			   e->when / NSEC_PER_SEC, e->when % NSEC_PER_SEC / 1000, &e->phys,
+			   e->len, e->err, e->used_bytes, e->used_maps);
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(errors);
+
+/* gw_debug_init() - make the folder of all */
+void gw_debug_init(void)
+{
+	debug_root = debugfs_create_dir("gangway-dma", NULL);
+}
+
+/* gw_debug_fini() - remove it */
+void gw_debug_fini(void)
+{
+	debugfs_remove(debug_root);
+}
+
+/* gw_debug_add() - show a companion */
+void gw_debug_add(struct gw_companion *c)
+{
+	c->debugfs = debugfs_create_dir(pci_name(c->pdev), debug_root);
+	debugfs_create_file("stats", 0400, c->debugfs, c, &stats_fops);
+	debugfs_create_file("windows", 0400, c->debugfs, c, &windows_fops);
+	debugfs_create_file("errors", 0400, c->debugfs, c, &errors_fops);
+}
+
+/* gw_debug_remove() - and no more; waits for who reads */
+void gw_debug_remove(struct gw_companion *c)
+{
+	debugfs_remove(c->debugfs);
+}

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Coherent memory: allocated and mapped in chunks, and given out in pages, so that an allocation
+ * seldom needs the host, and that addresses are aligned to the size as drivers expect, which the
+ * host does not promise.
+ */
+
+#include <linux/bitmap.h>
+#include <linux/dma-direct.h>
+#include <linux/mm.h>
+#include <linux/scatterlist.h>
+#include <linux/slab.h>
+
+#include "gangway-dma.h"
+
+#define MAX_CHUNK	SZ_2M
+#define CHUNKS_IN_BUDGET 16
+
+/* Those that change what memory is allocated; for them a chunk of their own. */
+#define SPECIAL_ATTRS	(DMA_ATTR_WRITE_COMBINE | DMA_ATTR_NO_KERNEL_MAPPING)
+
+static const dma_addr_t no_base = DMA_MAPPING_ERROR;
+
+static struct device *pool_base(const struct gw_pool *p)
+{
+	return &p->space->companion->pdev->dev;
+}
+
+/* gw_pool_init() - before anything else */
+void gw_pool_init(struct gw_pool *p, struct gw_space *s)
+{
+	p->space = s;
+	spin_lock_init(&p->lock);
+	INIT_LIST_HEAD(&p->chunks);
+}
+
+static phys_addr_t chunk_phys(const struct gw_pool *p, const struct gw_chunk *chunk)
+{
+	return chunk->base == no_base ? virt_to_phys(chunk->cpu) :
+					dma_to_phys(pool_base(p), chunk->base);
+}
+
+static void chunk_free_memory(struct gw_pool *p, struct gw_chunk *chunk)
+{
+	if (chunk->base == no_base)
+		free_pages_exact(chunk->cpu, chunk->size);
+	else
+		dma_free_attrs(pool_base(p), chunk->size, chunk->cpu, chunk->base, chunk->attrs);
+}
+
+static bool chunk_alloc_memory(struct gw_pool *p, struct gw_chunk *chunk, gfp_t gfp)
+{
+	chunk->base = no_base;
+	if (p->space->plain && get_order(chunk->size) <= MAX_PAGE_ORDER)
+		chunk->cpu = alloc_pages_exact(chunk->size, gfp | __GFP_ZERO);
+	else
+		chunk->cpu = dma_alloc_attrs(pool_base(p), chunk->size, &chunk->base, gfp,
+					     chunk->attrs);
+	return chunk->cpu;
+}
+
+static void chunk_free(struct gw_pool *p, struct gw_chunk *chunk)
+{
+	gw_space_unmap(p->space, chunk->iova, chunk->size);
+	chunk_free_memory(p, chunk);
+	bitmap_free(chunk->map);
+	kfree(chunk);
+}
+
+static struct gw_chunk *chunk_new(struct gw_pool *p, size_t size, gfp_t gfp, unsigned long attrs)
+{
+	gfp_t small = gfp & ~(__GFP_ZERO | __GFP_COMP);
+	struct gw_chunk *chunk = kzalloc(sizeof(*chunk), small);
+
+	if (!chunk)
+		return NULL;
+	chunk->size = size;
+	chunk->attrs = attrs;
+	chunk->map = bitmap_zalloc(size >> PAGE_SHIFT, small);
+	if (!chunk->map || !chunk_alloc_memory(p, chunk, gfp))
+		goto free;
+	chunk->generation = READ_ONCE(p->space->generation);
+	if (gw_space_map(p->space, chunk_phys(p, chunk), size, &chunk->iova))
+		goto free_memory;
+	return chunk;
+free_memory:
+	chunk_free_memory(p, chunk);
+free:
+	bitmap_free(chunk->map);
+	kfree(chunk);
+	return NULL;
+}
+
+/* Take pages of a chunk, at an address that is a multiple of @align pages. Return the offset. */
+static ssize_t chunk_take(struct gw_chunk *chunk, unsigned long pages, unsigned long align)
+{
+	unsigned long bits = chunk->size >> PAGE_SHIFT, mask = align - 1, at;
+
+	at = bitmap_find_next_zero_area_off(chunk->map, bits, 0, pages, mask,
+					    (chunk->iova >> PAGE_SHIFT) & mask);
+	if (at >= bits)
+		return -ENOSPC;
+	bitmap_set(chunk->map, at, pages);
+	chunk->used += pages;
+	return at << PAGE_SHIFT;
+}
+
+static struct gw_chunk *pool_take(struct gw_pool *p, unsigned long pages, ssize_t *at)
+{
+	struct gw_chunk *chunk, *found = NULL;
+	unsigned long flags;
+
+	spin_lock_irqsave(&p->lock, flags);
+	list_for_each_entry(chunk, &p->chunks, node) {
+		if (chunk->generation != READ_ONCE(p->space->generation) ||
+		    chunk->attrs & SPECIAL_ATTRS)
+			continue;
+		*at = chunk_take(chunk, pages, roundup_pow_of_two(pages));
+		if (*at >= 0) {
+			found = chunk;
+			break;
+		}
+	}
+	spin_unlock_irqrestore(&p->lock, flags);
+	return found;
+}
+
+/* A new chunk with @pages taken: one to share, if there is memory for that, or just as large. */
+static struct gw_chunk *pool_grow(struct gw_pool *p, unsigned long pages, gfp_t gfp,
+				  unsigned long attrs, ssize_t *at)
+{
+	size_t size = pages << PAGE_SHIFT;
+	struct gw_chunk *chunk = NULL;
+	unsigned long flags;
+
+	if (size <= p->chunk_size && !(attrs & SPECIAL_ATTRS))
+		chunk = chunk_new(p, p->chunk_size, gfp | __GFP_NOWARN | __GFP_NORETRY, attrs);
+	if (!chunk)
+		chunk = chunk_new(p, size, gfp, attrs);
+	if (!chunk)
+		return NULL;
+	spin_lock_irqsave(&p->lock, flags);
+	*at = chunk_take(chunk, pages, roundup_pow_of_two(pages));
+	if (*at < 0)
+		*at = chunk_take(chunk, pages, 1);
+	list_add(&chunk->node, &p->chunks);
+	spin_unlock_irqrestore(&p->lock, flags);
+	return chunk;
+}
+
+/**
+ * gw_pool_alloc() - allocate memory that the function can reach
+ * @p:     the pool
+ * @size:  bytes
+ * @iova:  its address for the function
+ * @gfp:   flags
+ * @attrs: DMA_ATTR_*
+ *
+ * Return: what dma_alloc_attrs() would, zeroed; or NULL.
+ */
+void *gw_pool_alloc(struct gw_pool *p, size_t size, u64 *iova, gfp_t gfp, unsigned long attrs)
+{
+	unsigned long pages = PAGE_ALIGN(size) >> PAGE_SHIFT;
+	struct gw_chunk *chunk = NULL;
+	ssize_t at;
+
+	if (!pages)
+		return NULL;
+	if (p->space->plain)
+		attrs &= ~SPECIAL_ATTRS;	/* nothing to be had from them */
+	if (!(attrs & SPECIAL_ATTRS))
+		chunk = pool_take(p, pages, &at);
+	if (!chunk)
+		chunk = pool_grow(p, pages, gfp, attrs, &at);
+	if (!chunk)
+		return NULL;
+	*iova = chunk->iova + at;
+	if (attrs & DMA_ATTR_NO_KERNEL_MAPPING)
+		return chunk->cpu;
+	memset(chunk->cpu + at, 0, size);
+	return chunk->cpu + at;
+}
+
+/* The chunk with memory that was given out. The caller holds the lock. */
+static struct gw_chunk *pool_find(struct gw_pool *p, const void *cpu)
+{
+	struct gw_chunk *chunk;
+
+	lockdep_assert_held(&p->lock);
+	list_for_each_entry(chunk, &p->chunks, node)
+		if (cpu >= chunk->cpu && cpu < chunk->cpu + chunk->size)
+			return chunk;
+	return NULL;
+}
+
+/**
+ * gw_pool_free() - free memory
+ * @p:    the pool
+ * @cpu:  as allocated
+ * @size: as allocated
+ */
+void gw_pool_free(struct gw_pool *p, void *cpu, size_t size)
+{
+	unsigned long pages = PAGE_ALIGN(size) >> PAGE_SHIFT, flags;
+	struct gw_chunk *chunk;
+
+	spin_lock_irqsave(&p->lock, flags);
+	chunk = pool_find(p, cpu);
+	if (!WARN_ON_ONCE(!chunk || chunk->used < pages)) {
+		bitmap_clear(chunk->map, (cpu - chunk->cpu) >> PAGE_SHIFT, pages);
+		chunk->used -= pages;
+		/* the last one stays, for the next to allocate */
+		if (!chunk->used && (!list_is_singular(&p->chunks) ||
+				     chunk->size != p->chunk_size ||
+				     chunk->generation != READ_ONCE(p->space->generation)))
+			list_del(&chunk->node);
+		else
+			chunk = NULL;
+	} else {
+		chunk = NULL;
+	}
+	spin_unlock_irqrestore(&p->lock, flags);
+	if (chunk)
+		chunk_free(p, chunk);
+}
+
+/* gw_pool_open() - the space is open: chunks can be mapped */
+void gw_pool_open(struct gw_pool *p)
+{
+	size_t limit = min_t(u64, MAX_CHUNK, p->space->companion->budget_bytes / CHUNKS_IN_BUDGET);
+
+	p->chunk_size = max(rounddown_pow_of_two(max(limit, (size_t)1)), PAGE_SIZE);
+}
+
+/* gw_pool_close() - no driver is bound any more, so nobody uses the chunks; the space is open */
+void gw_pool_close(struct gw_pool *p)
+{
+	struct gw_chunk *chunk, *next;
+
+	list_for_each_entry_safe(chunk, next, &p->chunks, node) {
+		list_del(&chunk->node);
+		if (chunk->used)
+			dev_warn(p->space->dev, "gangway: its driver did not free %lu pages\n",
+				 chunk->used);
+		chunk_free(p, chunk);
+	}
+}
+
+/* Copy what there is to know of the chunk with @cpu in it, which stays while @cpu is allocated. */
+static bool pool_look(struct gw_pool *p, const void *cpu, struct gw_chunk *copy)
+{
+	struct gw_chunk *chunk;
+	unsigned long flags;
+
+	spin_lock_irqsave(&p->lock, flags);
+	chunk = pool_find(p, cpu);
+	if (chunk)
+		*copy = *chunk;
+	spin_unlock_irqrestore(&p->lock, flags);
+	return chunk;
+}
+
+/**
+ * gw_pool_mmap() - map allocated memory into a process
+ * @p:    the pool
+ * @vma:  where to
+ * @cpu:  as allocated
+ * @size: as allocated
+ *
+ * Return: 0, -ENXIO if it is not so much or nothing that was allocated, or another error.
+ */
+int gw_pool_mmap(struct gw_pool *p, struct vm_area_struct *vma, void *cpu, size_t size)
+{
+	unsigned long pages = PAGE_ALIGN(size) >> PAGE_SHIFT, count = vma_pages(vma);
+	struct gw_chunk chunk;
+	size_t at;
+
+	if (!pool_look(p, cpu, &chunk))
+		return -ENXIO;
+	at = cpu - chunk.cpu;
+	if (chunk.base != no_base)
+		return dma_mmap_attrs(pool_base(p), vma, cpu, chunk.base + at, size, chunk.attrs);
+	if (vma->vm_pgoff >= pages || count > pages - vma->vm_pgoff)
+		return -ENXIO;
+	return remap_pfn_range(vma, vma->vm_start, PHYS_PFN(virt_to_phys(cpu)) + vma->vm_pgoff,
+			       count << PAGE_SHIFT, vma->vm_page_prot);
+}
+
+/**
+ * gw_pool_sgtable() - describe allocated memory
+ * @p:    the pool
+ * @sgt:  the table to make
+ * @cpu:  as allocated
+ * @size: as allocated
+ *
+ * Return: 0, -ENXIO if that was not allocated, or another error.
+ */
+int gw_pool_sgtable(struct gw_pool *p, struct sg_table *sgt, void *cpu, size_t size)
+{
+	struct gw_chunk chunk;
+	int ret;
+
+	if (!pool_look(p, cpu, &chunk))
+		return -ENXIO;
+	if (chunk.base != no_base)
+		return dma_get_sgtable_attrs(pool_base(p), sgt, cpu,
+					     chunk.base + (cpu - chunk.cpu), size, chunk.attrs);
+	ret = sg_alloc_table(sgt, 1, GFP_KERNEL);
+	if (!ret)
+		sg_set_page(sgt->sgl, virt_to_page(cpu), PAGE_ALIGN(size), 0);
+	return ret;
+}

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Requests by ring.
+ *
+ * How it works. Who submits holds the lock, with interrupts off, until the host has answered
+ * everything, so only one batch is under way. While the host polls, a batch is answered without
+ * leaving the guest; when it does not, sq_event asks for a doorbell, and that write returns when
+ * the batch is done. Should the host have stopped polling without saying so, we lose patience and
+ * ring as well. A host that answers nothing even then is broken, and nothing is asked of it again.
+ */
+
+#include <linux/delay.h>
+#include <linux/ktime.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "gangway-dma.h"
+
+#define RING_SHIFT	8
+#define PATIENCE_NS	(100 * NSEC_PER_USEC)
+#define MAX_DOORBELLS	8	/* in a row that change nothing */
+
+static_assert(RING_SHIFT >= GW_RING_MIN_SHIFT && RING_SHIFT <= GW_RING_MAX_SHIFT);
+
+/**
+ * gw_rings_start() - give the companion a ring
+ * @c: the companion
+ *
+ * Return: 0, -ENOMEM, -EIO if the companion does not want it.
+ */
+int gw_rings_start(struct gw_companion *c)
+{
+	struct gw_rings *r = &c->rings;
+	struct gw_ring *hdr;
+
+	r->size = 1U << RING_SHIFT;
+	r->bytes = GW_RING_HEADER_BYTES + r->size * (sizeof(*r->sq) + sizeof(*r->cq));
+	r->by_tag = kcalloc(r->size, sizeof(*r->by_tag), GFP_KERNEL);
+	/* the host is a CPU too, so this is memory like any other, not that of a device */
+	hdr = alloc_pages_exact(r->bytes, GFP_KERNEL | __GFP_ZERO);
+	if (!r->by_tag || !hdr)
+		goto free;
+	r->sq = (void *)hdr + GW_RING_HEADER_BYTES;
+	r->cq = (void *)(r->sq + r->size);
+	gw_regs_write64(c, GW_REG_RING_GPA_LO, virt_to_phys(hdr));
+	gw_regs_write(c, GW_REG_RING_SHIFT, RING_SHIFT);
+	gw_regs_write(c, GW_REG_RING_ENABLE, 1);
+	if (gw_regs_read(c, GW_REG_RING_ENABLE) != 1) {
+		dev_err(&c->pdev->dev, "cannot start its ring\n");
+		goto free;
+	}
+	r->hdr = hdr;
+	return 0;
+free:
+	if (hdr)
+		free_pages_exact(hdr, r->bytes);
+	kfree(r->by_tag);
+	r->by_tag = NULL;
+	return hdr ? -EIO : -ENOMEM;
+}
+
+/**
+ * gw_rings_quiesce() - have the host leave the ring alone; nothing is answered any more
+ * @c: the companion
+ */
+void gw_rings_quiesce(struct gw_companion *c)
+{
+	struct gw_rings *r = &c->rings;
+	unsigned long flags;
+
+	if (!r->hdr)
+		return;
+	spin_lock_irqsave(&r->lock, flags);
+	r->broken = true;
+	spin_unlock_irqrestore(&r->lock, flags);
+	gw_regs_write(c, GW_REG_RING_ENABLE, 0);
+}
+
+/**
+ * gw_rings_stop() - stop the ring, if there is one
+ * @c: the companion; nobody submits any more
+ */
+void gw_rings_stop(struct gw_companion *c)
+{
+	struct gw_rings *r = &c->rings;
+
+	if (!r->hdr)
+		return;
+	gw_rings_quiesce(c);
+	free_pages_exact(r->hdr, r->bytes);
+	kfree(r->by_tag);
+	r->hdr = NULL;
+	r->by_tag = NULL;
+}
+
+static void ring_doorbell(struct gw_companion *c)
+{
+	gw_count(c, GW_STAT_DOORBELLS);
+	gw_regs_write(c, GW_REG_RING_DOORBELL, 1);
+}
+
+static void ring_put(struct gw_rings *r, const struct gw_request *req, u32 tag)
+{
+	struct gw_ring_sqe *sqe = &r->sq[(r->tail + tag) & (r->size - 1)];
+
+	*sqe = (struct gw_ring_sqe) {
+		.op = cpu_to_le16(req->op),
+		.tag = cpu_to_le32(tag),
+		.addr = cpu_to_le64(req->op == GW_RING_MAP ? req->addr : req->handle),
+		.len = cpu_to_le64(req->len),
+	};
+}
+
+/* Write as many requests as there is room for, from @req on, and show them to the host. */
+static struct gw_request *ring_push(struct gw_companion *c, struct list_head *requests,
+				    struct gw_request *req, u32 *count)
+{
+	struct gw_rings *r = &c->rings;
+	u32 n = 0, event;
+
+	list_for_each_entry_from(req, requests, node) {
+		if (n == r->size)
+			break;
+		req->nr = 0;
+		req->status = GW_STATUS_IOERR;
+		r->by_tag[n] = req;
+		ring_put(r, req, n++);
+		gw_count(c, GW_STAT_REQUESTS);
+	}
+	r->tail += n;
+	/* entries before the tail, and that before looking whether to ring */
+	virt_store_release(&r->hdr->sq_tail, cpu_to_le32(r->tail));
+	virt_mb();
+	event = le32_to_cpu(READ_ONCE(r->hdr->sq_event));
+	if (r->tail - event - 1 < n)
+		ring_doorbell(c);
+	*count = n;
+	return req;
+}
+
+/* Take one completion. Return whether that was the last of its request, or -EIO for nonsense. */
+static int ring_take(struct gw_rings *r, const struct gw_ring_cqe *shared)
+{
+	struct gw_ring_cqe cqe;
+	struct gw_request *req;
+	u32 tag;
+
+	memcpy(&cqe, shared, sizeof(cqe));
+	tag = le32_to_cpu(cqe.tag);
+	req = tag < r->size ? r->by_tag[tag] : NULL;
+	if (!req)
+		return -EIO;
+	req->status = le16_to_cpu(cqe.status);
+	if (req->op == GW_RING_MAP && req->status == GW_STATUS_OK) {
+		req->handle = le64_to_cpu(cqe.handle);
+		if (req->nr < req->room) {
+			req->segs[req->nr].iova = le64_to_cpu(cqe.iova);
+			req->segs[req->nr].len = le64_to_cpu(cqe.len);
+		}
+		if (req->nr <= req->room)
+			req->nr++;
+	}
+	if (le16_to_cpu(cqe.flags) & GW_RING_F_MORE)
+		return 0;
+	r->by_tag[tag] = NULL;
+	return 1;
+}
+
+/* Take what has been answered; subtract it from *@pending. Return how many entries there were. */
+static int ring_reap(struct gw_rings *r, u32 *pending)
+{
+	u32 tail = le32_to_cpu(virt_load_acquire(&r->hdr->cq_tail));
+	u32 n = tail - r->head;
+	int ret;
+
+	if (n > r->size)
+		return -EIO;
+	while (r->head != tail) {
+		ret = ring_take(r, &r->cq[r->head & (r->size - 1)]);
+		if (ret < 0 || (u32)ret > *pending)
+			return -EIO;
+		*pending -= ret;
+		r->head++;
+	}
+	if (n)
+		virt_store_release(&r->hdr->cq_head, cpu_to_le32(r->head));
+	return n;
+}
+
+/* Wait until @pending requests are answered. */
+static int ring_wait(struct gw_companion *c, u32 pending)
+{
+	unsigned int rung = 0;
+	u64 start = ktime_get_mono_fast_ns();
+	int n;
+
+	for (;;) {
+		n = ring_reap(&c->rings, &pending);
+		if (n < 0)
+			return n;
+		if (!pending)
+			return 0;
+		if (n) {
+			rung = 0;
+			start = ktime_get_mono_fast_ns();
+		} else if (ktime_get_mono_fast_ns() - start > PATIENCE_NS) {
+			if (rung++ == MAX_DOORBELLS)
+				return -EIO;
+			ring_doorbell(c);
+			start = ktime_get_mono_fast_ns();
+		}
+		cpu_relax();
+	}
+}
+
+/**
+ * gw_rings_submit() - have the host do what is asked, by the ring
+ * @c:        the companion
+ * @requests: as in gw_companion_submit()
+ *
+ * Return: 0, or -EIO if the host did not answer all of them sensibly, now or earlier.
+ */
+int gw_rings_submit(struct gw_companion *c, struct list_head *requests)
+{
+	struct gw_request *req = list_first_entry(requests, struct gw_request, node);
+	struct gw_rings *r = &c->rings;
+	unsigned long flags;
+	int ret = 0;
+	u32 n;
+
+	spin_lock_irqsave(&r->lock, flags);
+	while (!ret && !r->broken && !list_entry_is_head(req, requests, node)) {
+		req = ring_push(c, requests, req, &n);
+		ret = ring_wait(c, n);
+	}
+	if (ret) {
+		r->broken = true;
+		memset(r->by_tag, 0, r->size * sizeof(*r->by_tag));
+		dev_err(&c->pdev->dev, "does not answer; nothing more will be mapped\n");
+	}
+	ret = r->broken ? -EIO : 0;
+	spin_unlock_irqrestore(&r->lock, flags);
+	return ret;
+}

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Windows: ranges of guest memory that the host has mapped, where the budget does not cover RAM.
+ *
+ * How it works. A window is an aligned block of the size that is current, so that neighbours of
+ * what was mapped find it there. It stays when nobody uses it any more, in a queue from which the
+ * one that waited longest goes first when room is needed. Windows that go after little use were
+ * too large, and after much use too small, so the size follows. A range that fits no block has a
+ * window of exactly its granules; windows may overlap, as the same memory can be mapped twice.
+ */
+
+#include <linux/slab.h>
+
+#include "gangway-dma.h"
+#include "trace.h"
+
+#define MAX_SHIFT	25	/* 32 MiB */
+#define MIN_WINDOWS	64	/* that a budget is good for */
+#define OBSERVED	16	/* evictions that decide about the size */
+#define FEW_USES	2
+#define MANY_USES	32
+
+#define window_start(w)	((w)->start)
+#define window_last(w)	((w)->last)
+
+INTERVAL_TREE_DEFINE(struct gw_window, rb_phys, phys_addr_t, subtree_last, window_start,
+		     window_last, static inline, windows)
+
+/* What a new window for a range should hold. */
+static void window_range(const struct gw_space *s, struct gw_window *w, bool exact)
+{
+	const struct gw_run *run = NULL;
+	unsigned int i, shift;
+
+	for (i = 0; i < s->nr_runs && !run; i++)
+		if (w->start >= s->runs[i].start && w->last <= s->runs[i].last)
+			run = &s->runs[i];
+	if (!run || exact)
+		return;
+	for (shift = READ_ONCE(s->shift); shift <= s->max_shift; shift++) {
+		phys_addr_t start = ALIGN_DOWN(w->start, 1ull << shift);
+		phys_addr_t last = start + (1ull << shift) - 1;
+
+		if (last >= w->last) {
+			w->start = max(start, run->start);
+			w->last = min(last, run->last);
+			return;
+		}
+	}
+}
+
+/**
+ * gw_window_new() - make a window that is not mapped yet
+ * @s:     the space
+ * @phys:  start of the range that it is for
+ * @len:   bytes of that
+ * @exact: no more than the granules that the range touches
+ *
+ * Return: the window, without users, or NULL.
+ */
+struct gw_window *gw_window_new(struct gw_space *s, phys_addr_t phys, size_t len, bool exact)
+{
+	struct gw_window *w = kzalloc(sizeof(*w), GFP_ATOMIC | __GFP_NOWARN);
+	u64 granule = gw_granule(s->companion);
+
+	if (!w)
+		return NULL;
+	INIT_LIST_HEAD(&w->idle);
+	w->start = ALIGN_DOWN(phys, granule);
+	w->last = (phys + len - 1) | (granule - 1);
+	window_range(s, w, exact);
+	w->req.op = GW_RING_MAP;
+	w->req.addr = w->start;
+	w->req.len = w->last - w->start + 1;
+	w->req.segs = &w->seg;
+	w->req.room = 1;
+	return w;
+}
+
+/* gw_window_insert() - put a window where the holder of fill_lock finds it */
+void gw_window_insert(struct gw_space *s, struct gw_window *w)
+{
+	lockdep_assert_held(&s->lock);
+	windows_insert(w, &s->by_phys);
+	s->windows++;
+}
+
+/* gw_window_remove() - have nobody find a window any more */
+void gw_window_remove(struct gw_space *s, struct gw_window *w)
+{
+	lockdep_assert_held(&s->lock);
+	windows_remove(w, &s->by_phys);
+	s->windows--;
+	if (w->live)
+		rb_erase(&w->rb_iova, &s->by_iova);
+	list_del_init(&w->idle);
+}
+
+/**
+ * gw_window_live() - publish a window that the host has mapped at @w->seg
+ * @s: the space
+ * @w: the window
+ *
+ * Return: false, and nothing changed, if the host's answer cannot be: it is too short, wraps, or
+ * is where another window is.
+ */
+bool gw_window_live(struct gw_space *s, struct gw_window *w)
+{
+	struct rb_node **link = &s->by_iova.rb_node, *parent = NULL;
+	u64 len = w->last - w->start, iova = w->seg.iova;
+
+	lockdep_assert_held(&s->lock);
+	if (w->seg.len <= len || iova + len < iova)
+		return false;
+	while (*link) {
+		struct gw_window *other = rb_entry(*link, struct gw_window, rb_iova);
+
+		parent = *link;
+		if (iova + len < other->iova)
+			link = &parent->rb_left;
+		else if (iova > other->iova + (other->last - other->start))
+			link = &parent->rb_right;
+		else
+			return false;
+	}
+	w->iova = iova;
+	w->live = true;
+	rb_link_node(&w->rb_iova, parent, link);
+	rb_insert_color(&w->rb_iova, &s->by_iova);
+	return true;
+}
+
+/**
+ * gw_window_find() - find a window with a range in it
+ * @s:       the space
+ * @phys:    start of the range
+ * @len:     bytes
+ * @pending: one that is being mapped will do
+ *
+ * Return: the window or NULL.
+ */
+struct gw_window *gw_window_find(struct gw_space *s, phys_addr_t phys, size_t len, bool pending)
+{
+	phys_addr_t last = phys + len - 1;
+	struct gw_window *w;
+
+	lockdep_assert_held(&s->lock);
+	for (w = windows_iter_first(&s->by_phys, phys, last); w;
+	     w = windows_iter_next(w, phys, last))
+		if (w->start <= phys && w->last >= last && (w->live || pending))
+			return w;
+	return NULL;
+}
+
+static bool window_has(const struct gw_window *w, u64 iova)
+{
+	return iova >= w->iova && iova - w->iova <= w->last - w->start;
+}
+
+/* gw_window_at() - find the live window that an address is in */
+struct gw_window *gw_window_at(struct gw_space *s, u64 iova)
+{
+	struct rb_node *node = s->by_iova.rb_node;
+
+	lockdep_assert_held(&s->lock);
+	while (node) {
+		struct gw_window *w = rb_entry(node, struct gw_window, rb_iova);
+
+		if (window_has(w, iova))
+			return w;
+		node = iova < w->iova ? node->rb_left : node->rb_right;
+	}
+	return NULL;
+}
+
+/* gw_window_stale() - the same among windows of older generations */
+struct gw_window *gw_window_stale(struct gw_space *s, u64 iova)
+{
+	struct gw_window *w;
+
+	lockdep_assert_held(&s->lock);
+	list_for_each_entry(w, &s->stale, idle)
+		if (window_has(w, iova))
+			return w;
+	return NULL;
+}
+
+/* gw_window_first() - one of the windows there are, or NULL */
+struct gw_window *gw_window_first(struct gw_space *s)
+{
+	struct rb_node *node = rb_first_cached(&s->by_phys);
+
+	lockdep_assert_held(&s->lock);
+	return node ? rb_entry(node, struct gw_window, rb_phys) : NULL;
+}
+
+/* gw_window_get() - one more user; the caller holds the space's lock */
+void gw_window_get(struct gw_window *w)
+{
+	if (!w->refs++)
+		list_del_init(&w->idle);
+	w->uses++;
+}
+
+/**
+ * gw_window_put() - one user less
+ * @s:     the space
+ * @w:     a live window of it
+ * @going: where it goes if it is to be unmapped, for gw_windows_unmap()
+ */
+void gw_window_put(struct gw_space *s, struct gw_window *w, struct list_head *going)
+{
+	lockdep_assert_held(&s->lock);
+	if (WARN_ON_ONCE(!w->refs) || --w->refs)
+		return;
+	if (s->strict) {
+		gw_window_remove(s, w);
+		list_add_tail(&w->idle, going);
+	} else {
+		list_add_tail(&w->idle, &s->idle);
+	}
+}
+
+/**
+ * gw_windows_unmap() - have the host unmap windows, and free them
+ * @s:     the space
+ * @going: the windows, which nobody finds any more
+ *
+ * Context: any, without the space's lock.
+ */
+void gw_windows_unmap(struct gw_space *s, struct list_head *going)
+{
+	struct gw_window *w, *next;
+	unsigned long flags;
+	LIST_HEAD(requests);
+	u64 bytes = 0;
+	u32 maps = 0;
+	int ret;
+
+	if (list_empty(going))
+		return;
+	list_for_each_entry(w, going, idle) {
+		w->req.op = GW_RING_UNMAP;
+		list_add_tail(&w->req.node, &requests);
+	}
+	ret = gw_companion_submit(s->companion, &requests);
+	list_for_each_entry_safe(w, next, going, idle) {
+		/* one that the host knows nothing of has gone with its generation */
+		if (ret || w->req.status == GW_STATUS_IOERR) {
+			dev_err_ratelimited(s->dev, "the host did not unmap %pa-%pa\n", &w->start,
+					    &w->last);
+		} else {
+			bytes += w->last - w->start + 1;
+			maps++;
+		}
+		kfree(w);
+	}
+	spin_lock_irqsave(&s->lock, flags);
+	s->used_bytes -= min(bytes, s->used_bytes);
+	s->used_maps -= min(maps, s->used_maps);
+	spin_unlock_irqrestore(&s->lock, flags);
+}
+
+/* Learn from a window that goes how large windows should be. */
+static void windows_observe(struct gw_space *s, const struct gw_window *w)
+{
+	s->idle_uses += w->uses;
+	if (++s->idle_count < OBSERVED)
+		return;
+	if (s->idle_uses < OBSERVED * FEW_USES && s->shift > s->companion->granule_shift)
+		s->shift--;
+	else if (s->idle_uses > OBSERVED * MANY_USES && s->shift < s->max_shift)
+		s->shift++;
+	s->idle_uses = 0;
+	s->idle_count = 0;
+}
+
+static bool windows_fit(const struct gw_space *s, u64 bytes, u32 maps)
+{
+	const struct gw_companion *c = s->companion;
+
+	return s->used_bytes + bytes <= c->budget_bytes && s->used_maps + maps <= c->budget_maps;
+}
+
+/* Take windows nobody uses, until there would be room. Return the bytes they hold. */
+static void windows_evict(struct gw_space *s, u64 bytes, u32 maps, struct list_head *going)
+{
+	u64 slack = s->companion->budget_bytes / MIN_WINDOWS;
+	u32 gone_maps = 0;
+	u64 gone = 0;
+
+	/* a little more than needed, as one request for many costs little more than for one */
+	while (!list_empty(&s->idle) &&
+	       (s->used_bytes - gone + bytes + slack > s->companion->budget_bytes ||
+		s->used_maps - gone_maps + maps > s->companion->budget_maps)) {
+		struct gw_window *w = list_first_entry(&s->idle, struct gw_window, idle);
+
+		gw_window_remove(s, w);
+		list_add_tail(&w->idle, going);
+		gone += w->last - w->start + 1;
+		gone_maps++;
+		windows_observe(s, w);
+		gw_count(s->companion, GW_STAT_EVICTIONS);
+		trace_gangway_evict(s->dev, w->start, w->last - w->start + 1, w->iova, w->uses);
+	}
+}
+
+/**
+ * gw_windows_reserve() - have room in the budget, and take it
+ * @s:     the space; the caller holds fill_lock
+ * @bytes: to be mapped
+ * @maps:  number of mappings
+ *
+ * Return: false if what is in use leaves no room.
+ */
+bool gw_windows_reserve(struct gw_space *s, u64 bytes, u32 maps)
+{
+	unsigned long flags;
+	LIST_HEAD(going);
+	bool fit;
+
+	lockdep_assert_held(&s->fill_lock);
+	spin_lock_irqsave(&s->lock, flags);
+	if (!windows_fit(s, bytes, maps))
+		windows_evict(s, bytes, maps, &going);
+	spin_unlock_irqrestore(&s->lock, flags);
+	gw_windows_unmap(s, &going);
+
+	spin_lock_irqsave(&s->lock, flags);
+	fit = windows_fit(s, bytes, maps);
+	if (fit) {
+		s->used_bytes += bytes;
+		s->used_maps += maps;
+	} else if (s->shift > s->companion->granule_shift) {
+		s->shift--;	/* smaller ones pin less */
+	}
+	spin_unlock_irqrestore(&s->lock, flags);
+	return fit;
+}
+
+/**
+ * gw_windows_size() - set how large windows start, and how large they may become
+ * @s: the space
+ */
+void gw_windows_size(struct gw_space *s)
+{
+	const struct gw_companion *c = s->companion;
+	unsigned int shift = MAX_SHIFT;
+
+	while (shift > c->granule_shift &&
+	       (c->budget_bytes >> shift < MIN_WINDOWS || c->max_map >> shift == 0))
+		shift--;
+	s->max_shift = max(shift, c->granule_shift);
+	s->shift = s->max_shift;
+}
