@@ -12,6 +12,8 @@
 /* What fits in a page of requests, and in one of responses. */
 #define MAX_COMMAND (PAGE_SIZE / sizeof(struct gw_cmd_mapped))
 
+#define MAX_BUSY	60
+
 /* gw_regs_read() - read a register of 32 bits */
 u32 gw_regs_read(struct gw_companion *c, unsigned int reg)
 {
@@ -57,6 +59,7 @@ void gw_regs_write64(struct gw_companion *c, unsigned int reg, u64 value)
  */
 int gw_regs_control(struct gw_companion *c, u32 what)
 {
+	unsigned int tries = MAX_BUSY;
 	u32 status;
 
 	lockdep_assert_held(&c->control);
@@ -64,6 +67,11 @@ int gw_regs_control(struct gw_companion *c, u32 what)
 		return -ENODEV;
 	gw_regs_write(c, GW_REG_CONTROL, what);
 	status = gw_regs_read(c, GW_REG_CONTROL_STATUS);
+	/* done, but for unmapping, which takes the host more than a second */
+	while (status == GW_STATUS_BUSY && tries--) {
+		gw_regs_write(c, GW_REG_CONTROL, GW_CONTROL_UNMAP_ALL);
+		status = gw_regs_read(c, GW_REG_CONTROL_STATUS);
+	}
 	if (status == GW_STATUS_OK)
 		return 0;
 	dev_err(&c->pdev->dev, "control %u failed with status %u\n", what, status);

@@ -42,6 +42,7 @@ int gw_rings_start(struct gw_companion *c)
 		goto free;
 	r->sq = (void *)hdr + GW_RING_HEADER_BYTES;
 	r->cq = (void *)(r->sq + r->size);
+	hdr->cq_event = cpu_to_le32(~0);	/* no interrupts */
 	gw_regs_write64(c, GW_REG_RING_GPA_LO, virt_to_phys(hdr));
 	gw_regs_write(c, GW_REG_RING_SHIFT, RING_SHIFT);
 	gw_regs_write(c, GW_REG_RING_ENABLE, 1);

@@ -300,10 +300,13 @@ static int space_fill(struct gw_space *s, struct gw_want *wants, unsigned int n)
 
 	spin_lock_irqsave(&s->fill_lock, flags);
 	space_renew(s);
-	/* there may be a cover by now */
+	/* another CPU may have filled it */
 	ret = space_lookup(s, wants, n) ? fill_try(s, wants, n, s->strict) : 0;
-	if (ret && !s->strict)
-		ret = fill_try(s, wants, n, true);
+	if (ret) {
+		/* once more with no more than is needed, or in the generation that has begun */
+		space_renew(s);
+		ret = space_lookup(s, wants, n) ? fill_try(s, wants, n, true) : 0;
+	}
 	spin_unlock_irqrestore(&s->fill_lock, flags);
 	return ret;
 }
