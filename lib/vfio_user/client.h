@@ -12,10 +12,10 @@
 #include <gangway/device.h>
 #include <gangway/log.h>
 
+#include "base/spin.h"
 #include "vfio_user/inbox.h"
 #include "vfio_user/outbox.h"
 #include "vfio_user/private.h"
-#include "vfio_user/spin.h"
 
 /*
  * How it works: one thread, the connection's, receives and answers. It alone reads the socket.

@@ -5,7 +5,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 
-#include "vfio_user/spin.h"
+#include "base/spin.h"
 
 static int listen_at(struct peer *p, const char *path, struct gw_vfio_user **server)
 {

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#ifndef GW_VFIO_USER_SPIN_H
-#define GW_VFIO_USER_SPIN_H
+#ifndef GW_BASE_SPIN_H
+#define GW_BASE_SPIN_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 /*
- * Whether to look for the next message a little longer instead of sleeping. Spinning is switched
- * off for a while when it did not pay several times in a row, and when somebody else waited for
- * the processor. One thread.
+ * Whether to look for the next message or request a little longer instead of sleeping. Spinning is
+ * switched off for a while when it did not pay several times in a row, and when somebody else
+ * waited for the processor. One thread.
  */
 struct gw_spin {
 	uint64_t limit_ns;		/* 0: never */

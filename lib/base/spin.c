@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "vfio_user/spin.h"
+#include "base/spin.h"
 
 #include <sched.h>
 

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "base/gate.h"
+
+void gw_gate_init(struct gw_gate *g)
+{
+	pthread_mutex_init(&g->lock, NULL);
+	pthread_cond_init(&g->turn, NULL);
+	atomic_init(&g->waiting, 0);
+	g->patient = 0;
+}
+
+void gw_gate_fini(struct gw_gate *g)
+{
+	pthread_cond_destroy(&g->turn);
+	pthread_mutex_destroy(&g->lock);
+}
+
+void gw_gate_lock(struct gw_gate *g)
+{
+	if (!pthread_mutex_trylock(&g->lock))
+		return;
+	atomic_fetch_add_explicit(&g->waiting, 1, memory_order_relaxed);
+	pthread_mutex_lock(&g->lock);
+	atomic_fetch_sub_explicit(&g->waiting, 1, memory_order_relaxed);
+}
+
+void gw_gate_lock_patient(struct gw_gate *g)
+{
+	pthread_mutex_lock(&g->lock);
+	while (atomic_load_explicit(&g->waiting, memory_order_relaxed)) {
+		g->patient++;
+		pthread_cond_wait(&g->turn, &g->lock);
+		g->patient--;
+	}
+}
+
+/* Who waits will lock and unlock, so the last of them wakes the patient. */
+void gw_gate_unlock(struct gw_gate *g)
+{
+	if (g->patient && !atomic_load_explicit(&g->waiting, memory_order_relaxed))
+		pthread_cond_broadcast(&g->turn);
+	pthread_mutex_unlock(&g->lock);
+}
