@@ -105,6 +105,7 @@ struct gw_dma_usage {
 	uint64_t peak_maps, peak_bytes;
 	uint64_t total_maps;		/* ever */
 	uint64_t runs;			/* of guest memory known */
+	uint32_t generation;		/* see gw_dma_guest_release() */
 };
 
 /**
@@ -115,6 +116,8 @@ struct gw_dma_usage {
 int gw_dma_new(struct gw_function *fn, enum gw_plan plan, struct gw_log *log,
 	       struct gw_dma **dma);
 void gw_dma_free(struct gw_dma *dma);
+
+enum gw_plan gw_dma_plan(const struct gw_dma *dma);
 
 /** gw_dma_set_remote() - what reaches memory that comes without a file; NULL: nothing does */
 void gw_dma_set_remote(struct gw_dma *dma, struct gw_remote *remote);
@@ -142,5 +145,55 @@ int gw_dma_unmap(struct gw_dma *dma, gw_iova first, gw_iova last, uint64_t *byte
 void gw_dma_unmap_all(struct gw_dma *dma);
 
 void gw_dma_usage(struct gw_dma *dma, struct gw_dma_usage *usage);
+
+/**
+ * gw_dma_find() - where guest memory is in this process
+ * @prot: what it must allow, GW_PROT_*
+ *
+ * *@addr is good until the VMM has any of it unmapped, which the caller must know of; the file
+ * may shrink at any time, so it is for gw_guard_copy() and its like.
+ *
+ * Return: 0; -EINVAL empty, -EOVERFLOW, -EFAULT some of it is no memory of a file or it is not in
+ * one piece, -EACCES.
+ */
+int gw_dma_find(struct gw_dma *dma, gw_gpa gpa, uint64_t size, int prot, void **addr);
+
+/* So many mappings a guest can have, whatever the budget. */
+#define GW_DMA_GUEST_MAPS	(1u << 20)
+
+/**
+ * gw_dma_guest_map() - plan paravirt: map guest memory where the host likes
+ * @size:      bytes; like @gpa in units of the host's granule
+ * @read_only: for the device
+ * @map:       with a handle that is ours and never repeats soon; its upper half is the generation
+ *
+ * The mapping goes when the VMM unmaps any of the memory. May wait for the VMM's own maps.
+ *
+ * Return: 0; -EINVAL empty or unaligned, -EOVERFLOW, -EFAULT not memory, -EACCES memory that may
+ * not be written, -ENOSPC over the budget, -E2BIG larger than one mapping may be, -EBUSY while a
+ * release is under way, -EPROTO another plan, -ENOMEM, or -errno of the host.
+ */
+int gw_dma_guest_map(struct gw_dma *dma, gw_gpa gpa, uint64_t size, bool read_only,
+		     struct gw_mapping *map);
+
+/**
+ * gw_dma_guest_unmap() - undo gw_dma_guest_map(); on return the device cannot reach the memory
+ *
+ * Return: 0; -ENOENT no such mapping, -ESTALE it was of another generation; or -errno of the host,
+ * then it is still mapped.
+ */
+int gw_dma_guest_unmap(struct gw_dma *dma, uint64_t handle);
+
+/** gw_dma_guest_live() - is there such a mapping? */
+bool gw_dma_guest_live(struct gw_dma *dma, uint64_t handle);
+
+/**
+ * gw_dma_guest_release() - unmap all the guest has mapped, and begin a new generation
+ * @deadline: ns of CLOCK_MONOTONIC; at least a few are unmapped
+ *
+ * Return: 0; -EAGAIN time was up: nothing can be mapped until it has been called again and has
+ * returned 0.
+ */
+int gw_dma_guest_release(struct gw_dma *dma, uint64_t deadline);
 
 #endif

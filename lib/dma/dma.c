@@ -2,44 +2,21 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <gangway/dma.h>
-
-#include "base/imap.h"
 #include "base/util.h"
-#include "dma/file.h"
+#include "dma/space.h"
 
 /*
  * How it works: every run of guest memory that the VMM tells us about is kept in an interval map
  * by the address the VMM gave it. Under plan direct each run is also mapped at the host, at the
- * same address, and holds the host's handle. Under the other plans the device reaches memory by
- * mappings made elsewhere and runs are only known.
+ * same address, and holds the host's handle. Under plan paravirt the guest asks for mappings of
+ * parts of the runs. Under the other plans the device reaches memory by mappings made elsewhere
+ * and runs are only known.
  */
 
 #define MAX_RUNS	65536u		/* what VMMs expect a server to take, and one */
-
-struct dma_run {
-	struct gw_imap_node node;	/* by IOVA as the VMM sees it */
-	struct gw_slice slice;
-	struct gw_file *file;		/* NULL: the VMM keeps the memory */
-	bool mapped;			/* at the host, by @handle */
-	uint64_t handle;
-};
-
-struct gw_dma {
-	struct gw_function *fn;
-	enum gw_plan plan;
-	struct gw_log *log;
-
-	pthread_mutex_t lock;		/* of all below; taken before any lock of the host's */
-	struct gw_imap runs;
-	struct gw_file_list files;
-	struct gw_remote *remote;
-	struct gw_dma_usage usage;
-};
 
 int gw_dma_new(struct gw_function *fn, enum gw_plan plan, struct gw_log *log, struct gw_dma **dma)
 {
@@ -50,7 +27,8 @@ int gw_dma_new(struct gw_function *fn, enum gw_plan plan, struct gw_log *log, st
 	d->fn = fn;
 	d->plan = plan;
 	d->log = log;
-	pthread_mutex_init(&d->lock, NULL);
+	d->generation = 1;
+	gw_gate_init(&d->gate);
 	SLIST_INIT(&d->files);
 	*dma = d;
 	return 0;
@@ -62,15 +40,21 @@ void gw_dma_free(struct gw_dma *dma)
 		return;
 	gw_dma_unmap_all(dma);
 	gw_file_abandon(&dma->files);
-	pthread_mutex_destroy(&dma->lock);
+	gw_dma_slots_fini(&dma->slots);
+	gw_gate_fini(&dma->gate);
 	free(dma);
+}
+
+enum gw_plan gw_dma_plan(const struct gw_dma *dma)
+{
+	return dma->plan;
 }
 
 void gw_dma_set_remote(struct gw_dma *dma, struct gw_remote *remote)
 {
-	pthread_mutex_lock(&dma->lock);
+	gw_gate_lock(&dma->gate);
 	dma->remote = remote;
-	pthread_mutex_unlock(&dma->lock);
+	gw_gate_unlock(&dma->gate);
 }
 
 static int slice_last(const struct gw_slice *s, uint64_t *last)
@@ -100,8 +84,26 @@ static int budget_check(struct gw_dma *dma, const struct gw_slice *s)
 	return 0;
 }
 
-/* Map a run at the host, at the caller's address. Caller holds the lock. */
-static int run_map(struct gw_dma *dma, struct dma_run *run)
+void gw_dma_count(struct gw_dma *dma, int sign, uint64_t size)
+{
+	struct gw_dma_usage *u = &dma->usage;
+
+	if (sign < 0) {
+		u->maps--;
+		u->bytes -= size;
+		return;
+	}
+	u->maps++;
+	u->total_maps++;
+	u->bytes += size;
+	if (u->maps > u->peak_maps)
+		u->peak_maps = u->maps;
+	if (u->bytes > u->peak_bytes)
+		u->peak_bytes = u->bytes;
+}
+
+/* Map a run at the host, at the caller's address. Caller holds the gate. */
+static int run_map(struct gw_dma *dma, struct gw_dma_run *run)
 {
 	const struct gw_host_limits *l = &dma->fn->limits;
 	struct gw_memory mem = { .read_only = !(run->slice.prot & GW_PROT_WRITE) };
@@ -131,28 +133,22 @@ static int run_map(struct gw_dma *dma, struct dma_run *run)
 		return ret;
 	run->mapped = true;
 	run->handle = map.handle;
-	dma->usage.maps++;
-	dma->usage.total_maps++;
-	dma->usage.bytes += run->slice.size;
-	if (dma->usage.maps > dma->usage.peak_maps)
-		dma->usage.peak_maps = dma->usage.maps;
-	if (dma->usage.bytes > dma->usage.peak_bytes)
-		dma->usage.peak_bytes = dma->usage.bytes;
+	gw_dma_count(dma, 1, run->slice.size);
 	return 0;
 }
 
 /*
- * Caller holds the lock. The device cannot reach the memory afterwards, unless the host failed:
+ * Caller holds the gate. The device cannot reach the memory afterwards, unless the host failed:
  * then the file stays mapped here for good, so that the addresses are not used for other things.
  */
-static void run_remove(struct gw_dma *dma, struct dma_run *run)
+static void run_remove(struct gw_dma *dma, struct gw_dma_run *run)
 {
 	int ret = 0;
 
+	gw_dma_drop_run(dma, run);
 	if (run->mapped) {
 		ret = dma->fn->ops->dma_unmap(dma->fn, run->handle);
-		dma->usage.maps--;
-		dma->usage.bytes -= run->slice.size;
+		gw_dma_count(dma, -1, run->slice.size);
 	}
 	gw_imap_remove(&dma->runs, &run->node);
 	if (ret && ret != -ENODEV) {
@@ -167,7 +163,7 @@ static void run_remove(struct gw_dma *dma, struct dma_run *run)
 
 static int run_add(struct gw_dma *dma, const struct gw_slice *s, uint64_t last, int fd)
 {
-	struct dma_run *run;
+	struct gw_dma_run *run;
 	int ret;
 
 	if (dma->runs.nr >= MAX_RUNS) {
@@ -213,15 +209,10 @@ int gw_dma_map(struct gw_dma *dma, const struct gw_slice *s, int fd)
 
 	if (ret)
 		return ret;
-	pthread_mutex_lock(&dma->lock);
+	gw_gate_lock(&dma->gate);
 	ret = run_add(dma, s, last, fd);
-	pthread_mutex_unlock(&dma->lock);
+	gw_gate_unlock(&dma->gate);
 	return ret;
-}
-
-static struct dma_run *run_of(struct gw_imap_node *node)
-{
-	return node ? container_of(node, struct dma_run, node) : NULL;
 }
 
 /* Is the run that holds @addr cut by a range that begins, or ends before, @addr? */
@@ -240,18 +231,18 @@ int gw_dma_unmap(struct gw_dma *dma, gw_iova first, gw_iova last, uint64_t *byte
 	*bytes = 0;
 	if (first.v > last.v)
 		return -EINVAL;
-	pthread_mutex_lock(&dma->lock);
+	gw_gate_lock(&dma->gate);
 	if (cut_at(dma, first.v) || (last.v != UINT64_MAX && cut_at(dma, last.v + 1))) {
 		ret = -EINVAL;
 		goto unlock;
 	}
 	for (n = gw_imap_from(&dma->runs, first.v); n && n->first <= last.v; n = next) {
 		next = gw_imap_next(n);
-		*bytes += run_of(n)->slice.size;
-		run_remove(dma, run_of(n));
+		*bytes += gw_dma_run_of(n)->slice.size;
+		run_remove(dma, gw_dma_run_of(n));
 	}
 unlock:
-	pthread_mutex_unlock(&dma->lock);
+	gw_gate_unlock(&dma->gate);
 	return ret;
 }
 
@@ -259,17 +250,19 @@ void gw_dma_unmap_all(struct gw_dma *dma)
 {
 	struct gw_imap_node *n;
 
-	pthread_mutex_lock(&dma->lock);
+	gw_gate_lock(&dma->gate);
+	gw_dma_drop_all(dma);
 	while ((n = gw_imap_from(&dma->runs, 0)))
-		run_remove(dma, run_of(n));
+		run_remove(dma, gw_dma_run_of(n));
 	gw_file_drop_idle(&dma->files);
-	pthread_mutex_unlock(&dma->lock);
+	gw_gate_unlock(&dma->gate);
 }
 
 void gw_dma_usage(struct gw_dma *dma, struct gw_dma_usage *usage)
 {
-	pthread_mutex_lock(&dma->lock);
+	gw_gate_lock(&dma->gate);
 	*usage = dma->usage;
 	usage->runs = dma->runs.nr;
-	pthread_mutex_unlock(&dma->lock);
+	usage->generation = dma->generation;
+	gw_gate_unlock(&dma->gate);
 }

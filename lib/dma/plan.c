@@ -40,6 +40,8 @@ static const char *plan_obstacle(const struct gw_host_limits *limits, bool devic
 		return limits->caller_iova ? NULL : "the host chooses the DMA addresses itself";
 	case GW_PLAN_WINDOW:
 		return device_tree ? NULL : "the guest does not boot from a device tree that we write";
+	case GW_PLAN_PARAVIRT:
+		return NULL;	/* the guest has the module, or does not see the function */
 	default:
 		return "not available in this version";
 	}
@@ -61,14 +63,14 @@ int gw_plan_choose(const struct gw_host_limits *limits, bool device_tree, enum g
 		snprintf(reason, 160, "the host takes the guest's own addresses");
 		return 0;
 	}
-	*plan = GW_PLAN_WINDOW;
-	why = plan_obstacle(limits, device_tree, GW_PLAN_WINDOW);
-	if (why) {
-		snprintf(reason, 160, "direct: the host chooses the DMA addresses itself; window: %s",
-			 why);
-		return -EOPNOTSUPP;
+	if (!plan_obstacle(limits, device_tree, GW_PLAN_WINDOW)) {
+		*plan = GW_PLAN_WINDOW;
+		snprintf(reason, 160, "the host chooses the DMA addresses and the guest boots from a "
+			 "device tree");
+		return 0;
 	}
-	snprintf(reason, 160,
-		 "the host chooses the DMA addresses and the guest boots from a device tree");
+	*plan = GW_PLAN_PARAVIRT;
+	snprintf(reason, 160, "the host chooses the DMA addresses and the guest has no device tree of "
+		 "ours");
 	return 0;
 }

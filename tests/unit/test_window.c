@@ -267,8 +267,11 @@ static void auto_takes_the_first_plan_that_works(void **state)
 	limits.caller_iova = false;
 	assert_int_equal(gw_plan_choose(&limits, true, GW_PLAN_AUTO, &plan, why), 0);
 	assert_int_equal(plan, GW_PLAN_WINDOW);
-	assert_int_equal(gw_plan_choose(&limits, false, GW_PLAN_AUTO, &plan, why), -EOPNOTSUPP);
+	assert_int_equal(gw_plan_choose(&limits, false, GW_PLAN_AUTO, &plan, why), 0);
+	assert_int_equal(plan, GW_PLAN_PARAVIRT);
 	assert_non_null(strstr(why, "chooses the DMA addresses"));
+	assert_int_equal(gw_plan_choose(&limits, false, GW_PLAN_WINDOW, &plan, why), -EOPNOTSUPP);
+	assert_int_equal(gw_plan_choose(&limits, true, GW_PLAN_PARAVIRT, &plan, why), 0);
 	assert_int_equal(gw_plan_choose(&limits, true, GW_PLAN_DIRECT, &plan, why), -EOPNOTSUPP);
 	assert_int_equal(gw_plan_parse("window", &plan), 0);
 	assert_int_equal(plan, GW_PLAN_WINDOW);

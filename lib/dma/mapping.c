@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "dma/space.h"
+
+/*
+ * How it works: under plan paravirt the guest asks for mappings of its memory, and the host says
+ * at which addresses they are. A mapping lies in one run of guest memory, or in several that follow
+ * each other also in this process; it is linked to each of them by a span. So when the VMM takes
+ * a run away, its mappings are at hand and go first, and the memory a mapping was made of is there
+ * as long as the mapping is.
+ *
+ * All mappings have host memory: one that the VMM keeps to itself cannot be mapped. So waiting for
+ * the device to let go of one never means waiting for the VMM.
+ */
+
+#define MAX_SPANS	64u		/* x86 firmware cuts low memory into six pieces */
+#define LOOKS		8u		/* mappings that go between two looks at the clock */
+
+static struct gw_dma_run *run_next(struct gw_dma_run *run)
+{
+	return gw_dma_run_of(gw_imap_next(&run->node));
+}
+
+static uint8_t *run_addr(const struct gw_dma_run *run)
+{
+	return run->file->addr + run->slice.off;
+}
+
+/* Does @next continue @run, for the guest and in this process? */
+static bool run_continues(const struct gw_dma_run *run, const struct gw_dma_run *next)
+{
+	return next && next->file && run->node.last + 1 == next->node.first &&
+	       run_addr(run) + run->slice.size == run_addr(next);
+}
+
+/*
+ * The runs that hold @gpa..@last, as far as they are one piece of this process' memory that
+ * allows @prot. Caller holds the gate.
+ */
+static int runs_find(struct gw_dma *dma, uint64_t gpa, uint64_t last, int prot,
+		     struct gw_dma_run **first, unsigned int *nr)
+{
+	struct gw_dma_run *run = gw_dma_run_of(gw_imap_find(&dma->runs, gpa));
+
+	*first = run;
+	if (!run || !run->file)
+		return -EFAULT;
+	for (*nr = 1; (run->slice.prot & prot) == prot; ++*nr) {
+		if (run->node.last >= last)
+			return 0;
+		if (!run_continues(run, run_next(run)))
+			return -EFAULT;
+		run = run_next(run);
+	}
+	return -EACCES;
+}
+
+int gw_dma_find(struct gw_dma *dma, gw_gpa gpa, uint64_t size, int prot, void **addr)
+{
+	struct gw_dma_run *run;
+	unsigned int nr;
+	uint64_t last;
+	int ret;
+
+	if (!size)
+		return -EINVAL;
+	if (__builtin_add_overflow(gpa.v, size - 1, &last))
+		return -EOVERFLOW;
+	gw_gate_lock(&dma->gate);
+	ret = runs_find(dma, gpa.v, last, prot, &run, &nr);
+	if (!ret)
+		*addr = run_addr(run) + (gpa.v - run->node.first);
+	gw_gate_unlock(&dma->gate);
+	return ret;
+}
+
+static int mapping_check(const struct gw_dma *dma, uint64_t gpa, uint64_t size, uint64_t *last)
+{
+	const struct gw_host_limits *l = &dma->fn->limits;
+
+	if (!size || (gpa | size) & (l->granule - 1))
+		return -EINVAL;
+	if (__builtin_add_overflow(gpa, size - 1, last))
+		return -EOVERFLOW;
+	if (dma->plan != GW_PLAN_PARAVIRT)
+		return -EPROTO;
+	if (dma->releasing)
+		return -EBUSY;
+	if (size > l->max_map_bytes)
+		return -E2BIG;
+	if (dma->usage.maps >= l->max_maps || size > l->max_bytes - dma->usage.bytes)
+		return -ENOSPC;
+	return 0;
+}
+
+static struct gw_dma_span *slot_span(struct gw_dma_slot *slot, unsigned int i)
+{
+	return i ? &slot->more[i - 1] : &slot->first;
+}
+
+static int slot_link(struct gw_dma_slot *slot, struct gw_dma_run *run, unsigned int nr)
+{
+	if (nr > MAX_SPANS)
+		return -E2BIG;
+	if (nr > 1) {
+		slot->more = calloc(nr - 1, sizeof(*slot->more));
+		if (!slot->more)
+			return -ENOMEM;
+	}
+	for (unsigned int i = 0; i < nr; i++, run = run_next(run)) {
+		struct gw_dma_span *span = slot_span(slot, i);
+
+		span->slot = slot;
+		span->run = run;
+		LIST_INSERT_HEAD(&run->spans, span, link);
+	}
+	slot->nr_spans = (uint16_t)nr;
+	return 0;
+}
+
+static void slot_release(struct gw_dma *dma, struct gw_dma_slot *slot)
+{
+	for (unsigned int i = 0; i < slot->nr_spans; i++)
+		LIST_REMOVE(slot_span(slot, i), link);
+	gw_dma_slot_put(&dma->slots, slot);
+}
+
+static int mapping_make(struct gw_dma *dma, uint64_t gpa, uint64_t size, bool read_only,
+			struct gw_mapping *map)
+{
+	struct gw_memory mem = { .read_only = read_only };
+	struct gw_dma_slot *slot;
+	struct gw_dma_run *run;
+	unsigned int nr;
+	uint64_t last;
+	int ret = mapping_check(dma, gpa, size, &last);
+
+	if (!ret)
+		ret = runs_find(dma, gpa, last, GW_PROT_READ | (read_only ? 0 : GW_PROT_WRITE),
+				&run, &nr);
+	if (ret)
+		return ret;
+	slot = gw_dma_slot_get(&dma->slots, dma->generation);
+	if (!slot)
+		return -ENOMEM;
+	ret = slot_link(slot, run, nr);
+	if (ret)
+		goto release_slot;
+	mem.addr = run_addr(run) + (gpa - run->node.first);
+	ret = dma->fn->ops->dma_map(dma->fn, &mem, size, NULL, map);
+	if (ret)
+		goto release_slot;
+	slot->host = map->handle;
+	slot->size = size;
+	map->handle = slot->handle;
+	gw_dma_count(dma, 1, size);
+	return 0;
+release_slot:
+	slot_release(dma, slot);
+	return ret;
+}
+
+int gw_dma_guest_map(struct gw_dma *dma, gw_gpa gpa, uint64_t size, bool read_only,
+		     struct gw_mapping *map)
+{
+	int ret;
+
+	gw_gate_lock_patient(&dma->gate);
+	ret = mapping_make(dma, gpa.v, size, read_only, map);
+	gw_gate_unlock(&dma->gate);
+	return ret;
+}
+
+/* A function that has gone maps nothing, and neither does a handle that the host does not know. */
+static int mapping_undo(struct gw_dma *dma, struct gw_dma_slot *slot)
+{
+	int ret = dma->fn->ops->dma_unmap(dma->fn, slot->host);
+
+	if (ret && ret != -ENODEV && ret != -ENOENT)
+		return ret;
+	gw_dma_count(dma, -1, slot->size);
+	slot_release(dma, slot);
+	return 0;
+}
+
+/* The slot goes in any case. */
+static void mapping_drop(struct gw_dma *dma, struct gw_dma_slot *slot)
+{
+	int ret = mapping_undo(dma, slot);
+
+	if (!ret)
+		return;
+	gw_err(dma->log, "%s: cannot unmap %#" PRIx64 " bytes of guest memory: %s",
+	       dma->fn->info.name, slot->size, strerror(-ret));
+	/* the device may still reach it: it must not become something else */
+	for (unsigned int i = 0; i < slot->nr_spans; i++)
+		slot_span(slot, i)->run->file->users++;
+	gw_dma_count(dma, -1, slot->size);
+	slot_release(dma, slot);
+}
+
+int gw_dma_guest_unmap(struct gw_dma *dma, uint64_t handle)
+{
+	struct gw_dma_slot *slot;
+	int ret;
+
+	gw_gate_lock_patient(&dma->gate);
+	slot = gw_dma_slot_find(&dma->slots, handle);
+	if (slot)
+		ret = mapping_undo(dma, slot);
+	else
+		ret = handle >> 32 == dma->generation ? -ENOENT : -ESTALE;
+	gw_gate_unlock(&dma->gate);
+	return ret;
+}
+
+bool gw_dma_guest_live(struct gw_dma *dma, uint64_t handle)
+{
+	bool live;
+
+	gw_gate_lock_patient(&dma->gate);
+	live = gw_dma_slot_find(&dma->slots, handle);
+	gw_gate_unlock(&dma->gate);
+	return live;
+}
+
+void gw_dma_drop_run(struct gw_dma *dma, struct gw_dma_run *run)
+{
+	struct gw_dma_span *span;
+
+	while ((span = LIST_FIRST(&run->spans)))
+		mapping_drop(dma, span->slot);
+}
+
+/* Return: whether all have gone; else the time was up. */
+static bool drop_until(struct gw_dma *dma, uint64_t deadline)
+{
+	struct gw_dma_slots *s = &dma->slots;
+	unsigned int gone = 0;
+
+	for (; s->nr; s->nr--) {
+		struct gw_dma_slot *slot = gw_dma_slot_at(s, s->nr - 1);
+
+		if (!slot->handle)
+			continue;
+		if (gone++ % LOOKS == LOOKS - 1 && gw_now_ns() >= deadline)
+			return false;
+		mapping_drop(dma, slot);
+	}
+	s->free = 0;
+	return true;
+}
+
+void gw_dma_drop_all(struct gw_dma *dma)
+{
+	drop_until(dma, UINT64_MAX);
+	dma->releasing = false;
+	if (!++dma->generation)
+		dma->generation = 1;
+}
+
+int gw_dma_guest_release(struct gw_dma *dma, uint64_t deadline)
+{
+	int ret = -EAGAIN;
+
+	gw_gate_lock_patient(&dma->gate);
+	dma->releasing = true;
+	if (drop_until(dma, deadline)) {
+		gw_dma_drop_all(dma);
+		ret = 0;
+	}
+	gw_gate_unlock(&dma->gate);
+	return ret;
+}
