@@ -69,8 +69,15 @@ typedef uint64_t gw_le64;
 #define GW_FEATURE_HIDDEN		0x2	/* the function shows after GW_CONTROL_ANNOUNCE */
 #define GW_FEATURE_PAGE			0x4	/* BAR2 is there */
 
+/*
+ * After ANNOUNCE a function that was hidden is there at the next scan of its bus; what is mapped
+ * and the ring stay. A second ANNOUNCE without WITHDRAW between them comes from a kernel that was
+ * started over the first: the function is reset and everything unmapped. Where unmapping takes
+ * longer than a second CONTROL_STATUS reads BUSY; mapping then answers BUSY as well until it is
+ * done, and UNMAP_ALL may be written again to wait for that.
+ */
 #define GW_CONTROL_ANNOUNCE		1	/* the module translates: show the function */
-#define GW_CONTROL_WITHDRAW		2	/* it no longer does: hide it, unmap all */
+#define GW_CONTROL_WITHDRAW		2	/* it no longer does: reset and hide it, unmap all */
 #define GW_CONTROL_UNMAP_ALL		3	/* and begin a new generation */
 
 /* Status of a command, a control write or a ring entry. The first four are the earlier device's. */
@@ -85,6 +92,7 @@ typedef uint64_t gw_le64;
 /* Command page and entries of the earlier device, packed. */
 #define GW_CMD_MAP			1
 #define GW_CMD_UNMAP			2
+#define GW_CMD_MAX_ENTRIES		4096	/* what MAX_ENTRIES reads as */
 
 struct gw_cmd_page {
 	gw_le32 type;
@@ -128,9 +136,15 @@ struct gw_cmd_unmapped {
  * RING_DOORBELL only if sq_event was passed: (u32)(new tail - sq_event - 1) < (u32)(new tail - old
  * tail). While the daemon polls it keeps sq_event out of the way, so a busy guest never rings.
  * A doorbell write returns when everything up to the tail it saw is complete, so the ring can be
- * used where the guest cannot sleep. Completions come in any order, matched by tag; the guest
- * never has more entries outstanding than the size. cq_event asks for an interrupt in the same
- * way (MSI-X vector 0); left alone, none is sent.
+ * used where the guest cannot sleep. It returns earlier, and wants to be repeated by who still
+ * waits, in two cases: a second has passed, as the host is slow; or the completions are full,
+ * which they can only be where mappings are split, and some must be taken first. Completions
+ * come in any order, matched by tag; the guest never has more entries outstanding than the size.
+ * cq_event asks for an interrupt in the same way (MSI vector 0; MSI-X would need room in BAR0, and
+ * QEMU 11.1 cannot unplug a device that has it); a guest that wants none sets it to ~0.
+ *
+ * RING_ENABLE 1 starts with both rings empty and all indices zero; it reads as 0 if the ring is not
+ * in memory that can be written, and after a reset. Indices that cannot be stop the ring.
  */
 struct gw_ring {
 	/* written by the guest */
@@ -152,7 +166,7 @@ struct gw_ring {
 
 #define GW_RING_MAP			1	/* addr: GPA, len: bytes; both in granules */
 #define GW_RING_UNMAP			2	/* addr: the handle that MAP answered */
-#define GW_RING_QUERY			3	/* answers bytes used in addr, mappings used in len */
+#define GW_RING_QUERY			3	/* answers bytes used in iova, mappings used in len */
 
 #define GW_RING_F_READ_ONLY		0x1	/* MAP: the device may only read */
 
@@ -177,7 +191,11 @@ struct gw_ring_cqe {
 	gw_le64 len;
 };
 
-/* BAR2: what changes often, so that reading it needs no trap. Written by the daemon only. */
+/*
+ * BAR2: what changes often, so that reading it needs no trap. Written by the daemon only. A region
+ * that can be mapped also has QEMU wait for every write to the others, which it would else post:
+ * that is what makes a doorbell synchronous.
+ */
 struct gw_companion_page {
 	gw_le32 generation;
 	gw_le32 used_maps;
@@ -190,12 +208,14 @@ struct gw_companion_page {
  */
 #define GW_VENDOR_CAP_LEN		16
 #define GW_VENDOR_CAP_MAGIC		0x4757		/* "WG" at offset 4 */
+#define GW_VENDOR_ROLE_COMPANION	0
+#define GW_VENDOR_ROLE_FUNCTION		1
 
 struct gw_vendor_cap {
 	uint8_t id;
 	uint8_t next;
 	uint8_t len;			/* GW_VENDOR_CAP_LEN */
-	uint8_t role;			/* 0 companion, 1 function */
+	uint8_t role;			/* GW_VENDOR_ROLE_* */
 	gw_le16 magic;
 	gw_le16 reserved;
 	gw_le64 cookie;

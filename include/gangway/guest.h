@@ -21,7 +21,8 @@ struct gw_guest_stats {
  * gw_guest_function_new() - show @fn to a guest
  * @fn:  stays the caller's and must outlive the result; likewise @dma, its address space
  *
- * Resets @fn and sets up its interrupt delivery. Errors have been logged.
+ * Resets @fn and sets up its interrupt delivery. Errors have been logged. Under plan paravirt the
+ * guest does not see it before a companion shows it, see gw_companion_new().
  *
  * Return: 0; -EINVAL a BAR that cannot be shown, -EOPNOTSUPP a bridge, -ENODEV nothing answers,
  * -ENOMEM, or -errno of the host, of a reset that failed too.

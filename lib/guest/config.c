@@ -84,7 +84,7 @@ void gw_guest_config_read(struct gw_guest_function *gf, unsigned int off, uint8_
 
 	for (; len; off += width, buf += width, len -= width) {
 		width = gw_guest_piece(off, len, 4);
-		if (gw_guest_dead(gf))
+		if (gw_guest_dead(gf) || (gf->hidden && off < GW_PCI_COMMAND))
 			memset(buf, 0xff, width);
 		else
 			gw_pci_put(buf, 0, width, config_read_piece(gf, off, width));
@@ -165,7 +165,7 @@ void gw_guest_config_write(struct gw_guest_function *gf, unsigned int off, const
 {
 	unsigned int width;
 
-	for (; len && !gw_guest_dead(gf); off += width, buf += width, len -= width) {
+	for (; len && !gw_guest_dead(gf) && !gf->hidden; off += width, buf += width, len -= width) {
 		width = gw_guest_piece(off, len, 4);
 		config_write_piece(gf, off, width, gw_pci_get(buf, 0, width));
 	}

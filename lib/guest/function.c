@@ -2,8 +2,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/util.h"
+#include "guest/abi.h"
 #include "guest/function.h"
 
 /*
@@ -14,6 +16,10 @@
  *
  * A reset that fails leaves a function of unknown state. It is fenced: bus mastering stays off,
  * all reads are ones, writes are dropped, until a later reset succeeds.
+ *
+ * Under plan paravirt the function hides behind an identity of all ones until somebody who
+ * translates for it, the companion, shows it. A VMM that attaches needs to know who it is, so it
+ * hides from the first reset on, which every VMM asks for before it starts the guest.
  */
 
 void gw_guest_quiet_begin(struct gw_guest_function *gf)
@@ -76,6 +82,7 @@ int gw_guest_function_reset(struct gw_guest_function *gf)
 	if (gf->gone)
 		return -ENODEV;
 	gw_guest_count(&gf->resets);
+	gf->was_reset = true;
 	gw_guest_quiet_begin(gf);
 	ret = function_host_reset(gf);
 	gw_guest_quiet_end(gf);
@@ -89,36 +96,78 @@ int gw_guest_function_reset(struct gw_guest_function *gf)
 	return ret;
 }
 
-static struct gw_guest_function *from_device(struct gw_device *d)
+void gw_guest_function_show(struct gw_guest_function *gf)
 {
-	return container_of(d, struct gw_guest_function, dev);
+	pthread_mutex_lock(&gf->lock);
+	gf->shown = true;
+	gf->hidden = false;
+	pthread_mutex_unlock(&gf->lock);
+}
+
+void gw_guest_function_hide(struct gw_guest_function *gf)
+{
+	pthread_mutex_lock(&gf->lock);
+	gf->shown = false;
+	if (gf->attached && !gf->hidden) {
+		gw_guest_function_reset(gf);	/* failure has been seen to */
+		gf->hidden = gf->hides;
+	}
+	gf->was_reset = false;
+	pthread_mutex_unlock(&gf->lock);
+}
+
+/* The front end's thread begins an operation. */
+static struct gw_guest_function *device_begin(struct gw_device *d)
+{
+	struct gw_guest_function *gf = container_of(d, struct gw_guest_function, dev);
+
+	pthread_mutex_lock(&gf->lock);
+	return gf;
+}
+
+static void device_end(struct gw_guest_function *gf)
+{
+	bool was_reset = gf->was_reset;
+
+	gf->was_reset = false;
+	pthread_mutex_unlock(&gf->lock);
+	if (was_reset && gf->listener)
+		gf->listener->reset(gf->listener);
 }
 
 static int device_reset(struct gw_device *d)
 {
-	struct gw_guest_function *gf = from_device(d);
+	struct gw_guest_function *gf = device_begin(d);
 	int ret = gw_guest_function_reset(gf);
 
 	gw_guest_irqs_disable(&gf->irqs);
+	gf->hidden = gf->hides && !gf->shown;
+	device_end(gf);
 	return ret;
 }
 
 static int device_attach(struct gw_device *d, struct gw_remote *remote)
 {
-	struct gw_guest_function *gf = from_device(d);
+	struct gw_guest_function *gf = device_begin(d);
+	int ret = 0;
 
-	if (gf->gone)
-		return -ENODEV;
-	if (gf->fenced && gw_guest_function_reset(gf))
-		return -EIO;
-	gf->remote = remote;
-	gw_dma_set_remote(gf->dma, remote);
-	return 0;
+	if (gf->gone) {
+		ret = -ENODEV;
+	} else if (gf->fenced && gw_guest_function_reset(gf)) {
+		ret = -EIO;
+	} else {
+		gf->attached = true;
+		gf->hidden = false;
+		gf->remote = remote;
+		gw_dma_set_remote(gf->dma, remote);
+	}
+	device_end(gf);
+	return ret;
 }
 
 static void device_detach(struct gw_device *d)
 {
-	struct gw_guest_function *gf = from_device(d);
+	struct gw_guest_function *gf = device_begin(d);
 
 	gw_guest_quiet_begin(gf);
 	gw_guest_function_reset(gf);	/* failure is logged, and memory goes all the same */
@@ -127,6 +176,13 @@ static void device_detach(struct gw_device *d)
 	gw_dma_set_remote(gf->dma, NULL);
 	gw_guest_quiet_end(gf);
 	gf->remote = NULL;
+	gf->attached = false;
+	device_end(gf);
+}
+
+static struct gw_guest_function *from_device(struct gw_device *d)
+{
+	return container_of(d, struct gw_guest_function, dev);
 }
 
 static void device_region_info(struct gw_device *d, unsigned int region,
@@ -159,37 +215,35 @@ static int device_check(struct gw_guest_function *gf, unsigned int region, uint6
 static int device_region_read(struct gw_device *d, unsigned int region, uint64_t off, void *buf,
 			      size_t len)
 {
-	struct gw_guest_function *gf = from_device(d);
+	struct gw_guest_function *gf = device_begin(d);
 	int ret = device_check(gf, region, off, len);
 
-	if (ret)
-		return ret;
-	if (region == GW_REGION_CONFIG) {
+	if (!ret && region == GW_REGION_CONFIG) {
 		gw_guest_count(&gf->config_reads);
 		gw_guest_config_read(gf, (unsigned int)off, buf, len);
-	} else {
+	} else if (!ret) {
 		gw_guest_count(&gf->reads);
 		gw_guest_bar_read(gf, region, off, buf, len);
 	}
-	return 0;
+	device_end(gf);
+	return ret;
 }
 
 static int device_region_write(struct gw_device *d, unsigned int region, uint64_t off,
 			       const void *buf, size_t len)
 {
-	struct gw_guest_function *gf = from_device(d);
+	struct gw_guest_function *gf = device_begin(d);
 	int ret = device_check(gf, region, off, len);
 
-	if (ret)
-		return ret;
-	if (region == GW_REGION_CONFIG) {
+	if (!ret && region == GW_REGION_CONFIG) {
 		gw_guest_count(&gf->config_writes);
 		gw_guest_config_write(gf, (unsigned int)off, buf, len);
-	} else {
+	} else if (!ret) {
 		gw_guest_count(&gf->writes);
 		gw_guest_bar_write(gf, region, off, buf, len);
 	}
-	return 0;
+	device_end(gf);
+	return ret;
 }
 
 static void device_irq_info(struct gw_device *d, enum gw_irq index, struct gw_irq_info *info)
@@ -199,7 +253,11 @@ static void device_irq_info(struct gw_device *d, enum gw_irq index, struct gw_ir
 
 static int device_irq_set(struct gw_device *d, struct gw_irq_set *set)
 {
-	return gw_guest_irqs_set(&from_device(d)->irqs, set);
+	struct gw_guest_function *gf = device_begin(d);
+	int ret = gw_guest_irqs_set(&gf->irqs, set);
+
+	device_end(gf);
+	return ret;
 }
 
 static int device_dma_map(struct gw_device *d, const struct gw_slice *s, int fd)
@@ -268,6 +326,16 @@ static int function_check(struct gw_guest_function *gf, const uint8_t *cfg)
 	return 0;
 }
 
+/* A capability by which the guest's module finds the companion that belongs to the function. */
+static void function_add_cookie(struct gw_guest_function *gf, const uint8_t *cfg)
+{
+	struct gw_vendor_cap cap = gw_abi_vendor_cap(GW_VENDOR_ROLE_FUNCTION, gf->cookie);
+
+	if (!gw_pci_policy_add_cap(&gf->policy, cfg, &cap, sizeof(cap)))
+		gw_warn(gf->log, "%s: config space has no room for a capability of ours; the guest's "
+			"module has to be told which companion serves it", gf->fn->info.name);
+}
+
 /* Reset and learn what the function is. */
 static int function_open(struct gw_guest_function *gf)
 {
@@ -289,6 +357,9 @@ static int function_open(struct gw_guest_function *gf)
 		ret = function_check(gf, cfg);
 	if (ret)
 		return ret;
+	gf->hides = gw_dma_plan(gf->dma) == GW_PLAN_PARAVIRT;
+	if (gf->hides && getrandom(&gf->cookie, sizeof(gf->cookie), 0) != sizeof(gf->cookie))
+		return -errno;
 	/* the last step that can fail: there is no way to take a sink away again */
 	ret = gw_guest_irqs_init(&gf->irqs, gf->fn, gf->log);
 	if (ret) {
@@ -299,6 +370,8 @@ static int function_open(struct gw_guest_function *gf)
 	for (unsigned int i = 0; i < GW_NR_BARS; i++)
 		bar[i] = gf->bar[i].info;
 	gw_pci_policy_compile(cfg, bar, gf->irqs.vectors, &gf->policy);
+	if (gf->hides)
+		function_add_cookie(gf, cfg);
 	if (gf->policy.broken)
 		gw_warn(gf->log, "%s: the capability list is broken; what came before is shown",
 			gf->fn->info.name);
@@ -317,6 +390,7 @@ int gw_guest_function_new(struct gw_function *fn, struct gw_dma *dma, struct gw_
 	gf->fn = fn;
 	gf->dma = dma;
 	gf->log = log;
+	pthread_mutex_init(&gf->lock, NULL);
 	ret = function_open(gf);
 	if (ret)
 		goto free_function;
@@ -327,6 +401,7 @@ int gw_guest_function_new(struct gw_function *fn, struct gw_dma *dma, struct gw_
 	*out = gf;
 	return 0;
 free_function:
+	pthread_mutex_destroy(&gf->lock);
 	free(gf);
 	return ret;
 }
@@ -337,6 +412,7 @@ void gw_guest_function_free(struct gw_guest_function *gf)
 		return;
 	gw_guest_irqs_fini(&gf->irqs);
 	gw_guest_bars_unmap(gf);
+	pthread_mutex_destroy(&gf->lock);
 	free(gf);
 }
 

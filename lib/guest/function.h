@@ -17,6 +17,14 @@ struct gw_guest_bar {
 };
 
 /**
+ * struct gw_guest_listener - told that a function was reset, whoever asked for it
+ * @reset: by the front end's thread, without the function's lock, before it answers the VMM
+ */
+struct gw_guest_listener {
+	void (*reset)(struct gw_guest_listener *l);
+};
+
+/**
  * struct gw_guest_function - a passed-through function
  * @bar, @policy: fixed after open
  * @config:  our copy of config space: fixed and emulated bits
@@ -25,7 +33,14 @@ struct gw_guest_bar {
  * @fenced:  a reset failed: bus mastering is off and the guest reads all ones until one succeeds
  * @gone:    the host has lost the function, for good
  *
- * All is the front end's thread's, except @irqs, which has a lock, and the counters.
+ * @cookie:   in the vendor capability; 0 but under plan paravirt
+ * @listener: set before the first VMM attaches
+ * @hides:    the guest sees it only while @shown, see gw_guest_function_show()
+ * @hidden:   its identity reads as all ones and writes are dropped. Follows from the two at a reset;
+ *            a VMM that attaches reads who it is before it resets it
+ * @was_reset: @listener is to be told
+ * @lock: of all but what is fixed, @irqs, which has a lock of its own, and the counters. The front
+ *        end's thread holds it over each operation, but for DMA maps; taken before the host's
  */
 struct gw_guest_function {
 	struct gw_device dev;
@@ -39,6 +54,10 @@ struct gw_guest_function {
 	uint8_t config[GW_PCI_CFG_SIZE];
 	uint16_t command;
 	bool fenced, gone;
+	uint64_t cookie;
+	struct gw_guest_listener *listener;
+	bool hides, shown, hidden, attached, was_reset;
+	pthread_mutex_t lock;
 	_Atomic uint64_t reads, writes, config_reads, config_writes, resets;
 };
 
@@ -69,6 +88,17 @@ void gw_guest_failed(struct gw_guest_function *gf, int err, const char *what);
  * Return: 0; or -errno of the host, then the function is fenced.
  */
 int gw_guest_function_reset(struct gw_guest_function *gf);
+
+/**
+ * gw_guest_function_show() - let the guest see it: what it does by DMA is translated
+ *
+ * Under plan paravirt a function is hidden until then, so that no driver puts it to use with
+ * addresses that are not the device's. Any thread, without the function's lock.
+ */
+void gw_guest_function_show(struct gw_guest_function *gf);
+
+/** gw_guest_function_hide() - reset it, so that it is quiet, and hide it; no listener is told */
+void gw_guest_function_hide(struct gw_guest_function *gf);
 
 /* config.c */
 

@@ -351,3 +351,34 @@ void gw_pci_policy_compile(const uint8_t *cfg, const struct gw_bar_info bar[GW_N
 	if (p->pcie)
 		policy_ext_caps(p, cfg);
 }
+
+static bool policy_free(const struct gw_pci_policy *p, const uint8_t *cfg, unsigned int off,
+			unsigned int len)
+{
+	for (; len--; off++) {
+		if (p->fixed[off] | p->emulated[off] | p->forwarded[off])
+			return false;
+		if (p->read_only[off] && cfg[off])
+			return false;
+	}
+	return true;
+}
+
+bool gw_pci_policy_add_cap(struct gw_pci_policy *p, const uint8_t *cfg, const void *cap,
+			   unsigned int len)
+{
+	unsigned int off = GW_PCI_CFG_SIZE_CONV - len;
+
+	while (!policy_free(p, cfg, off, len)) {
+		off -= 4;
+		if (off < GW_PCI_CAPS_FIRST)
+			return false;
+	}
+	policy_drop(p, off, len);
+	memset(p->fixed + off, 0xff, len);
+	memcpy(p->initial + off, cap, len);
+	p->initial[off + 1] = p->initial[GW_PCI_CAP_PTR];
+	p->initial[GW_PCI_CAP_PTR] = (uint8_t)off;
+	policy_settle(p, GW_PCI_STATUS, GW_PCI_STATUS_CAPS, GW_PCI_STATUS_CAPS);
+	return true;
+}

@@ -78,6 +78,18 @@ struct gw_pci_policy {
 void gw_pci_policy_compile(const uint8_t *cfg, const struct gw_bar_info bar[GW_NR_BARS],
 			   unsigned int vectors, struct gw_pci_policy *p);
 
+/**
+ * gw_pci_policy_add_cap() - show a capability that the function does not have, first in the list
+ * @cfg: as it was given to gw_pci_policy_compile()
+ * @cap: @len bytes, a multiple of 4; the link to the next one is set here
+ *
+ * Goes where nothing of the function is seen: behind its capabilities, or where it reads as zero.
+ *
+ * Return: whether there was room.
+ */
+bool gw_pci_policy_add_cap(struct gw_pci_policy *p, const uint8_t *cfg, const void *cap,
+			   unsigned int len);
+
 /** gw_pci_policy_kind() - of one bit of one byte */
 enum gw_pci_kind gw_pci_policy_kind(const struct gw_pci_policy *p, unsigned int off,
 				    unsigned int bit);

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GANGWAY_COMPANION_H
+#define GANGWAY_COMPANION_H
+
+#include <gangway/guest.h>
+
+/*
+ * The companion: a second PCI device by which a guest's kernel module has memory mapped for a
+ * passed-through function under plan paravirt. What the two say to each other is in
+ * guest/linux/gangway-abi.h.
+ */
+
+struct gw_companion;
+
+#define GW_COMPANION_NO_BDF	0xffffffffu
+
+struct gw_companion_options {
+	uint32_t guest_bdf;		/* of the function: bus << 8 | devfn, or GW_COMPANION_NO_BDF */
+	bool show;			/* the function at once, for a module that does not announce itself */
+	unsigned int poll_us;		/* look at the ring so long before waiting for a doorbell; 0: not.
+					 * Bounded further when it does not pay or the machine is loaded */
+};
+
+struct gw_companion_stats {
+	uint64_t maps, unmaps;		/* asked for, that were done */
+	uint64_t refused;		/* that were not */
+	uint64_t commands;		/* of the command page */
+	uint64_t doorbells;		/* of the ring */
+	uint64_t polled;		/* entries of the ring that came without a doorbell */
+	uint64_t interrupts;		/* sent */
+	uint32_t generation;
+};
+
+/**
+ * gw_companion_new() - a companion for a function
+ * @gf:  its address space has plan paravirt. Stays the caller's, is not served yet, and must
+ *       outlive the companion. One companion a function
+ * @opt: NULL for defaults
+ *
+ * Until the module announces itself the guest does not see the function.
+ *
+ * Return: 0; -EPROTO another plan, -EBUSY the function has a companion, -ENOMEM, or -errno of
+ * memfd_create(2) or pthread_create(3).
+ */
+int gw_companion_new(struct gw_guest_function *gf, const struct gw_companion_options *opt,
+		     struct gw_log *log, struct gw_companion **c);
+
+/** gw_companion_free() - nobody serves it or its function any more; NULL is fine */
+void gw_companion_free(struct gw_companion *c);
+
+/** gw_companion_device() - what a front end serves; lives as long as @c */
+struct gw_device *gw_companion_device(struct gw_companion *c);
+
+void gw_companion_stats(struct gw_companion *c, struct gw_companion_stats *stats);
+
+#endif
