@@ -90,17 +90,30 @@ static int choose_plan(struct daemon *d, const struct options *o, bool device_tr
 				"the guest's addresses");
 		return ret;
 	}
+	if (d->plan == GW_PLAN_PARAVIRT && !o->companion) {
+		gw_err(d->log, "plan paravirt: --companion PATH is missing");
+		gw_hint(d->log, "the guest needs a second device, by which its module maps memory; --plan "
+			"names another plan");
+		return -EINVAL;
+	}
 	gw_info(d->log, "plan %s: %s", gw_plan_name(d->plan), d->reason);
 	return 0;
 }
 
-static int show_function(struct daemon *d, unsigned int i)
+static int show_function(struct daemon *d, const struct options *o, unsigned int i)
 {
+	const struct gw_companion_options opt = {
+		.guest_bdf = i < o->nr_guest_bdfs ? o->guest_bdf[i] : GW_COMPANION_NO_BDF,
+		.show = o->show_at_once,
+		.poll_us = o->poll_us,
+	};
 	struct daemon_function *f = &d->function[i];
 	int ret = gw_dma_new(f->fn, d->plan, d->log, &f->dma);
 
 	if (!ret)
 		ret = gw_guest_function_new(f->fn, f->dma, d->log, &f->guest);
+	if (!ret && d->plan == GW_PLAN_PARAVIRT)
+		ret = gw_companion_new(f->guest, &opt, d->log, &f->companion);
 	if (ret)
 		gw_err(d->log, "%s: cannot be shown to a guest: %s", f->fn->info.name,
 		       strerror(-ret));
@@ -128,7 +141,7 @@ int daemon_open(struct daemon *d, const struct options *o, bool device_tree, str
 	if (!ret)
 		ret = choose_plan(d, o, device_tree);
 	for (unsigned int i = 0; !ret && i < d->nr_functions; i++)
-		ret = show_function(d, i);
+		ret = show_function(d, o, i);
 	return ret;
 }
 
@@ -142,7 +155,17 @@ int daemon_open_window(struct daemon *d, const struct options *o, gw_gpa gpa)
 	return ret;
 }
 
-int daemon_listen(struct daemon *d, const char *path, unsigned int spin_us)
+/* The socket of the @i-th device. */
+static void name_socket(const struct daemon *d, const char *path, unsigned int i, char socket[256])
+{
+	if (d->nr_functions > 1)
+		snprintf(socket, 256, "%s.%u", path, i);
+	else
+		snprintf(socket, 256, "%s", path);
+}
+
+int daemon_listen(struct daemon *d, const char *path, const char *companion,
+		  unsigned int spin_us)
 {
 	const struct gw_vfio_user_options opt = { .spin_us = spin_us };
 
@@ -150,12 +173,16 @@ int daemon_listen(struct daemon *d, const char *path, unsigned int spin_us)
 		struct daemon_function *f = &d->function[i];
 		int ret;
 
-		if (d->nr_functions > 1)
-			snprintf(f->socket, sizeof(f->socket), "%s.%u", path, i);
-		else
-			snprintf(f->socket, sizeof(f->socket), "%s", path);
+		name_socket(d, path, i, f->socket);
 		ret = gw_vfio_user_listen(f->socket, gw_guest_function_device(f->guest), &opt,
 					  d->log, &f->server);
+		if (ret)
+			return ret;
+		if (!f->companion)
+			continue;
+		name_socket(d, companion, i, f->companion_socket);
+		ret = gw_vfio_user_listen(f->companion_socket, gw_companion_device(f->companion),
+					  &opt, d->log, &f->companion_server);
 		if (ret)
 			return ret;
 	}
@@ -167,6 +194,8 @@ void daemon_stop(struct daemon *d)
 	for (unsigned int i = 0; i < d->nr_functions; i++) {
 		struct daemon_function *f = &d->function[i];
 
+		gw_vfio_user_close(f->companion_server);
+		f->companion_server = NULL;
 		if (!f->server)
 			continue;
 		gw_vfio_user_stats(f->server, &f->served);
@@ -179,6 +208,7 @@ void daemon_close(struct daemon *d)
 {
 	daemon_stop(d);
 	for (unsigned int i = 0; i < d->nr_functions; i++) {
+		gw_companion_free(d->function[i].companion);
 		gw_guest_function_free(d->function[i].guest);
 		gw_dma_free(d->function[i].dma);
 	}

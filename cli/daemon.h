@@ -2,6 +2,7 @@
 #ifndef CLI_DAEMON_H
 #define CLI_DAEMON_H
 
+#include <gangway/companion.h>
 #include <gangway/dma.h>
 #include <gangway/guest.h>
 #include <gangway/host.h>
@@ -18,8 +19,9 @@ struct daemon_function {
 	struct gw_function *fn;
 	struct gw_dma *dma;
 	struct gw_guest_function *guest;
-	struct gw_vfio_user *server;
-	char socket[256];
+	struct gw_companion *companion;		/* plan paravirt only */
+	struct gw_vfio_user *server, *companion_server;
+	char socket[256], companion_socket[256];
 	struct gw_vfio_user_stats served;	/* after daemon_stop() */
 };
 
@@ -49,10 +51,12 @@ int daemon_open(struct daemon *d, const struct options *o, bool device_tree, str
 int daemon_open_window(struct daemon *d, const struct options *o, gw_gpa gpa);
 
 /**
- * daemon_listen() - begin to serve every function
- * @path: the socket of the only function; several get .0, .1, ... behind it
+ * daemon_listen() - begin to serve every function, and its companion where it has one
+ * @path:      the socket of the only function; several get .0, .1, ... behind it
+ * @companion: likewise of its companion
  */
-int daemon_listen(struct daemon *d, const char *path, unsigned int spin_us);
+int daemon_listen(struct daemon *d, const char *path, const char *companion,
+		  unsigned int spin_us);
 
 /** daemon_stop() - end the clients: the devices are quiet, guest memory is unmapped */
 void daemon_stop(struct daemon *d);

@@ -17,7 +17,7 @@
 enum {
 	OPT_PLAN = 256, OPT_HOST_OPTION, OPT_WINDOW, OPT_SPIN, OPT_REPORT, OPT_SOCKET, OPT_ARCH,
 	OPT_QEMU, OPT_KERNEL, OPT_INITRD, OPT_APPEND, OPT_MEMORY, OPT_CPUS, OPT_DEVICE_TREE,
-	OPT_MEMORY_FILE, OPT_HELP,
+	OPT_MEMORY_FILE, OPT_COMPANION, OPT_GUEST_BDF, OPT_SHOW, OPT_POLL, OPT_HELP,
 };
 
 static const struct option serve_options[] = {
@@ -26,6 +26,10 @@ static const struct option serve_options[] = {
 	{ "spin", required_argument, NULL, OPT_SPIN },
 	{ "report", required_argument, NULL, OPT_REPORT },
 	{ "socket", required_argument, NULL, OPT_SOCKET },
+	{ "companion", required_argument, NULL, OPT_COMPANION },
+	{ "guest-bdf", required_argument, NULL, OPT_GUEST_BDF },
+	{ "show-at-once", no_argument, NULL, OPT_SHOW },
+	{ "poll", required_argument, NULL, OPT_POLL },
 	{ "device-tree", required_argument, NULL, OPT_DEVICE_TREE },
 	{ "memory-file", required_argument, NULL, OPT_MEMORY_FILE },
 	{ "memory", required_argument, NULL, OPT_MEMORY },
@@ -40,6 +44,9 @@ static const struct option run_options[] = {
 	{ "window", required_argument, NULL, OPT_WINDOW },
 	{ "spin", required_argument, NULL, OPT_SPIN },
 	{ "report", required_argument, NULL, OPT_REPORT },
+	{ "guest-bdf", required_argument, NULL, OPT_GUEST_BDF },
+	{ "show-at-once", no_argument, NULL, OPT_SHOW },
+	{ "poll", required_argument, NULL, OPT_POLL },
 	{ "arch", required_argument, NULL, OPT_ARCH },
 	{ "qemu", required_argument, NULL, OPT_QEMU },
 	{ "kernel", required_argument, NULL, OPT_KERNEL },
@@ -58,7 +65,11 @@ static const char serve_help[] =
 "and come back. With several devices, the sockets are PATH.0, PATH.1 and so on.\n"
 "\n"
 "  --socket PATH         where the VMM connects; made with mode 0600\n"
-"  --plan PLAN           auto (default), direct or window\n"
+"  --plan PLAN           auto (default), direct, window or paravirt\n"
+"\n"
+"Plan paravirt also needs this:\n"
+"  --companion PATH      where the VMM connects for the companion device, by which the guest's\n"
+"                        module maps memory; PATH.0, PATH.1 and so on for several devices\n"
 "\n"
 "Plan window, for a VMM that you start yourself, also needs these:\n"
 "  --device-tree FILE    what your QEMU prints with -machine virt,dumpdtb=FILE; the window is\n"
@@ -83,12 +94,18 @@ static const char run_help[] =
 "  --append TEXT         more words for the kernel command line\n"
 "  --qemu PATH           QEMU 10.1 or newer, or the folder it is in\n"
 "                        (default: $QEMU, the system's, then the provisioned one)\n"
-"  --plan PLAN           auto (default), direct or window\n"
+"  --plan PLAN           auto (default), direct, window or paravirt\n"
 "  --window SIZE         how much of guest RAM devices reach without a copy\n"
 "                        (default: as much as the host allows)\n";
 
 static const char common_help[] =
 "  --spin MICROSECONDS   poll so long for the VMM's next message before sleeping (default 0)\n"
+"  --poll MICROSECONDS   plan paravirt: look at the guest's ring so long before waiting for it to\n"
+"                        ring (default 50)\n"
+"  --show-at-once        plan paravirt: do not hide the device until the guest's module is there;\n"
+"                        for a module that does not say so\n"
+"  --guest-bdf BB:DD.F   plan paravirt: where the guest sees the device, for a module that wants to\n"
+"                        know; once for each device\n"
 "  --report FILE         write the final report to FILE as JSON\n"
 "  --host-option K=V     how the simulated host behaves, see below\n"
 "\n"
@@ -132,6 +149,20 @@ static int parse_number(struct gw_log *log, const char *option, const char *valu
 	return -1;
 }
 
+static int parse_bdf(struct options *o, struct gw_log *log, const char *option, const char *value)
+{
+	unsigned int bus, dev, fn;
+	int end = 0;
+
+	if (sscanf(value, "%2x:%2x.%1x%n", &bus, &dev, &fn, &end) != 3 || value[end] || dev > 31 ||
+	    fn > 7)
+		return bad_value(log, option, value, "wants bus:device.function, such as 01:00.0");
+	if (o->nr_guest_bdfs == MAX_DEVICES)
+		return bad_value(log, option, value, "too many of them");
+	o->guest_bdf[o->nr_guest_bdfs++] = bus << 8 | dev << 3 | fn;
+	return -1;
+}
+
 static int set_option(struct options *o, int opt, const char *name, struct gw_log *log)
 {
 	int ret = -1;
@@ -139,7 +170,7 @@ static int set_option(struct options *o, int opt, const char *name, struct gw_lo
 	switch (opt) {
 	case OPT_PLAN:
 		if (gw_plan_parse(optarg, &o->plan))
-			ret = bad_value(log, name, optarg, "wants auto, direct or window");
+			ret = bad_value(log, name, optarg, "wants auto, direct, window or paravirt");
 		break;
 	case OPT_HOST_OPTION:
 		if (o->nr_host_options == MAX_HOST_OPTIONS)
@@ -159,6 +190,13 @@ static int set_option(struct options *o, int opt, const char *name, struct gw_lo
 	case OPT_CPUS:
 		ret = parse_number(log, name, optarg, 64, &o->cpus);
 		break;
+	case OPT_POLL:
+		ret = parse_number(log, name, optarg, 1000, &o->poll_us);
+		break;
+	case OPT_GUEST_BDF:
+		ret = parse_bdf(o, log, name, optarg);
+		break;
+	case OPT_SHOW: o->show_at_once = true; break;
 	case OPT_ARCH:
 		if (strcmp(optarg, "arm64") && strcmp(optarg, "x86_64"))
 			ret = bad_value(log, name, optarg, "wants arm64 or x86_64");
@@ -166,6 +204,7 @@ static int set_option(struct options *o, int opt, const char *name, struct gw_lo
 		break;
 	case OPT_REPORT: o->report = optarg; break;
 	case OPT_SOCKET: o->socket = optarg; break;
+	case OPT_COMPANION: o->companion = optarg; break;
 	case OPT_DEVICE_TREE: o->device_tree = optarg; break;
 	case OPT_MEMORY_FILE: o->memory_file = optarg; break;
 	case OPT_QEMU:	 o->qemu = optarg; break;
@@ -203,7 +242,7 @@ int options_parse(struct options *o, int argc, char **argv, bool for_run, struct
 	int end = argc, opt, index, ret;
 
 	*o = (struct options){ .plan = GW_PLAN_AUTO, .arch = "arm64", .memory = 2ull << 30,
-			       .cpus = 1 };
+			       .cpus = 1, .poll_us = 50 };
 	for (int i = 1; i < argc && end == argc; i++) {
 		if (!strcmp(argv[i], "--"))
 			end = i;

@@ -19,10 +19,14 @@ struct options {
 	enum gw_plan plan;
 	uint64_t window;	/* bytes; 0: as much as the budget allows */
 	unsigned int spin_us;
+	uint32_t guest_bdf[MAX_DEVICES];	/* in the order of @device */
+	unsigned int nr_guest_bdfs;
+	bool show_at_once;
+	unsigned int poll_us;
 	const char *report;	/* file for the report as JSON, or NULL */
 
 	/* serve */
-	const char *socket;
+	const char *socket, *companion;
 	const char *device_tree, *memory_file;
 
 	/* run */

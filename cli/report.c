@@ -15,10 +15,25 @@
 struct report {
 	struct gw_sim_stats sim;
 	struct gw_guest_stats guest;	/* sum over the functions */
+	struct gw_companion_stats companion;	/* likewise */
 	uint64_t messages;
 	struct gw_sim_fault fault[FAULTS_SHOWN];
 	size_t nr_faults;
 };
+
+static void collect_companion(struct gw_companion *companion, struct gw_companion_stats *sum)
+{
+	struct gw_companion_stats c;
+
+	gw_companion_stats(companion, &c);
+	sum->maps += c.maps;
+	sum->unmaps += c.unmaps;
+	sum->refused += c.refused;
+	sum->commands += c.commands;
+	sum->doorbells += c.doorbells;
+	sum->polled += c.polled;
+	sum->interrupts += c.interrupts;
+}
 
 static void collect(struct daemon *d, struct report *r)
 {
@@ -35,6 +50,8 @@ static void collect(struct daemon *d, struct report *r)
 		r->guest.config_writes += g.config_writes;
 		r->guest.irqs += g.irqs;
 		r->guest.resets += g.resets;
+		if (d->function[i].companion)
+			collect_companion(d->function[i].companion, &r->companion);
 		r->messages += d->function[i].served.messages;
 	}
 }
@@ -59,6 +76,11 @@ static void print_text(const struct daemon *d, const struct report *r)
 		r->sim.dma_written_bytes >> 20, r->guest.reads, r->guest.writes,
 		r->guest.config_reads, r->guest.config_writes, r->guest.irqs, r->guest.resets,
 		r->sim.faults);
+	if (d->plan == GW_PLAN_PARAVIRT)
+		fprintf(stderr, "  companion     %" PRIu64 " maps, %" PRIu64 " unmaps, %" PRIu64
+			" refused; %" PRIu64 " doorbells, %" PRIu64 " commands, %" PRIu64
+			" polled\n", r->companion.maps, r->companion.unmaps, r->companion.refused,
+			r->companion.doorbells, r->companion.commands, r->companion.polled);
 	for (size_t i = 0; i < r->nr_faults && i < FAULTS_SHOWN; i++) {
 		const struct gw_sim_fault *f = &r->fault[i];
 
@@ -73,6 +95,20 @@ static void print_text(const struct daemon *d, const struct report *r)
 static void add_u64(struct json_object *o, const char *key, uint64_t v)
 {
 	json_object_object_add(o, key, json_object_new_uint64(v));
+}
+
+static struct json_object *companion_json(const struct gw_companion_stats *c)
+{
+	struct json_object *o = json_object_new_object();
+
+	add_u64(o, "maps", c->maps);
+	add_u64(o, "unmaps", c->unmaps);
+	add_u64(o, "refused", c->refused);
+	add_u64(o, "commands", c->commands);
+	add_u64(o, "doorbells", c->doorbells);
+	add_u64(o, "polled", c->polled);
+	add_u64(o, "interrupts", c->interrupts);
+	return o;
 }
 
 static struct json_object *report_json(const struct daemon *d, const struct report *r)
@@ -102,6 +138,8 @@ static struct json_object *report_json(const struct daemon *d, const struct repo
 	add_u64(o, "resets", r->guest.resets);
 	add_u64(o, "messages", r->messages);
 	add_u64(o, "dart_faults", r->sim.faults);
+	if (d->plan == GW_PLAN_PARAVIRT)
+		json_object_object_add(o, "companion", companion_json(&r->companion));
 	return o;
 }
 

@@ -35,6 +35,7 @@ struct run {
 	bool arm;
 	char qemu[PATH_MAX], kernel[PATH_MAX], initrd[PATH_MAX];
 	char dir[64];			/* of sockets and device tree; ours alone */
+	char companion[96];
 	sigset_t signals;
 };
 
@@ -145,6 +146,17 @@ static void add_command_line(const struct run *r, struct qemu_args *a)
 		      r->o.append ? r->o.append : "");
 }
 
+/* A device on a port of its own. */
+static void add_device(struct qemu_args *a, unsigned int slot, const char *name, unsigned int i,
+		       const char *socket)
+{
+	qemu_args_add(a, "-device");
+	qemu_args_add(a, "pcie-root-port,id=gangway%u,slot=%u,chassis=%u", slot, slot, slot);
+	qemu_args_add(a, "-device");
+	qemu_args_add(a, "{\"driver\":\"vfio-user-pci\",\"id\":\"%s%u\",\"bus\":\"gangway%u\","
+		      "\"socket\":{\"type\":\"unix\",\"path\":\"%s\"}}", name, i, slot, socket);
+}
+
 static void add_guest(const struct run *r, struct qemu_args *a)
 {
 	qemu_args_add(a, "-serial");
@@ -161,12 +173,10 @@ static void add_guest(const struct run *r, struct qemu_args *a)
 		qemu_args_add(a, "%s/guest.dtb", r->dir);
 	}
 	for (unsigned int i = 0; i < r->d.nr_functions; i++) {
-		qemu_args_add(a, "-device");
-		qemu_args_add(a, "pcie-root-port,id=gangway%u,slot=%u,chassis=%u", i, i + 1, i + 1);
-		qemu_args_add(a, "-device");
-		qemu_args_add(a, "{\"driver\":\"vfio-user-pci\",\"id\":\"fn%u\",\"bus\":\"gangway%u\","
-			      "\"socket\":{\"type\":\"unix\",\"path\":\"%s\"}}", i, i,
-			      r->d.function[i].socket);
+		add_device(a, i + 1, "fn", i, r->d.function[i].socket);
+		if (r->d.function[i].companion)
+			add_device(a, MAX_DEVICES + i + 1, "companion", i,
+				   r->d.function[i].companion_socket);
 	}
 }
 
@@ -238,6 +248,8 @@ static int prepare(struct run *r)
 	ret = make_dir(r);
 	if (ret)
 		return ret;
+	snprintf(r->companion, sizeof(r->companion), "%s/companion", r->dir);
+	r->o.companion = r->companion;
 	ret = daemon_open(&r->d, &r->o, r->arm, r->log);
 	if (ret)
 		return ret;
@@ -252,7 +264,7 @@ static int prepare(struct run *r)
 			r->d.window.size >> 20, r->o.memory >> 20);
 	}
 	snprintf(path, sizeof(path), "%s/function", r->dir);
-	return daemon_listen(&r->d, path, r->o.spin_us);
+	return daemon_listen(&r->d, path, r->companion, r->o.spin_us);
 }
 
 static void clean_up(struct run *r)

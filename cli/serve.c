@@ -7,6 +7,12 @@
 #include "cli/daemon.h"
 #include "cli/report.h"
 
+static void print_device(const struct daemon *d, const char *socket)
+{
+	gw_info(d->log, "  -device '{\"driver\":\"vfio-user-pci\",\"socket\":{\"type\":\"unix\","
+		"\"path\":\"%s\"}}'", socket);
+}
+
 static void print_how_to_connect(const struct daemon *d, const struct options *o)
 {
 	if (d->window.size)
@@ -17,9 +23,11 @@ static void print_how_to_connect(const struct daemon *d, const struct options *o
 	else
 		gw_info(d->log, "QEMU options: -machine memory-backend=mem -object "
 			"memory-backend-memfd,id=mem,size=SIZE,share=on");
-	for (unsigned int i = 0; i < d->nr_functions; i++)
-		gw_info(d->log, "  -device '{\"driver\":\"vfio-user-pci\",\"socket\":{\"type\":\"unix\","
-			"\"path\":\"%s\"}}'", d->function[i].socket);
+	for (unsigned int i = 0; i < d->nr_functions; i++) {
+		print_device(d, d->function[i].socket);
+		if (d->function[i].companion)
+			print_device(d, d->function[i].companion_socket);
+	}
 }
 
 static int open_window(struct daemon *d, const struct options *o)
@@ -49,7 +57,7 @@ static int serve_run(int argc, char **argv, struct gw_log *log)
 	if (!ret && d.plan == GW_PLAN_WINDOW)
 		ret = open_window(&d, &o);
 	if (!ret)
-		ret = daemon_listen(&d, o.socket, o.spin_us);
+		ret = daemon_listen(&d, o.socket, o.companion, o.spin_us);
 	if (ret) {
 		daemon_close(&d);
 		return CLI_FAILED;
