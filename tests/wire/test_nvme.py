@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The simulated NVMe disk under a driver that plays it through stock QEMU."""
+
+import os
+import random
+
+import nvme
+import pci
+import probe
+from child import wait_until
+from qemu import MIB
+from runner import main, test
+
+SIZE = 64 * MIB
+BUFFER = 8 * MIB        # in RAM
+
+
+def disk(rig, **daemon):
+    path = rig.path("disk")
+    return rig.daemon(f"sim:nvme,file={path},size=64M", **daemon), path
+
+
+def data(seed, size):
+    return random.Random(seed).randbytes(size)
+
+
+def writes_and_reads(rig, **options):
+    daemon, path = disk(rig)
+    drive = nvme.Nvme(rig.qemu(daemon.socket, **options))
+    assert drive.identify()[4:24].strip(), "a serial number"
+    ram = drive.qemu.machine.ram
+    for block, size in ((0, 512), (7, 4096), (1000, 8192), (2048, 64 * 1024), (8192, MIB)):
+        wanted = data(block, size)
+        drive.qtest.write(ram + BUFFER, wanted)
+        drive.transfer(nvme.WRITE, block, ram + BUFFER, size)
+        drive.qtest.fill(ram + 2 * BUFFER, size, 0)
+        drive.transfer(nvme.READ, block, ram + 2 * BUFFER, size)
+        assert drive.qtest.read(ram + 2 * BUFFER, size) == wanted
+        drive.io.run(nvme.FLUSH, nsid=1)
+        with open(path, "rb") as file:
+            assert os.pread(file.fileno(), size, block * 512) == wanted
+
+
+@test
+def a_q35_writes_and_reads(rig):
+    writes_and_reads(rig)
+
+
+@test
+def an_arm_machine_writes_and_reads(rig):
+    writes_and_reads(rig, machine="virt")
+
+
+@test
+def a_machine_whose_memory_only_qemu_has_writes_and_reads(rig):
+    writes_and_reads(rig, ram="anonymous")
+
+
+@test
+def large_commands_in_parallel_reach_memory_that_only_qemu_has(rig):
+    daemon, _ = disk(rig)
+    drive = nvme.Nvme(rig.qemu(daemon.socket, ram="anonymous"))
+    ram, qtest = drive.qemu.machine.ram, drive.qtest
+    size, count = 256 * 1024, 16
+    wanted = data(3, size * count)
+    qtest.write(ram + BUFFER, wanted)
+    for opcode, base in ((nvme.WRITE, BUFFER), (nvme.READ, 3 * BUFFER)):
+        for i in range(count):
+            at = ram + base + i * size
+            pages = drive.list_at(20 + i, at, size)
+            drive.io.submit(opcode, nsid=1, prp1=at, prp2=pages, cdw10=i * size // 512,
+                            cdw12=size // 512 - 1)
+            qtest.load(ram, 4)      # the CPU goes on meanwhile
+        assert {drive.io.complete()[1] for _ in range(count)} == {0}
+    assert qtest.read(ram + 3 * BUFFER, size * count) == wanted
+
+
+@test
+def completions_come_by_interrupt_and_doorbells_are_posted(rig):
+    daemon, _ = disk(rig)
+    qemu = rig.qemu(daemon.socket)
+    drive = nvme.Nvme(qemu, vector=5)
+    msix = pci.Msix(drive, qemu.machine.ram + 0x180000)
+    msix.control(on=pci.Msix.ENABLE)
+    msix.aim(5)
+    for block in range(100):
+        msix.clear(5)
+        ident = drive.submit(nvme.READ, block, qemu.machine.ram + BUFFER, 512)
+        wait_until("the interrupt", lambda: msix.arrived(5))
+        assert drive.io.done()
+        assert drive.io.complete() == (ident, 0)
+
+
+def many_at_once(rig, disturb):
+    """As much as the queue takes is under way when something happens; then it works on."""
+    daemon, _ = disk(rig)
+    drive = nvme.Nvme(rig.qemu(daemon.socket))
+    ram = drive.qemu.machine.ram
+    for _ in range(5):
+        for i in range(nvme.ENTRIES - 1):
+            drive.submit(nvme.WRITE if i % 2 else nvme.READ, i * 256, ram + BUFFER, 128 * 1024)
+        disturb(drive)
+        drive.start()
+        drive.begin()
+        drive.qtest.fill(ram + BUFFER, MIB, 0x5c)
+        drive.transfer(nvme.WRITE, 0, ram + BUFFER, MIB)
+        drive.transfer(nvme.READ, 0, ram + 2 * BUFFER, MIB)
+        assert drive.qtest.read(ram + 2 * BUFFER, MIB) == b"\x5c" * MIB
+
+
+@test
+def a_machine_reset_in_the_middle_of_io(rig):
+    def reset(drive):
+        drive.qemu.qmp.command("system_reset")
+        drive.qemu.qmp.wait_event("RESET")
+
+    many_at_once(rig, reset)
+
+
+@test
+def a_function_reset_in_the_middle_of_io(rig):
+    def reset(drive):
+        pcie = drive.capability(pci.CAP_PCIE)
+        drive.set_cfg(pcie + 8, 2, drive.cfg(pcie + 8, 2) | 0x8000)
+
+    many_at_once(rig, reset)
+
+
+@test
+def a_controller_reset_in_the_middle_of_io(rig):
+    many_at_once(rig, lambda drive: drive.set(nvme.CC, 0))
+
+
+@test
+def bus_mastering_off_in_the_middle_of_io(rig):
+    many_at_once(rig, lambda drive: drive.disable(pci.COMMAND_MASTER))
+
+
+@test
+def qemu_is_killed_in_the_middle_of_writes_and_the_next_one_reads_whole_blocks(rig):
+    daemon, _ = disk(rig)
+    size = 128 * 1024
+    old, new = b"\x11" * 512, b"\x22" * 512
+    for round_ in range(4):
+        ram = "anonymous" if round_ % 2 else "memfd"
+        drive = nvme.Nvme(rig.qemu(daemon.socket, ram=ram))
+        base = drive.qemu.machine.ram
+        drive.qtest.write(base + BUFFER, old * (size // 512))
+        drive.qtest.write(base + 2 * BUFFER, new * (size // 512))
+        for i in range(8):
+            drive.transfer(nvme.WRITE, i * 256, base + BUFFER, size)
+        for i in range(8):
+            drive.submit(nvme.WRITE, i * 256, base + 2 * BUFFER, size)
+        drive.qemu.kill()
+        daemon.wait_gone(2 * round_ + 1)
+        drive = nvme.Nvme(rig.qemu(daemon.socket))
+        for i in range(8):
+            drive.transfer(nvme.READ, i * 256, base + BUFFER, size)
+            got = drive.qtest.read(base + BUFFER, size)
+            blocks = {got[at:at + 512] for at in range(0, size, 512)}
+            assert blocks <= {old, new}, "a block that nobody wrote"
+        drive.qemu.quit()
+        daemon.wait_gone(2 * round_ + 2)
+
+
+@test
+def a_disk_and_a_probe_serve_one_machine(rig):
+    path = rig.path("disk")
+    daemon = rig.daemon(f"sim:nvme,file={path},size=64M", "sim:probe")
+    qemu = rig.qemu(*daemon.sockets(2))
+    drive, device = nvme.Nvme(qemu, slot=4), probe.Probe(qemu, slot=5)
+    ram = qemu.machine.ram
+    qemu.qtest.write(ram + BUFFER, data(9, MIB))
+    drive.transfer(nvme.WRITE, 0, ram + BUFFER, MIB)
+    # the disk reads into the other's mapped memory, as peers do
+    window = device.bars[2].address
+    drive.transfer(nvme.READ, 0, window, MIB)
+    assert device.bars[2].read(0, MIB) == data(9, MIB)
+
+
+if __name__ == "__main__":
+    main()
