@@ -72,6 +72,10 @@ class Child:
                     raise Timeout(f"{self.name} did not say '{pattern}'"
                                   + (" before it ended" if self.ended else ""))
 
+    def wait_words(self, *words):
+        """Wait for a line with all of these words."""
+        self.wait_line("".join(f"(?=.*{re.escape(word)})" for word in words))
+
     def wait_exit(self, timeout=TIMEOUT):
         """Wait for the end, and for all of the output; return the exit status."""
         try:
