@@ -108,12 +108,12 @@ def a_host_option_that_makes_no_sense_is_named(rig):
 
 @test
 def a_plan_that_cannot_work_is_refused_with_the_reason(rig):
-    serve(rig, FAILED, ["chooses the DMA addresses", "gangway run", "caller-iova=on"],
-          "sim:probe")
-    serve(rig, FAILED, ["plan direct", "chooses the DMA addresses"], "sim:probe", "--plan",
-          "direct")
-    serve(rig, FAILED, ["plan window", "device tree", "gangway run"], "sim:probe", "--plan",
-          "window", *TAKES)
+    serve(rig, FAILED, ["plan direct", "chooses the DMA addresses", "gangway run",
+                        "caller-iova=on"], "sim:probe", "--plan", "direct")
+    for options in ((), TAKES):
+        serve(rig, FAILED, ["plan window", "device tree", "gangway run", "--device-tree"],
+              "sim:probe", "--plan", "window", *options)
+    serve(rig, FAILED, ["plan pool", "not available"], "sim:probe", "--plan", "pool")
 
 
 @test
