@@ -29,6 +29,9 @@
 #define GW_PCI_CACHE_LINE		0x0cu
 #define GW_PCI_HEADER_TYPE		0x0eu
 #define GW_PCI_HEADER_TYPE_MASK		0x7fu
+#define GW_PCI_HEADER_TYPE_BRIDGE	0x01u
+#define GW_PCI_HEADER_TYPE_CARDBUS	0x02u
+#define GW_PCI_HEADER_TYPE_MULTI	0x80u
 #define GW_PCI_BAR0			0x10u
 #define GW_PCI_BAR_IO			0x1u
 #define GW_PCI_BAR_64BIT		0x4u
@@ -78,6 +81,7 @@
 /* PCI Express */
 #define GW_PCI_PCIE_FLAGS		0x02u
 #define GW_PCI_PCIE_VERSION		0x000fu
+#define GW_PCI_PCIE_TYPE(flags)		((flags) >> 4 & 0xfu)
 #define GW_PCI_PCIE_DEVCAP		0x04u
 #define GW_PCI_PCIE_DEVCAP_FLR		0x10000000u
 #define GW_PCI_PCIE_DEVCTL		0x08u
@@ -95,6 +99,11 @@
 /* extended capability identifiers and header */
 #define GW_PCI_EXT_SERIAL		0x0003u
 #define GW_PCI_EXT_SERIAL_SIZE		12u
+#define GW_PCI_EXT_ACS			0x000du
+#define GW_PCI_ACS_CAP			0x04u
+#define GW_PCI_ACS_CTRL			0x06u
+#define GW_PCI_EXT_SRIOV		0x0010u
+#define GW_PCI_SRIOV_BAR0		0x24u
 #define GW_PCI_EXT_VENDOR		0x000bu
 #define GW_PCI_EXT_VENDOR_LEN_SHIFT	20
 #define GW_PCI_EXT_ID(header)		((header) & 0xffffu)
