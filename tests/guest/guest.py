@@ -286,7 +286,7 @@ class Run(Process):
         expect(len(children) == 1, f"gangway has {len(children)} children, not 1")
         return int(children[0])
 
-    def finish(self, seconds=300, code=0, exits=(0,), faults=0):
+    def finish(self, seconds=900, code=0, exits=(0,), faults=0):
         """Wait for the end, judge it and return the report."""
         self.console.drain(seconds)
         status = self.wait(60)
@@ -352,7 +352,7 @@ class Vmm(Process):
         self.console.drain(60)
         self.wait(60)
 
-    def finish(self, seconds=300):
+    def finish(self, seconds=900):
         """Wait for the guest's own end."""
         self.console.drain(seconds)
         status = self.wait(60)
@@ -445,7 +445,7 @@ def main(tests):
     chosen = [test for test in tests if not names or test.__name__ in names]
     failed = 0
     for test in chosen:
-        start = time.monotonic()
+        start, cpu = time.monotonic(), os.times()
         what = test.__doc__.splitlines()[0].rstrip(".")
         try:
             with Work(build) as work:
@@ -458,8 +458,10 @@ def main(tests):
         except Failure as failure:
             verdict, why = "FAIL", f": {failure}"
             failed += 1
-        print(f"{verdict:4} {test.__name__}: {what} ({time.monotonic() - start:.1f} s){why}",
-              flush=True)
+        now = os.times()
+        cpu = sum(now[:4]) - sum(cpu[:4])
+        print(f"{verdict:4} {test.__name__}: {what} ({time.monotonic() - start:.1f} s, "
+              f"{cpu:.1f} s of CPU){why}", flush=True)
     print(f"{len(chosen) - failed} passed, {failed} failed")
     sys.exit(1 if failed or not chosen else 0)
 

@@ -14,15 +14,15 @@ def tools(work):
     """nvme-cli, blkdiscard and lspci find a complete NVMe 1.4 disk, and no capability too many."""
     with work.run("tools", [f"sim:nvme,file={work.path('disk.img')},size=64M"], SMALL,
                   add=(work.seed(),)) as run:
-        run.finish(300)
+        run.finish()
 
 
 def two_functions(work):
-    """A disk and a probe in one guest do not disturb each other; a stray access is a counted fault."""
+    """A disk and a probe in one guest work side by side; a stray access is a counted fault."""
     devices = [f"sim:nvme,file={work.path('disk.img')},size=64M", "sim:probe"]
     with work.run("two", devices, ["--memory", "512M", "--host-option", "caller-iova=on"],
                   add=(work.seed(),)) as run:
-        run.finish(300, code=4, faults=1)
+        run.finish(code=4, faults=1)
     with work.run("two", devices, SMALL, add=(work.seed(),)) as run:
         run.console.drain(60)
         code = run.wait(30)
@@ -45,7 +45,7 @@ def no_room_for_the_backing_file(work):
     with work.run("full", [f"sim:nvme,file={small}/disk.img,size=256M"], SMALL,
                   add=(work.seed(),), append=f"gangway.sum={work.seed_sum(1)}",
                   wrap=small_file_system()) as run:
-        run.finish(300)
+        run.finish()
         guest.expect("No space left on device" in run.stderr(), "gangway does not say why")
 
 

@@ -21,7 +21,7 @@ def reboot_and_reset_keep_data(work):
     """Reboot in order, then reset in the middle of writing; data is as it was each time."""
     with work.run("reboot", [disk_of(work)], ["--memory", "512M", "--window", "256M"], qemu=(),
                   add=(work.seed(),), append=f"gangway.sum={work.seed_sum(8)}") as run:
-        report = run.finish(300)
+        report = run.finish()
     guest.expect(run.values.get("boots") == "3", f"{run.values.get('boots')} boots, not 3")
     guest.expect(report["resets"] >= 3, f"the function saw {report['resets']} resets")
 
@@ -46,7 +46,7 @@ def last_synced(log_path):
 
 
 def killed_vmm_leaves_data_window(work):
-    """Kill QEMU in the middle of writing under plan window; the next run reads all that was synced."""
+    """Kill QEMU in mid-write under plan window; the next run reads all that was synced."""
     options = ["--memory", "512M", "--window", "256M"]
     with work.run("crash-write", [disk_of(work)], options, add=(work.seed(),)) as run:
         wait_synced(run)
@@ -56,12 +56,12 @@ def killed_vmm_leaves_data_window(work):
         last = last_synced(run.console.log_path)
     with work.run("crash-check", [disk_of(work)], options, add=(work.seed(),),
                   append=f"gangway.last={last}") as run:
-        run.finish(300)
+        run.finish()
         expect_intact(run, last)
 
 
 def killed_vmm_leaves_server_and_data(work):
-    """Kill QEMU in the middle of writing; the next QEMU on the same server reads all that was synced."""
+    """Kill QEMU in mid-write; the next QEMU on the same server reads all that was synced."""
     with guest.Server(work, [disk_of(work)], ["--host-option", "caller-iova=on"]) as server:
         with guest.Vmm(work, server, "crash-write", add=(work.seed(),)) as vmm:
             wait_synced(vmm)
@@ -70,7 +70,7 @@ def killed_vmm_leaves_server_and_data(work):
         server.wait_stderr("client gone", 30)
         with guest.Vmm(work, server, "crash-check", add=(work.seed(),),
                        append=f"gangway.last={last}") as vmm:
-            vmm.finish(300)
+            vmm.finish()
             expect_intact(vmm, last)
         report = server.finish()
     guest.expect(report["plan"] == "direct", f"the plan was {report['plan']}, not direct")

@@ -16,7 +16,7 @@ def under_load(work, arch, version, plan):
         options += ["--host-option", "caller-iova=on"]
     with work.run("matrix", [f"sim:nvme,file={work.path('disk.img')},size=256M"], options,
                   arch=arch, version=version, fio=True, add=(work.seed(),)) as run:
-        report = run.finish(300)
+        report = run.finish()
     guest.expect(report["plan"] == plan, f"the plan was {report['plan']}, not {plan}")
     bounced = int(run.values["bounced"])
     guest.expect((bounced > 0) == (plan == "window"), f"{bounced} bytes were bounced")

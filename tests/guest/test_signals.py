@@ -103,7 +103,7 @@ def gangway_killed_takes_qemu_along(work):
             synced = re.findall(r"synced (\d+)$", log.read(), re.M)
     with work.run("crash-check", [disk], options, add=(work.seed(),),
                   append=f"gangway.last={synced[-1]}") as run:
-        run.finish(300)
+        run.finish()
 
 
 if __name__ == "__main__":

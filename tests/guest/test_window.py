@@ -20,7 +20,7 @@ def data_through(work, options, expected=""):
     with work.run("window", [f"sim:nvme,file={work.path('disk.img')},size=256M"], options,
                   add=(work.seed(),),
                   append=f"gangway.sum={work.seed_sum(BLOCKS)} gangway.expect={expected}") as run:
-        report = run.finish(300)
+        report = run.finish()
         os.unlink(work.path("disk.img"))
         return report, int(run.values["bounced"]), run.stderr()
 
@@ -52,7 +52,7 @@ def memory_four_times_the_window(work):
 
 
 def smallest_window(work):
-    """The smallest window, and memory of 8 times that; bounce buffers may run out, data is right."""
+    """The smallest window; bounce buffers may run out, data is right."""
     report, bounced, _ = data_through(work, ["--memory", "512M", "--window", "64M"], FULL)
     guest.expect(window_mib(report) == 64, f"the window has {window_mib(report)} MiB")
     guest.expect(bounced > 0, "nothing was bounced")
@@ -90,7 +90,7 @@ def refused(work, options, *texts):
 
 
 def impossible_windows_are_refused(work):
-    """A window that the budget, its least size or the granule refuses: an error before QEMU starts."""
+    """Windows that budget, least size or granule refuse: an error before QEMU starts."""
     refused(work, ["--memory", "4G", "--window", "2G"], "exceeds what the host maps", "1536 MiB",
             "--window 1536M or less")
     refused(work, ["--memory", "512M", "--window", "128M", "--host-option", "max-bytes=64M"],
