@@ -14,10 +14,11 @@
  * Writes are made by a plain pwritev(2): the page cache takes them at the price of a copy, while
  * most file systems would have the ring hand a buffered write to another thread. When one took
  * long (the kernel throttles writers), the ring gets them for a while, so that the worker stays
- * free for other queues.
+ * free for other queues. Long means longer than being preempted on a busy machine, which says
+ * nothing about the file.
  */
-#define SLOW_WRITE_NS	3000000u
-#define SLOW_TIME_NS	200000000u
+#define SLOW_WRITE_NS	30000000u
+#define SLOW_TIME_NS	50000000u
 
 #define RW_FUA		(1u << 30)
 
@@ -123,7 +124,6 @@ static int do_read(struct nvme *nv, struct nvme_cmd *cmd)
 {
 	return submit(nv, cmd, false, false, read_step);
 }
-
 
 static int write_step(struct nvme *nv, struct nvme_cmd *cmd, int res)
 {

@@ -11,6 +11,8 @@
 #define RING_ENTRIES	256u
 #define WAKE		1ull
 #define REAP_BATCH	64u
+#define GATHER_MIN	8u		/* commands under way that make it worth to wait for several */
+#define GATHER_NS	100000u
 
 /**
  * gw_nvme_ring_init() - by the worker itself, as kernels like a ring used by one thread
@@ -111,9 +113,23 @@ bool gw_nvme_ring_reap(struct nvme *nv)
 	return did;
 }
 
+/*
+ * With many commands under way, one wake-up for several that finish is worth a moment of the
+ * first one's time; an idle moment is what a wake-up for each would cost anyway.
+ */
+static unsigned int sleep_for(const struct nvme *nv, uint64_t *ns)
+{
+	if (nv->nr_ring < GATHER_MIN)
+		return 1;
+	if (!*ns || *ns > GATHER_NS)
+		*ns = GATHER_NS;
+	return nv->nr_ring / 2;
+}
+
 /** gw_nvme_ring_sleep() - until the ring or a wake-up has something; @ns 0: no limit */
 void gw_nvme_ring_sleep(struct nvme *nv, uint64_t ns)
 {
+	unsigned int nr = sleep_for(nv, &ns);
 	struct __kernel_timespec ts = {
 		.tv_sec = (long long)(ns / 1000000000), .tv_nsec = (long long)(ns % 1000000000),
 	};
@@ -128,5 +144,5 @@ void gw_nvme_ring_sleep(struct nvme *nv, uint64_t ns)
 		nv->ctl.wake_armed = true;
 	}
 	nv->ring_dirty = false;
-	io_uring_submit_and_wait_timeout(&nv->ring, &cqe, 1, ns ? &ts : NULL, NULL);
+	io_uring_submit_and_wait_timeout(&nv->ring, &cqe, nr, ns ? &ts : NULL, NULL);
 }

@@ -2,6 +2,8 @@
 #include "vfio_user/dispatch.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -70,6 +72,21 @@ static uint64_t coarse_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
 }
 
+/* Name what was slow; of a region access also where, as that tells what the device did. */
+static void warn_slow(struct gw_client *c, const struct gw_msg *m, const struct op *op, uint64_t ns)
+{
+	struct gw_reader in = gw_reader_init(m->body, m->len);
+	char where[48] = "";
+	uint32_t region;
+	uint64_t off;
+
+	if ((m->cmd == GW_VU_REGION_READ || m->cmd == GW_VU_REGION_WRITE) &&
+	    gw_reader_u64(&in, &off) && gw_reader_u32(&in, &region))
+		snprintf(where, sizeof(where), " of region %u at %#" PRIx64, region, off);
+	gw_warn(c->log, "vfio-user: %s%s took %" PRIu64 " ms; a VMM gives up after a few seconds",
+		op->name, where, ns / 1000000);
+}
+
 static int run(struct gw_client *c, struct gw_msg *m, const struct op *op, struct gw_reply *r)
 {
 	uint64_t begun = coarse_ns(), took;
@@ -77,8 +94,7 @@ static int run(struct gw_client *c, struct gw_msg *m, const struct op *op, struc
 
 	took = coarse_ns() - begun;
 	if (took > SLOW_NS)
-		gw_warn(c->log, "vfio-user: %s took %llu ms; a VMM gives up after a few seconds",
-			op->name, (unsigned long long)(took / 1000000));
+		warn_slow(c, m, op, took);
 	return ret;
 }
 
