@@ -25,7 +25,7 @@
 #define RIG_IOVA	0x40000000ull
 #define RIG_MEM		(32u << 20)
 #define RIG_DATA	(16u << 20)	/* where tests put data; queues are below */
-#define RIG_DEADLINE_MS	20000		/* only a failure takes this long */
+#define RIG_DEADLINE_MS	90000		/* a failure, or a flush of a disk that others keep busy */
 #define RIG_SQ(q)	(0x20000u * (q))
 #define RIG_CQ(q)	(RIG_SQ(q) + 0x10000u)
 
