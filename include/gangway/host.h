@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include <gangway/addr.h>
+#include <gangway/device.h>
 #include <gangway/log.h>
 #include <gangway/remote.h>
 
@@ -80,9 +81,21 @@ struct gw_mapping {
 	struct gw_segment seg[GW_MAX_SEGMENTS];
 };
 
-/** struct gw_irq_sink - told which vectors fired, from any thread; must not block */
+/**
+ * struct gw_irq_sink - told what the function has to say, from any thread; must not block
+ * @fire:    which vectors fired
+ * @request: the platform wants the function back; it is taken away once nothing of it is in use,
+ *           or after a while. May be NULL
+ */
 struct gw_irq_sink {
 	void (*fire)(struct gw_irq_sink *sink, const uint64_t pending[GW_IRQ_WORDS]);
+	void (*request)(struct gw_irq_sink *sink);
+};
+
+/** Bytes of a BAR, page aligned. */
+struct gw_bar_range {
+	gw_bar_off off;
+	uint64_t size;
 };
 
 struct gw_function;
@@ -104,6 +117,7 @@ struct gw_function;
  *                host chooses, or @mem is remote and the host cannot; -EINVAL unaligned or empty;
  *                -EEXIST @want overlaps; -ENOSPC budget of bytes or mappings; -E2BIG larger than
  *                one mapping may be; -EMLINK it would be split into more than max_segments;
+ *                -EADDRNOTAVAIL @want touches addresses that the platform keeps for itself;
  *                -ENOMEM; -EIO the platform failed
  * @dma_unmap:    -ENOENT unknown handle. When it returns, the device cannot reach the memory and
  *                no access is under way
@@ -114,6 +128,23 @@ struct gw_function;
  * @reset:        function level, else bus reset. DMA has stopped when it returns; mappings stay
  * @gone:         *@fd becomes readable when the function disappears; stays the function's
  * @close:        bus mastering off, mappings gone, then everything freed
+ *
+ * What follows is NULL where the host has no such thing. The first four come together: the host
+ * then knows INTx, MSI and MSI-X apart, and irq_mask() speaks of the vectors of the one enabled.
+ *
+ * @irq_enable:   enable the first @nr vectors of @index, GW_IRQ_INTX to GW_IRQ_MSIX, delivered to
+ *                the sink; 0 disables it. -EBUSY another index is enabled, -ENOSPC fewer are left
+ * @irq_eventfd:  have the platform signal @fd, which stays the caller's, without a thread of ours
+ *                in between; -1: deliver to the sink again. What fired before and was not yet
+ *                delivered goes to the sink. -EPROTO the index is not enabled, -EINVAL no such
+ *                vector or eventfd
+ * @intx_mask:    INTx is masked by each delivery, until the caller unmasks it
+ * @intx:         the function has INTx, and the host delivers it
+ * @bar_export:   *@fd, which becomes the caller's, is a dma-buf of @nr ranges of @bar. -EINVAL not
+ *                in a BAR or unaligned, -EOPNOTSUPP the platform does not
+ * @dma_map_bar:  as dma_map(), of a range of @peer's BAR: another function of the same host. The
+ *                mapping also ends when @peer closes or goes; the handle then still wants
+ *                dma_unmap(). -EXDEV @peer is another host's, or cannot be reached (logged)
  */
 struct gw_function_ops {
 	int (*config_read)(struct gw_function *f, unsigned int off, unsigned int width,
@@ -135,6 +166,16 @@ struct gw_function_ops {
 	int (*reset)(struct gw_function *f);
 	int (*gone)(struct gw_function *f, int *fd);
 	void (*close)(struct gw_function *f);
+
+	int (*irq_enable)(struct gw_function *f, enum gw_irq index, unsigned int nr);
+	int (*irq_eventfd)(struct gw_function *f, enum gw_irq index, unsigned int vector, int fd);
+	int (*intx_mask)(struct gw_function *f, bool masked);
+	bool (*intx)(struct gw_function *f);
+	int (*bar_export)(struct gw_function *f, unsigned int bar,
+			  const struct gw_bar_range *range, unsigned int nr, int *fd);
+	int (*dma_map_bar)(struct gw_function *f, struct gw_function *peer, unsigned int bar,
+			   const struct gw_bar_range *range, const gw_iova *want,
+			   struct gw_mapping *map);
 };
 
 /** struct gw_function - an open function; first member of each host's own */
@@ -151,7 +192,8 @@ struct gw_host;
  * struct gw_host_ops - what a host offers
  * @list:  *@list is an array of *@nr functions, to be freed with free(3)
  * @open:  claims the function called @name. -ENOENT no such function, -EBUSY claimed by another
- *         process, -EACCES not permitted
+ *         process, -EACCES not permitted, -EOPNOTSUPP it cannot be passed through as it is;
+ *         hosts that know why log it, with the way out
  * @free:  every function must be closed
  */
 struct gw_host_ops {

@@ -372,6 +372,8 @@ static int function_open(struct gw_guest_function *gf)
 	gw_pci_policy_compile(cfg, bar, gf->irqs.vectors, &gf->policy);
 	if (gf->hides)
 		function_add_cookie(gf, cfg);
+	if (gf->irqs.intx)
+		gw_pci_policy_show_pin(cfg, &gf->policy);
 	if (gf->policy.broken)
 		gw_warn(gf->log, "%s: the capability list is broken; what came before is shown",
 			gf->fn->info.name);

@@ -10,11 +10,16 @@
 #include "base/util.h"
 
 /*
- * How it works: at most one of MSI and MSI-X is enabled, and host vector N is message N of it. A
+ * How it works: at most one of INTx, MSI and MSI-X is enabled, and host vector N is message N of it. A
  * VMM enables MSI-X first and hands out eventfds as the guest unmasks vectors, so the host
  * delivers all vectors from the moment an index is enabled, and one that has nowhere to go yet
  * is remembered: an edge is never lost. The host's mask so changes only when an index is enabled
  * or disabled.
+ *
+ * Where the host can have the platform signal an eventfd itself, it is given those of the vectors
+ * that are not masked, and nothing here runs when they fire. All others still come here: a vector
+ * is masked by taking its eventfd back, and what fires meanwhile is remembered like the rest.
+ * Such a host also knows INTx, which each delivery masks until the VMM unmasks it.
  *
  * An eventfd is shared with the VMM: its counter can stand at the top, and a write would then
  * block if O_NONBLOCK is off. That flag is shared too, so the VMM can take it away at any time;
@@ -79,11 +84,58 @@ static int irqs_host_mask(struct gw_guest_irqs *irqs, unsigned int nr)
 {
 	uint64_t enabled[GW_IRQ_WORDS] = { 0 };
 
-	if (!irqs->vectors)
+	if (!irqs->vectors && !irqs->intx)
 		return 0;
 	for (unsigned int v = 0; v < nr; v++)
 		gw_bitmap_set(enabled, v);
 	return irqs->fn->ops->irq_mask(irqs->fn, enabled);
+}
+
+static int irqs_host_enable(struct gw_guest_irqs *irqs, enum gw_irq index)
+{
+	unsigned int nr = irqs->count[index];
+	int ret = irqs_host_mask(irqs, nr);
+
+	if (!ret && irqs->fn->ops->irq_enable)
+		ret = irqs->fn->ops->irq_enable(irqs->fn, index, nr);
+	return ret;
+}
+
+/* @index is GW_NR_IRQS if none was enabled. */
+static void irqs_host_disable(struct gw_guest_irqs *irqs, enum gw_irq index)
+{
+	int ret = irqs_host_mask(irqs, 0);
+
+	if (ret && ret != -ENODEV)
+		gw_warn(irqs->log, "%s: cannot mask interrupts at the host: %s; they are dropped "
+			"here", irqs->fn->info.name, strerror(-ret));
+	if (index == GW_NR_IRQS || !irqs->fn->ops->irq_enable)
+		return;
+	ret = irqs->fn->ops->irq_enable(irqs->fn, index, 0);
+	if (ret && ret != -ENODEV)
+		gw_warn(irqs->log, "%s: cannot disable interrupts at the host: %s",
+			irqs->fn->info.name, strerror(-ret));
+}
+
+/* Without the lock: have the platform signal vectors itself, or not any more. */
+static void irqs_direct(struct gw_guest_irqs *irqs, unsigned int first, unsigned int nr)
+{
+	int fd, ret;
+
+	if (!irqs->fn->ops->irq_eventfd)
+		return;
+	for (unsigned int v = first; v < first + nr; v++) {
+		fd = gw_bitmap_test(irqs->masked, v) ? -1 : irqs->at[v];
+		ret = irqs->fn->ops->irq_eventfd(irqs->fn, irqs->mode, v, fd);
+		if (ret && ret != -ENODEV)
+			gw_log_guest(irqs->log, "%s: vector %u takes the long way: %s",
+				     irqs->fn->info.name, v, strerror(-ret));
+	}
+}
+
+static void irqs_asked(struct gw_irq_sink *sink)
+{
+	gw_guest_irqs_request(container_of(sink, struct gw_guest_irqs, sink));
 }
 
 int gw_guest_irqs_init(struct gw_guest_irqs *irqs, struct gw_function *fn, struct gw_log *log)
@@ -93,6 +145,7 @@ int gw_guest_irqs_init(struct gw_guest_irqs *irqs, struct gw_function *fn, struc
 
 	memset(irqs, 0, sizeof(*irqs));
 	irqs->sink.fire = irqs_fire;
+	irqs->sink.request = irqs_asked;
 	irqs->fn = fn;
 	irqs->log = log;
 	irqs->mode = GW_NR_IRQS;
@@ -109,6 +162,8 @@ int gw_guest_irqs_init(struct gw_guest_irqs *irqs, struct gw_function *fn, struc
 		return ret;
 	}
 	irqs->vectors = ret ? 0 : nr < GW_MAX_VECTORS ? nr : GW_MAX_VECTORS;
+	irqs->intx = !ret && fn->ops->intx && fn->ops->intx(fn);
+	irqs->count[GW_IRQ_INTX] = irqs->intx;
 	ret = irqs_host_mask(irqs, 0);
 	if (ret)
 		gw_warn(log, "%s: cannot mask interrupts at the host: %s; they are dropped here",
@@ -126,16 +181,18 @@ void gw_guest_irqs_info(struct gw_guest_irqs *irqs, enum gw_irq index, struct gw
 {
 	info->count = irqs->count[index];
 	info->flags = info->count ? GW_IRQ_F_EVENTFD : 0;
-	if (index == GW_IRQ_MSI || index == GW_IRQ_MSIX)
-		info->flags |= info->count ? GW_IRQ_F_MASKABLE : 0;
+	if (index <= GW_IRQ_MSIX && info->count)
+		info->flags |= GW_IRQ_F_MASKABLE;
+	if (index == GW_IRQ_INTX && info->count)
+		info->flags |= GW_IRQ_F_AUTOMASKED;
 }
 
-/* Disable whichever of MSI and MSI-X is enabled. */
+/* Disable whichever of INTx, MSI and MSI-X is enabled. */
 static void irqs_off(struct gw_guest_irqs *irqs)
 {
+	enum gw_irq mode = irqs->mode;	/* changes in this thread only */
 	int old[GW_MAX_VECTORS];
 	unsigned int nr = 0;
-	int ret;
 
 	pthread_mutex_lock(&irqs->lock);
 	for (unsigned int v = 0; v < GW_MAX_VECTORS; v++) {
@@ -148,12 +205,9 @@ static void irqs_off(struct gw_guest_irqs *irqs)
 	irqs->mode = GW_NR_IRQS;
 	pthread_mutex_unlock(&irqs->lock);
 
+	irqs_host_disable(irqs, mode);
 	while (nr)
 		close(old[--nr]);
-	ret = irqs_host_mask(irqs, 0);
-	if (ret && ret != -ENODEV)
-		gw_warn(irqs->log, "%s: cannot mask interrupts at the host: %s; they are dropped "
-			"here", irqs->fn->info.name, strerror(-ret));
 }
 
 static void irqs_set_request(struct gw_guest_irqs *irqs, int fd)
@@ -210,7 +264,7 @@ static int set_eventfds(struct gw_guest_irqs *irqs, struct gw_irq_set *set)
 {
 	int fd[GW_MAX_VECTORS], old;
 	bool enable;
-	int ret;
+	int ret = 0;
 
 	for (unsigned int i = 0; i < set->count; i++) {
 		fd[i] = set->fds ? set->fds[i] : -1;
@@ -227,19 +281,30 @@ static int set_eventfds(struct gw_guest_irqs *irqs, struct gw_irq_set *set)
 		irqs_settle(irqs, set->start + i);
 	}
 	pthread_mutex_unlock(&irqs->lock);
+	if (enable)
+		ret = irqs_host_enable(irqs, set->index);
+	if (!ret)
+		irqs_direct(irqs, set->start, set->count);
 	for (unsigned int i = 0; i < set->count; i++)
 		if (fd[i] >= 0)
 			close(fd[i]);
-	if (!enable)
-		return 0;
-	ret = irqs_host_mask(irqs, irqs->count[set->index]);
 	if (ret)
 		irqs_off(irqs);
 	return ret;
 }
 
-static void set_masks(struct gw_guest_irqs *irqs, const struct gw_irq_set *set)
+/* INTx: the host masks and unmasks it, and remembers the level. */
+static int set_intx_mask(struct gw_guest_irqs *irqs, const struct gw_irq_set *set)
 {
+	if (set->data == GW_IRQ_BOOL && !set->bools[0])
+		return 0;
+	return irqs->fn->ops->intx_mask(irqs->fn, set->action == GW_IRQ_MASK);
+}
+
+static int set_masks(struct gw_guest_irqs *irqs, const struct gw_irq_set *set)
+{
+	if (set->index == GW_IRQ_INTX && set->action != GW_IRQ_TRIGGER)
+		return set_intx_mask(irqs, set);
 	pthread_mutex_lock(&irqs->lock);
 	for (unsigned int i = 0; i < set->count; i++) {
 		unsigned int v = set->start + i;
@@ -260,9 +325,12 @@ static void set_masks(struct gw_guest_irqs *irqs, const struct gw_irq_set *set)
 		}
 	}
 	pthread_mutex_unlock(&irqs->lock);
+	if (set->action != GW_IRQ_TRIGGER)
+		irqs_direct(irqs, set->start, set->count);
+	return 0;
 }
 
-static int set_messages(struct gw_guest_irqs *irqs, struct gw_irq_set *set)
+static int set_vectors(struct gw_guest_irqs *irqs, struct gw_irq_set *set)
 {
 	enum gw_irq mode = irqs->mode;	/* changes in this thread only */
 
@@ -279,21 +347,20 @@ static int set_messages(struct gw_guest_irqs *irqs, struct gw_irq_set *set)
 			return -EINVAL;
 		return mode == GW_NR_IRQS || mode == set->index ? set_eventfds(irqs, set) : -EPROTO;
 	}
-	if (mode != set->index)
-		return -EPROTO;
-	set_masks(irqs, set);
-	return 0;
+	return mode == set->index ? set_masks(irqs, set) : -EPROTO;
 }
 
 int gw_guest_irqs_set(struct gw_guest_irqs *irqs, struct gw_irq_set *set)
 {
 	switch (set->index) {
 	case GW_IRQ_INTX:
-		/* there is none; a VMM disables it all the same before it enables another */
-		return set->count ? -EINVAL : 0;
+		/* where there is none, a VMM disables it all the same before it enables another */
+		if (!irqs->intx)
+			return set->count ? -EINVAL : 0;
+		return set_vectors(irqs, set);
 	case GW_IRQ_MSI:
 	case GW_IRQ_MSIX:
-		return set_messages(irqs, set);
+		return set_vectors(irqs, set);
 	case GW_IRQ_ERR:
 		/* accepted, as QEMU complains otherwise, and never signalled: it would stop the
 		 * VM. The host handles the function's errors */

@@ -12,9 +12,10 @@
  * struct gw_guest_irqs - from the host's vectors to the VMM's eventfds
  * @sink:    what the host fires at, from any thread
  * @vectors: that the host delivers
+ * @intx:    the host delivers INTx
  * @count:   per index, what irq_info() says; set before the first use
  * @lock:    protects all below it; innermost, never held over a call to the host
- * @mode:    GW_IRQ_MSI or GW_IRQ_MSIX, GW_NR_IRQS while neither is enabled
+ * @mode:    GW_IRQ_INTX to GW_IRQ_MSIX, GW_NR_IRQS while none is enabled
  * @at:      eventfd of each vector, ours; -1: none
  * @request: eventfd that asks for the device back, ours; -1: none
  * @pending: vectors that fired while they had no eventfd or were masked
@@ -24,6 +25,7 @@ struct gw_guest_irqs {
 	struct gw_function *fn;
 	struct gw_log *log;
 	unsigned int vectors;
+	bool intx;
 	unsigned int count[GW_NR_IRQS];
 	_Atomic uint64_t delivered;
 
@@ -50,8 +52,8 @@ void gw_guest_irqs_info(struct gw_guest_irqs *irqs, enum gw_irq index, struct gw
 /**
  * gw_guest_irqs_set() - struct gw_device_ops irq_set()
  *
- * Return: 0; -EINVAL out of range or no such combination; -EPROTO the other of MSI and MSI-X is
- * enabled, or this one is not; or -errno of the host, then the index is disabled.
+ * Return: 0; -EINVAL out of range or no such combination; -EPROTO another of INTx, MSI and
+ * MSI-X is enabled, or this one is not; or -errno of the host, then the index is disabled.
  */
 int gw_guest_irqs_set(struct gw_guest_irqs *irqs, struct gw_irq_set *set);
 

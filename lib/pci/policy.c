@@ -382,3 +382,10 @@ bool gw_pci_policy_add_cap(struct gw_pci_policy *p, const uint8_t *cfg, const vo
 	policy_settle(p, GW_PCI_STATUS, GW_PCI_STATUS_CAPS, GW_PCI_STATUS_CAPS);
 	return true;
 }
+
+void gw_pci_policy_show_pin(const uint8_t *cfg, struct gw_pci_policy *p)
+{
+	/* there are four (PCI 3.0, 6.2.4) */
+	if (cfg[GW_PCI_INT_PIN] <= 4)
+		policy_fix(p, GW_PCI_INT_PIN, 1, cfg[GW_PCI_INT_PIN]);
+}

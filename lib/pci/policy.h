@@ -90,6 +90,9 @@ void gw_pci_policy_compile(const uint8_t *cfg, const struct gw_bar_info bar[GW_N
 bool gw_pci_policy_add_cap(struct gw_pci_policy *p, const uint8_t *cfg, const void *cap,
 			   unsigned int len);
 
+/** gw_pci_policy_show_pin() - the host delivers INTx: show which pin the function has */
+void gw_pci_policy_show_pin(const uint8_t *cfg, struct gw_pci_policy *p);
+
 /** gw_pci_policy_kind() - of one bit of one byte */
 enum gw_pci_kind gw_pci_policy_kind(const struct gw_pci_policy *p, unsigned int off,
 				    unsigned int bit);

@@ -42,7 +42,7 @@ static const struct gw_pci_rule rules[] = {
 	HDR(0x34, 0xffffff00, DROPPED, "reserved"),
 	HDR(0x38, ALL, DROPPED, "reserved"),
 	HDR(0x3c, 0x000000ff, EMULATED, "interrupt line: a note of the guest to itself"),
-	HDR(0x3c, 0x0000ff00, DROPPED, "interrupt pin: no host delivers INTx"),
+	HDR(0x3c, 0x0000ff00, DROPPED, "interrupt pin: shown if the host delivers INTx"),
 	HDR(0x3c, 0xffff0000, READ_ONLY, "latency wishes"),
 
 	LINK(PM),
