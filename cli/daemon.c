@@ -6,12 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <gangway/vfio.h>
+
 #include "devices/devices.h"
 
 #define SIM_ROOT	"sim0"
 #define SIM_FIRST_DEV	0x10u	/* functions get a device number each, from here on */
 
-static int set_host_options(struct daemon *d, const struct options *o)
+/* Of the simulated host, or of @vfio where that is given. */
+static int set_host_options(struct daemon *d, const struct options *o,
+			    struct gw_vfio_options *vfio)
 {
 	char pair[256];
 
@@ -30,7 +34,8 @@ static int set_host_options(struct daemon *d, const struct options *o)
 			return -EINVAL;
 		}
 		*eq = '\0';
-		ret = gw_sim_set_option(d->sim, pair, eq + 1);
+		ret = vfio ? gw_vfio_set_option(vfio, pair, eq + 1, d->log) :
+			     gw_sim_set_option(d->sim, pair, eq + 1);
 		if (ret)
 			return ret;
 	}
@@ -46,8 +51,8 @@ static int add_endpoint(struct daemon *d, const char *device, unsigned int i)
 	int ret;
 
 	if (strncmp(device, "sim:", 4)) {
-		gw_err(d->log, "'%s': no such device; devices of the simulated host begin with sim:",
-		       device);
+		gw_err(d->log, "'%s': no such device; devices of the simulated host begin with sim:, "
+		       "and PCI functions are not mixed with them", device);
 		gw_hint(d->log, "gangway list shows what there is");
 		return -ENOENT;
 	}
@@ -64,15 +69,43 @@ static int add_endpoint(struct daemon *d, const char *device, unsigned int i)
 	return -ENOENT;
 }
 
-static int open_function(struct daemon *d, unsigned int i)
+static bool is_sim(const struct options *o)
+{
+	return !strncmp(o->device[0], "sim:", 4);
+}
+
+static int open_sim_host(struct daemon *d, const struct options *o)
+{
+	int ret = gw_sim_new(d->log, &d->sim);
+
+	if (!ret)
+		ret = set_host_options(d, o, NULL);
+	for (unsigned int i = 0; !ret && i < o->nr_devices; i++)
+		ret = add_endpoint(d, o->device[i], i);
+	return ret ? ret : gw_dext_host_new(gw_sim_services(d->sim), d->log, &d->host);
+}
+
+/* Devices are PCI addresses. */
+static int open_vfio_host(struct daemon *d, const struct options *o)
+{
+	struct gw_vfio_options vfio = { 0 };
+	int ret = set_host_options(d, o, &vfio);
+
+	return ret ? ret : gw_vfio_host_new(&vfio, d->log, &d->host);
+}
+
+static int open_function(struct daemon *d, const struct options *o, unsigned int i)
 {
 	struct daemon_function *f = &d->function[i];
-	char name[32];
+	char name[64];
 	int ret;
 
-	snprintf(name, sizeof(name), "00:%02x.0", SIM_FIRST_DEV + i);
+	if (is_sim(o))
+		snprintf(name, sizeof(name), "00:%02x.0", SIM_FIRST_DEV + i);
+	else
+		snprintf(name, sizeof(name), "%s", o->device[i]);
 	ret = d->host->ops->open(d->host, name, &f->fn);
-	if (ret)
+	if (ret && d->sim)	/* the other host has said why */
 		gw_err(d->log, "cannot open %s: %s", name, strerror(-ret));
 	return ret;
 }
@@ -125,16 +158,9 @@ int daemon_open(struct daemon *d, const struct options *o, bool device_tree, str
 	int ret;
 
 	*d = (struct daemon){ .log = log };
-	ret = gw_sim_new(log, &d->sim);
-	if (ret)
-		return ret;
-	ret = set_host_options(d, o);
-	for (unsigned int i = 0; !ret && i < o->nr_devices; i++)
-		ret = add_endpoint(d, o->device[i], i);
-	if (!ret)
-		ret = gw_dext_host_new(gw_sim_services(d->sim), log, &d->host);
+	ret = is_sim(o) ? open_sim_host(d, o) : open_vfio_host(d, o);
 	for (unsigned int i = 0; !ret && i < o->nr_devices; i++) {
-		ret = open_function(d, i);
+		ret = open_function(d, o, i);
 		if (!ret)
 			d->nr_functions++;
 	}

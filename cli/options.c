@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <gangway/sim.h>
+#include <gangway/vfio.h>
 
 #include "base/util.h"
 #include "cli/cli.h"
@@ -107,9 +108,10 @@ static const char common_help[] =
 "  --guest-bdf BB:DD.F   plan paravirt: where the guest sees the device, for a module that wants to\n"
 "                        know; once for each device\n"
 "  --report FILE         write the final report to FILE as JSON\n"
-"  --host-option K=V     how the simulated host behaves, see below\n"
+"  --host-option K=V     how the host behaves, see below\n"
 "\n"
-"Devices:\n";
+"Devices:\n"
+"  0000:01:00.0 or 01:00.0   a PCI function of this machine that vfio-pci has\n";
 
 static int print_help(bool for_run)
 {
@@ -119,7 +121,9 @@ static int print_help(bool for_run)
 		printf("  sim:%s\n", (*t)->name);
 		text_print_indented(stdout, (*t)->help, 6);
 	}
-	printf("\nHost options:\n");
+	printf("\nHost options, for PCI functions:\n");
+	text_print_indented(stdout, gw_vfio_options_help(), 2);
+	printf("\nHost options, for simulated devices:\n");
 	text_print_indented(stdout, gw_sim_options_help(), 2);
 	return CLI_OK;
 }

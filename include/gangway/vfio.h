@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GANGWAY_VFIO_H
+#define GANGWAY_VFIO_H
+
+#include <stdbool.h>
+
+#include <gangway/host.h>
+
+/*
+ * The Linux host: functions that are bound to vfio-pci, each behind the IOMMU, with an address
+ * space of its own (functions of one IOMMU group share theirs).
+ */
+
+enum gw_vfio_choice { GW_VFIO_AUTO, GW_VFIO_ON, GW_VFIO_OFF };
+
+/**
+ * struct gw_vfio_options - how the host behaves; zeroed is fine
+ * @sysfs, @dev:      folders to use for /sys and /dev; NULL for those. Not copied
+ * @hide_caller_iova: choose the DMA addresses here, far from guest memory, as platforms do that
+ *                    do not let the caller choose
+ * @iommufd:          use iommufd and the function's own node instead of its group's
+ * @bar_resource:     hand a VMM BARs by sysfs' resource files. Such a file gives no more than its
+ *                    BAR, but the kernel leaves it mapped while the function resets, and many
+ *                    refuse it (CONFIG_IO_STRICT_DEVMEM)
+ */
+struct gw_vfio_options {
+	const char *sysfs, *dev;
+	bool hide_caller_iova;
+	enum gw_vfio_choice iommufd;
+	bool bar_resource;
+};
+
+/**
+ * gw_vfio_set_option() - by name, as from a command line
+ * @key, @value: see gw_vfio_options_help()
+ *
+ * Return: 0; -ENOENT unknown key, -EINVAL bad value; both logged with what is possible.
+ */
+int gw_vfio_set_option(struct gw_vfio_options *opt, const char *key, const char *value,
+		       struct gw_log *log);
+
+/** gw_vfio_options_help() - the options and their meaning, a line each, for --help */
+const char *gw_vfio_options_help(void);
+
+/**
+ * gw_vfio_host_new() - the functions of this machine
+ * @opt: NULL for defaults; copied
+ * @log: stays the caller's
+ *
+ * Functions are named by address: "0000:01:00.0", or "01:00.0" in domain 0. Why a function cannot
+ * be opened is logged with the command that mends it.
+ *
+ * Return: 0; -ENOMEM.
+ */
+int gw_vfio_host_new(const struct gw_vfio_options *opt, struct gw_log *log, struct gw_host **host);
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "host/vfio/function.h"
+
+/*
+ * How it works: guest memory goes to the space as it is. A peer's BAR is mapped by the address
+ * that its registers have in this process; that mapping ends before the peer is given up, since
+ * the IOMMU would go on pointing at addresses that then belong to another.
+ */
+
+static int function_map(struct gw_vfio_function *fn, const struct gw_vfio_want *want,
+			struct gw_mapping *map)
+{
+	int ret;
+
+	if (want->iova && !fn->base.limits.caller_iova)
+		return -EOPNOTSUPP;
+	ret = gw_vfio_enter(fn);
+	if (ret)
+		return ret;
+	ret = gw_vfio_space_map(fn->space, want, map);
+	gw_vfio_leave(fn);
+	return ret;
+}
+
+int gw_vfio_dma_map(struct gw_function *f, const struct gw_memory *mem, uint64_t size,
+		    const gw_iova *want, struct gw_mapping *map)
+{
+	struct gw_vfio_function *fn = gw_vfio_fn(f);
+	const struct gw_vfio_want w = {
+		.name = f->info.name, .slot = fn->slot, .addr = mem->addr, .size = size,
+		.read_only = mem->read_only, .iova = want,
+	};
+
+	if (mem->remote)
+		return -EOPNOTSUPP;
+	return size > f->limits.max_map_bytes ? -E2BIG : function_map(fn, &w, map);
+}
+
+int gw_vfio_dma_unmap(struct gw_function *f, uint64_t handle)
+{
+	struct gw_vfio_function *fn = gw_vfio_fn(f);
+	int ret = gw_vfio_enter(fn);
+
+	if (ret)
+		return ret;
+	ret = gw_vfio_space_unmap(fn->space, fn->slot, handle);
+	gw_vfio_leave(fn);
+	gw_vfio_irqs_poke(fn);
+	return ret;
+}
+
+/* Return: 0; -EINVAL not page aligned, or not in the BAR. */
+static int range_check(const struct gw_function *f, unsigned int bar, const struct gw_bar_range *r)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), size;
+
+	if (bar >= GW_NR_BARS)
+		return -EINVAL;
+	size = gw_vfio_fn((struct gw_function *)f)->bar[bar].info.size;
+	if (!r->size || (r->off.v | r->size) % page || r->off.v > size || r->size > size - r->off.v)
+		return -EINVAL;
+	return 0;
+}
+
+int gw_vfio_bar_export(struct gw_function *f, unsigned int bar, const struct gw_bar_range *range,
+		       unsigned int nr, int *fd)
+{
+	struct gw_vfio_function *fn = gw_vfio_fn(f);
+	int ret = nr ? 0 : -EINVAL;
+
+	for (unsigned int i = 0; !ret && i < nr; i++)
+		ret = range_check(f, bar, &range[i]);
+	if (!ret)
+		ret = gw_vfio_enter(fn);
+	if (ret)
+		return ret;
+	*fd = gw_vfio_bar_dma_buf(fn->device, bar, range, nr);
+	gw_vfio_leave(fn);
+	return *fd < 0 ? *fd : 0;
+}
+
+/* Where a range of a BAR is in this process; all of it must be in one piece. */
+static void *range_at(const struct gw_vfio_bar *b, const struct gw_bar_range *r)
+{
+	for (unsigned int i = 0; i < b->nr_areas; i++) {
+		const struct gw_vfio_area *a = &b->area[i];
+
+		if (r->off.v >= a->off && r->size <= a->size && r->off.v - a->off <= a->size - r->size)
+			return a->addr + (r->off.v - a->off);
+	}
+	return NULL;
+}
+
+int gw_vfio_dma_map_bar(struct gw_function *f, struct gw_function *peer, unsigned int bar,
+			const struct gw_bar_range *range, const gw_iova *want,
+			struct gw_mapping *map)
+{
+	struct gw_vfio_function *fn = gw_vfio_fn(f), *owner = gw_vfio_fn(peer);
+	struct gw_vfio_want w = { .name = f->info.name, .slot = fn->slot, .iova = want,
+				  .peer = owner };
+	int ret;
+
+	if (peer->ops != f->ops || owner->host != fn->host)
+		return -EXDEV;
+	ret = range_check(peer, bar, range);
+	if (ret)
+		return ret;
+	/* the host's lock: the owner cannot be given up between the look and the mapping */
+	pthread_mutex_lock(&fn->host->lock);
+	if (owner->gone) {
+		ret = -ENODEV;
+		goto unlock;
+	}
+	w.addr = range_at(&owner->bar[bar], range);
+	w.size = range->size;
+	ret = w.addr ? function_map(fn, &w, map) : -EOPNOTSUPP;
+unlock:
+	pthread_mutex_unlock(&fn->host->lock);
+	return ret;
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/vfio/function.h"
+#include "host/vfio/group.h"
+#include "host/vfio/sysfs.h"
+
+static struct gw_vfio_host *to_host(struct gw_host *h)
+{
+	return container_of(h, struct gw_vfio_host, base);
+}
+
+static int list_add(struct gw_vfio_host *host, const char *bdf, struct gw_function_info **list,
+		    size_t *nr)
+{
+	struct gw_function_info info, *more;
+	char driver[64];
+
+	if (gw_sysfs_link(host->opt.sysfs, bdf, "driver", driver, sizeof(driver)) ||
+	    strcmp(driver, "vfio-pci") || gw_sysfs_info(host->opt.sysfs, bdf, &info))
+		return 0;
+	more = reallocarray(*list, *nr + 1, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	more[(*nr)++] = info;
+	*list = more;
+	return 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct gw_function_info *)a)->name,
+		      ((const struct gw_function_info *)b)->name);
+}
+
+/* What is bound to vfio-pci, by address. */
+static int host_list(struct gw_host *h, struct gw_function_info **list, size_t *nr)
+{
+	struct gw_vfio_host *host = to_host(h);
+	char path[PATH_MAX];
+	struct dirent *e;
+	int ret = 0;
+	DIR *dir;
+
+	*list = NULL;
+	*nr = 0;
+	snprintf(path, sizeof(path), "%s/bus/pci/devices", host->opt.sysfs);
+	dir = opendir(path);
+	if (!dir)
+		return errno == ENOENT ? 0 : -errno;
+	while (!ret && (e = readdir(dir)))
+		if (e->d_name[0] != '.')
+			ret = list_add(host, e->d_name, list, nr);
+	closedir(dir);
+	if (ret) {
+		free(*list);
+		return ret;
+	}
+	if (*nr)
+		qsort(*list, *nr, sizeof(**list), by_name);
+	return 0;
+}
+
+static bool already_open(struct gw_vfio_host *host, const char *bdf)
+{
+	struct gw_vfio_function *fn;
+	bool found = false;
+
+	pthread_mutex_lock(&host->lock);
+	LIST_FOREACH(fn, &host->functions, link)
+		found |= !strcmp(fn->base.info.name, bdf);
+	pthread_mutex_unlock(&host->lock);
+	return found;
+}
+
+static int host_open(struct gw_host *h, const char *name, struct gw_function **f)
+{
+	struct gw_vfio_host *host = to_host(h);
+	char bdf[GW_BDF_SIZE];
+	unsigned int group;
+	int ret = gw_sysfs_address(name, bdf);
+
+	if (ret) {
+		gw_err(h->log, "'%s' is not a PCI address, such as 0000:01:00.0", name);
+		return -ENOENT;
+	}
+	if (already_open(host, bdf)) {
+		gw_err(h->log, "%s is given twice", bdf);
+		return -EBUSY;
+	}
+	ret = gw_vfio_group_check(host->opt.sysfs, bdf, h->log, &group);
+	return ret ? ret : gw_vfio_function_new(host, bdf, group, f);
+}
+
+static void host_free(struct gw_host *h)
+{
+	struct gw_vfio_host *host = to_host(h);
+
+	pthread_mutex_destroy(&host->lock);
+	free(host);
+}
+
+static const struct gw_host_ops host_ops = {
+	.list = host_list,
+	.open = host_open,
+	.free = host_free,
+};
+
+int gw_vfio_host_new(const struct gw_vfio_options *opt, struct gw_log *log, struct gw_host **out)
+{
+	struct gw_vfio_host *host = calloc(1, sizeof(*host));
+
+	if (!host)
+		return -ENOMEM;
+	host->base.ops = &host_ops;
+	host->base.log = log;
+	if (opt)
+		host->opt = *opt;
+	if (!host->opt.sysfs)
+		host->opt.sysfs = "/sys";
+	if (!host->opt.dev)
+		host->opt.dev = "/dev";
+	pthread_mutex_init(&host->lock, NULL);
+	LIST_INIT(&host->spaces);
+	LIST_INIT(&host->functions);
+	*out = &host->base;
+	return 0;
+}
+
+int gw_vfio_host_space(struct gw_vfio_host *host, unsigned int group, bool iommufd,
+		       struct gw_vfio_space **out, unsigned int *slot)
+{
+	struct gw_vfio_space *s;
+
+	LIST_FOREACH(s, &host->spaces, link)
+		if (s->group == group)
+			break;
+	if (!s) {
+		s = gw_vfio_space_new(iommufd ? &gw_vfio_iommufd : &gw_vfio_type1, host->opt.sysfs,
+				      host->opt.dev, group, host->base.log);
+		if (!s)
+			return -ENOMEM;
+		LIST_INSERT_HEAD(&host->spaces, s, link);
+	}
+	for (*slot = 0; *slot < GW_VFIO_MAX_USERS; ++*slot) {
+		if (s->users >> *slot & 1)
+			continue;
+		s->users |= 1ull << *slot;
+		*out = s;
+		return 0;
+	}
+	return -ENOSPC;
+}
+
+void gw_vfio_host_put_space(struct gw_vfio_space *s, unsigned int slot)
+{
+	s->users &= ~(1ull << slot);
+	if (s->users)
+		return;
+	LIST_REMOVE(s, link);
+	gw_vfio_space_free(s);
+}

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "host/vfio/space.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/capability.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/util.h"
+
+/*
+ * How it works: mappings are kept by IOVA. Functions of one group see the same addresses, so a
+ * mapping that one has made and another asks for, the same in every respect, is shared: each user
+ * is a bit, and the kernel forgets it with the last. A handle is the address, which is a multiple
+ * of the granule, with a serial number in its low bits, so that one that has ended is not taken
+ * for one that came to the same address later.
+ *
+ * Where the caller does not choose, places are looked for from @next on, in the upper half of the
+ * addresses there are: far from guest memory, so that a guest which does not translate is caught
+ * by the IOMMU. A granule is left free behind each.
+ */
+
+#define SERIAL_MASK	0xfffu
+#define HUGE		(2ull << 20)
+
+struct space_map {
+	struct gw_imap_node node;
+	uint64_t users;			/* a bit for each slot */
+	void *addr;
+	const struct gw_vfio_function *peer;
+	uint16_t serial;
+	bool read_only;
+	bool ended;			/* the kernel has forgotten it already */
+};
+
+static struct space_map *map_of(struct gw_imap_node *n)
+{
+	return n ? container_of(n, struct space_map, node) : NULL;
+}
+
+struct gw_vfio_space *gw_vfio_space_new(const struct gw_vfio_space_ops *ops, const char *sysfs,
+					const char *dev, unsigned int group, struct gw_log *log)
+{
+	struct gw_vfio_space *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->ops = ops;
+	s->sysfs = sysfs;
+	s->dev = dev;
+	s->group = group;
+	s->log = log;
+	s->container = s->group_fd = s->iommufd = -1;
+	pthread_mutex_init(&s->lock, NULL);
+	return s;
+}
+
+void gw_vfio_space_free(struct gw_vfio_space *s)
+{
+	struct gw_imap_node *n;
+
+	if (!s)
+		return;
+	s->ops->close(s);
+	while ((n = gw_imap_from(&s->maps, 0))) {	/* what the kernel would not unmap */
+		gw_imap_remove(&s->maps, n);
+		free(map_of(n));
+	}
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+uint64_t gw_vfio_locked_limit(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { 0 };
+	struct rlimit limit;
+
+	if (!syscall(SYS_capget, &head, data) && data[0].effective & 1u << CAP_IPC_LOCK)
+		return UINT64_MAX;
+	if (getrlimit(RLIMIT_MEMLOCK, &limit) || limit.rlim_cur == RLIM_INFINITY)
+		return UINT64_MAX;
+	return limit.rlim_cur;
+}
+
+/* Is first..last inside one range? */
+static bool range_holds(const struct gw_vfio_space *s, uint64_t first, uint64_t last)
+{
+	for (unsigned int i = 0; i < s->nr_ranges; i++)
+		if (first >= s->range[i].first && last <= s->range[i].last)
+			return true;
+	return false;
+}
+
+static int refuse_reserved(struct gw_vfio_space *s, const struct gw_vfio_want *w, uint64_t first,
+			   uint64_t last)
+{
+	uint64_t at = first;
+
+	/* the ranges ascend, so this ends at the first address that is in none */
+	for (unsigned int i = 0; i < s->nr_ranges; i++)
+		if (at >= s->range[i].first && at <= s->range[i].last)
+			at = s->range[i].last + 1;
+	gw_log_guest(s->log, "%s: cannot map %#" PRIx64 "-%#" PRIx64 ": the platform keeps %#" PRIx64
+		     " for itself or does not reach it; see /sys/kernel/iommu_groups/%u/"
+		     "reserved_regions, and have guest memory elsewhere", w->name, first, last, at,
+		     s->group);
+	return -EADDRNOTAVAIL;
+}
+
+/* A free place in first..last at or above @at. */
+static bool place_in(struct gw_vfio_space *s, uint64_t size, uint64_t align, uint64_t at,
+		     uint64_t last, uint64_t *iova)
+{
+	struct gw_imap_node *n;
+	uint64_t end;
+
+	for (;;) {
+		if (__builtin_add_overflow(at, align - 1, &at))
+			return false;
+		at &= ~(align - 1);
+		if (__builtin_add_overflow(at, size - 1, &end) || end > last)
+			return false;
+		n = gw_imap_from(&s->maps, at ? at - 1 : 0);
+		if (!n || n->first > end + s->granule) {
+			*iova = at;
+			return true;
+		}
+		if (n->last > last || n->last + 1 + s->granule < n->last)
+			return false;
+		at = n->last + 1 + s->granule;
+	}
+}
+
+/* The upper half of what the IOMMU takes, but for the very top. */
+static uint64_t place_start(const struct gw_vfio_space *s)
+{
+	uint64_t top = s->range[s->nr_ranges - 1].last;
+
+	return top == UINT64_MAX ? 1ull << 62 : (top + 1) / 2;
+}
+
+static int place_find(struct gw_vfio_space *s, uint64_t size, uint64_t *iova)
+{
+	uint64_t align = size >= HUGE ? HUGE : s->granule, start = place_start(s), at;
+
+	for (unsigned int turn = 0; turn < 2; turn++) {
+		at = turn || s->next < start ? start : s->next;
+		for (unsigned int i = 0; i < s->nr_ranges; i++) {
+			const struct gw_vfio_range *r = &s->range[i];
+
+			if (r->last < at || !place_in(s, size, align, at > r->first ? at : r->first,
+						      r->last, iova))
+				continue;
+			s->next = *iova + size;
+			return 0;
+		}
+	}
+	return -ENOSPC;
+}
+
+/* The kernel's answer, with what it means here. */
+static int explain(struct gw_vfio_space *s, const struct gw_vfio_want *w, uint64_t iova, int ret)
+{
+	uint64_t limit = gw_vfio_locked_limit();
+
+	gw_log_guest(s->log, "%s: the kernel does not map %#" PRIx64 "+%#" PRIx64 ": %s", w->name,
+		     iova, w->size, strerror(-ret));
+	if (ret == -ENOMEM && limit != UINT64_MAX)
+		gw_log_guest(s->log, "%s: the limit on locked memory is %" PRIu64 " MiB; raise it: "
+			     "'ulimit -l', LimitMEMLOCK= of a service, or memlock in limits.conf(5)",
+			     w->name, limit >> 20);
+	return ret;
+}
+
+static int space_place(struct gw_vfio_space *s, const struct gw_vfio_want *w, uint64_t *first,
+		       uint64_t *last)
+{
+	uint64_t bits = (uintptr_t)w->addr | w->size | (w->iova ? w->iova->v : 0);
+	int ret = 0;
+
+	if (!w->size || bits & (s->granule - 1))
+		return -EINVAL;
+	if (w->iova)
+		*first = w->iova->v;
+	else
+		ret = place_find(s, w->size, first);
+	if (ret)
+		return ret;
+	if (__builtin_add_overflow(*first, w->size - 1, last))
+		return -EINVAL;
+	return range_holds(s, *first, *last) ? 0 : refuse_reserved(s, w, *first, *last);
+}
+
+/* Another function of the group may have made this very mapping. */
+static int space_join(struct space_map *m, const struct gw_vfio_want *w, uint64_t last)
+{
+	uint64_t bit = 1ull << w->slot;
+
+	if (!w->iova || m->node.first != w->iova->v || m->node.last != last || m->addr != w->addr ||
+	    m->read_only != w->read_only || m->peer != w->peer || m->ended || m->users & bit)
+		return -EEXIST;
+	m->users |= bit;
+	return 0;
+}
+
+static int space_make(struct gw_vfio_space *s, const struct gw_vfio_want *w, uint64_t first,
+		      uint64_t last, struct space_map **out)
+{
+	struct space_map *m = calloc(1, sizeof(*m));
+	int ret;
+
+	if (!m)
+		return -ENOMEM;
+	ret = s->ops->map(s, w->addr, first, w->size, w->read_only);
+	if (ret) {
+		free(m);
+		return explain(s, w, first, ret);
+	}
+	m->node.first = first;
+	m->node.last = last;
+	m->users = 1ull << w->slot;
+	m->addr = w->addr;
+	m->peer = w->peer;
+	m->read_only = w->read_only;
+	m->serial = s->serial++ & SERIAL_MASK;
+	gw_imap_insert(&s->maps, &m->node);
+	*out = m;
+	return 0;
+}
+
+int gw_vfio_space_map(struct gw_vfio_space *s, const struct gw_vfio_want *w, struct gw_mapping *map)
+{
+	struct space_map *m;
+	uint64_t first, last;
+	int ret;
+
+	pthread_mutex_lock(&s->lock);
+	ret = space_place(s, w, &first, &last);
+	if (ret)
+		goto unlock;
+	m = map_of(gw_imap_from(&s->maps, first));
+	if (m && m->node.first <= last)
+		ret = space_join(m, w, last);
+	else if (s->maps.nr >= s->max_maps)
+		ret = -ENOSPC;
+	else
+		ret = space_make(s, w, first, last, &m);
+	if (ret)
+		goto unlock;
+	*map = (struct gw_mapping){ .handle = first | m->serial, .nr_segments = 1 };
+	map->seg[0] = (struct gw_segment){ .iova = { first }, .size = w->size };
+unlock:
+	pthread_mutex_unlock(&s->lock);
+	return ret;
+}
+
+/* Under the lock: have the kernel forget a mapping. */
+static int map_end(struct gw_vfio_space *s, struct space_map *m)
+{
+	int ret;
+
+	if (m->ended)
+		return 0;
+	ret = s->ops->unmap(s, m->node.first, m->node.last - m->node.first + 1);
+	if (ret)
+		gw_err(s->log, "group %u: the kernel does not unmap %#" PRIx64 ": %s", s->group,
+		       m->node.first, strerror(-ret));
+	m->ended = !ret;
+	m->peer = NULL;
+	return ret;
+}
+
+/* Under the lock: one user less. A mapping that the kernel keeps stays known, so that its address
+ * is not given out again. */
+static int map_put(struct gw_vfio_space *s, struct space_map *m, unsigned int slot)
+{
+	int ret = 0;
+
+	m->users &= ~(1ull << slot);
+	if (m->users)
+		return 0;
+	ret = map_end(s, m);
+	if (ret)
+		return ret;
+	gw_imap_remove(&s->maps, &m->node);
+	free(m);
+	return 0;
+}
+
+int gw_vfio_space_unmap(struct gw_vfio_space *s, unsigned int slot, uint64_t handle)
+{
+	uint64_t first = handle & ~(uint64_t)SERIAL_MASK;
+	struct space_map *m;
+	int ret = -ENOENT;
+
+	pthread_mutex_lock(&s->lock);
+	m = map_of(gw_imap_find(&s->maps, first));
+	if (m && m->node.first == first && m->serial == (handle & SERIAL_MASK) &&
+	    m->users >> slot & 1)
+		ret = map_put(s, m, slot);
+	pthread_mutex_unlock(&s->lock);
+	return ret;
+}
+
+void gw_vfio_space_drop(struct gw_vfio_space *s, unsigned int slot)
+{
+	struct gw_imap_node *n, *next;
+
+	pthread_mutex_lock(&s->lock);
+	for (n = gw_imap_from(&s->maps, 0); n; n = next) {
+		next = gw_imap_next(n);
+		if (map_of(n)->users >> slot & 1)
+			map_put(s, map_of(n), slot);
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+void gw_vfio_space_drop_peer(struct gw_vfio_space *s, const struct gw_vfio_function *peer)
+{
+	pthread_mutex_lock(&s->lock);
+	for (struct gw_imap_node *n = gw_imap_from(&s->maps, 0); n; n = gw_imap_next(n))
+		if (map_of(n)->peer == peer)
+			map_end(s, map_of(n));
+	pthread_mutex_unlock(&s->lock);
+}
+
+bool gw_vfio_space_idle(struct gw_vfio_space *s, unsigned int slot)
+{
+	bool idle = true;
+
+	pthread_mutex_lock(&s->lock);
+	for (struct gw_imap_node *n = gw_imap_from(&s->maps, 0); n && idle; n = gw_imap_next(n))
+		idle = !(map_of(n)->users >> slot & 1);
+	pthread_mutex_unlock(&s->lock);
+	return idle;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GW_HOST_VFIO_SPACE_H
+#define GW_HOST_VFIO_SPACE_H
+
+#include <pthread.h>
+
+#include <bsd/sys/queue.h>
+
+#include <gangway/host.h>
+
+#include "base/imap.h"
+
+/*
+ * The address space of one IOMMU group: what its functions reach, and where. The kernel's part is
+ * behind struct gw_vfio_space_ops, by type1 or by iommufd.
+ */
+
+struct gw_vfio_space;
+struct gw_vfio_function;
+
+/**
+ * struct gw_vfio_space_ops - a way to ask the kernel; all return 0 or -errno
+ * @open:   a function's descriptor; limits and ranges of @s are known afterwards
+ * @map:    nothing of iova..iova + size - 1 is mapped
+ * @unmap:  exactly what was mapped before
+ * @close:  every descriptor of a function is closed
+ */
+struct gw_vfio_space_ops {
+	int (*open)(struct gw_vfio_space *s, const char *bdf, int *fd);
+	int (*map)(struct gw_vfio_space *s, void *addr, uint64_t iova, uint64_t size,
+		   bool read_only);
+	int (*unmap)(struct gw_vfio_space *s, uint64_t iova, uint64_t size);
+	void (*close)(struct gw_vfio_space *s);
+};
+
+extern const struct gw_vfio_space_ops gw_vfio_type1, gw_vfio_iommufd;
+
+struct gw_vfio_range {
+	uint64_t first, last;
+};
+
+#define GW_VFIO_MAX_RANGES	32u
+#define GW_VFIO_MAX_USERS	64u		/* functions of one group */
+
+/**
+ * struct gw_vfio_space - one group's
+ * @sysfs, @dev:  the folders
+ * @group:        number of the group
+ * @users:        which slots functions have taken; under the host's lock
+ * @range:        addresses that the IOMMU takes, ascending; the rest is the platform's
+ * @max_maps:     the kernel's limit on mappings
+ * @lock:         of all below it; taken under the host's and the functions' locks
+ * @next:         where to look first for a place, while the caller does not choose
+ */
+struct gw_vfio_space {
+	LIST_ENTRY(gw_vfio_space) link;
+	const struct gw_vfio_space_ops *ops;
+	struct gw_log *log;
+	const char *sysfs, *dev;
+	unsigned int group;
+	uint64_t users;
+	int container, group_fd;	/* type1 */
+	int iommufd;
+	uint32_t ioas;
+	uint64_t granule, max_maps;
+	unsigned int nr_ranges;
+	struct gw_vfio_range range[GW_VFIO_MAX_RANGES];
+
+	pthread_mutex_t lock;
+	struct gw_imap maps;
+	uint64_t next;
+	uint16_t serial;
+};
+
+struct gw_vfio_space *gw_vfio_space_new(const struct gw_vfio_space_ops *ops, const char *sysfs,
+					const char *dev, unsigned int group, struct gw_log *log);
+
+/** gw_vfio_space_free() - no user is left; NULL is fine */
+void gw_vfio_space_free(struct gw_vfio_space *s);
+
+/** struct gw_vfio_want - a mapping to be made: @peer owns the memory if it is a BAR, else NULL */
+struct gw_vfio_want {
+	const char *name;		/* of the function, for messages */
+	unsigned int slot;
+	void *addr;
+	uint64_t size;
+	bool read_only;
+	const gw_iova *iova;		/* NULL: choose */
+	const struct gw_vfio_function *peer;
+};
+
+/** gw_vfio_space_map() - struct gw_function_ops dma_map() */
+int gw_vfio_space_map(struct gw_vfio_space *s, const struct gw_vfio_want *want,
+		      struct gw_mapping *map);
+
+/** gw_vfio_space_unmap() - Return: 0; -ENOENT; -errno of the kernel, then it may still be mapped */
+int gw_vfio_space_unmap(struct gw_vfio_space *s, unsigned int slot, uint64_t handle);
+
+/** gw_vfio_space_drop() - all mappings of a function */
+void gw_vfio_space_drop(struct gw_vfio_space *s, unsigned int slot);
+
+/** gw_vfio_space_drop_peer() - what is mapped of @peer's BARs; the handles stay until unmapped */
+void gw_vfio_space_drop_peer(struct gw_vfio_space *s, const struct gw_vfio_function *peer);
+
+/** gw_vfio_space_idle() - has the function in @slot no mapping? */
+bool gw_vfio_space_idle(struct gw_vfio_space *s, unsigned int slot);
+
+/** gw_vfio_locked_limit() - bytes this process may have pinned; UINT64_MAX if unlimited */
+uint64_t gw_vfio_locked_limit(void);
+
+#endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "host/vfio/sysfs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int gw_sysfs_address(const char *name, char bdf[GW_BDF_SIZE])
+{
+	unsigned int domain = 0, bus, dev, fn;
+	int end = 0;
+
+	if (sscanf(name, "%8x:%2x:%2x.%1x%n", &domain, &bus, &dev, &fn, &end) != 4) {
+		domain = 0;
+		if (sscanf(name, "%2x:%2x.%1x%n", &bus, &dev, &fn, &end) != 3)
+			return -EINVAL;
+	}
+	if (name[end] || dev > 0x1f || fn > 7)
+		return -EINVAL;
+	/* sscanf takes blanks and signs; what it means is written back, so they do no harm */
+	snprintf(bdf, GW_BDF_SIZE, "%04x:%02x:%02x.%x", domain, bus & 0xff, dev, fn);
+	return 0;
+}
+
+int gw_sysfs_text(char *text, size_t size, const char *fmt, ...)
+{
+	char path[PATH_MAX];
+	va_list ap;
+	ssize_t n;
+	int fd, err;
+
+	va_start(ap, fmt);
+	vsnprintf(path, sizeof(path), fmt, ap);
+	va_end(ap);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	n = read(fd, text, size - 1);
+	err = errno;
+	close(fd);
+	if (n < 0)
+		return -err;
+	text[n] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	return 0;
+}
+
+static int attr_number(const char *sysfs, const char *bdf, const char *attr, unsigned long *v)
+{
+	char text[32], *end;
+	int ret = gw_sysfs_text(text, sizeof(text), "%s/bus/pci/devices/%s/%s", sysfs, bdf, attr);
+
+	if (ret)
+		return ret;
+	*v = strtoul(text, &end, 16);
+	return *text && !*end ? 0 : -EIO;
+}
+
+/* The host bridge is a part of the real path: ".../pci0000:00/0000:00:1c.0/0000:01:00.0". */
+static void root_of(const char *sysfs, const char *bdf, char root[32])
+{
+	char path[PATH_MAX], real[PATH_MAX], *at;
+
+	root[0] = '\0';
+	snprintf(path, sizeof(path), "%s/bus/pci/devices/%s", sysfs, bdf);
+	if (!realpath(path, real))
+		return;
+	at = strstr(real, "/pci");
+	if (at)
+		snprintf(root, 32, "%.*s", (int)strcspn(at + 1, "/"), at + 1);
+}
+
+int gw_sysfs_info(const char *sysfs, const char *bdf, struct gw_function_info *info)
+{
+	unsigned long vendor, device, class;
+	unsigned int domain, bus, dev, fn;
+	int ret;
+
+	*info = (struct gw_function_info){ 0 };
+	if (sscanf(bdf, "%x:%x:%x.%x", &domain, &bus, &dev, &fn) != 4)
+		return -ENOENT;
+	ret = attr_number(sysfs, bdf, "vendor", &vendor);
+	if (!ret)
+		ret = attr_number(sysfs, bdf, "device", &device);
+	if (!ret)
+		ret = attr_number(sysfs, bdf, "class", &class);
+	if (ret)
+		return ret == -ENOENT ? ret : -EIO;
+	snprintf(info->name, sizeof(info->name), "%s", bdf);
+	root_of(sysfs, bdf, info->root);
+	info->bus = (uint8_t)bus;
+	info->dev = (uint8_t)dev;
+	info->fn = (uint8_t)fn;
+	info->vendor = (uint16_t)vendor;
+	info->device = (uint16_t)device;
+	info->class_code = (uint32_t)class & 0xffffff;
+	return 0;
+}
+
+int gw_sysfs_link(const char *sysfs, const char *bdf, const char *link, char *target, size_t size)
+{
+	char path[PATH_MAX], to[PATH_MAX];
+	const char *last;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%s/bus/pci/devices/%s/%s", sysfs, bdf, link);
+	n = readlink(path, to, sizeof(to) - 1);
+	if (n < 0)
+		return -errno;
+	to[n] = '\0';
+	last = strrchr(to, '/');
+	snprintf(target, size, "%s", last ? last + 1 : to);
+	return 0;
+}
+
+int gw_sysfs_vfio_node(const char *sysfs, const char *bdf, char *name, size_t size)
+{
+	char path[PATH_MAX];
+	struct dirent *e;
+	int ret = -ENOENT;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%s/bus/pci/devices/%s/vfio-dev", sysfs, bdf);
+	dir = opendir(path);
+	if (!dir)
+		return -errno;
+	while (ret && (e = readdir(dir))) {
+		if (strncmp(e->d_name, "vfio", 4))
+			continue;
+		snprintf(name, size, "%s", e->d_name);
+		ret = 0;
+	}
+	closedir(dir);
+	return ret;
+}
