@@ -291,6 +291,8 @@ class Run(Process):
         self.console.drain(seconds)
         status = self.wait(60)
         expect(not self.console.trouble, self.console.trouble)
+        expect(self.console.exits or not exits,
+               f"the guest ended before its tests did; gangway's exit code is {status}")
         expect(tuple(self.console.exits) == tuple(exits),
                f"the guest's tests ended with {self.console.exits}, not {list(exits)}")
         report = check_report(self.report_path, self.stderr(), faults)

@@ -92,7 +92,9 @@ def gangway_killed_takes_qemu_along(work):
     """SIGKILL to gangway: QEMU does not outlive it, the next run finds the disk in order."""
     options = ["--memory", "512M", "--window", "256M"]
     disk = f"sim:nvme,file={work.path('disk.img')},size=256M"
-    with work.run("crash-write", [disk], options, add=(work.seed(),)) as run:
+    # a folder is left in $TMPDIR: nobody can help that
+    with work.run("crash-write", [disk], options, add=(work.seed(),),
+                  wrap=["env", f"TMPDIR={work.dir}"]) as run:
         run.wait_for("gw-step: synced 5$", 120)
         qemu = run.qemu_pid()
         run.popen.kill()
