@@ -80,6 +80,7 @@ struct gw_request {
  * @req:     the request that maps or unmaps it
  * @refs:    users
  * @uses:    users there were
+ * @block:   an aligned block of the size that was current
  * @live:    the host has mapped it. Until then only the holder of fill_lock sees it.
  *
  * Protected by space->lock; @seg, @req by who maps or unmaps the window.
@@ -95,6 +96,7 @@ struct gw_window {
 	struct gw_request req;
 	unsigned int refs;
 	unsigned int uses;
+	bool block;
 	bool live;
 };
 
@@ -170,7 +172,8 @@ struct gw_error {
  * @used_bytes, @used_maps: mapped, or about to be
  * @windows:    number in @by_phys
  * @shift:      log2 of the size of new windows; @max_shift is its limit
- * @idle_uses:  sum of uses of the last evicted windows, @idle_count of them
+ * @gone_blocks: blocks that were evicted since @shift was last looked at; how many pages they had
+ *              is in @gone_pages, and how often one was mapped in @gone_uses
  * @errors:     the last maps that failed
  */
 struct gw_space {
@@ -195,8 +198,9 @@ struct gw_space {
 	u32 used_maps;
 	u32 windows;
 	unsigned int shift, max_shift;
-	u64 idle_uses;
-	unsigned int idle_count;
+	u64 gone_uses;
+	u64 gone_pages;
+	unsigned int gone_blocks;
 	struct gw_error errors[GW_NR_ERRORS];
 	unsigned int nr_errors;
 };

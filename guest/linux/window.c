@@ -4,9 +4,10 @@
  *
  * How it works. A window is an aligned block of the size that is current, so that neighbours of
  * what was mapped find it there. It stays when nobody uses it any more, in a queue from which the
- * one that waited longest goes first when room is needed. Windows that go after little use were
- * too large, and after much use too small, so the size follows. A range that fits no block has a
- * window of exactly its granules; windows may overlap, as the same memory can be mapped twice.
+ * one that waited longest goes first when room is needed. Blocks that go after few of their pages
+ * were mapped were too large, and after most of them were, too small, so the size follows. A range
+ * that fits no block has a window of exactly its granules; windows may overlap, as the same memory
+ * can be mapped twice.
  */
 
 #include <linux/slab.h>
@@ -16,9 +17,9 @@
 
 #define MAX_SHIFT	25	/* 32 MiB */
 #define MIN_WINDOWS	64	/* that a budget is good for */
-#define OBSERVED	16	/* evictions that decide about the size */
-#define FEW_USES	2
-#define MANY_USES	32
+#define OBSERVED	16	/* evicted blocks that decide about the size */
+#define SPARSE		64	/* one page of so many was mapped */
+#define DENSE		2
 
 #define window_start(w)	((w)->start)
 #define window_last(w)	((w)->last)
@@ -44,6 +45,7 @@ static void window_range(const struct gw_space *s, struct gw_window *w, bool exa
 		if (last >= w->last) {
 			w->start = max(start, run->start);
 			w->last = min(last, run->last);
+			w->block = true;
 			return;
 		}
 	}
@@ -264,15 +266,19 @@ void gw_windows_unmap(struct gw_space *s, struct list_head *going)
 /* Learn from a window that goes how large windows should be. */
 static void windows_observe(struct gw_space *s, const struct gw_window *w)
 {
-	s->idle_uses += w->uses;
-	if (++s->idle_count < OBSERVED)
+	if (!w->block)
 		return;
-	if (s->idle_uses < OBSERVED * FEW_USES && s->shift > s->companion->granule_shift)
+	s->gone_uses += w->uses;
+	s->gone_pages += (w->last - w->start + 1) >> PAGE_SHIFT;
+	if (++s->gone_blocks < OBSERVED)
+		return;
+	if (s->gone_uses * SPARSE < s->gone_pages && s->shift > s->companion->granule_shift)
 		s->shift--;
-	else if (s->idle_uses > OBSERVED * MANY_USES && s->shift < s->max_shift)
+	else if (s->gone_uses * DENSE >= s->gone_pages && s->shift < s->max_shift)
 		s->shift++;
-	s->idle_uses = 0;
-	s->idle_count = 0;
+	s->gone_uses = 0;
+	s->gone_pages = 0;
+	s->gone_blocks = 0;
 }
 
 static bool windows_fit(const struct gw_space *s, u64 bytes, u32 maps)
