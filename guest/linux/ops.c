@@ -36,11 +36,15 @@ static bool fits(struct device *dev, u64 mask, u64 iova, size_t size)
 static int base_map(struct gw_space *s, phys_addr_t phys, size_t size,
 		    enum dma_data_direction dir, unsigned long attrs, phys_addr_t *out)
 {
+	unsigned int align = dma_get_min_align_mask(s->dev);
 	dma_addr_t base;
 
 	*out = phys;
 	if (s->plain)
 		return 0;
+	/* what is bounced must keep the offset that the function's driver counts on */
+	if (dma_get_min_align_mask(base_of(s)) != align)
+		dma_set_min_align_mask(base_of(s), align);
 	base = dma_map_page_attrs(base_of(s), pfn_to_page(PHYS_PFN(phys)), offset_in_page(phys),
 				  size, dir, attrs);
 	if (dma_mapping_error(base_of(s), base))

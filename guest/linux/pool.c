@@ -125,16 +125,19 @@ static struct gw_chunk *pool_take(struct gw_pool *p, unsigned long pages, ssize_
 	return found;
 }
 
-/* A new chunk with @pages taken: one to share, if there is memory for that, or just as large. */
+/* A new chunk with @pages taken: one to share; or with room to align them; or just as large. */
 static struct gw_chunk *pool_grow(struct gw_pool *p, unsigned long pages, gfp_t gfp,
 				  unsigned long attrs, ssize_t *at)
 {
-	size_t size = pages << PAGE_SHIFT;
+	size_t size = pages << PAGE_SHIFT, spare = roundup_pow_of_two(size);
+	gfp_t try = gfp | __GFP_NOWARN | __GFP_NORETRY;
 	struct gw_chunk *chunk = NULL;
 	unsigned long flags;
 
-	if (size <= p->chunk_size && !(attrs & SPECIAL_ATTRS))
-		chunk = chunk_new(p, p->chunk_size, gfp | __GFP_NOWARN | __GFP_NORETRY, attrs);
+	if (size + spare <= p->chunk_size && !(attrs & SPECIAL_ATTRS))
+		chunk = chunk_new(p, p->chunk_size, try, attrs);
+	if (!chunk && size + spare <= MAX_CHUNK && !(attrs & DMA_ATTR_NO_KERNEL_MAPPING))
+		chunk = chunk_new(p, size + spare, try, attrs);
 	if (!chunk)
 		chunk = chunk_new(p, size, gfp, attrs);
 	if (!chunk)
