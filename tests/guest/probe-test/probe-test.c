@@ -1,0 +1,706 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Every DMA operation that Linux offers a driver, tried with the probe function, whose engine
+ * copies, fills and sums memory at the addresses it is given; bytes are compared on both sides.
+ * Loading the module runs the tests. Its parameter "failed" is then how many failed, and the log
+ * has a line for each:
+ *   probe-test: NAME: ok
+ * or FAILED, after a line that says why.
+ */
+
+#include <linux/completion.h>
+#include <linux/dma-mapping.h>
+#include <linux/dmapool.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/interrupt.h>
+#include <linux/io-64-nonatomic-lo-hi.h>
+#include <linux/miscdevice.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/vmalloc.h>
+
+#include "probe_regs.h"
+
+#undef pr_fmt
+#define pr_fmt(fmt) "probe-test: " fmt
+
+#define PATTERN		0x5a3c96e1b4782df0ull
+#define TIMEOUT		(60 * HZ)
+#define BIG		528384		/* what drivers of graphics cards ask for at once */
+
+static unsigned int many = 2000;
+module_param(many, uint, 0444);
+MODULE_PARM_DESC(many, "pages to map at the same time");
+
+static unsigned int failed;
+module_param(failed, uint, 0444);
+MODULE_PARM_DESC(failed, "result: tests that failed");
+
+/* One function is enough. */
+static struct {
+	struct pci_dev *pdev;
+	struct device *dev;
+	void __iomem *regs;
+	struct completion done;
+	struct completion bound;
+	void *shared;		/* coherent memory that processes map */
+	dma_addr_t shared_dma;
+} probe;
+
+#define FAIL(fmt, ...) ({ pr_err("%s: " fmt "\n", __func__, ##__VA_ARGS__); -EIO; })
+
+static irqreturn_t probe_irq(int irq, void *unused)
+{
+	complete(&probe.done);
+	return IRQ_HANDLED;
+}
+
+/* Have the engine do one thing. */
+static int engine(u32 command, dma_addr_t src, dma_addr_t dst, size_t len)
+{
+	u32 status;
+
+	reinit_completion(&probe.done);
+	lo_hi_writeq(src, probe.regs + PROBE_SRC);
+	lo_hi_writeq(dst, probe.regs + PROBE_DST);
+	lo_hi_writeq(len, probe.regs + PROBE_LEN);
+	writel(lower_32_bits(PATTERN), probe.regs + PROBE_PATTERN);
+	writel(upper_32_bits(PATTERN), probe.regs + PROBE_PATTERN + 4);
+	writel(0, probe.regs + PROBE_VECTOR);
+	writel(command, probe.regs + PROBE_COMMAND);
+	if (!wait_for_completion_timeout(&probe.done, TIMEOUT))
+		return FAIL("no interrupt, status %u", readl(probe.regs + PROBE_STATUS));
+	status = readl(probe.regs + PROBE_STATUS);
+	if (status != PROBE_OK)
+		return FAIL("command %u: status %u, error %u, %#llx to %#llx, %zu bytes", command,
+			    status, readl(probe.regs + PROBE_ERROR), (u64)src, (u64)dst, len);
+	return 0;
+}
+
+/* Bytes that depend on the place and on @seed. */
+static void fill(void *buf, size_t len, u32 seed)
+{
+	u8 *p = buf;
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		p[i] = (i + seed) * 2654435761u >> 13;
+}
+
+static int check_fill(const void *buf, size_t len)
+{
+	const u8 *p = buf;
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		if (p[i] != (u8)(PATTERN >> (i % 8 * 8)))
+			return FAIL("byte %zu of %zu is %#x", i, len, p[i]);
+	return 0;
+}
+
+static int check_sum(const void *buf, dma_addr_t dma, size_t len)
+{
+	u64 sum = PROBE_SUM_START, got;
+	const u8 *p = buf;
+	size_t i;
+	int ret;
+
+	for (i = 0; i < len; i++)
+		sum = (sum ^ p[i]) * PROBE_SUM_PRIME;
+	ret = engine(PROBE_CMD_SUM, dma, 0, len);
+	if (ret)
+		return ret;
+	got = lo_hi_readq(probe.regs + PROBE_RESULT);
+	return got == sum ? 0 : FAIL("%zu bytes at %#llx: other bytes there", len, (u64)dma);
+}
+
+/* Do both sides see the same memory? */
+static int check_memory(void *buf, dma_addr_t dma, size_t len, u32 seed)
+{
+	int ret;
+
+	fill(buf, len, seed);
+	ret = check_sum(buf, dma, len);
+	if (!ret)
+		ret = engine(PROBE_CMD_FILL, 0, dma, len);
+	return ret ? ret : check_fill(buf, len);
+}
+
+static int coherent_of(size_t size, gfp_t gfp, unsigned long attrs)
+{
+	dma_addr_t dma;
+	u8 *cpu = dma_alloc_attrs(probe.dev, size, &dma, gfp, attrs);
+	size_t i;
+	int ret;
+
+	if (!cpu)
+		return FAIL("no %zu bytes", size);
+	for (i = 0; i < size && !cpu[i]; i++)
+		;
+	ret = i < size ? FAIL("not zeroed") : check_memory(cpu, dma, size, size);
+	if (!ret && size <= SZ_1M && !IS_ALIGNED(dma, PAGE_SIZE << get_order(size)))
+		ret = FAIL("%zu bytes at %#llx: not aligned", size, (u64)dma);
+	dma_free_attrs(probe.dev, size, cpu, dma, attrs);
+	return ret;
+}
+
+static int test_coherent(void)
+{
+	static const size_t sizes[] = { 64, 4096, 4100, 65536, BIG, SZ_1M, 3 * SZ_1M };
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < ARRAY_SIZE(sizes) && !ret; i++)
+		ret = coherent_of(sizes[i], GFP_KERNEL, 0);
+	return ret ? ret : coherent_of(65536, GFP_KERNEL, DMA_ATTR_WRITE_COMBINE);
+}
+
+static int test_coherent_atomic(void)
+{
+	DEFINE_SPINLOCK(lock);
+	void *cpu[8] = { NULL };
+	dma_addr_t dma[8];
+	unsigned long flags;
+	int i, ret = 0;
+
+	spin_lock_irqsave(&lock, flags);
+	for (i = 0; i < 8; i++)
+		cpu[i] = dma_alloc_coherent(probe.dev, 16384, &dma[i], GFP_ATOMIC);
+	spin_unlock_irqrestore(&lock, flags);
+	for (i = 0; i < 8; i++) {
+		if (!cpu[i]) {
+			ret = FAIL("no memory");
+			continue;
+		}
+		ret = ret ? ret : check_memory(cpu[i], dma[i], 16384, i);
+		dma_free_coherent(probe.dev, 16384, cpu[i], dma[i]);
+	}
+	return ret;
+}
+
+static int test_pool(void)
+{
+	struct dma_pool *pool = dma_pool_create("probe", probe.dev, 256, 256, 0);
+	dma_addr_t dma[64];
+	void *cpu[64];
+	int i, n, ret = 0;
+
+	if (!pool)
+		return FAIL("no pool");
+	for (n = 0; n < 64; n++) {
+		cpu[n] = dma_pool_zalloc(pool, GFP_KERNEL, &dma[n]);
+		if (!cpu[n])
+			break;
+	}
+	if (n < 64)
+		ret = FAIL("block %d is missing", n);
+	for (i = 0; i < n && !ret; i++)
+		ret = check_memory(cpu[i], dma[i], 256, i);
+	for (i = 0; i < n; i++)
+		dma_pool_free(pool, cpu[i], dma[i]);
+	dma_pool_destroy(pool);
+	return ret;
+}
+
+/* A buffer out, one in, at odd offsets. */
+static int stream(u8 *from, u8 *to, size_t len)
+{
+	dma_addr_t src = dma_map_single(probe.dev, from, len, DMA_TO_DEVICE), dst;
+	int ret;
+
+	if (dma_mapping_error(probe.dev, src))
+		return FAIL("cannot map %zu bytes", len);
+	dst = dma_map_single(probe.dev, to, len, DMA_FROM_DEVICE);
+	if (dma_mapping_error(probe.dev, dst)) {
+		dma_unmap_single(probe.dev, src, len, DMA_TO_DEVICE);
+		return FAIL("cannot map %zu bytes", len);
+	}
+	ret = engine(PROBE_CMD_COPY, src, dst, len);
+	dma_unmap_single(probe.dev, dst, len, DMA_FROM_DEVICE);
+	dma_unmap_single(probe.dev, src, len, DMA_TO_DEVICE);
+	if (!ret && memcmp(from, to, len))
+		ret = FAIL("%zu bytes: not what was sent", len);
+	return ret;
+}
+
+static int test_streaming(void)
+{
+	static const size_t sizes[] = { 1, 3, 511, 4096, 5000, 65536, 131000 };
+	u8 *from = kmalloc(SZ_256K, GFP_KERNEL), *to = kmalloc(SZ_256K, GFP_KERNEL);
+	unsigned int i;
+	int ret = from && to ? 0 : FAIL("no memory");
+
+	for (i = 0; i < ARRAY_SIZE(sizes) && !ret; i++) {
+		fill(from, SZ_256K, i);
+		ret = stream(from + 256 * i, to + 512 * i + 128, sizes[i]);
+	}
+	kfree(from);
+	kfree(to);
+	return ret;
+}
+
+/* A part changes, is synced, and is seen, while the whole stays mapped. */
+static int test_sync(void)
+{
+	const size_t size = SZ_64K, at = 20000, len = 4100;
+	u8 *buf = kmalloc(size, GFP_KERNEL);
+	dma_addr_t dma;
+	int ret;
+
+	if (!buf)
+		return FAIL("no memory");
+	fill(buf, size, 7);
+	dma = dma_map_single(probe.dev, buf, size, DMA_BIDIRECTIONAL);
+	if (dma_mapping_error(probe.dev, dma)) {
+		kfree(buf);
+		return FAIL("cannot map");
+	}
+	ret = engine(PROBE_CMD_FILL, 0, dma + at, len);
+	dma_sync_single_range_for_cpu(probe.dev, dma, at, len, DMA_BIDIRECTIONAL);
+	if (!ret)
+		ret = check_fill(buf + at, len);
+	fill(buf + at, len, 99);
+	dma_sync_single_for_device(probe.dev, dma + at, len, DMA_BIDIRECTIONAL);
+	if (!ret)
+		ret = check_sum(buf + at, dma + at, len);
+	dma_unmap_single(probe.dev, dma, size, DMA_BIDIRECTIONAL);
+	kfree(buf);
+	return ret;
+}
+
+static int test_twice(void)
+{
+	u8 *buf = (u8 *)__get_free_page(GFP_KERNEL);
+	dma_addr_t a, b;
+	int ret;
+
+	if (!buf)
+		return FAIL("no memory");
+	fill(buf, PAGE_SIZE, 3);
+	a = dma_map_single(probe.dev, buf, PAGE_SIZE, DMA_TO_DEVICE);
+	b = dma_map_single(probe.dev, buf, PAGE_SIZE, DMA_TO_DEVICE);
+	if (dma_mapping_error(probe.dev, a) || dma_mapping_error(probe.dev, b))
+		return FAIL("cannot map");
+	ret = check_sum(buf, a, PAGE_SIZE);
+	dma_unmap_single(probe.dev, a, PAGE_SIZE, DMA_TO_DEVICE);
+	if (!ret)
+		ret = check_sum(buf, b, PAGE_SIZE);
+	dma_unmap_single(probe.dev, b, PAGE_SIZE, DMA_TO_DEVICE);
+	free_page((unsigned long)buf);
+	return ret;
+}
+
+#define SG_PAGES 100
+
+static int sg_run(struct sg_table *sgt)
+{
+	struct scatterlist *sg;
+	int i, ret;
+
+	ret = dma_map_sgtable(probe.dev, sgt, DMA_BIDIRECTIONAL, 0);
+	if (ret)
+		return FAIL("cannot map: %d", ret);
+	for_each_sgtable_dma_sg(sgt, sg, i)
+		if (!ret)
+			ret = engine(PROBE_CMD_FILL, 0, sg_dma_address(sg), sg_dma_len(sg));
+	dma_sync_sgtable_for_cpu(probe.dev, sgt, DMA_BIDIRECTIONAL);
+	for_each_sgtable_sg(sgt, sg, i)
+		if (!ret)
+			ret = check_fill(sg_virt(sg), sg->length);
+	for_each_sgtable_sg(sgt, sg, i)
+		fill(sg_virt(sg), sg->length, i);
+	dma_sync_sgtable_for_device(probe.dev, sgt, DMA_BIDIRECTIONAL);
+	/* entries are not merged, as the boundary says */
+	for_each_sgtable_sg(sgt, sg, i)
+		if (!ret)
+			ret = check_sum(sg_virt(sg), sg_dma_address(sg), sg->length);
+	dma_unmap_sgtable(probe.dev, sgt, DMA_BIDIRECTIONAL, 0);
+	return ret;
+}
+
+static int test_sg(void)
+{
+	struct page *pages[SG_PAGES];
+	struct scatterlist *sg;
+	struct sg_table sgt;
+	int i, n, ret;
+
+	for (n = 0; n < SG_PAGES; n++) {
+		pages[n] = alloc_page(GFP_KERNEL);
+		if (!pages[n])
+			break;
+	}
+	ret = n < SG_PAGES || sg_alloc_table(&sgt, n, GFP_KERNEL) ? FAIL("no memory") : 0;
+	if (!ret) {
+		for_each_sgtable_sg(&sgt, sg, i)
+			sg_set_page(sg, pages[i], i % 2 ? 1000 : PAGE_SIZE, i % 2 ? 2000 : 0);
+		ret = sg_run(&sgt);
+		sg_free_table(&sgt);
+	}
+	while (n--)
+		__free_page(pages[n]);
+	return ret;
+}
+
+/* Pages mapped at a time, with interrupts off, and checked afterwards. */
+static int test_atomic(void)
+{
+	DEFINE_SPINLOCK(lock);
+	dma_addr_t dma[64];
+	void *page[64];
+	unsigned long flags;
+	int i, n, ret = 0;
+
+	for (n = 0; n < 64; n++) {
+		page[n] = (void *)__get_free_page(GFP_KERNEL);
+		if (!page[n])
+			break;
+		fill(page[n], PAGE_SIZE, n);
+	}
+	spin_lock_irqsave(&lock, flags);
+	for (i = 0; i < n; i++)
+		dma[i] = dma_map_single(probe.dev, page[i], PAGE_SIZE, DMA_TO_DEVICE);
+	spin_unlock_irqrestore(&lock, flags);
+	for (i = 0; i < n && !ret; i++)
+		ret = dma_mapping_error(probe.dev, dma[i]) ? FAIL("cannot map %d", i) :
+			check_sum(page[i], dma[i], PAGE_SIZE);
+	spin_lock_irqsave(&lock, flags);
+	for (i = 0; i < n; i++)
+		if (!dma_mapping_error(probe.dev, dma[i]))
+			dma_unmap_single(probe.dev, dma[i], PAGE_SIZE, DMA_TO_DEVICE);
+	spin_unlock_irqrestore(&lock, flags);
+	while (n--)
+		free_page((unsigned long)page[n]);
+	return ret;
+}
+
+static int test_pages(void)
+{
+	dma_addr_t dma;
+	struct page *page;
+	int ret;
+
+	page = dma_alloc_pages(probe.dev, SZ_64K, &dma, DMA_BIDIRECTIONAL, GFP_KERNEL);
+	if (!page)
+		return FAIL("no pages");
+	fill(page_address(page), SZ_64K, 5);
+	dma_sync_single_for_device(probe.dev, dma, SZ_64K, DMA_BIDIRECTIONAL);
+	ret = check_sum(page_address(page), dma, SZ_64K);
+	dma_free_pages(probe.dev, SZ_64K, page, dma, DMA_BIDIRECTIONAL);
+	return ret;
+}
+
+static int test_noncontiguous(void)
+{
+	struct sg_table *sgt;
+	int ret = 0;
+	u8 *cpu;
+
+	sgt = dma_alloc_noncontiguous(probe.dev, SZ_256K, DMA_BIDIRECTIONAL, GFP_KERNEL, 0);
+	if (!sgt)
+		return FAIL("no memory");
+	cpu = dma_vmap_noncontiguous(probe.dev, SZ_256K, sgt);
+	if (!cpu) {
+		ret = FAIL("cannot map it");
+	} else {
+		struct scatterlist *sg;
+		size_t at = 0;
+		int i;
+
+		fill(cpu, SZ_256K, 11);
+		dma_sync_sgtable_for_device(probe.dev, sgt, DMA_BIDIRECTIONAL);
+		for_each_sgtable_dma_sg(sgt, sg, i) {
+			if (!ret)
+				ret = check_sum(cpu + at, sg_dma_address(sg), sg_dma_len(sg));
+			at += sg_dma_len(sg);
+		}
+		dma_vunmap_noncontiguous(probe.dev, cpu);
+	}
+	dma_free_noncontiguous(probe.dev, SZ_256K, sgt, DMA_BIDIRECTIONAL);
+	return ret;
+}
+
+/* As many pages as asked for at the same time, or until there is no more room; then none. */
+static int test_many(void)
+{
+	dma_addr_t *dma = kvcalloc(many, sizeof(*dma), GFP_KERNEL);
+	void **page = kvcalloc(many, sizeof(*page), GFP_KERNEL);
+	unsigned int i, n = 0;
+	int ret = 0;
+
+	if (!dma || !page)
+		ret = FAIL("no memory");
+	for (n = 0; !ret && n < many; n++) {
+		page[n] = (void *)__get_free_page(GFP_KERNEL);
+		if (!page[n])
+			break;
+		fill(page[n], PAGE_SIZE, n);
+		dma[n] = dma_map_single(probe.dev, page[n], PAGE_SIZE, DMA_TO_DEVICE);
+		if (dma_mapping_error(probe.dev, dma[n])) {
+			free_page((unsigned long)page[n]);
+			break;
+		}
+	}
+	for (i = 0; i < n && !ret; i += 1 + n / 100)
+		ret = check_sum(page[i], dma[i], PAGE_SIZE);
+	for (i = 0; i < n; i++) {
+		dma_unmap_single(probe.dev, dma[i], PAGE_SIZE, DMA_TO_DEVICE);
+		free_page((unsigned long)page[i]);
+	}
+	kvfree(dma);
+	kvfree(page);
+	pr_info("many: %u of %u pages at once\n", n, many);
+	return ret ? ret : test_streaming();
+}
+
+/* Refused, or an address that fits: nothing else is right. */
+static int test_mask(void)
+{
+	u64 mask = *probe.dev->dma_mask, coherent = probe.dev->coherent_dma_mask;
+	u8 *buf = (u8 *)__get_free_page(GFP_KERNEL);
+	dma_addr_t dma;
+	void *cpu;
+	int ret = buf ? 0 : FAIL("no memory");
+
+	pr_info("mask: needed %#llx, a mask of 32 bits is %s\n", dma_get_required_mask(probe.dev),
+		dma_set_mask(probe.dev, DMA_BIT_MASK(32)) ? "refused" : "taken");
+	/* as with a driver that never set it */
+	*probe.dev->dma_mask = DMA_BIT_MASK(32);
+	probe.dev->coherent_dma_mask = DMA_BIT_MASK(32);
+	if (!ret) {
+		dma = dma_map_single(probe.dev, buf, PAGE_SIZE, DMA_TO_DEVICE);
+		if (!dma_mapping_error(probe.dev, dma)) {
+			if (dma + PAGE_SIZE - 1 > U32_MAX)
+				ret = FAIL("%#llx is beyond 32 bits", (u64)dma);
+			dma_unmap_single(probe.dev, dma, PAGE_SIZE, DMA_TO_DEVICE);
+		}
+	}
+	cpu = dma_alloc_coherent(probe.dev, PAGE_SIZE, &dma, GFP_KERNEL);
+	if (cpu) {
+		if (dma + PAGE_SIZE - 1 > U32_MAX)
+			ret = FAIL("%#llx is beyond 32 bits", (u64)dma);
+		dma_free_coherent(probe.dev, PAGE_SIZE, cpu, dma);
+	}
+	free_page((unsigned long)buf);
+	*probe.dev->dma_mask = mask;
+	probe.dev->coherent_dma_mask = coherent;
+	return ret;
+}
+
+/* Another device's registers cannot be reached, and must not look as if. */
+static int test_resource(void)
+{
+	dma_addr_t dma = dma_map_resource(probe.dev, pci_resource_start(probe.pdev, 2), PAGE_SIZE,
+					  DMA_BIDIRECTIONAL, 0);
+
+	return dma_mapping_error(probe.dev, dma) ? 0 : FAIL("mapped at %#llx", (u64)dma);
+}
+
+static int test_sgtable(void)
+{
+	struct sg_table sgt;
+	dma_addr_t dma;
+	void *cpu = dma_alloc_coherent(probe.dev, SZ_64K, &dma, GFP_KERNEL);
+	int ret;
+
+	if (!cpu)
+		return FAIL("no memory");
+	ret = dma_get_sgtable(probe.dev, &sgt, cpu, dma, SZ_64K);
+	if (!ret) {
+		fill(cpu, SZ_64K, 1);
+		if (memcmp(sg_virt(sgt.sgl), cpu, SZ_64K) || sgt.sgl->length != SZ_64K)
+			ret = FAIL("describes other memory");
+		sg_free_table(&sgt);
+	}
+	dma_free_coherent(probe.dev, SZ_64K, cpu, dma);
+	return ret;
+}
+
+static int shared_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	return dma_mmap_coherent(probe.dev, vma, probe.shared, probe.shared_dma, SZ_64K);
+}
+
+static const struct file_operations shared_fops = {
+	.owner = THIS_MODULE,
+	.mmap = shared_mmap,
+};
+
+static struct miscdevice shared_dev = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "probe-test",
+	.fops = &shared_fops,
+};
+
+/* The process that loads the module maps the second half, and writes there. */
+static int mmap_run(struct file *file)
+{
+	unsigned long at = vm_mmap(file, 0, SZ_32K, PROT_READ | PROT_WRITE, MAP_SHARED, SZ_32K);
+	u8 *buf = kmalloc(SZ_32K, GFP_KERNEL);
+	int ret = 0;
+
+	if (IS_ERR_VALUE(at) || !buf) {
+		kfree(buf);
+		return FAIL("cannot map: %ld", (long)at);
+	}
+	fill(buf, SZ_32K, 42);
+	if (copy_to_user((void __user *)at, buf, SZ_32K))
+		ret = FAIL("cannot write");
+	if (!ret)
+		ret = check_sum(buf, probe.shared_dma + SZ_32K, SZ_32K);
+	if (!ret)
+		ret = engine(PROBE_CMD_FILL, 0, probe.shared_dma + SZ_32K, SZ_32K);
+	if (!ret && copy_from_user(buf, (void __user *)at, SZ_32K))
+		ret = FAIL("cannot read");
+	if (!ret)
+		ret = check_fill(buf, SZ_32K);
+	vm_munmap(at, SZ_32K);
+	kfree(buf);
+	at = vm_mmap(file, 0, SZ_64K, PROT_READ, MAP_SHARED, SZ_32K);
+	if (!IS_ERR_VALUE(at)) {
+		vm_munmap(at, SZ_64K);
+		ret = FAIL("more can be mapped than there is");
+	}
+	return ret;
+}
+
+static int test_mmap(void)
+{
+	struct file *file;
+	int ret;
+
+	probe.shared = dma_alloc_coherent(probe.dev, SZ_64K, &probe.shared_dma, GFP_KERNEL);
+	if (!probe.shared)
+		return FAIL("no memory");
+	ret = misc_register(&shared_dev);
+	if (ret)
+		goto free;
+	file = filp_open("/dev/probe-test", O_RDWR, 0);
+	if (IS_ERR(file)) {
+		ret = FAIL("cannot open: %ld", PTR_ERR(file));
+	} else {
+		ret = mmap_run(file);
+		filp_close(file, NULL);
+	}
+	misc_deregister(&shared_dev);
+free:
+	dma_free_coherent(probe.dev, SZ_64K, probe.shared, probe.shared_dma);
+	return ret;
+}
+
+static int test_limits(void)
+{
+	size_t most = dma_max_mapping_size(probe.dev), best = dma_opt_mapping_size(probe.dev);
+
+	pr_info("limits: at most %zu bytes, best %zu, merge boundary %lu\n", most, best,
+		dma_get_merge_boundary(probe.dev));
+	return most >= PAGE_SIZE && best <= most ? 0 : FAIL("these cannot be");
+}
+
+static const struct {
+	const char *name;
+	int (*run)(void);
+} tests[] = {
+	{ "limits", test_limits },
+	{ "coherent", test_coherent },
+	{ "coherent-atomic", test_coherent_atomic },
+	{ "pool", test_pool },
+	{ "streaming", test_streaming },
+	{ "sync", test_sync },
+	{ "twice", test_twice },
+	{ "sg", test_sg },
+	{ "atomic", test_atomic },
+	{ "pages", test_pages },
+	{ "noncontiguous", test_noncontiguous },
+	{ "sgtable", test_sgtable },
+	{ "mmap", test_mmap },
+	{ "mask", test_mask },
+	{ "resource", test_resource },
+	{ "many", test_many },
+};
+
+static int function_probe(struct pci_dev *pdev, const struct pci_device_id *id)
+{
+	int ret = pcim_enable_device(pdev);
+
+	if (ret)
+		return ret;
+	probe.regs = pcim_iomap(pdev, 0, 0);
+	if (!probe.regs || readl(probe.regs + PROBE_ID) != PROBE_ID_VALUE)
+		return -ENODEV;
+	ret = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
+	if (ret)
+		return ret;
+	pci_set_master(pdev);
+	ret = pci_alloc_irq_vectors(pdev, 1, 1, PCI_IRQ_MSIX | PCI_IRQ_MSI);
+	if (ret < 0)
+		return ret;
+	ret = request_irq(pci_irq_vector(pdev, 0), probe_irq, 0, "probe-test", &probe);
+	if (ret) {
+		pci_free_irq_vectors(pdev);
+		return ret;
+	}
+	probe.pdev = pdev;
+	probe.dev = &pdev->dev;
+	complete_all(&probe.bound);
+	return 0;
+}
+
+static void function_remove(struct pci_dev *pdev)
+{
+	free_irq(pci_irq_vector(pdev, 0), &probe);
+	pci_free_irq_vectors(pdev);
+	pci_clear_master(pdev);
+}
+
+static const struct pci_device_id ids[] = {
+	{ PCI_DEVICE(PROBE_VENDOR, PROBE_DEVICE) },
+	{ }
+};
+MODULE_DEVICE_TABLE(pci, ids);
+
+static struct pci_driver driver = {
+	.name = "probe-test",
+	.id_table = ids,
+	.probe = function_probe,
+	.remove = function_remove,
+};
+
+static int __init probe_test_init(void)
+{
+	unsigned int i;
+	int ret;
+
+	init_completion(&probe.done);
+	init_completion(&probe.bound);
+	ret = pci_register_driver(&driver);
+	if (ret)
+		return ret;
+	if (!wait_for_completion_timeout(&probe.bound, 10 * HZ)) {
+		pr_err("there is no function\n");
+		failed = 1;
+	}
+	for (i = 0; i < ARRAY_SIZE(tests) && probe.pdev; i++) {
+		ret = tests[i].run();
+		pr_info("%s: %s\n", tests[i].name, ret ? "FAILED" : "ok");
+		failed += !!ret;
+	}
+	pr_info("%u of %zu failed\n", failed, ARRAY_SIZE(tests));
+	return 0;
+}
+module_init(probe_test_init);
+
+static void __exit probe_test_exit(void)
+{
+	pci_unregister_driver(&driver);
+}
+module_exit(probe_test_exit);
+
+MODULE_DESCRIPTION("Test of DMA operations with gangway's probe function");
+MODULE_AUTHOR("The gangway authors");
+MODULE_LICENSE("GPL");

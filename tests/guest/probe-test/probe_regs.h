@@ -1,0 +1,1 @@
+../../../devices/probe_regs.h
