@@ -450,7 +450,7 @@ def main(tests):
         start, cpu = time.monotonic(), os.times()
         what = test.__doc__.splitlines()[0].rstrip(".")
         try:
-            with Work(build) as work:
+            with terminated_is_an_exit(), Work(build) as work:
                 try:
                     test(work)
                 except Failure:
