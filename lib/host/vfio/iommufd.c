@@ -28,6 +28,11 @@ static int ioas_open(struct gw_vfio_space *s, const char *bdf)
 
 	snprintf(path, sizeof(path), "%s/iommu", s->dev);
 	s->iommufd = open(path, O_RDWR | O_CLOEXEC);
+	if (s->iommufd < 0 && errno == ENOENT) {
+		gw_err(s->log, "%s: this kernel has no iommufd (%s)", bdf, path);
+		gw_hint(s->log, "--host-option iommufd=off uses the function's group");
+		return -EOPNOTSUPP;
+	}
 	if (s->iommufd < 0)
 		return gw_vfio_open_failed(path, bdf, errno, s->log);
 	if (ioctl(s->iommufd, GW_IOMMUFD_IOAS_ALLOC, &alloc))
