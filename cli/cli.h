@@ -4,7 +4,7 @@
 
 #include <gangway/log.h>
 
-/* Exit codes of the command; documented in gangway(1). */
+/* Exit codes of the command; documented in gangway(1). Ended by signal N, 'run' exits with 128 + N. */
 enum cli_exit {
 	CLI_OK = 0,
 	CLI_FAILED = 1,		/* it was tried and did not work */

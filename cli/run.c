@@ -37,6 +37,7 @@ struct run {
 	char dir[64];			/* of sockets and device tree; ours alone */
 	char companion[96];
 	sigset_t signals;
+	int ended_by;			/* the signal that asked us to end, or 0 */
 };
 
 static int find_boot_file(struct run *r, const char *given, const char *what,
@@ -180,7 +181,7 @@ static void add_guest(const struct run *r, struct qemu_args *a)
 	}
 }
 
-/* Wait for QEMU, or for a signal that asks us to end it. */
+/* Wait for QEMU, or for a signal that asks us to end it. Return: QEMU's status; 0 if we ended it */
 static int supervise(struct run *r, pid_t pid)
 {
 	struct timespec grace = { .tv_sec = TERM_GRACE_S };
@@ -203,7 +204,8 @@ static int supervise(struct run *r, pid_t pid)
 		kill(pid, SIGKILL);
 		qemu_wait(pid);
 	}
-	return 128 + sig;
+	r->ended_by = sig;
+	return 0;
 }
 
 static int start_and_wait(struct run *r)
@@ -262,6 +264,10 @@ static int prepare(struct run *r)
 		gw_info(r->log, "window: guest %#" PRIx64 " is at %#" PRIx64 " for the device, %"
 			PRIu64 " MiB of %" PRIu64, r->d.window.gpa.v, r->d.window.iova.v,
 			r->d.window.size >> 20, r->o.memory >> 20);
+		if (r->d.window.size < r->o.memory)
+			gw_hint(r->log, "the guest's kernel copies what lies above the window, and uses "
+				"that memory first; --memory %" PRIu64 "M or less needs no copies",
+				r->d.window.size >> 20);
 	}
 	snprintf(path, sizeof(path), "%s/function", r->dir);
 	return daemon_listen(&r->d, path, r->companion, r->o.spin_us);
@@ -309,6 +315,8 @@ static int run_run(int argc, char **argv, struct gw_log *log)
 	daemon_stop(&r.d);
 	ret = report_print(&r.d, r.o.report);
 	clean_up(&r);
+	if (r.ended_by)
+		return 128 + r.ended_by;
 	if (status) {
 		gw_err(log, "QEMU ended with status %d", status);
 		return CLI_FAILED;

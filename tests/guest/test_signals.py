@@ -35,7 +35,7 @@ def ended_at(work, moment, number=signal.SIGTERM):
         guest.expect(not guest.SANITIZER.search(run.stderr()), run.stderr())
         if qemu:
             guest.expect(f"{tmp}/gangway-" in run.stderr(), "$TMPDIR is not used")
-            guest.expect(code == 1, f"exit code {code}, not 1:\n{run.stderr()}")
+            guest.expect(code == 128 + number, f"exit code {code}:\n{run.stderr()}")
             guest.check_report(run.report_path, run.stderr())
     return code
 
@@ -70,7 +70,7 @@ def before_the_guest_runs(work):
     """SIGTERM before QEMU runs: an end, and nothing left."""
     for moment in (at_once, when_plan_is_chosen, when_listening):
         code = ended_at(work, moment)
-        guest.expect(code in (1, -signal.SIGTERM), f"{moment.__name__}: exit code {code}")
+        guest.expect(code in (128 + signal.SIGTERM, -signal.SIGTERM), f"{moment.__name__}: exit code {code}")
 
 
 def while_qemu_starts(work):
