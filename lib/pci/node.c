@@ -51,7 +51,7 @@ static int read_link(struct gw_topology *t, struct gw_pci_node *n, const char *f
 
 static int ident_numbers(struct gw_topology *t, struct gw_pci_node *n)
 {
-	unsigned long vendor, device, class_code;
+	unsigned long vendor = 0, device = 0, class_code = 0;
 	int ret = read_number(t, n, "vendor", 16, UINT16_MAX, &vendor);
 
 	if (!ret)
