@@ -142,10 +142,10 @@ const char *gw_p2p_permit_text(const struct gw_p2p_verdict *v, char text[GW_P2P_
 
 /** Why a function is in its IOMMU group by our own computation. */
 enum gw_group_why {
-	GW_GROUP_OWN,		/* nothing merges it with what came before it */
-	GW_GROUP_ALIAS,		/* behind @hop, whose requester ID it goes by */
-	GW_GROUP_PATH,		/* @hop above it does not keep peers apart */
-	GW_GROUP_SIBLING,	/* nor does its device: it is with @hop, a function of the same one */
+	GW_GROUP_OWN,	  /* nothing merges it with what came before it */
+	GW_GROUP_ALIAS,	  /* behind @hop, whose requester ID it goes by */
+	GW_GROUP_PATH,	  /* @hop above it does not keep peers apart */
+	GW_GROUP_SIBLING, /* nor does its device: it is with @hop, a function of the same one */
 };
 
 /**
@@ -153,6 +153,7 @@ enum gw_group_why {
  * @ours:    number of the group, from 0
  * @missing: of ACS the flags that @hop lacks
  * @unreadable: @hop's ACS cannot be read, and was taken to be absent
+ * @alone:   in its group by our own computation
  * @agree:   its group holds the same functions by the kernel's numbers
  */
 struct gw_group_member {
@@ -161,7 +162,7 @@ struct gw_group_member {
 	enum gw_group_why why;
 	const struct gw_pci_node *hop;
 	uint16_t missing;
-	bool unreadable, agree;
+	bool unreadable, alone, agree;
 };
 
 struct gw_groups {

@@ -55,8 +55,8 @@ enum gw_pci_type {
 enum gw_acs_state {
 	GW_ACS_ABSENT,
 	GW_ACS_PRESENT,
-	GW_ACS_UNREACHABLE,	/* the system reaches 256 bytes only; the kernel takes it as absent */
-	GW_ACS_UNREADABLE,	/* by us; the kernel may know better */
+	GW_ACS_UNREACHABLE, /* the system reaches 256 bytes only; the kernel takes it as absent */
+	GW_ACS_UNREADABLE,  /* by us; the kernel may know better */
 };
 
 /* Bits of the ACS capability and control registers (PCIe 5.0, 7.7.8). */
@@ -190,6 +190,9 @@ int gw_pci_node_bar(struct gw_topology *t, struct gw_pci_node *node, unsigned in
  */
 int gw_pci_root_first(struct gw_topology *t, const struct gw_pci_root *root,
 		      struct gw_pci_node **node);
+
+/** gw_topology_tree() - what it was opened with */
+const char *gw_topology_tree(const struct gw_topology *t);
 
 /** gw_topology_path() - @path below the tree. Return: 0; -ENAMETOOLONG */
 int gw_topology_path(const struct gw_topology *t, const char *path, char *out, size_t size);

@@ -183,7 +183,10 @@ static int by_ours(const void *a, const void *b)
 	return x->ours < y->ours ? -1 : x->ours > y->ours;
 }
 
-/* Members of one number of one kind must have one number of the other kind. */
+/*
+ * Members of one number of one kind must have one number of the other kind. By our own numbers,
+ * this also finds those that are alone.
+ */
 static void compare_runs(struct gw_group_member **m, size_t nr, bool kernel)
 {
 	for (size_t i = 0, end; i < nr; i = end) {
@@ -195,6 +198,7 @@ static void compare_runs(struct gw_group_member **m, size_t nr, bool kernel)
 			      m[end]->node->group == m[i]->node->group;
 		for (size_t k = i; k < end; k++)
 			m[k]->agree = m[k]->agree && one;
+		m[i]->alone = end - i == 1;
 	}
 }
 
@@ -232,7 +236,8 @@ static int collect(struct gw_topology *t, struct gw_groups *g)
 			return ret;
 		/* reading it may have found others, which the next one will take in */
 		if (!ret && g->nr < room)
-			g->member[g->nr++] = (struct gw_group_member){ .node = n, .ours = NO_GROUP };
+			g->member[g->nr++] = (struct gw_group_member){ .node = n,
+								       .ours = NO_GROUP };
 	}
 	return 0;
 }

@@ -177,7 +177,8 @@ int gw_p2p_hosts_load(struct gw_p2p_hosts *h, const char *path, struct gw_log *l
 	ret = gw_p2p_hosts_add(h, text, &line);
 	free(text);
 	if (ret == -EINVAL)
-		gw_err(log, "%s, line %u: wants 'VENDOR DEVICE [same]' in hex or 'cpu VENDOR FAMILY'",
+		gw_err(log,
+		       "%s, line %u: wants 'VENDOR DEVICE [same]' in hex or 'cpu VENDOR FAMILY'",
 		       path, line);
 	else if (ret)
 		gw_err(log, "%s, line %u: %s", path, line, strerror(-ret));

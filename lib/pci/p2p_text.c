@@ -30,11 +30,12 @@ const char *gw_p2p_why_text(enum gw_p2p_why why)
 	switch (why) {
 	case GW_P2P_DIRECT: return "nothing on the way redirects";
 	case GW_P2P_REDIRECTED: return "ACS redirects to the root complex";
-	case GW_P2P_NO_COMMON: return "no bridge is above both, so the root complex must pass it on";
+	case GW_P2P_NO_COMMON:
+		return "no bridge is above both, so the root complex must pass it on";
 	case GW_P2P_ONE_DEVICE: return "functions of one device, with no known way inside it";
 	case GW_P2P_NO_FORWARDING:
-		return "functions of one device, with no known way inside it, and the port above does "
-		       "not forward upstream (ACS UF)";
+		return "functions of one device, with no known way inside it, and the port above "
+		       "does not forward upstream (ACS UF)";
 	case GW_P2P_ACS_UNREADABLE: return "ACS that decides cannot be read";
 	}
 	return "";
@@ -44,7 +45,8 @@ static const char *hop_effect(const struct gw_p2p_hop *hop)
 {
 	switch (hop->node->acs.state) {
 	case GW_ACS_ABSENT: return "has no ACS";
-	case GW_ACS_UNREACHABLE: return "has registers that this system cannot reach, ACS among them";
+	case GW_ACS_UNREACHABLE:
+		return "has registers that this system cannot reach, ACS among them";
 	case GW_ACS_UNREADABLE: return "has an ACS that cannot be read";
 	case GW_ACS_PRESENT: break;
 	}
@@ -106,20 +108,23 @@ const char *gw_group_why_text(const struct gw_group_member *m, char text[GW_P2P_
 		gw_pci_addr_format(&m->hop->addr, addr);
 	switch (m->why) {
 	case GW_GROUP_OWN:
-		snprintf(text, GW_P2P_TEXT_SIZE, "kept apart from the others");
+		snprintf(text, GW_P2P_TEXT_SIZE, m->alone ? "kept apart from all others" :
+			 "the first of those that are not kept apart");
 		break;
 	case GW_GROUP_ALIAS:
 		snprintf(text, GW_P2P_TEXT_SIZE, "%s %s sends for all below it as one",
 			 gw_pci_type_name(m->hop), addr);
 		break;
 	case GW_GROUP_PATH:
-		snprintf(text, GW_P2P_TEXT_SIZE, "%s %s lets what is below it reach peers (%s ACS %s)",
+		snprintf(text, GW_P2P_TEXT_SIZE,
+			 "%s %s lets what is below it reach peers (%s ACS %s)",
 			 gw_pci_type_name(m->hop), addr, m->unreadable ? "unreadable" : "lacks",
 			 gw_acs_names(m->missing, flags));
 		break;
 	case GW_GROUP_SIBLING:
-		snprintf(text, GW_P2P_TEXT_SIZE, "one device with %s, not kept apart (%s ACS %s)", addr,
-			 m->unreadable ? "unreadable" : "lacks", gw_acs_names(m->missing, flags));
+		snprintf(text, GW_P2P_TEXT_SIZE, "one device with %s, not kept apart (%s ACS %s)",
+			 addr, m->unreadable ? "unreadable" : "lacks",
+			 gw_acs_names(m->missing, flags));
 		break;
 	}
 	return text;

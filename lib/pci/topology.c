@@ -22,7 +22,8 @@
 
 static uint64_t addr_key(const struct gw_pci_addr *a)
 {
-	return (uint64_t)a->domain << 16 | (uint64_t)a->bus << 8 | (a->dev & 31u) << 3 | (a->fn & 7u);
+	return (uint64_t)a->domain << 16 | (uint64_t)a->bus << 8 | (a->dev & 31u) << 3 |
+	       (a->fn & 7u);
 }
 
 int gw_topology_bad(struct gw_topology *t, const struct gw_pci_addr *addr, const char *what)
@@ -31,6 +32,11 @@ int gw_topology_bad(struct gw_topology *t, const struct gw_pci_addr *addr, const
 
 	gw_err(t->log, "sysfs makes no sense: %s of %s", what, gw_pci_addr_format(addr, name));
 	return -EBADMSG;
+}
+
+const char *gw_topology_tree(const struct gw_topology *t)
+{
+	return t->tree;
 }
 
 int gw_topology_path(const struct gw_topology *t, const char *path, char *out, size_t size)

@@ -23,7 +23,7 @@
 /** A function to be made. Members left 0 are of an ordinary PCIe endpoint without ACS. */
 struct tree_fn {
 	const char *path;		/* below sys/devices, e.g. pci0000:00/0000:00:01.0 */
-	int type;			/* enum gw_pci_type; GW_PCI_CONVENTIONAL: no PCIe capability */
+	int type; /* enum gw_pci_type; GW_PCI_CONVENTIONAL: no PCIe capability */
 	bool acs;			/* it has the capability, and these: */
 	uint16_t acs_cap, acs_ctrl;
 	uint16_t vendor, device;
@@ -96,7 +96,8 @@ static inline void tree_init(void)
 	tree_mkdirs("proc");
 }
 
-static inline int tree_remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+static inline int tree_remove_one(const char *path, const struct stat *st, int flag,
+				  struct FTW *ftw)
 {
 	return remove(path);
 }
@@ -129,7 +130,8 @@ static inline void tree_config(const struct tree_fn *f, uint8_t *cfg)
 	}
 }
 
-static inline void tree_number(const char *dir, const char *file, unsigned int digits, unsigned int v)
+static inline void tree_number(const char *dir, const char *file, unsigned int digits,
+			       unsigned int v)
 {
 	char path[PATH_MAX], text[32];
 
@@ -186,7 +188,8 @@ static inline void tree_add(struct tree_fn f)
 		tree_fn_link(f.path, "driver", "../../../bus/pci/drivers/%s", f.driver);
 	if (f.group) {
 		/* so that the link works, whatever the depth */
-		tree_fn_link(f.path, "iommu_group", "%s/sys/kernel/iommu_groups/%d", tree_dir, f.group);
+		tree_fn_link(f.path, "iommu_group", "%s/sys/kernel/iommu_groups/%d", tree_dir,
+			     f.group);
 		snprintf(path, sizeof(path), "sys/kernel/iommu_groups/%d/devices", f.group);
 		tree_mkdirs(path);
 		snprintf(path, sizeof(path), "sys/kernel/iommu_groups/%d/type", f.group);

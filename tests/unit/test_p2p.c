@@ -84,7 +84,8 @@ static void allow(void)
 static void ask(const char *provider, const char *client)
 {
 	reopen();
-	assert_int_equal(gw_p2p_verdict(t, hosts, tree_find(t, provider), tree_find(t, client), &v), 0);
+	assert_int_equal(gw_p2p_verdict(t, hosts, tree_find(t, provider), tree_find(t, client), &v),
+			 0);
 }
 
 static void expect(enum gw_p2p_map classic, enum gw_p2p_map strict, unsigned int distance)
@@ -177,7 +178,7 @@ static void a_virtual_function_has_no_way_inside_its_device(void **state)
 	assert_ptr_equal(v.common, tree_find(t, "00:1d.0"));
 	ask("05:10.0", "06:00.1");
 	expect(BUS, NO, 2);
-	/* what a host with an IOMMU does: the root port redirects, and all hangs on the host bridge */
+	/* as with an IOMMU: the root port redirects, and all hangs on the host bridge */
 	add_port(RP2, GW_PCI_ROOT_PORT, ACS_ON);
 	ask("05:00.0", "06:00.1");
 	expect(NO, NO, 2);
@@ -256,14 +257,18 @@ static void an_iommu_that_translates_wants_an_iova(void **state)
 /* Every row of the list, in and across host bridges. */
 static void each_listed_host_bridge_is_allowed(void **state)
 {
-	static const struct { uint16_t vendor, device; bool same; } row[] = {
+	static const struct {
+		uint16_t vendor, device; bool same;
+	} row[] = {
 		{ 0x8086, 0x3c00, true }, { 0x8086, 0x3c01, true }, { 0x8086, 0x2f00, true },
-		{ 0x8086, 0x2f01, true }, { 0x8086, 0x2030 }, { 0x8086, 0x2031 }, { 0x8086, 0x2032 },
-		{ 0x8086, 0x2033 }, { 0x8086, 0x2020 }, { 0x8086, 0x09a2 }, { 0x1ae0, 0x0001 },
-		{ 0x1ae0, 0xffff }, { 0x8086, 0x0b25 }, { 0x8086, 0x0cfe }, { 0x8086, 0x11fb },
-		{ 0x8086, 0x1212 }, { 0x8086, 0x1216 }, { 0x8086, 0x4940 }, { 0x8086, 0x4942 },
-		{ 0x8086, 0x4944 }, { 0x8086, 0x4946 }, { 0x8086, 0x4948 }, { 0x10de, 0x2f95 },
-		{ 0x10de, 0x2f96 }, { 0x10de, 0x2f97 }, { 0x10de, 0x2f98 }, { 0x1d17, 0x1003, true },
+		{ 0x8086, 0x2f01, true }, { 0x8086, 0x2030 },	    { 0x8086, 0x2031 },
+		{ 0x8086, 0x2032 },	  { 0x8086, 0x2033 },	    { 0x8086, 0x2020 },
+		{ 0x8086, 0x09a2 },	  { 0x1ae0, 0x0001 },	    { 0x1ae0, 0xffff },
+		{ 0x8086, 0x0b25 },	  { 0x8086, 0x0cfe },	    { 0x8086, 0x11fb },
+		{ 0x8086, 0x1212 },	  { 0x8086, 0x1216 },	    { 0x8086, 0x4940 },
+		{ 0x8086, 0x4942 },	  { 0x8086, 0x4944 },	    { 0x8086, 0x4946 },
+		{ 0x8086, 0x4948 },	  { 0x10de, 0x2f95 },	    { 0x10de, 0x2f96 },
+		{ 0x10de, 0x2f97 },	  { 0x10de, 0x2f98 },	    { 0x1d17, 0x1003, true },
 		{ 0x1d17, 0x1005, true }, { 0x1d17, 0x1006, true }, { 0x1d17, 0x1007, true },
 		{ 0x1d17, 0x1008 },
 	};
@@ -295,8 +300,9 @@ static void one_host_bridge_for_itself_only_bars_the_other(void **state)
 
 static void bridges_that_are_not_listed_are_refused(void **state)
 {
-	static const uint16_t id[][2] = { { 0x8086, 0x6f00 }, { 0x8086, 0x3c02 }, { 0x1022, 0x1450 },
-					  { 0x1d17, 0x1004 }, { 0x10de, 0x2f94 }, { 0x10de, 0x2f99 } };
+	static const uint16_t id[][2] = { { 0x8086, 0x6f00 }, { 0x8086, 0x3c02 },
+					  { 0x1022, 0x1450 }, { 0x1d17, 0x1004 },
+					  { 0x10de, 0x2f94 }, { 0x10de, 0x2f99 } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(id); i++) {
 		set_host("pci0000:00/0000:00:00.0", id[i][0], id[i][1]);
@@ -324,8 +330,11 @@ static void where_no_function_is_first_a_root_port_may_stand_for_the_host_bridge
 
 static void zen_and_later_processors_are_allowed_whatever_the_bridge(void **state)
 {
-	static const struct { const char *cpuinfo; bool allowed; } cpu[] = {
-		{ "processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: 23\nmodel\t\t: 1\n\n", true },
+	static const struct {
+		const char *cpuinfo; bool allowed;
+	} cpu[] = {
+		{ "processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: 23\nmodel\t\t: 1\n\n",
+		  true },
 		{ "processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: 26\n\n", true },
 		{ "processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: 22\n\n", false },
 		{ "processor\t: 0\nvendor_id\t: HygonGenuine\ncpu family\t: 24\n\n", false },
@@ -364,9 +373,19 @@ static void a_site_adds_host_bridges_of_its_own(void **state)
 static void lines_that_make_no_sense_are_named(void **state)
 {
 	static const char *const bad[] = {
-		"8086", "8086 zz", "10000 1", "8086 10000", "8086 1 maybe", "8086 1 same same", "* 1",
-		"cpu AuthenticAMD", "cpu AuthenticAMD 0x17", "cpu AVendorNameThatIsTooLong 1",
-		"cpu AuthenticAMD -1", "8086 1 2 3 4 5", "-1 1",
+		"8086",
+		"8086 zz",
+		"10000 1",
+		"8086 10000",
+		"8086 1 maybe",
+		"8086 1 same same",
+		"* 1",
+		"cpu AuthenticAMD",
+		"cpu AuthenticAMD 0x17",
+		"cpu AVendorNameThatIsTooLong 1",
+		"cpu AuthenticAMD -1",
+		"8086 1 2 3 4 5",
+		"-1 1",
 	};
 	unsigned int line;
 	char text[600];
@@ -409,7 +428,8 @@ static void hops_are_explained(void **state)
 	assert_string_equal(gw_p2p_hop_text(&v.hop[3], text),
 			    "downstream port 0000:02:01.0 redirects requests and completions "
 			    "(ACS RR CR)");
-	assert_string_equal(gw_p2p_permit_text(&v, text), "host bridge pci0000:00 (1234:5678) is not "
+	assert_string_equal(gw_p2p_permit_text(&v, text),
+			    "host bridge pci0000:00 (1234:5678) is not "
 			    "known to pass peer-to-peer traffic on");
 	ask("05:00.0", "41:00.0");
 	assert_string_equal(gw_p2p_permit_text(&v, text), "host bridges pci0000:00 (1234:5678) and "

@@ -103,7 +103,8 @@ static void a_leak_further_up_takes_all_with_it(void **state)
 	compute();
 	assert_int_equal(g.nr_groups, 1);
 	expect("03:00.0", GW_GROUP_PATH, "00:01.0", GW_ACS_ISOLATION);
-	assert_string_equal(gw_group_why_text(of("03:00.0"), text), "root port 0000:00:01.0 lets what "
+	assert_string_equal(gw_group_why_text(of("03:00.0"), text),
+			    "root port 0000:00:01.0 lets what "
 			    "is below it reach peers (lacks ACS SV RR CR UF)");
 }
 
@@ -126,8 +127,8 @@ static void functions_of_one_device_go_together_unless_they_have_acs(void **stat
 	tree_add((struct tree_fn){ "pci0000:00/0000:00:02.1" });
 	tree_add((struct tree_fn){ "pci0000:00/0000:00:02.2", .acs = true, .acs_cap = GW_ACS_EC,
 				   .acs_ctrl = 0 });
-	tree_add((struct tree_fn){ "pci0000:00/0000:00:02.3", .acs = true, .acs_cap = GW_ACS_EC | GW_ACS_RR,
-				   .acs_ctrl = GW_ACS_RR });
+	tree_add((struct tree_fn){ "pci0000:00/0000:00:02.3", .acs = true,
+				   .acs_cap = GW_ACS_EC | GW_ACS_RR, .acs_ctrl = GW_ACS_RR });
 	tree_add((struct tree_fn){ "pci0000:00/0000:00:03.0" });
 	compute();
 	assert_true(together("00:02.0", "00:02.1"));
@@ -153,15 +154,18 @@ static void a_virtual_function_is_alone_below_a_port_with_acs(void **state)
 {
 	add("pci0000:00/0000:00:01.0", GW_PCI_ROOT_PORT, ACS_ON);
 	add("pci0000:00/0000:00:01.0/0000:01:00.0", 0, -1);
-	tree_add((struct tree_fn){ "pci0000:00/0000:00:01.0/0000:01:10.0", .physfn = "0000:01:00.0" });
-	tree_add((struct tree_fn){ "pci0000:00/0000:00:01.0/0000:02:10.1", .physfn = "0000:01:00.0" });
+	tree_add((struct tree_fn){ "pci0000:00/0000:00:01.0/0000:01:10.0",
+				   .physfn = "0000:01:00.0" });
+	tree_add((struct tree_fn){ "pci0000:00/0000:00:01.0/0000:02:10.1",
+				   .physfn = "0000:01:00.0" });
 	compute();
 	assert_int_equal(g.nr_groups, 4);
 }
 
 static void unreadable_acs_is_said(void **state)
 {
-	tree_add((struct tree_fn){ "pci0000:00/0000:00:01.0", GW_PCI_ROOT_PORT, .config_size = 64 });
+	tree_add(
+		(struct tree_fn){ "pci0000:00/0000:00:01.0", GW_PCI_ROOT_PORT, .config_size = 64 });
 	add("pci0000:00/0000:00:01.0/0000:01:00.0", 0, -1);
 	compute();
 	expect("01:00.0", GW_GROUP_PATH, "00:01.0", GW_ACS_ISOLATION);

@@ -71,8 +71,9 @@ static void a_host_bridge_below_a_function_starts_anew(void **state)
 {
 	struct gw_pci_node *n;
 
-	tree_add((struct tree_fn){ "platform/x.pcie/pci0000:00/0000:00:0e.0/pci10000:e0/10000:e0:06.0",
-				   GW_PCI_ROOT_PORT });
+	tree_add((struct tree_fn){
+		"platform/x.pcie/pci0000:00/0000:00:0e.0/pci10000:e0/10000:e0:06.0",
+		GW_PCI_ROOT_PORT });
 	assert_int_equal(find("10000:e0:06.0", &n), 0);
 	assert_string_equal(n->root->name, "pci10000:e0");
 	assert_null(n->up);
@@ -131,7 +132,11 @@ static void type_and_acs_come_from_config_space(void **state)
 /* What an unprivileged reader gets, a system without ECAM, a cut file, a function that is gone. */
 static void what_cannot_be_read_is_no_absence(void **state)
 {
-	static const struct { unsigned int size; enum gw_pci_type type; enum gw_acs_state acs; } v[] = {
+	static const struct {
+		unsigned int size;
+		enum gw_pci_type type;
+		enum gw_acs_state acs;
+	} v[] = {
 		{ 1, GW_PCI_TYPE_UNKNOWN, GW_ACS_UNREADABLE },
 		{ 64, GW_PCI_TYPE_UNKNOWN, GW_ACS_UNREADABLE },
 		{ 256, GW_PCI_ENDPOINT, GW_ACS_UNREACHABLE },
