@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CLI_DOCTOR_H
+#define CLI_DOCTOR_H
+
+#include <gangway/topology.h>
+
+#define DOCTOR_TEXT_SIZE	256
+
+enum doctor_state {
+	DOCTOR_OK,
+	DOCTOR_NOTE,	/* works, but could be better, or may not be wanted */
+	DOCTOR_BAD,	/* something does not work */
+};
+
+/** What a check found, and what to do about it; empty: nothing. */
+struct doctor_finding {
+	enum doctor_state state;
+	char text[DOCTOR_TEXT_SIZE], advice[DOCTOR_TEXT_SIZE];
+};
+
+/** doctor_qemu() - is there a QEMU that can be a client? */
+void doctor_qemu(struct gw_topology *t, struct doctor_finding *f);
+
+/**
+ * doctor_kvm() - does KVM run a guest?
+ *
+ * The file being there proves little: on some machines a VM can be made and no kernel boots in it.
+ * So one is booted, if there is one, up to the moment when it misses its root file system.
+ */
+void doctor_kvm(struct gw_topology *t, struct doctor_finding *f);
+
+/** doctor_say() - set a finding; @advice: NULL if there is nothing to be done */
+void doctor_say(struct doctor_finding *f, enum doctor_state state, const char *advice,
+		const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+#endif

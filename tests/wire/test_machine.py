@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The commands about the machine's own functions, on machines that are made up in a folder."""
+
+import json
+import os
+import struct
+
+from command import FAILED, OK, UNAVAILABLE, USAGE, gangway, refused
+from runner import main, test
+
+DISK = "0000:01:00.0"
+NET = "0000:02:00.0"
+SIBLING = "0000:02:00.1"
+ROOT_PORT, ENDPOINT = 4, 0
+
+
+class Machine:
+    """A folder with sys/ and proc/: two root ports, a disk below one, two functions below the other."""
+
+    def __init__(self, rig, grouped=True):
+        self.rig = rig
+        self.dir = rig.new_path("machine")
+        for path in ("sys/bus/pci/devices", "sys/bus/pci/drivers/vfio-pci", "sys/class/block",
+                     "sys/class/net", "sys/dev/block", "sys/kernel/iommu_groups", "proc/self"):
+            os.makedirs(self.path(path))
+        self.write("sys/bus/pci/drivers_probe", "")
+        self.write("proc/self/mountinfo", "")
+        self.add("0000:00:00.0", "", 0x060000, group=grouped and 1)
+        self.add("0000:00:01.0", "", 0x060400, ROOT_PORT, group=grouped and 2, acs=0x1d)
+        self.add(DISK, "/0000:00:01.0", 0x010802, group=grouped and 3, driver="nvme")
+        self.add("0000:00:02.0", "", 0x060400, ROOT_PORT, group=grouped and 4, acs=0x1d)
+        self.add(NET, "/0000:00:02.0", 0x020000, group=grouped and 5, driver="e1000e", multi=True)
+        self.add(SIBLING, "/0000:00:02.0", 0x020000, group=grouped and 5, driver="e1000e")
+
+    def path(self, below):
+        return os.path.join(self.dir, below)
+
+    def write(self, below, content):
+        os.makedirs(os.path.dirname(self.path(below)), exist_ok=True)
+        with open(self.path(below), "wb") as file:
+            file.write(content if isinstance(content, bytes) else content.encode())
+
+    def read(self, below):
+        with open(self.path(below), encoding="ascii") as file:
+            return file.read()
+
+    def link(self, below, to):
+        os.makedirs(os.path.dirname(self.path(below)), exist_ok=True)
+        os.symlink(to, self.path(below))
+
+    def add(self, name, above, class_code, kind=ENDPOINT, group=None, driver=None, acs=None,
+            multi=False):
+        place = f"sys/devices/pci0000:00{above}/{name}"
+        config = bytearray(4096)
+        struct.pack_into("<HHHH", config, 0, 0x1b36, 0x0010, 0, 0x10)
+        config[0x0e] = (class_code == 0x060400) | multi << 7
+        config[0x34] = 0x40
+        struct.pack_into("<BBH", config, 0x40, 0x10, 0, 2 | kind << 4)
+        if acs is not None:
+            struct.pack_into("<IHH", config, 0x100, 0x1000d, 0x1f, acs)
+        self.write(f"{place}/config", bytes(config))
+        self.write(f"{place}/vendor", "0x1b36\n")
+        self.write(f"{place}/device", "0x0010\n")
+        self.write(f"{place}/class", f"{class_code:#08x}\n")
+        self.write(f"{place}/resource", "")
+        self.write(f"{place}/driver_override", "(null)\n")
+        self.link(f"sys/bus/pci/devices/{name}", f"../../../devices/{place[12:]}")
+        if driver:
+            self.write(f"sys/bus/pci/drivers/{driver}/unbind", "")
+            self.link(f"{place}/driver", self.path(f"sys/bus/pci/drivers/{driver}"))
+        if group:
+            self.link(f"{place}/iommu_group", self.path(f"sys/kernel/iommu_groups/{group}"))
+            self.write(f"sys/kernel/iommu_groups/{group}/type", "DMA\n")
+
+    def disk(self, name, number, where=f"pci0000:00/0000:00:01.0/{DISK}/nvme/nvme0"):
+        place = f"../../devices/{where}/{name}"
+        self.link(f"sys/class/block/{name}", place)
+        self.link(f"sys/dev/block/{number}", place)
+        os.makedirs(self.path(f"sys/class/block/{place}/slaves"), exist_ok=True)
+        os.makedirs(self.path(f"sys/class/block/{place}/holders"), exist_ok=True)
+
+    def mount(self, number, source, point):
+        self.write("proc/self/mountinfo", self.read("proc/self/mountinfo")
+                   + f"25 1 {number} / {point} rw,relatime shared:1 - ext4 {source} rw\n")
+
+    def run(self, *args):
+        """Exit status, what was printed as JSON, and the messages."""
+        status, out, err = gangway(self.rig, *args, "--tree", self.dir, "--json")
+        return status, json.loads(out) if out else None, err
+
+    def refused(self, status, words, *args):
+        return refused(self.rig, status, words, *args, "--tree", self.dir)
+
+    def untouched(self):
+        return all(self.read(f"sys/bus/pci/devices/{fn}/driver_override") == "(null)\n"
+                   for fn in (DISK, NET, SIBLING))
+
+
+@test
+def functions_are_listed_with_what_speaks_against_passing_them_through(rig):
+    machine = Machine(rig)
+    status, listed, _ = machine.run("list")
+    functions = {d["device"]: d for d in listed if d["host"] == "vfio"}
+    assert status == OK and sorted(functions) == ["0000:00:00.0", DISK, NET, SIBLING]
+    assert functions[DISK]["driver"] == "nvme" and functions[DISK]["group"] == 3
+    assert functions[DISK]["vendor"] == 0x1b36 and functions[DISK]["class"] == 0x010802
+    assert not functions[DISK]["passable"] and "gangway bind" in functions[DISK]["why"]
+    assert "machine itself" in functions["0000:00:00.0"]["why"]
+    for fn in (NET, DISK):
+        place = machine.path(f"sys/bus/pci/devices/{fn}/driver")
+        os.unlink(place)
+        os.symlink(machine.path("sys/bus/pci/drivers/vfio-pci"), place)
+    functions = {d["device"]: d for d in machine.run("list")[1]}
+    assert functions[DISK]["passable"] and functions[DISK]["why"] == "yes"
+    assert not functions[NET]["passable"] and SIBLING in functions[NET]["why"]
+    assert "sim:probe" in functions
+
+
+@test
+def a_function_without_a_group_is_not_bound(rig):
+    machine = Machine(rig, grouped=False)
+    machine.refused(UNAVAILABLE, [DISK, "no IOMMU group", "doctor"], "bind", DISK)
+    functions = {d["device"]: d for d in machine.run("list")[1]}
+    assert "no IOMMU group" in functions[DISK]["why"]
+    assert machine.untouched()
+
+
+@test
+def bridges_and_what_is_not_there_are_not_bound(rig):
+    machine = Machine(rig)
+    machine.refused(FAILED, ["bridge"], "bind", "00:01.0")
+    machine.refused(FAILED, ["bridge"], "bind", "00:00.0")
+    machine.refused(UNAVAILABLE, ["07:00.0", "list"], "bind", "07:00.0")
+    machine.refused(USAGE, ["7:0", "01:00.0"], "bind", "7:0")
+    machine.refused(USAGE, ["--force"], "unbind", DISK, "--force")
+    os.rmdir(machine.path("sys/bus/pci/drivers/vfio-pci"))
+    machine.refused(UNAVAILABLE, ["modprobe vfio-pci"], "bind", DISK)
+    assert machine.untouched()
+
+
+@test
+def a_mounted_disk_stays_unless_told_twice(rig):
+    machine = Machine(rig)
+    machine.disk("nvme0n1", "259:0")
+    machine.disk("nvme0n1p1", "259:1",
+                 f"pci0000:00/0000:00:01.0/{DISK}/nvme/nvme0/nvme0n1")
+    machine.mount("259:1", "/dev/nvme0n1p1", "/home")
+    machine.refused(FAILED, [DISK, "/dev/nvme0n1p1", "/home", "--force"], "bind", DISK)
+    machine.refused(FAILED, ["/home"], "bind", DISK, "--force")
+    assert machine.untouched()
+    machine.refused(FAILED, ["although", "/home"], "bind", DISK, "--force", "--force")
+    assert not machine.untouched()      # it was tried; this tree has no kernel that would do it
+
+
+@test
+def the_root_file_system_stays_whatever_is_said(rig):
+    machine = Machine(rig)
+    machine.disk("nvme0n1", "259:0")
+    machine.disk("dm-0", "254:0", "virtual/block")
+    machine.disk("dm-1", "254:1", "virtual/block")
+    machine.link("sys/class/block/dm-0/slaves/nvme0n1", "x")
+    machine.link("sys/class/block/dm-1/slaves/dm-0", "x")
+    machine.link("sys/class/block/dm-1/slaves/dm-1", "x")       # a loop ends, too
+    machine.mount("254:1", "/dev/mapper/root", "/")
+    machine.refused(FAILED, ["mounted on /"], "bind", DISK, "--force", "--force")
+    assert machine.untouched()
+
+
+@test
+def a_disk_is_found_behind_whatever_hides_it(rig):
+    def case(words, **how):
+        machine = Machine(rig)
+        machine.disk("nvme0n1", "259:0", **how.get("disk", {}))
+        how["use"](machine)
+        machine.refused(FAILED, [DISK, *words], "bind", DISK)
+        assert machine.untouched()
+
+    subsystem = "virtual/nvme-subsystem/nvme-subsys0"
+    case(["swap"], use=lambda m: m.write("proc/swaps", "Filename Type\n/dev/nvme0n1 partition\n"))
+    case(["part of md0"], use=lambda m: m.link("sys/class/block/nvme0n1/holders/md0", "x"))
+    # btrfs has a number of its own
+    case(["/data"], use=lambda m: m.mount("0:44", "/dev/nvme0n1", "/data"))
+
+    def multipath(machine):
+        machine.link(f"sys/devices/{subsystem}/nvme0",
+                     f"../../../pci0000:00/0000:00:01.0/{DISK}/nvme/nvme0")
+        machine.mount("259:0", "/dev/nvme0n1", "/data")
+    case(["/data"], disk={"where": subsystem}, use=multipath)
+
+    def virtual_functions(machine):
+        machine.write(f"sys/bus/pci/devices/{DISK}/sriov_numvfs", "3\n")
+    case(["3 virtual functions"], use=virtual_functions)
+
+
+@test
+def one_function_in_use_keeps_its_whole_group(rig):
+    machine = Machine(rig)
+    place = f"pci0000:00/0000:00:02.0/{SIBLING}/net/eth1"
+    machine.link("sys/class/net/eth1", f"../../devices/{place}")
+    machine.write(f"sys/devices/{place}/flags", "0x1003\n")
+    machine.refused(FAILED, [SIBLING, "eth1 is up"], "bind", NET)
+    assert machine.untouched()
+    machine.write(f"sys/devices/{place}/flags", "0x1002\n")
+    machine.refused(FAILED, ["cannot move"], "bind", NET)
+    assert not machine.untouched()
+
+
+@test
+def what_cannot_be_moved_is_moved_back(rig):
+    machine = Machine(rig)
+    err = machine.refused(FAILED, ["cannot move", NET], "bind", NET)
+    assert "moved back" not in err
+    assert machine.read(f"sys/bus/pci/devices/{NET}/driver_override") == "\n"
+    assert machine.read(f"sys/bus/pci/devices/{SIBLING}/driver_override") == "(null)\n"
+
+
+@test
+def nothing_is_done_where_nothing_is_to_do(rig):
+    status, moved, _ = Machine(rig).run("unbind", DISK)
+    assert status == OK and moved == []
+
+
+@test
+def the_verdict_comes_with_both_ways_and_an_exit_status(rig):
+    machine = Machine(rig)
+    status, ways, _ = machine.run("p2p", DISK, NET)
+    assert status == FAILED and len(ways) == 2
+    assert ways[0]["provider"] == DISK and ways[0]["client"] == NET
+    assert ways[1]["provider"] == NET and ways[1]["client"] == DISK
+    for way in ways:
+        assert way["map"] == "not supported" and way["address"] == "none"
+        assert way["distance"] == 4 and way["common"] is None
+    machine.write("etc/gangway/host-bridges.conf", "1b36 0010 same\n")
+    status, ways, _ = machine.run("p2p", DISK, NET)
+    assert status == OK and all(w["map"] == "through host bridge" for w in ways)
+    assert all(w["address"] == "IOVA" for w in ways)
+    status, ways, _ = machine.run("p2p", NET, SIBLING)
+    port = ways[0]["path"][1]
+    assert port["acs"] == "present" and port["acs_control"] == 0x1d
+    assert port["text"] == "root port 0000:00:02.0 redirects requests and completions (ACS RR CR)"
+    status, text, _ = gangway(rig, "p2p", NET, SIBLING, "--tree", machine.dir)
+    assert status == OK and port["text"] in text
+    machine.write("etc/gangway/host-bridges.conf", "\nwhat?\n")
+    machine.refused(FAILED, ["line 2"], "p2p", DISK, NET)
+    machine.refused(USAGE, ["A B"], "p2p", DISK)
+
+
+@test
+def a_verdict_that_needs_root_says_so(rig):
+    machine = Machine(rig)
+    place = machine.path("sys/bus/pci/devices/0000:00:02.0/config")
+    os.truncate(place, 64)
+    status, ways, err = machine.run("p2p", NET, SIBLING)
+    assert status == UNAVAILABLE and ways[0]["classic"]["map"] == "unknown" and "root" in err
+    assert all(way["map"] != "bus address" for way in ways)
+    status, _, err = machine.run("groups")
+    assert status == UNAVAILABLE and "root" in err
+
+
+@test
+def groups_are_told_with_the_hop_that_merged_them(rig):
+    machine = Machine(rig)
+    status, members, _ = machine.run("groups")
+    told = {m["function"]: m for m in members}
+    assert status == OK and all(m["agree"] for m in members)
+    assert told[SIBLING]["why"] == "sibling" and told[SIBLING]["hop"] == NET
+    assert told[SIBLING]["kernel"] == told[NET]["kernel"] == 5
+    assert told[DISK]["why"] == "own"
+    status, text, _ = gangway(rig, "groups", "--tree", machine.dir)
+    assert status == OK and "group 5" in text and "one device with" in text
+
+
+@test
+def the_doctor_tells_what_to_do(rig):
+    machine = Machine(rig, grouped=False)
+    machine.write("proc/cpuinfo", "processor\t: 0\nvendor_id\t: GenuineIntel\n\n")
+    machine.write("proc/meminfo", "HugePages_Total:       8\nHugePages_Free:        3\n"
+                                  "Hugepagesize:       2048 kB\n")
+    status, found, _ = machine.run("doctor")
+    found = {f["check"]: f for f in found}
+    assert status == UNAVAILABLE
+    assert found["IOMMU"]["state"] == "bad" and "intel_iommu=on" in found["IOMMU"]["advice"]
+    assert found["modules"]["state"] == "bad" and "modprobe" in found["modules"]["advice"]
+    assert found["huge pages"]["state"] == "ok" and "3 of 8" in found["huge pages"]["text"]
+    assert "KVM" not in found
+    machine = Machine(rig)
+    machine.write("sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts", "Y\n")
+    status, found, _ = machine.run("doctor")
+    found = {f["check"]: f for f in found}
+    assert status == OK and found["IOMMU"]["state"] == "ok" and found["modules"]["state"] == "ok"
+    assert found["safety"]["state"] == "note" and found["groups"]["state"] == "note"
+
+
+@test
+def a_folder_that_is_no_machine_is_refused(rig):
+    for command in (["list"], ["groups"], ["doctor"], ["bind", DISK], ["p2p", DISK, NET]):
+        refused(rig, UNAVAILABLE, ["PCI"], *command, "--tree", rig.dir)
+
+
+if __name__ == "__main__":
+    main()
