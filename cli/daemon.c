@@ -124,9 +124,10 @@ static int choose_plan(struct daemon *d, const struct options *o, bool device_tr
 		return ret;
 	}
 	if (d->plan == GW_PLAN_PARAVIRT && !o->companion) {
-		gw_err(d->log, "plan paravirt: --companion PATH is missing");
-		gw_hint(d->log, "the guest needs a second device, by which its module maps memory; --plan "
-			"names another plan");
+		gw_err(d->log, "plan paravirt (%s): --companion PATH is missing", d->reason);
+		gw_hint(d->log, "it is for a second device, by which the guest's module maps memory; "
+			"'gangway run' has one by itself; --host-option caller-iova=on makes a host that "
+			"takes the guest's addresses");
 		return -EINVAL;
 	}
 	gw_info(d->log, "plan %s: %s", gw_plan_name(d->plan), d->reason);

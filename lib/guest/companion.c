@@ -357,9 +357,7 @@ static void *poller_main(void *opaque)
 			continue;
 		}
 		c->kicked = false;
-		if (c->releasing)
-			gw_companion_release(c, 0);
-		else if (c->ring.running)
+		if ((!c->releasing || !gw_companion_release(c, 0)) && c->ring.running)
 			gw_companion_poll(c);
 		gw_gate_unlock(&c->gate);
 		gw_gate_lock_patient(&c->gate);

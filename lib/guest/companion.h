@@ -25,6 +25,7 @@
  * @mem:      the ring in this process; good as long as @running
  * @sq_head, @cq_tail: ours; what the guest reads of them is never read back
  * @cq_head:  the guest's, as last seen: what it had taken then, it has still taken
+ * @seen:     the submissions' tail when it was last looked for entries
  * @told:     @cq_tail when it was last decided whether to interrupt
  * @held:     completions that did not fit
  * @polling:  the poller looks at the ring, doorbells are not needed
@@ -35,7 +36,7 @@ struct gw_companion_ring {
 	gw_gpa gpa;
 	uint64_t bytes;
 	uint32_t size;			/* entries, a power of two */
-	uint32_t sq_head, cq_tail, cq_head, told;
+	uint32_t sq_head, cq_tail, cq_head, told, seen;
 	struct gw_ring_cqe held[GW_MAX_SEGMENTS];
 	unsigned int nr_held, next_held;
 };

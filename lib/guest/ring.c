@@ -17,7 +17,8 @@
  * with sq_event behind it, so that the guest need not ring. Before it goes to sleep it asks for
  * the next doorbell by sq_event, and looks once more.
  *
- * sq_event is always the tail we have seen: also where completions do not fit and entries wait.
+ * sq_event is the tail at which we last looked for entries, also where they wait as completions do
+ * not fit: one that comes later is either rung for, or found by looking once more.
  */
 
 #define BATCH	16u		/* entries between two looks at clock and gate */
@@ -235,6 +236,7 @@ static uint32_t ring_batch(struct gw_companion *c, uint32_t max)
 	struct gw_companion_ring *r = &c->ring;
 	uint32_t n = ring_pending(c), done, tail = r->cq_tail;
 
+	r->seen = r->sq_head + n;
 	if (!r->running || (r->nr_held && !ring_unhold(c)))
 		n = 0;
 	if (n > max)
@@ -271,13 +273,12 @@ static void ring_notify(struct gw_companion *c)
 static bool ring_arm(struct gw_companion *c)
 {
 	struct gw_companion_ring *r = &c->ring;
-	uint32_t tail = r->sq_head + ring_pending(c);
 
 	if (!r->running)
 		return false;
-	put32(c, &header(c)->sq_event, r->polling ? r->sq_head - 1 : tail);
+	put32(c, &header(c)->sq_event, r->polling ? r->sq_head - 1 : r->seen);
 	__sync_synchronize();	/* sq_event before sq_tail */
-	return r->sq_head + ring_pending(c) != tail;
+	return r->sq_head + ring_pending(c) != r->seen;
 }
 
 void gw_companion_ring_doorbell(struct gw_companion *c)
