@@ -44,9 +44,9 @@ struct rig {
 	pthread_mutex_t lock;
 	struct rig_map *map;		/* in the order they were made: handle N is at N - 1 */
 	size_t nr, made, room;		/* @nr are mapped */
-	uint64_t steps;			/* calls */
+	_Atomic uint64_t steps;		/* calls */
 	unsigned int split;		/* segments of a mapping */
-	unsigned int delay_us;
+	_Atomic unsigned int delay_us;
 	int fail_map, fail_unmap;
 
 	/* the guest's end of the ring */
@@ -124,6 +124,17 @@ static inline size_t rig_maps(struct rig *r)
 	nr = r->nr;
 	pthread_mutex_unlock(&r->lock);
 	return nr;
+}
+
+/* The mapping made last. */
+static inline struct rig_map rig_last(struct rig *r)
+{
+	struct rig_map map;
+
+	pthread_mutex_lock(&r->lock);
+	map = r->map[r->made - 1];
+	pthread_mutex_unlock(&r->lock);
+	return map;
 }
 
 static inline int rig_file(uint64_t size)
@@ -310,8 +321,13 @@ static inline struct gw_ring_cqe rig_ring_do(struct rig *r, uint16_t op, uint16_
 
 	rig_ring_put(r, op, flags, ++tag, addr, len);
 	rig_ring_push(r, 1);
-	while (!rig_ring_take(r, &cqe))
-		sched_yield();
+	/* who polls may have lost the processor; then a doorbell has it done */
+	for (unsigned int i = 1; !rig_ring_take(r, &cqe); i++) {
+		if (i % 64)
+			sched_yield();
+		else
+			rig_put(r, GW_REG_RING_DOORBELL, 1);
+	}
 	if (cqe.tag != tag)
 		abort();
 	return cqe;

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* When the guest sees the function, and when its mappings end. */
+#include "unit.h"
+
+#include "companion_rig.h"
+
+#define REAL_ID		0x67771234u
+#define ON		(GW_PCI_COMMAND_MEMORY | GW_PCI_COMMAND_MASTER)
+
+static int setup(void **state)
+{
+	*state = rig_new(NULL);
+	return 0;
+}
+
+static int setup_shown(void **state)
+{
+	const struct gw_companion_options opt = { .show = true };
+
+	*state = rig_new(&opt);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	rig_free(*state);
+	return 0;
+}
+
+static void fn_put(struct rig *r, unsigned int off, unsigned int width, uint32_t val)
+{
+	uint8_t buf[4];
+
+	gw_pci_put(buf, 0, width, val);
+	assert_int_equal(r->fn->ops->region_write(r->fn, GW_REGION_CONFIG, off, buf, width), 0);
+}
+
+static uint32_t fn_get(struct rig *r, unsigned int off, unsigned int width)
+{
+	uint8_t buf[4];
+
+	assert_int_equal(r->fn->ops->region_read(r->fn, GW_REGION_CONFIG, off, buf, width), 0);
+	return gw_pci_get(buf, 0, width);
+}
+
+static void a_driver_at_work(struct rig *r)
+{
+	assert_int_equal(rig_control(r, GW_CONTROL_ANNOUNCE), GW_STATUS_OK);
+	assert_true(rig_ring_start(r, 6));
+	fn_put(r, GW_PCI_COMMAND, 2, ON);
+	assert_int_equal(rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA, 0x10000).status, GW_STATUS_OK);
+	r->f->trace[0] = '\0';
+}
+
+static void a_function_hides_until_the_module_is_there(void **state)
+{
+	struct rig *r = *state;
+	uint32_t val = 0;
+
+	assert_int_equal(rig_identity(r), UINT32_MAX);
+	assert_int_equal(fn_get(r, 0, 2), 0xffff);
+	assert_int_equal(fn_get(r, 2, 2), 0xffff);
+	assert_int_equal(fn_get(r, 3, 1), 0xff);
+	/* the rest is what a VMM looks at when it resets a device */
+	assert_int_equal(fn_get(r, GW_PCI_COMMAND, 2) & ON, 0);
+	fn_put(r, GW_PCI_COMMAND, 2, ON);
+	fn_put(r, GW_PCI_BAR0, 4, 0xfe000000);
+	assert_int_equal(fn_get(r, GW_PCI_COMMAND, 2) & ON, 0);
+	assert_int_equal(fn_get(r, GW_PCI_BAR0, 4), 0);
+	assert_int_equal(r->f->cfg[GW_PCI_COMMAND] & GW_PCI_COMMAND_MASTER, 0);
+	assert_int_equal(r->fn->ops->region_read(r->fn, 0, 0, &val, 4), 0);
+	assert_int_equal(val, UINT32_MAX);
+	assert_int_equal(r->fn->ops->region_write(r->fn, 0, 0, &val, 4), 0);
+	assert_int_equal(r->f->mem[0][0], 0);
+
+	assert_int_equal(rig_control(r, GW_CONTROL_ANNOUNCE), GW_STATUS_OK);
+	assert_int_equal(rig_identity(r), REAL_ID);
+	fn_put(r, GW_PCI_COMMAND, 2, ON);
+	assert_int_equal(r->f->cfg[GW_PCI_COMMAND] & ON, ON);
+}
+
+static void a_vmm_that_attaches_sees_who_it_is(void **state)
+{
+	struct rig *r = *state;
+
+	r->fn->ops->detach(r->fn);
+	assert_int_equal(r->fn->ops->attach(r->fn, &r->f->remote), 0);
+	assert_int_equal(rig_identity(r), REAL_ID);
+	assert_int_equal(r->fn->ops->reset(r->fn), 0);
+	assert_int_equal(rig_identity(r), UINT32_MAX);
+}
+
+static void a_function_plugged_in_later_shows_at_once(void **state)
+{
+	struct rig *r = *state;
+
+	r->fn->ops->detach(r->fn);
+	assert_int_equal(rig_control(r, GW_CONTROL_ANNOUNCE), GW_STATUS_OK);
+	assert_int_equal(r->fn->ops->attach(r->fn, &r->f->remote), 0);
+	assert_int_equal(r->fn->ops->reset(r->fn), 0);
+	assert_int_equal(rig_identity(r), REAL_ID);
+	rig_give_memory(r, r->fn);
+	assert_true(rig_ring_start(r, 6));
+	assert_int_equal(rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA, 4096).status, 0);
+}
+
+static void a_guest_reset_hides_it_in_either_order(void **state)
+{
+	struct rig *r = *state;
+
+	a_driver_at_work(r);
+	r->fn->ops->reset(r->fn);
+	r->dev->ops->reset(r->dev);
+	assert_int_equal(rig_identity(r), UINT32_MAX);
+	a_driver_at_work(r);
+	r->dev->ops->reset(r->dev);
+	r->fn->ops->reset(r->fn);
+	assert_int_equal(rig_identity(r), UINT32_MAX);
+	assert_int_equal(r->nr, 0);
+	assert_int_equal(rig_get(r, GW_REG_RING_ENABLE), 0);
+}
+
+static void the_function_is_quiet_before_its_memory_goes(void **state)
+{
+	struct rig *r = *state;
+	static const uint32_t how[] = { GW_CONTROL_WITHDRAW, GW_CONTROL_ANNOUNCE };
+
+	for (size_t i = 0; i < ARRAY_SIZE(how); i++) {
+		a_driver_at_work(r);
+		assert_int_equal(rig_control(r, how[i]), GW_STATUS_OK);
+		assert_string_equal(r->f->trace, "master-off reset ");
+		assert_int_equal(r->nr, 0);
+		rig_control(r, GW_CONTROL_WITHDRAW);
+		assert_int_equal(rig_identity(r), UINT32_MAX);
+	}
+	a_driver_at_work(r);
+	r->dev->ops->reset(r->dev);
+	assert_string_equal(r->f->trace, "master-off reset ");
+	a_driver_at_work(r);
+	r->dev->ops->detach(r->dev);
+	assert_string_equal(r->f->trace, "master-off reset ");
+	assert_int_equal(r->nr, 0);
+	assert_int_equal(r->f->stopped, 0);
+}
+
+static void every_end_of_mappings_is_a_new_generation(void **state)
+{
+	struct rig *r = *state;
+	uint32_t was = rig_get(r, GW_REG_GENERATION);
+	struct gw_ring_cqe cqe;
+
+#define NEW(what) do { \
+		what; \
+		assert_int_not_equal(rig_get(r, GW_REG_GENERATION), was); \
+		assert_int_equal(r->nr, 0); \
+		was = rig_get(r, GW_REG_GENERATION); \
+	} while (0)
+	a_driver_at_work(r);
+	assert_int_equal(rig_get(r, GW_REG_GENERATION), was);	/* to announce ends nothing */
+	assert_int_equal(r->hdr->generation, was);
+	cqe = rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA, 4096);
+	NEW(rig_control(r, GW_CONTROL_UNMAP_ALL));
+	assert_int_equal(r->hdr->generation, was);
+	assert_int_equal(rig_ring_do(r, GW_RING_UNMAP, 0, cqe.handle, 0).status, GW_STATUS_STALE);
+	rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA, 4096);
+	NEW(fn_put(r, 0x88, 2, 0x8000));			/* FLR */
+	assert_int_equal(r->hdr->generation, was);
+	assert_int_equal(rig_get(r, GW_REG_RING_ENABLE), 1);
+	rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA, 4096);
+	NEW(rig_control(r, GW_CONTROL_WITHDRAW));
+	NEW(rig_control(r, GW_CONTROL_ANNOUNCE);
+	    rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA, 4096);
+	    rig_control(r, GW_CONTROL_ANNOUNCE));
+	rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA, 4096);
+	NEW(r->fn->ops->reset(r->fn));
+	rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA, 4096);
+	NEW(r->dev->ops->reset(r->dev));
+	a_driver_at_work(r);
+	NEW(r->fn->ops->detach(r->fn));
+	assert_int_equal(r->fn->ops->attach(r->fn, &r->f->remote), 0);
+}
+
+static void a_control_that_is_none_changes_nothing(void **state)
+{
+	struct rig *r = *state;
+	uint32_t was;
+
+	a_driver_at_work(r);
+	was = rig_get(r, GW_REG_GENERATION);
+	assert_int_equal(rig_control(r, 0), GW_STATUS_INVAL);
+	assert_int_equal(rig_control(r, 4), GW_STATUS_INVAL);
+	assert_int_equal(rig_control(r, UINT32_MAX), GW_STATUS_INVAL);
+	assert_int_equal(rig_get(r, GW_REG_GENERATION), was);
+	assert_int_equal(r->nr, 1);
+	assert_int_equal(rig_identity(r), REAL_ID);
+}
+
+static void an_earlier_module_s_function_is_always_there(void **state)
+{
+	struct rig *r = *state;
+
+	assert_int_equal(rig_identity(r), REAL_ID);
+	assert_int_equal(rig_get(r, GW_REG_FEATURES) & GW_FEATURE_HIDDEN, 0);
+	fn_put(r, GW_PCI_COMMAND, 2, ON);
+	assert_true(rig_ring_start(r, 6));
+	rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA, 4096);
+	r->f->trace[0] = '\0';
+	r->dev->ops->reset(r->dev);
+	assert_string_equal(r->f->trace, "master-off reset ");
+	assert_int_equal(r->nr, 0);
+	assert_int_equal(rig_identity(r), REAL_ID);
+}
+
+static void the_vmm_takes_memory_and_the_mappings_in_it_go_first(void **state)
+{
+	struct rig *r = *state;
+	uint64_t bytes;
+
+	a_driver_at_work(r);
+	rig_ring_do(r, GW_RING_MAP, GW_RING_F_READ_ONLY, RIG_ROM_GPA, 4096);
+	assert_int_equal(r->nr, 2);
+	assert_int_equal(r->fn->ops->dma_unmap(r->fn, (gw_iova){ RIG_RAM_GPA },
+					       (gw_iova){ UINT64_MAX }, &bytes), 0);
+	assert_int_equal(bytes, RIG_RAM_SIZE);
+	assert_int_equal(r->nr, 1);
+	assert_true(r->map[1].size);
+	assert_int_equal(rig_get(r, GW_REG_USED_MAPS), 1);
+}
+
+static void the_budget_is_kept_whatever_is_asked(void **state)
+{
+	struct rig *r = *state;
+	struct gw_ring_cqe cqe;
+
+	r->f->fn.limits.max_bytes = 0x8000;
+	r->f->fn.limits.max_maps = 3;
+	assert_true(rig_ring_start(r, 6));
+	cqe = rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA, 0x7000);
+	assert_int_equal(rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA, 0x2000).status,
+			 GW_STATUS_NOSPC);
+	assert_int_equal(rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA, 0x1000).status, GW_STATUS_OK);
+	assert_int_equal(rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA, 0x1000).status,
+			 GW_STATUS_NOSPC);
+	assert_int_equal(rig_ring_do(r, GW_RING_UNMAP, 0, cqe.handle, 0).status, GW_STATUS_OK);
+	rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA, 0x1000);
+	rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA, 0x1000);
+	assert_int_equal(rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA, 0x1000).status,
+			 GW_STATUS_NOSPC);
+	assert_int_equal(r->nr, 3);
+	assert_int_equal(rig_get64(r, GW_REG_USED_BYTES_LO), 0x3000);
+}
+
+static void a_function_that_fails_to_reset_stays_off_and_the_memory_goes(void **state)
+{
+	struct rig *r = *state;
+
+	a_driver_at_work(r);
+	r->f->fail_reset = -EIO;
+	assert_int_equal(rig_control(r, GW_CONTROL_WITHDRAW), GW_STATUS_OK);
+	assert_int_equal(r->nr, 0);
+	assert_int_equal(r->f->cfg[GW_PCI_COMMAND] & GW_PCI_COMMAND_MASTER, 0);
+	rig_control(r, GW_CONTROL_ANNOUNCE);
+	assert_int_equal(rig_identity(r), UINT32_MAX);
+	r->f->fail_reset = 0;
+}
+
+static void memory_that_cannot_be_unmapped_stays_where_it_is(void **state)
+{
+	struct rig *r = *state;
+	const uint8_t *addr;
+
+	a_driver_at_work(r);
+	addr = r->map[0].addr;
+	r->fail_unmap = -EIO;
+	rig_control(r, GW_CONTROL_UNMAP_ALL);
+	assert_int_equal(r->f->errors, 1);
+	assert_int_equal(rig_get(r, GW_REG_USED_MAPS), 0);
+	r->fn->ops->detach(r->fn);
+	r->fail_unmap = 0;
+	strcpy(rig_at(r, RIG_RAM_GPA), "still");
+	assert_string_equal((const char *)addr, "still");	/* not unmapped, not reused */
+	r->nr = 0;						/* the host has lost it on purpose */
+	munmap((void *)(uintptr_t)addr, RIG_RAM_SIZE);
+	assert_int_equal(r->fn->ops->attach(r->fn, &r->f->remote), 0);
+}
+
+static void much_to_unmap_at_a_slow_host_is_done_later_and_seen_when_done(void **state)
+{
+	struct rig *r = *state;
+	uint32_t was, status;
+	uint64_t begun;
+
+	assert_true(rig_ring_start(r, 8));
+	for (unsigned int i = 0; i < 200; i++)
+		assert_int_equal(rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA, 4096).status, 0);
+	was = rig_get(r, GW_REG_GENERATION);
+	r->delay_us = 10000;
+	begun = gw_now_ns();
+	status = rig_control(r, GW_CONTROL_UNMAP_ALL);
+	assert_true(gw_now_ns() - begun < 3000000000ull);
+	assert_int_equal(status, GW_STATUS_BUSY);
+	assert_int_equal(rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA, 4096).status, GW_STATUS_BUSY);
+	assert_int_equal(rig_get(r, GW_REG_GENERATION), was);
+	r->delay_us = 0;
+	while (rig_get(r, GW_REG_GENERATION) == was)
+		sched_yield();
+	assert_int_equal(rig_maps(r), 0);
+	assert_int_equal(rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA, 4096).status, 0);
+}
+
+static void a_companion_is_for_plan_paravirt_and_alone(void **state)
+{
+	struct rig *r = *state;
+	struct gw_companion *c;
+	struct guest *g = guest_open(fake_new());
+
+	assert_int_equal(gw_companion_new(g->gf, NULL, NULL, &c), -EPROTO);
+	guest_close(g);
+	assert_int_equal(gw_companion_new(r->gf, NULL, NULL, &c), -EBUSY);
+	gw_companion_free(NULL);
+}
+
+static void a_function_without_room_for_the_cookie_works_without(void **state)
+{
+	struct fake *f = fake_new();
+	struct gw_guest_function *gf;
+	struct gw_dma *dma;
+	uint8_t cfg[256];
+
+	/* a vendor capability to the end, and registers of the device's everywhere else */
+	memset(f->cfg + 0x40, 0x55, 0xc0);
+	f->cfg[GW_PCI_CAP_PTR] = 0x40;
+	fake_cap(f, 0x40, GW_PCI_CAP_VENDOR, 0);
+	f->cfg[0x42] = 0xc0;
+	assert_int_equal(gw_dma_new(&f->fn, GW_PLAN_PARAVIRT, &f->log, &dma), 0);
+	assert_int_equal(gw_guest_function_new(&f->fn, dma, &f->log, &gf), 0);
+	assert_int_equal(f->warnings, 1);
+	assert_int_equal(gw_guest_function_device(gf)->ops->region_read(gw_guest_function_device(gf),
+			 GW_REGION_CONFIG, 0, cfg, 256), 0);
+	assert_int_equal(cfg[GW_PCI_CAP_PTR], 0x40);
+	gw_guest_function_free(gf);
+	gw_dma_free(dma);
+	fake_free(f);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(a_function_hides_until_the_module_is_there),
+		T(a_vmm_that_attaches_sees_who_it_is),
+		T(a_function_plugged_in_later_shows_at_once),
+		T(a_guest_reset_hides_it_in_either_order),
+		T(the_function_is_quiet_before_its_memory_goes),
+		T(every_end_of_mappings_is_a_new_generation),
+		T(a_control_that_is_none_changes_nothing),
+		cmocka_unit_test_setup_teardown(an_earlier_module_s_function_is_always_there,
+						setup_shown, teardown),
+		T(the_vmm_takes_memory_and_the_mappings_in_it_go_first),
+		T(the_budget_is_kept_whatever_is_asked),
+		T(a_function_that_fails_to_reset_stays_off_and_the_memory_goes),
+		T(memory_that_cannot_be_unmapped_stays_where_it_is),
+		T(much_to_unmap_at_a_slow_host_is_done_later_and_seen_when_done),
+		T(a_companion_is_for_plan_paravirt_and_alone),
+		cmocka_unit_test(a_function_without_room_for_the_cookie_works_without),
+	};
+
+	return cmocka_run_group_tests_name("companion", tests, NULL, NULL);
+}
