@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""IOMMU groups as gangway computes them and as the kernel makes them, machine by machine.
+"""IOMMU groups as gangway computes them and as the kernel makes them, machine by machine; bind, unbind.
 
 A machine of each kind boots under QEMU with an emulated IOMMU; its sysfs comes back over the
 console and is read here with --tree. Usage: test_topologies.py BUILD_DIR [NAME]...
@@ -8,6 +8,7 @@ console and is read here with --tree. Usage: test_topologies.py BUILD_DIR [NAME]
 
 import base64
 import concurrent.futures
+import contextlib
 import itertools
 import json
 import os
@@ -17,6 +18,7 @@ import tempfile
 import time
 
 import guest
+import test_vfio
 
 BOOT_SECONDS = 240
 CHIPSET = "0000:00:1f."     # several functions in one slot, without ACS
@@ -43,7 +45,7 @@ def switch(name, below, ports):
 def disk(below, **options):
     """An NVMe controller."""
     more = "".join(f",{key}={value}" for key, value in options.items())
-    return ["-device", f"nvme,serial=1,bus={below}{more}"]
+    return ["-device", f"nvme,serial={next(slots)},bus={below}{more}"]
 
 
 def plain(below, **options):
@@ -100,25 +102,21 @@ MACHINES = [
 ]
 
 
-def boot(work, name, devices, append):
-    """Boot a machine; the folder with a copy of its sysfs."""
+@contextlib.contextmanager
+def machine(work, name, script, devices, append, image):
+    """Boot a machine that runs a script; its console. At the end, the script must have passed."""
     qemu = os.path.join(guest.provisioned("qemu"), "qemu-system-x86_64")
-    words = [qemu, "-M", "q35", "-cpu", "max", "-accel", "tcg", "-m", "256M",
-             "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio",
-             "-kernel", guest.kernel("x86_64", "7.2"), "-initrd", work.image("x86_64", "7.2"),
+    words = [qemu, "-M", "q35", "-cpu", "max", "-accel", "tcg", "-m", "256M", "-nodefaults",
+             "-display", "none", "-no-reboot", "-serial", "stdio",
+             "-kernel", guest.kernel("x86_64", "7.2"), "-initrd", image,
              "-append", "console=ttyS0 quiet panic=-1 no_timer_check intel_iommu=on "
-                        f"gangway.script=topology {guest.PATIENCE} {append}",
+                        f"printk.devkmsg=on gangway.script={script} {guest.PATIENCE} {append}",
              "-device", "intel-iommu,intremap=off", *devices]
-    lines = []
     with guest.Process(words, os.path.join(work.dir, f"{name}-stderr.log"), stdout=subprocess.PIPE,
                        stdin=subprocess.DEVNULL) as process:
         console = guest.Console(process.popen.stdout, os.path.join(work.dir, f"{name}.log"))
         try:
-            console.wait_for("^TREE BEGIN$", BOOT_SECONDS)
-            deadline = time.monotonic() + BOOT_SECONDS
-            while (line := console.line(deadline)) != "TREE END":
-                guest.expect(line is not None, f"{name}: the console ended too early")
-                lines.append(line)
+            yield console
             console.drain(BOOT_SECONDS)
         except guest.Failure as failure:
             raise guest.Failure(f"{name}: {failure}; {process.stderr()}") from None
@@ -126,7 +124,19 @@ def boot(work, name, devices, append):
             console.close()
             process.end()
             process.popen.stdout.close()
+    guest.expect(not console.trouble, f"{name}: {console.trouble}")
     guest.expect(console.exits == [0], f"{name}: the guest's script ended with {console.exits}")
+
+
+def boot(work, name, devices, append):
+    """Boot a machine; the folder with a copy of its sysfs."""
+    lines = []
+    with machine(work, name, "topology", devices, append, work.image("x86_64", "7.2")) as console:
+        console.wait_for("^TREE BEGIN$", BOOT_SECONDS)
+        deadline = time.monotonic() + BOOT_SECONDS
+        while (line := console.line(deadline)) != "TREE END":
+            guest.expect(line is not None, "the console ended too early")
+            lines.append(line)
     return unpack(os.path.join(work.dir, name), lines)
 
 
@@ -151,9 +161,9 @@ def gangway(work, *words):
         raise guest.Failure(f"gangway {' '.join(words)}: {done.stderr}") from None
 
 
-def judge(work, machine):
+def judge(work, kind):
     """Boot one machine and compare; a line about it."""
-    name, devices, append, reasons = machine
+    name, devices, append, reasons = kind
     tree = boot(work, name, devices, append)
     code, members = gangway(work, "groups", "--tree", tree)
     guest.expect(code == 0, f"{name}: gangway groups ended with {code}")
@@ -173,7 +183,7 @@ def groups_are_the_kernels(work):
     """Our groups are the kernel's on every machine."""
     work.image("x86_64", "7.2")
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        jobs = [pool.submit(judge, work, machine) for machine in MACHINES]
+        jobs = [pool.submit(judge, work, kind) for kind in MACHINES]
         try:
             for job in jobs:
                 print(f"     {job.result()}", flush=True)
@@ -181,6 +191,26 @@ def groups_are_the_kernels(work):
             pool.shutdown(cancel_futures=True)
 
 
+def groups_move_to_vfio_pci_and_back(work):
+    """bind and unbind on a real kernel: what is in use stays, a group moves as one, or not."""
+    image = os.path.join(work.dir, "bind.cpio")
+    words = ["initramfs", "amd64", "7.2", "--out", image, "--module", "vfio-pci",
+             "--add", f"{guest.SCRIPTS}:/tests", "--add", f"{work.gangway}:/usr/bin/gangway"]
+    for item in test_vfio.libraries(work.gangway):
+        words += ["--add", item]
+    guest.provisioned(*words)
+    disk_file = os.path.join(work.dir, "disk.img")
+    with open(disk_file, "wb") as file:
+        file.truncate(32 * guest.MIB)
+    # here, as the guest's own mkfs may not get along with the libraries that gangway brings
+    subprocess.run(["/sbin/mkfs.ext4", "-q", "-F", disk_file], check=True)
+    devices = ["-drive", f"file={disk_file},format=raw,if=none,id=d", *port("a"),
+               *disk("a", drive="d"), *port("b"), *disk("b", addr="0.0", multifunction="on"),
+               *disk("b", addr="0.1")]
+    with machine(work, "bind", "bind", devices, "gangway.modules=ext4", image):
+        pass
+
+
 if __name__ == "__main__":
     with guest.terminated_is_an_exit():
-        guest.main([groups_are_the_kernels])
+        guest.main([groups_are_the_kernels, groups_move_to_vfio_pci_and_back])
