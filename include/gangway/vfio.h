@@ -15,7 +15,8 @@ enum gw_vfio_choice { GW_VFIO_AUTO, GW_VFIO_ON, GW_VFIO_OFF };
 
 /**
  * struct gw_vfio_options - how the host behaves; zeroed is fine
- * @sysfs, @dev:      folders to use for /sys and /dev; NULL for those. Not copied
+ * @tree:             folder that holds sys/, dev/, proc/ and etc/; NULL is the machine itself.
+ *                    Copied
  * @hide_caller_iova: choose the DMA addresses here, far from guest memory, as platforms do that
  *                    do not let the caller choose
  * @iommufd:          use iommufd and the function's own node instead of its group's
@@ -24,7 +25,7 @@ enum gw_vfio_choice { GW_VFIO_AUTO, GW_VFIO_ON, GW_VFIO_OFF };
  *                    refuse it (CONFIG_IO_STRICT_DEVMEM)
  */
 struct gw_vfio_options {
-	const char *sysfs, *dev;
+	const char *tree;
 	bool hide_caller_iova;
 	enum gw_vfio_choice iommufd;
 	bool bar_resource;
@@ -50,7 +51,7 @@ const char *gw_vfio_options_help(void);
  * Functions are named by address: "0000:01:00.0", or "01:00.0" in domain 0. Why a function cannot
  * be opened is logged with the command that mends it.
  *
- * Return: 0; -ENOMEM.
+ * Return: 0; -ENAMETOOLONG, -ENOMEM.
  */
 int gw_vfio_host_new(const struct gw_vfio_options *opt, struct gw_log *log, struct gw_host **host);
 

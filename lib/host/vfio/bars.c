@@ -151,7 +151,7 @@ static const char *bar_share(struct gw_vfio_function *fn, unsigned int i)
 	if (!fn->host->opt.bar_resource)
 		return fd >= 0 ? "trapped: this kernel's dma-bufs cannot be mapped" :
 				 "trapped: this kernel makes no dma-buf of it";
-	snprintf(path, sizeof(path), "%s/bus/pci/devices/%s/resource%u", fn->host->opt.sysfs,
+	snprintf(path, sizeof(path), "%s/bus/pci/devices/%s/resource%u", fn->host->sysfs,
 		 fn->base.info.name, i);
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd >= 0 && can_map(fd, all.size)) {

@@ -107,6 +107,8 @@ int gw_vfio_dma_map_bar(struct gw_function *f, struct gw_function *peer, unsigne
 	if (peer->ops != f->ops || owner->host != fn->host)
 		return -EXDEV;
 	ret = range_check(peer, bar, range);
+	if (!ret)
+		ret = gw_vfio_peer_check(fn->host, peer->info.name, f->info.name);
 	if (ret)
 		return ret;
 	/* the host's lock: the owner cannot be given up between the look and the mapping */

@@ -193,10 +193,10 @@ static bool has_iommufd(const struct gw_vfio_host *host, const char *bdf)
 {
 	char path[PATH_MAX], node[64];
 
-	snprintf(path, sizeof(path), "%s/iommu", host->opt.dev);
-	if (access(path, F_OK) || gw_sysfs_vfio_node(host->opt.sysfs, bdf, node, sizeof(node)))
+	snprintf(path, sizeof(path), "%s/iommu", host->dev);
+	if (access(path, F_OK) || gw_sysfs_vfio_node(host->sysfs, bdf, node, sizeof(node)))
 		return false;
-	snprintf(path, sizeof(path), "%s/vfio/devices/%s", host->opt.dev, node);
+	snprintf(path, sizeof(path), "%s/vfio/devices/%s", host->dev, node);
 	return !access(path, F_OK);
 }
 
@@ -256,7 +256,7 @@ int gw_vfio_function_new(struct gw_vfio_host *host, const char *bdf, unsigned in
 
 	if (!fn)
 		return -ENOMEM;
-	ret = fn->gone_fd < 0 ? -EMFILE : gw_sysfs_info(host->opt.sysfs, bdf, &fn->base.info);
+	ret = fn->gone_fd < 0 ? -EMFILE : gw_sysfs_info(host->sysfs, bdf, &fn->base.info);
 	pthread_mutex_lock(&host->lock);
 	LIST_INSERT_HEAD(&host->functions, fn, link);
 	if (!ret)

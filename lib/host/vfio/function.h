@@ -16,13 +16,16 @@
 
 /* Inside lib/host/vfio: the host and an open function of it. */
 
+#define GW_VFIO_PATH	256
+
 /**
  * struct gw_vfio_host - the host
  * @lock: of the lists; outermost
  */
 struct gw_vfio_host {
 	struct gw_host base;
-	struct gw_vfio_options opt;	/* its folders are never NULL */
+	struct gw_vfio_options opt;
+	char tree[GW_VFIO_PATH], sysfs[GW_VFIO_PATH + 8], dev[GW_VFIO_PATH + 8];
 	pthread_mutex_t lock;
 	LIST_HEAD(, gw_vfio_space) spaces;
 	LIST_HEAD(, gw_vfio_function) functions;
@@ -179,6 +182,15 @@ bool gw_vfio_intx(struct gw_function *f);
 
 /* reset.c */
 int gw_vfio_reset(struct gw_function *f);
+
+/* peer.c */
+
+/**
+ * gw_vfio_peer_check() - does a way lead from @client's requests through the IOMMU to @provider?
+ *
+ * Return: 0; -EXDEV the verdict is no (logged); or -errno of reading the topology.
+ */
+int gw_vfio_peer_check(const struct gw_vfio_host *host, const char *provider, const char *client);
 
 /* dma.c */
 int gw_vfio_dma_map(struct gw_function *f, const struct gw_memory *mem, uint64_t size,

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <gangway/topology.h>
+
 #include "host/vfio/function.h"
 #include "host/vfio/group.h"
 #include "host/vfio/sysfs.h"
@@ -21,8 +23,8 @@ static int list_add(struct gw_vfio_host *host, const char *bdf, struct gw_functi
 	struct gw_function_info info, *more;
 	char driver[64];
 
-	if (gw_sysfs_link(host->opt.sysfs, bdf, "driver", driver, sizeof(driver)) ||
-	    strcmp(driver, "vfio-pci") || gw_sysfs_info(host->opt.sysfs, bdf, &info))
+	if (gw_sysfs_link(host->sysfs, bdf, "driver", driver, sizeof(driver)) ||
+	    strcmp(driver, "vfio-pci") || gw_sysfs_info(host->sysfs, bdf, &info))
 		return 0;
 	more = reallocarray(*list, *nr + 1, sizeof(*more));
 	if (!more)
@@ -49,7 +51,7 @@ static int host_list(struct gw_host *h, struct gw_function_info **list, size_t *
 
 	*list = NULL;
 	*nr = 0;
-	snprintf(path, sizeof(path), "%s/bus/pci/devices", host->opt.sysfs);
+	snprintf(path, sizeof(path), "%s/bus/pci/devices", host->sysfs);
 	dir = opendir(path);
 	if (!dir)
 		return errno == ENOENT ? 0 : -errno;
@@ -81,19 +83,21 @@ static bool already_open(struct gw_vfio_host *host, const char *bdf)
 static int host_open(struct gw_host *h, const char *name, struct gw_function **f)
 {
 	struct gw_vfio_host *host = to_host(h);
-	char bdf[GW_BDF_SIZE];
+	char bdf[GW_PCI_ADDR_SIZE];
+	struct gw_pci_addr addr;
 	unsigned int group;
-	int ret = gw_sysfs_address(name, bdf);
+	int ret;
 
-	if (ret) {
+	if (gw_pci_addr_parse(name, &addr)) {
 		gw_err(h->log, "'%s' is not a PCI address, such as 0000:01:00.0", name);
 		return -ENOENT;
 	}
+	gw_pci_addr_format(&addr, bdf);
 	if (already_open(host, bdf)) {
 		gw_err(h->log, "%s is given twice", bdf);
 		return -EBUSY;
 	}
-	ret = gw_vfio_group_check(host->opt.sysfs, bdf, h->log, &group);
+	ret = gw_vfio_group_check(host->sysfs, bdf, h->log, &group);
 	return ret ? ret : gw_vfio_function_new(host, bdf, group, f);
 }
 
@@ -121,10 +125,14 @@ int gw_vfio_host_new(const struct gw_vfio_options *opt, struct gw_log *log, stru
 	host->base.log = log;
 	if (opt)
 		host->opt = *opt;
-	if (!host->opt.sysfs)
-		host->opt.sysfs = "/sys";
-	if (!host->opt.dev)
-		host->opt.dev = "/dev";
+	if (snprintf(host->tree, sizeof(host->tree), "%s", host->opt.tree ? host->opt.tree : "") >=
+	    (int)sizeof(host->tree)) {
+		free(host);
+		return -ENAMETOOLONG;
+	}
+	host->opt.tree = host->tree;
+	snprintf(host->sysfs, sizeof(host->sysfs), "%s/sys", host->tree);
+	snprintf(host->dev, sizeof(host->dev), "%s/dev", host->tree);
 	pthread_mutex_init(&host->lock, NULL);
 	LIST_INIT(&host->spaces);
 	LIST_INIT(&host->functions);
@@ -141,8 +149,8 @@ int gw_vfio_host_space(struct gw_vfio_host *host, unsigned int group, bool iommu
 		if (s->group == group)
 			break;
 	if (!s) {
-		s = gw_vfio_space_new(iommufd ? &gw_vfio_iommufd : &gw_vfio_type1, host->opt.sysfs,
-				      host->opt.dev, group, host->base.log);
+		s = gw_vfio_space_new(iommufd ? &gw_vfio_iommufd : &gw_vfio_type1, host->sysfs,
+				      host->dev, group, host->base.log);
 		if (!s)
 			return -ENOMEM;
 		LIST_INSERT_HEAD(&host->spaces, s, link);

@@ -11,22 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-int gw_sysfs_address(const char *name, char bdf[GW_BDF_SIZE])
-{
-	unsigned int domain = 0, bus, dev, fn;
-	int end = 0;
-
-	if (sscanf(name, "%8x:%2x:%2x.%1x%n", &domain, &bus, &dev, &fn, &end) != 4) {
-		domain = 0;
-		if (sscanf(name, "%2x:%2x.%1x%n", &bus, &dev, &fn, &end) != 3)
-			return -EINVAL;
-	}
-	if (name[end] || dev > 0x1f || fn > 7)
-		return -EINVAL;
-	/* sscanf takes blanks and signs; what it means is written back, so they do no harm */
-	snprintf(bdf, GW_BDF_SIZE, "%04x:%02x:%02x.%x", domain, bus & 0xff, dev, fn);
-	return 0;
-}
+#include <gangway/topology.h>
 
 int gw_sysfs_text(char *text, size_t size, const char *fmt, ...)
 {
@@ -79,11 +64,11 @@ static void root_of(const char *sysfs, const char *bdf, char root[32])
 int gw_sysfs_info(const char *sysfs, const char *bdf, struct gw_function_info *info)
 {
 	unsigned long vendor, device, class;
-	unsigned int domain, bus, dev, fn;
+	struct gw_pci_addr addr;
 	int ret;
 
 	*info = (struct gw_function_info){ 0 };
-	if (sscanf(bdf, "%x:%x:%x.%x", &domain, &bus, &dev, &fn) != 4)
+	if (gw_pci_addr_parse(bdf, &addr))
 		return -ENOENT;
 	ret = attr_number(sysfs, bdf, "vendor", &vendor);
 	if (!ret)
@@ -94,9 +79,9 @@ int gw_sysfs_info(const char *sysfs, const char *bdf, struct gw_function_info *i
 		return ret == -ENOENT ? ret : -EIO;
 	snprintf(info->name, sizeof(info->name), "%s", bdf);
 	root_of(sysfs, bdf, info->root);
-	info->bus = (uint8_t)bus;
-	info->dev = (uint8_t)dev;
-	info->fn = (uint8_t)fn;
+	info->bus = addr.bus;
+	info->dev = addr.dev;
+	info->fn = addr.fn;
 	info->vendor = (uint16_t)vendor;
 	info->device = (uint16_t)device;
 	info->class_code = (uint32_t)class & 0xffffff;

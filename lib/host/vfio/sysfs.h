@@ -9,15 +9,6 @@
 
 /* What sysfs says of PCI functions. @sysfs is the folder, "/sys"; @bdf a full address. */
 
-#define GW_BDF_SIZE	16	/* "ffff:ff:1f.7", for domains of up to eight digits */
-
-/**
- * gw_sysfs_address() - "01:00.0" or "0000:01:00.0" to the full form
- *
- * Return: 0; -EINVAL not an address.
- */
-int gw_sysfs_address(const char *name, char bdf[GW_BDF_SIZE]);
-
 /** gw_sysfs_info() - identity, and @info->root. Return: 0; -ENOENT; -EIO unreadable */
 int gw_sysfs_info(const char *sysfs, const char *bdf, struct gw_function_info *info);
 

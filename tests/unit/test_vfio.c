@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "fake_vfio.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/bitmap.h"
+
+#define PAGE	4096u
+
+struct rig {
+	struct gw_host *host;
+	struct gw_function *f;
+	struct gw_irq_sink sink;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	uint64_t fired;
+	unsigned int requests;
+	char *mem;
+};
+
+static void rig_fire(struct gw_irq_sink *sink, const uint64_t pending[GW_IRQ_WORDS])
+{
+	struct rig *r = (struct rig *)((char *)sink - offsetof(struct rig, sink));
+
+	pthread_mutex_lock(&r->lock);
+	r->fired |= pending[0];
+	pthread_cond_broadcast(&r->changed);
+	pthread_mutex_unlock(&r->lock);
+}
+
+static void rig_request(struct gw_irq_sink *sink)
+{
+	struct rig *r = (struct rig *)((char *)sink - offsetof(struct rig, sink));
+
+	pthread_mutex_lock(&r->lock);
+	r->requests++;
+	pthread_cond_broadcast(&r->changed);
+	pthread_mutex_unlock(&r->lock);
+}
+
+static void wait_fired(struct rig *r, uint64_t mask)
+{
+	pthread_mutex_lock(&r->lock);
+	while ((r->fired & mask) != mask)
+		pthread_cond_wait(&r->changed, &r->lock);
+	r->fired = 0;
+	pthread_mutex_unlock(&r->lock);
+}
+
+static struct gw_host *host_new(bool hide)
+{
+	const struct gw_vfio_options opt = { .tree = fake.tree, .hide_caller_iova = hide };
+	struct gw_host *host;
+
+	assert_int_equal(gw_vfio_host_new(&opt, &fake.sink, &host), 0);
+	return host;
+}
+
+static void rig_open(struct rig *r, bool hide)
+{
+	*r = (struct rig){ .sink = { rig_fire, rig_request } };
+	pthread_mutex_init(&r->lock, NULL);
+	pthread_cond_init(&r->changed, NULL);
+	r->host = host_new(hide);
+	assert_int_equal(r->host->ops->open(r->host, "01:00.0", &r->f), 0);
+	r->mem = mmap(NULL, 64 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_true(r->mem != MAP_FAILED);
+}
+
+static void rig_close(struct rig *r)
+{
+	r->f->ops->close(r->f);
+	r->host->ops->free(r->host);
+	munmap(r->mem, 64 * PAGE);
+	pthread_cond_destroy(&r->changed);
+	pthread_mutex_destroy(&r->lock);
+	assert_int_equal(fake.nr_maps, 0);
+}
+
+static int map(struct rig *r, unsigned int page, uint64_t iova, unsigned int pages,
+	       struct gw_mapping *m)
+{
+	struct gw_memory mem = { .addr = r->mem + page * PAGE };
+	gw_iova want = { iova };
+
+	return r->f->ops->dma_map(r->f, &mem, pages * PAGE, &want, m);
+}
+
+/* @name cannot be opened: the error, and the lines that say why and what to do. */
+static void refused(const char *name, int err, const char *why, const char *hint)
+{
+	struct gw_host *host = host_new(false);
+	struct gw_function *f;
+
+	fake.log[0] = '\0';
+	assert_int_equal(host->ops->open(host, name, &f), err);
+	if (!fake_logged(why) || !fake_logged(hint))
+		fail_msg("'%s' and '%s' are not in: %s", why, hint, fake.log);
+	host->ops->free(host);
+}
+
+static void what_cannot_be_handed_out_is_refused_with_the_way_out(void **state)
+{
+	refused("nonsense", -ENOENT, "not a PCI address", "0000:01:00.0");
+	refused("09:00.0", -ENOENT, "no such PCI function", "gangway list");
+
+	fake_link("sys/bus/pci/devices/0000:01:00.0/driver", "../drivers/nvme");
+	refused("01:00.0", -EOPNOTSUPP, "the driver nvme has", "gangway bind 0000:01:00.0");
+	fake_remove("sys/bus/pci/devices/0000:01:00.0/driver");
+	refused("01:00.0", -EOPNOTSUPP, "no driver has", "gangway bind");
+	fake_link("sys/bus/pci/devices/0000:01:00.0/driver", "../drivers/vfio-pci");
+
+	fake_write("sys/kernel/iommu_groups/7/name", "vfio-noiommu\n");
+	refused("01:00.0", -EOPNOTSUPP, "without an IOMMU", "enable_unsafe_noiommu_mode");
+	fake_remove("sys/kernel/iommu_groups/7/name");
+
+	fake.fail_set_iommu = -EPERM;
+	refused("01:00.0", -EOPNOTSUPP, "does not remap interrupts", "allow_unsafe_interrupts");
+	fake.fail_set_iommu = 0;
+	fake.no_type1 = true;
+	refused("01:00.0", -EOPNOTSUPP, "no type1 v2", "modprobe vfio_iommu_type1");
+	fake.no_type1 = false;
+	fake.fail_device_fd = -EACCES;
+	refused("01:00.0", -EACCES, "does not hand it out", "VF token");
+	fake.fail_device_fd = 0;
+	fake_remove("dev/vfio/7");
+	refused("01:00.0", -EOPNOTSUPP, "cannot open", "modprobe vfio-pci");
+	fake_remove("sys/bus/pci/devices/0000:01:00.0/iommu_group");
+	refused("01:00.0", -EOPNOTSUPP, "no IOMMU covers", "dmesg");
+	fake_remove("sys/class/iommu/dmar0/name");
+}
+
+static void a_group_that_is_not_viable_names_who_is_in_the_way(void **state)
+{
+	fake_write("sys/bus/pci/devices/0000:01:00.1/vendor", "0x8086\n");
+	fake_link("sys/bus/pci/devices/0000:01:00.1/driver", "../drivers/e1000e");
+	fake_write("sys/kernel/iommu_groups/7/devices/0000:01:00.1", "");
+	fake.not_viable = true;
+	refused("01:00.0", -EOPNOTSUPP, "0000:01:00.1 is in the same IOMMU group 7 and is driven by "
+		"e1000e", "gangway bind 0000:01:00.1");
+}
+
+static void functions_of_vfio_pci_are_listed(void **state)
+{
+	struct gw_host *host = host_new(false);
+	struct gw_function_info *list;
+	size_t nr;
+
+	fake_link("sys/bus/pci/devices/0000:02:00.0/driver", "../drivers/nvme");
+	assert_int_equal(host->ops->list(host, &list, &nr), 0);
+	assert_int_equal(nr, 1);
+	assert_string_equal(list[0].name, "0000:01:00.0");
+	assert_int_equal(list[0].class_code, 0x010802);
+	free(list);
+	host->ops->free(host);
+}
+
+static void limits_are_the_kernels(void **state)
+{
+	struct rig r;
+
+	rig_open(&r, false);
+	assert_int_equal(r.f->limits.granule, PAGE);
+	assert_int_equal(r.f->limits.max_maps, FAKE_MAPS);
+	assert_true(r.f->limits.caller_iova);
+	assert_true(r.f->limits.iova_last.v == (1ull << 39) - 1);
+	rig_close(&r);
+}
+
+static void maps_are_checked_before_the_kernel_sees_them(void **state)
+{
+	struct gw_mapping m, other;
+	struct rig r;
+
+	rig_open(&r, false);
+	assert_int_equal(map(&r, 0, 0xfee00000, 1, &m), -EADDRNOTAVAIL);
+	assert_true(fake_logged("the platform keeps 0xfee00000"));
+	assert_int_equal(map(&r, 0, 0xfedff000, 2, &m), -EADDRNOTAVAIL);
+	assert_int_equal(map(&r, 0, 1ull << 39, 1, &m), -EADDRNOTAVAIL);
+	assert_int_equal(map(&r, 0, -(uint64_t)PAGE, 2, &m), -EINVAL);
+	assert_int_equal(map(&r, 0, 0x1800, 1, &m), -EINVAL);
+	assert_int_equal(map(&r, 0, 0x1000, 0, &m), -EINVAL);
+	assert_int_equal(fake.maps_ever, 0);
+
+	assert_int_equal(map(&r, 0, 0x10000, 4, &m), 0);
+	assert_true(m.nr_segments == 1 && m.seg[0].iova.v == 0x10000 && m.seg[0].size == 4 * PAGE);
+	assert_true(fake.map[0].vaddr == (uintptr_t)r.mem && fake.map[0].write);
+	assert_int_equal(map(&r, 0, 0x10000, 4, &other), -EEXIST);
+	assert_int_equal(map(&r, 8, 0x13000, 4, &other), -EEXIST);
+	assert_int_equal(r.f->ops->dma_unmap(r.f, m.handle + 1), -ENOENT);
+	assert_int_equal(r.f->ops->dma_unmap(r.f, m.handle), 0);
+	assert_int_equal(r.f->ops->dma_unmap(r.f, m.handle), -ENOENT);
+
+	/* an old handle does not end a mapping that came to the same address */
+	assert_int_equal(map(&r, 0, 0x10000, 4, &other), 0);
+	assert_int_equal(r.f->ops->dma_unmap(r.f, m.handle), -ENOENT);
+	assert_int_equal(fake.nr_maps, 1);
+	rig_close(&r);
+}
+
+static void the_kernels_refusals_are_handed_on(void **state)
+{
+	struct gw_mapping m;
+	struct rig r;
+
+	rig_open(&r, false);
+	fake.fail_map = -ENOMEM;
+	assert_int_equal(map(&r, 0, 0x10000, 1, &m), -ENOMEM);
+	fake.fail_map = -EFAULT;
+	assert_int_equal(map(&r, 0, 0x10000, 1, &m), -EFAULT);
+	fake.fail_map = 0;
+	assert_int_equal(map(&r, 0, 0x10000, 1, &m), 0);
+	fake.fail_unmap = -EIO;
+	assert_int_equal(r.f->ops->dma_unmap(r.f, m.handle), -EIO);
+	fake.fail_unmap = 0;
+	/* still known: the address is not given out again */
+	assert_int_equal(map(&r, 1, 0x10000, 1, &m), -EEXIST);
+	fake.nr_maps = 0;
+	rig_close(&r);
+}
+
+static void a_host_that_hides_chooses_far_from_guest_memory(void **state)
+{
+	struct gw_memory mem;
+	struct gw_mapping m[8];
+	struct rig r;
+
+	rig_open(&r, true);
+	assert_false(r.f->limits.caller_iova);
+	assert_int_equal(map(&r, 0, 0x10000, 1, &m[0]), -EOPNOTSUPP);
+	for (unsigned int i = 0; i < 8; i++) {
+		mem = (struct gw_memory){ .addr = r.mem + i * PAGE };
+		assert_int_equal(r.f->ops->dma_map(r.f, &mem, PAGE, NULL, &m[i]), 0);
+		assert_true(m[i].seg[0].iova.v >= 1ull << 38);
+		assert_true(!i || m[i].seg[0].iova.v >= m[i - 1].seg[0].iova.v + 2 * PAGE);
+	}
+	for (unsigned int i = 0; i < 8; i++)
+		assert_int_equal(r.f->ops->dma_unmap(r.f, m[i].handle), 0);
+	rig_close(&r);
+}
+
+static void registers_and_config_reach_the_function(void **state)
+{
+	struct gw_bar_info info;
+	struct gw_bar_map bar;
+	uint32_t val;
+	uint64_t reg;
+	struct rig r;
+
+	rig_open(&r, false);
+	assert_int_equal(r.f->ops->bar_info(r.f, 0, &info), 0);
+	assert_true(info.size == 0x4000 && !info.mappable);
+	assert_int_equal(r.f->ops->bar_map(r.f, 0, &bar), -EOPNOTSUPP);
+	for (unsigned int b = 0; b <= 2; b += 2) {	/* mapped here, and by system call */
+		assert_int_equal(r.f->ops->reg_write(r.f, b, (gw_bar_off){ 8 }, 4, 0xabcd1234), 0);
+		assert_int_equal(r.f->ops->reg_read(r.f, b, (gw_bar_off){ 8 }, 8, &reg), 0);
+		assert_true(reg == 0xabcd1234);
+	}
+	assert_int_equal(r.f->ops->reg_read(r.f, 2, (gw_bar_off){ 0x20 }, 4, &reg), -EINVAL);
+	assert_int_equal(r.f->ops->reg_read(r.f, 2, (gw_bar_off){ 2 }, 4, &reg), -EINVAL);
+	assert_int_equal(r.f->ops->reg_read(r.f, 6, (gw_bar_off){ 0 }, 4, &reg), -EINVAL);
+	assert_int_equal(r.f->ops->config_write(r.f, 0x100, 2, 0xbeef), 0);
+	assert_int_equal(r.f->ops->config_read(r.f, 0x100, 4, &val), 0);
+	assert_int_equal(val, 0xbeef);
+	assert_int_equal(r.f->ops->config_read(r.f, 4096, 1, &val), -EINVAL);
+	assert_int_equal(r.f->ops->config_read(r.f, 2, 4, &val), -EINVAL);
+	rig_close(&r);
+}
+
+static void an_eventfd_of_the_vmm_is_signalled_by_the_kernel_itself(void **state)
+{
+	const uint64_t all[GW_IRQ_WORDS] = { 0xff };
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	unsigned int nr;
+	uint64_t n;
+	struct rig r;
+
+	rig_open(&r, false);
+	assert_int_equal(r.f->ops->irq_setup(r.f, &r.sink, &nr), 0);
+	assert_int_equal(nr, FAKE_VECTORS);
+	assert_int_equal(r.f->ops->irq_setup(r.f, &r.sink, &nr), -EBUSY);
+	assert_int_equal(r.f->ops->irq_eventfd(r.f, GW_IRQ_MSIX, 0, fd), -EPROTO);
+	assert_int_equal(r.f->ops->irq_enable(r.f, GW_IRQ_MSIX, FAKE_VECTORS + 1), -EINVAL);
+	assert_int_equal(r.f->ops->irq_mask(r.f, all), 0);
+	assert_int_equal(r.f->ops->irq_enable(r.f, GW_IRQ_MSIX, FAKE_VECTORS), 0);
+	assert_int_equal(r.f->ops->irq_enable(r.f, GW_IRQ_MSI, 1), -EBUSY);
+
+	fake_fire(GW_IRQ_MSIX, 3);	/* nobody's yet: by the sink */
+	wait_fired(&r, 1 << 3);
+	assert_int_equal(r.f->ops->irq_eventfd(r.f, GW_IRQ_MSIX, FAKE_VECTORS, fd), -EINVAL);
+	assert_int_equal(r.f->ops->irq_eventfd(r.f, GW_IRQ_MSIX, 3, fd), 0);
+	fake_fire(GW_IRQ_MSIX, 3);
+	assert_int_equal(read(fd, &n, sizeof(n)), sizeof(n));
+	fake_fire(GW_IRQ_MSIX, 4);
+	wait_fired(&r, 1 << 4);
+	assert_int_equal(read(fd, &n, sizeof(n)), -1);
+	assert_int_equal(r.f->ops->irq_eventfd(r.f, GW_IRQ_MSIX, 3, -1), 0);
+	fake_fire(GW_IRQ_MSIX, 3);
+	wait_fired(&r, 1 << 3);
+	assert_int_equal(r.f->ops->irq_enable(r.f, GW_IRQ_MSIX, 0), 0);
+	assert_int_equal(fake.irq[GW_IRQ_MSIX][3], -1);
+	close(fd);
+	rig_close(&r);
+}
+
+static void too_few_vectors_left_is_an_error(void **state)
+{
+	unsigned int nr;
+	struct rig r;
+
+	rig_open(&r, false);
+	assert_int_equal(r.f->ops->irq_setup(r.f, &r.sink, &nr), 0);
+	fake.fail_irqs = 3;
+	assert_int_equal(r.f->ops->irq_enable(r.f, GW_IRQ_MSIX, FAKE_VECTORS), -ENOSPC);
+	fake.fail_irqs = 0;
+	assert_int_equal(r.f->ops->irq_enable(r.f, GW_IRQ_MSI, 1), 0);
+	rig_close(&r);
+}
+
+static void intx_is_masked_and_unmasked_at_the_kernel(void **state)
+{
+	struct rig r;
+
+	rig_open(&r, false);
+	assert_true(r.f->ops->intx(r.f));
+	assert_int_equal(r.f->ops->intx_mask(r.f, true), 0);
+	assert_int_equal(r.f->ops->intx_mask(r.f, false), 0);
+	assert_true(fake.masks == 1 && fake.unmasks == 1);
+	rig_close(&r);
+}
+
+static void wait_gone(struct gw_function *f)
+{
+	struct pollfd p = { .events = POLLIN };
+
+	assert_int_equal(f->ops->gone(f, &p.fd), 0);
+	assert_int_equal(poll(&p, 1, -1), 1);
+}
+
+static void a_function_that_the_kernel_wants_back_goes_when_nothing_is_mapped(void **state)
+{
+	struct gw_mapping m;
+	unsigned int nr;
+	uint32_t val;
+	struct rig r;
+
+	rig_open(&r, false);
+	assert_int_equal(r.f->ops->irq_setup(r.f, &r.sink, &nr), 0);
+	assert_int_equal(map(&r, 0, 0x10000, 1, &m), 0);
+	fake_fire(GW_IRQ_REQ, 0);
+	pthread_mutex_lock(&r.lock);
+	while (!r.requests)
+		pthread_cond_wait(&r.changed, &r.lock);
+	pthread_mutex_unlock(&r.lock);
+	assert_int_equal(r.f->ops->config_read(r.f, 0, 4, &val), 0);
+	assert_int_equal(r.f->ops->dma_unmap(r.f, m.handle), 0);
+	wait_gone(r.f);
+	assert_int_equal(r.f->ops->config_read(r.f, 0, 4, &val), -ENODEV);
+	assert_int_equal(map(&r, 0, 0x10000, 1, &m), -ENODEV);
+	assert_int_equal(r.f->ops->reset(r.f), -ENODEV);
+	rig_close(&r);
+}
+
+static void a_function_that_is_not_let_go_is_taken_when_the_kernel_asks_again(void **state)
+{
+	struct gw_mapping m;
+	unsigned int nr;
+	struct rig r;
+
+	rig_open(&r, false);
+	assert_int_equal(r.f->ops->irq_setup(r.f, &r.sink, &nr), 0);
+	assert_int_equal(map(&r, 0, 0x10000, 1, &m), 0);
+	fake_fire(GW_IRQ_REQ, 0);
+	pthread_mutex_lock(&r.lock);
+	while (!r.requests)
+		pthread_cond_wait(&r.changed, &r.lock);
+	pthread_mutex_unlock(&r.lock);
+	fake_fire(GW_IRQ_REQ, 0);
+	wait_gone(r.f);
+	assert_int_equal(r.f->ops->dma_unmap(r.f, m.handle), -ENODEV);
+	assert_int_equal(fake.nr_maps, 0);
+	rig_close(&r);
+}
+
+static void the_bus_is_reset_only_where_nobody_else_is_on_it(void **state)
+{
+	struct rig r;
+
+	rig_open(&r, false);
+	assert_int_equal(r.f->ops->reset(r.f), 0);
+	assert_true(fake.resets == 1 && fake.hot_resets == 0);
+	fake.fail_reset = -ENOTTY;
+	assert_int_equal(r.f->ops->reset(r.f), 0);
+	assert_int_equal(fake.hot_resets, 1);
+	fake.hot_reset_shared = true;
+	assert_int_equal(r.f->ops->reset(r.f), -EOPNOTSUPP);
+	assert_true(fake_logged("0000:01:00.1 of IOMMU group 9"));
+	assert_int_equal(fake.hot_resets, 1);
+	rig_close(&r);
+}
+
+static void a_bar_that_can_be_shared_alone_is(void **state)
+{
+	const struct gw_bar_range range = { { 0x1000 }, 0x1000 }, odd = { { 0x800 }, 0x1000 },
+				  beyond = { { 0x3000 }, 0x2000 };
+	struct gw_bar_map bar;
+	struct rig r;
+	int fd = -1;
+
+	fake.dma_buf = memfd_create("buf", MFD_CLOEXEC);
+	assert_int_equal(ftruncate(fake.dma_buf, 0x4000), 0);
+	rig_open(&r, false);
+	assert_int_equal(r.f->ops->bar_map(r.f, 0, &bar), 0);
+	assert_true(bar.size == 0x4000 && bar.fd >= 0);
+	r.f->ops->bar_unmap(r.f, 0);
+	assert_int_equal(r.f->ops->bar_export(r.f, 0, &range, 1, &fd), 0);
+	assert_int_equal(fake.feature_flags & 0xffff, 11);
+	close(fd);
+	assert_int_equal(r.f->ops->bar_export(r.f, 0, &odd, 1, &fd), -EINVAL);
+	assert_int_equal(r.f->ops->bar_export(r.f, 0, &beyond, 1, &fd), -EINVAL);
+	assert_int_equal(r.f->ops->bar_export(r.f, 0, &range, 0, &fd), -EINVAL);
+	rig_close(&r);
+	close(fake.dma_buf);
+}
+
+static void options_say_what_is_possible(void **state)
+{
+	struct gw_vfio_options o = { 0 };
+
+	assert_int_equal(gw_vfio_set_option(&o, "hide-caller-iova", "on", &fake.sink), 0);
+	assert_true(o.hide_caller_iova);
+	assert_int_equal(gw_vfio_set_option(&o, "iommufd", "off", &fake.sink), 0);
+	assert_int_equal(o.iommufd, GW_VFIO_OFF);
+	assert_int_equal(gw_vfio_set_option(&o, "iommufd", "maybe", &fake.sink), -EINVAL);
+	assert_true(fake_logged("not auto, on or off"));
+	assert_int_equal(gw_vfio_set_option(&o, "bar-resource", "auto", &fake.sink), -EINVAL);
+	assert_int_equal(gw_vfio_set_option(&o, "granule", "4K", &fake.sink), -ENOENT);
+	assert_true(fake_logged("hide-caller-iova, bar-resource and iommufd"));
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, fake_setup, fake_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(what_cannot_be_handed_out_is_refused_with_the_way_out),
+		TEST(a_group_that_is_not_viable_names_who_is_in_the_way),
+		TEST(functions_of_vfio_pci_are_listed),
+		TEST(limits_are_the_kernels),
+		TEST(maps_are_checked_before_the_kernel_sees_them),
+		TEST(the_kernels_refusals_are_handed_on),
+		TEST(a_host_that_hides_chooses_far_from_guest_memory),
+		TEST(registers_and_config_reach_the_function),
+		TEST(an_eventfd_of_the_vmm_is_signalled_by_the_kernel_itself),
+		TEST(too_few_vectors_left_is_an_error),
+		TEST(intx_is_masked_and_unmasked_at_the_kernel),
+		TEST(a_function_that_the_kernel_wants_back_goes_when_nothing_is_mapped),
+		TEST(a_function_that_is_not_let_go_is_taken_when_the_kernel_asks_again),
+		TEST(the_bus_is_reset_only_where_nobody_else_is_on_it),
+		TEST(a_bar_that_can_be_shared_alone_is),
+		TEST(options_say_what_is_possible),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
