@@ -54,7 +54,7 @@ static void submit(struct nvme *n, struct queue *q, struct command *c)
 {
 	memcpy(q->sq + q->tail * sizeof(*c), c, sizeof(*c));
 	q->tail = (q->tail + 1) % DEPTH;
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	__sync_synchronize();
 	vu_write32(n->v, 0, NVME_DOORBELL + 8 * q->id, q->tail);
 }
 
@@ -69,7 +69,7 @@ static int complete(struct nvme *n, struct queue *q, int ms)
 			return -1;
 		usleep(2000);
 	}
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	__sync_synchronize();
 	val = *status >> 1;
 	q->head = (q->head + 1) % DEPTH;
 	if (!q->head)
