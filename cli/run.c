@@ -90,7 +90,7 @@ static void add_machine(const struct run *r, struct qemu_args *a, const char *mo
 	if (r->d.plan == GW_PLAN_WINDOW)
 		qemu_args_add(a, "memory-backend-file,id=mem,size=%" PRIu64
 			      ",mem-path=/proc/self/fd/%d,offset=%" PRIu64 ",share=on",
-			      r->o.memory, r->d.window.fd, r->d.window.fd_off);
+			      r->o.memory, r->d.window.ram.fd, r->d.window.ram.fd_off);
 	else
 		qemu_args_add(a, "memory-backend-memfd,id=mem,size=%" PRIu64 ",share=on",
 			      r->o.memory);
@@ -112,7 +112,7 @@ static int make_device_tree(struct run *r)
 	snprintf(more, sizeof(more), ",dumpdtb=%s", path);
 	add_machine(r, &a, more);
 	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	pid = qemu_spawn(&a, r->d.window.fd, null, r->log);
+	pid = qemu_spawn(&a, r->d.window.ram.fd, null, r->log);
 	qemu_args_fini(&a);
 	close(null);
 	if (pid < 0)
@@ -217,7 +217,7 @@ static int start_and_wait(struct run *r)
 	add_guest(r, &a);
 	for (unsigned int i = 0; i < a.nr; i++)
 		gw_debug(r->log, "  %s", a.arg[i]);
-	pid = qemu_spawn(&a, r->d.plan == GW_PLAN_WINDOW ? r->d.window.fd : -1, -1, r->log);
+	pid = qemu_spawn(&a, r->d.plan == GW_PLAN_WINDOW ? r->d.window.ram.fd : -1, -1, r->log);
 	qemu_args_fini(&a);
 	return pid < 0 ? pid : supervise(r, pid);
 }

@@ -18,8 +18,8 @@ static void print_how_to_connect(const struct daemon *d, const struct options *o
 	if (d->window.size)
 		gw_info(d->log, "QEMU options: -machine virt,memory-backend=mem -dtb %s -object "
 			"memory-backend-file,id=mem,size=%" PRIu64 ",mem-path=%s,offset=%" PRIu64
-			",share=on", o->device_tree, d->window.ram_size, o->memory_file,
-			d->window.fd_off);
+			",share=on", o->device_tree, d->window.ram.size, o->memory_file,
+			d->window.ram.fd_off);
 	else
 		gw_info(d->log, "QEMU options: -machine memory-backend=mem -object "
 			"memory-backend-memfd,id=mem,size=SIZE,share=on");

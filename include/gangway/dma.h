@@ -6,6 +6,7 @@
 
 #include <gangway/device.h>
 #include <gangway/host.h>
+#include <gangway/ram.h>
 
 /* One function's address space: guest memory, the plan, and what the host has mapped. */
 
@@ -32,21 +33,16 @@ int gw_plan_choose(const struct gw_host_limits *limits, bool device_tree, enum g
 /**
  * struct gw_window - the part of guest memory that devices reach without a copy
  * @gpa, @iova, @size: what the guest's device tree is told
- * @fd, @fd_off:       the guest's whole memory, @ram_size bytes; the window's until
- *                     gw_window_close(). Sealed against shrinking if it has no name
+ * @ram:               the guest's whole memory; the window's until gw_window_close()
  */
 struct gw_window {
 	gw_gpa gpa;
 	gw_iova iova;
 	uint64_t size;
-	int fd;
-	uint64_t fd_off;
-	uint64_t ram_size;
+	struct gw_ram ram;
 
 	/* private */
 	uint64_t mapped;
-	void *addr;
-	char *path;
 	unsigned int nr_users;
 	struct gw_window_user {
 		struct gw_function *fn;

@@ -1,20 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <gangway/dma.h>
 
-#include "base/map.h"
-
 /*
- * How it works: guest memory is one file. The host maps a part of it and says at which device
- * address; that part is the window. Guest RAM begins in the file where the window does, so the
- * window is always the start of RAM, as a guest's DMA zone wants it, also when the host
+ * How it works: guest memory is one file (ram.c). The host maps a part of it and says at which
+ * device address; that part is the window. Guest RAM begins in the file where the window does, so
+ * the window is always the start of RAM, as a guest's DMA zone wants it, also when the host
  * split the mapping and the largest range was not the first.
  */
 
@@ -56,26 +50,6 @@ static int window_size(const struct gw_function *fn, struct gw_log *log, uint64_
 	return 0;
 }
 
-/* Return: a descriptor; -errno. */
-static int memory_file(const char *path, uint64_t size)
-{
-	int fd, ret;
-
-	fd = path ? open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600) :
-		    memfd_create("gangway-guest-memory", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd < 0)
-		return -errno;
-	if (ftruncate(fd, (off_t)size))
-		goto remove_file;
-	return fd;
-remove_file:
-	ret = -errno;
-	close(fd);
-	if (path)
-		unlink(path);
-	return ret;
-}
-
 /* The largest range becomes the window; it begins @fd_off bytes into what was mapped. */
 static void largest_range(const struct gw_mapping *map, struct gw_segment *best, uint64_t *fd_off)
 {
@@ -95,7 +69,7 @@ static void largest_range(const struct gw_mapping *map, struct gw_segment *best,
 static int map_at_host(struct gw_window *w, struct gw_function *fn, struct gw_log *log,
 		       struct gw_segment *range, uint64_t *fd_off)
 {
-	struct gw_memory mem = { .addr = w->addr };
+	struct gw_memory mem = { .addr = w->ram.addr };
 	struct gw_mapping map;
 	int ret;
 
@@ -123,66 +97,23 @@ static int map_at_host(struct gw_window *w, struct gw_function *fn, struct gw_lo
 	return 0;
 }
 
-/* The file grows by what lies before the window, and then never changes its size again. */
-static int window_finish_file(struct gw_window *w)
-{
-	if (w->fd_off && ftruncate(w->fd, (off_t)(w->fd_off + w->ram_size)))
-		return -errno;
-	if (!w->path && fcntl(w->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
-		return -errno;
-	return 0;
-}
-
-static void drop_memory_file(struct gw_window *w)
-{
-	close(w->fd);
-	if (w->path)
-		unlink(w->path);
-	free(w->path);
-}
-
-static int window_memory(struct gw_window *w, const char *path, struct gw_log *log)
-{
-	int ret;
-
-	w->path = path ? strdup(path) : NULL;
-	if (path && !w->path)
-		return -ENOMEM;
-	w->fd = memory_file(path, w->ram_size);
-	if (w->fd < 0) {
-		ret = w->fd;
-		free(w->path);
-		goto fail;
-	}
-	ret = gw_map_file(w->fd, w->mapped, PROT_READ | PROT_WRITE, &w->addr);
-	if (ret) {
-		drop_memory_file(w);
-		goto fail;
-	}
-	return 0;
-fail:
-	gw_err(log, "cannot make %" PRIu64 " MiB of guest memory%s%s: %s", w->ram_size >> 20,
-	       path ? " in " : "", path ? path : "", strerror(-ret));
-	return ret;
-}
-
 int gw_window_open(struct gw_function *fn, struct gw_log *log, gw_gpa gpa, uint64_t ram_size,
 		   uint64_t size, const char *path, struct gw_window *w)
 {
 	struct gw_segment range = { 0 };
+	uint64_t fd_off = 0;
 	int ret;
 
 	memset(w, 0, sizeof(*w));
 	ret = window_size(fn, log, ram_size, &size);
 	if (ret)
 		return ret;
-	w->gpa = gpa;
-	w->ram_size = ram_size;
-	w->mapped = size;
-	ret = window_memory(w, path, log);
+	ret = gw_ram_open(&w->ram, gpa, ram_size, path, log);
 	if (ret)
-		goto clear;
-	ret = map_at_host(w, fn, log, &range, &w->fd_off);
+		return ret;
+	w->gpa = gpa;
+	w->mapped = size;
+	ret = map_at_host(w, fn, log, &range, &fd_off);
 	if (ret)
 		goto close_window;
 	w->iova = range.iova;
@@ -193,16 +124,12 @@ int gw_window_open(struct gw_function *fn, struct gw_log *log, gw_gpa gpa, uint6
 		ret = -ENOTUNIQ;
 		goto close_window;
 	}
-	ret = window_finish_file(w);
-	if (ret) {
-		gw_err(log, "cannot seal guest memory: %s", strerror(-ret));
+	ret = gw_ram_settle(&w->ram, fd_off, log);
+	if (ret)
 		goto close_window;
-	}
 	return 0;
 close_window:
 	gw_window_close(w);
-clear:
-	memset(w, 0, sizeof(*w));
 	return ret;
 }
 
@@ -214,7 +141,7 @@ int gw_window_share(struct gw_window *w, struct gw_function *fn, struct gw_log *
 
 	if (ret)
 		return ret;
-	if (range.iova.v == w->iova.v && range.size == w->size && fd_off == w->fd_off)
+	if (range.iova.v == w->iova.v && range.size == w->size && fd_off == w->ram.fd_off)
 		return 0;
 	gw_err(log, "%s: the host puts the window at %#" PRIx64 ", but at %#" PRIx64
 	       " for %s; functions behind one host bridge need the same address", fn->info.name,
@@ -229,16 +156,11 @@ void gw_window_close(struct gw_window *w)
 {
 	bool reachable = false;
 
-	if (!w->addr)
-		return;
 	for (unsigned int i = 0; i < w->nr_users; i++) {
 		struct gw_function *fn = w->user[i].fn;
 
 		reachable |= fn->ops->dma_unmap(fn, w->user[i].handle) != 0;
 	}
-	/* where the host failed to unmap, the device may still reach the memory: keep it */
-	if (!reachable)
-		munmap(w->addr, w->mapped);
-	drop_memory_file(w);
+	gw_ram_close(&w->ram, reachable);
 	memset(w, 0, sizeof(*w));
 }

@@ -84,17 +84,17 @@ static void the_window_is_the_start_of_ram(void **state)
 
 	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB, 64 * MiB, NULL, &w), 0);
 	assert_true(w.size == 64 * MiB && w.iova.v == FIRST_IOVA && w.gpa.v == ram.v);
-	assert_int_equal(fstat(w.fd, &st), 0);
+	assert_int_equal(fstat(w.ram.fd, &st), 0);
 	assert_int_equal(st.st_size, 256 * MiB);
-	assert_int_equal(w.fd_off, 0);
+	assert_int_equal(w.ram.fd_off, 0);
 	/* what the device writes is what the guest reads */
 	f.addr[12345] = 0x5a;
 	uint8_t byte = 0;
 
-	assert_int_equal(pread(w.fd, &byte, 1, 12345), 1);
+	assert_int_equal(pread(w.ram.fd, &byte, 1, 12345), 1);
 	assert_int_equal(byte, 0x5a);
 	/* nobody can take pages away from under the device */
-	assert_int_equal(ftruncate(w.fd, 4096), -1);
+	assert_int_equal(ftruncate(w.ram.fd, 4096), -1);
 	gw_window_close(&w);
 	assert_int_equal(f.mapped, 0);
 	gw_window_close(&w);
@@ -113,7 +113,7 @@ static void ram_smaller_than_or_equal_to_the_window_is_all_window(void **state)
 	gw_window_close(&w);
 	/* no size: what the budget allows */
 	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 2048 * MiB, 0, NULL, &w), 0);
-	assert_true(w.size == 1536 * MiB && w.ram_size == 2048 * MiB);
+	assert_true(w.size == 1536 * MiB && w.ram.size == 2048 * MiB);
 	gw_window_close(&w);
 }
 
@@ -148,8 +148,8 @@ static void of_several_ranges_the_largest_is_used(void **state)
 	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB, 160 * MiB, NULL, &w), 0);
 	assert_true(w.size == 100 * MiB);
 	assert_true(w.iova.v == FIRST_IOVA + 16 * MiB + GAP);
-	assert_true(w.fd_off == 16 * MiB);
-	assert_int_equal(fstat(w.fd, &st), 0);
+	assert_true(w.ram.fd_off == 16 * MiB);
+	assert_int_equal(fstat(w.ram.fd, &st), 0);
 	assert_int_equal(st.st_size, (256 + 16) * MiB);
 	gw_window_close(&w);
 

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <gangway/ram.h>
+
+#include "base/map.h"
+
+/* Return: a descriptor; -errno. */
+static int memory_file(const char *path, uint64_t size)
+{
+	int fd, ret;
+
+	fd = path ? open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600) :
+		    memfd_create("gangway-guest-memory", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, (off_t)size))
+		goto remove_file;
+	return fd;
+remove_file:
+	ret = -errno;
+	close(fd);
+	if (path)
+		unlink(path);
+	return ret;
+}
+
+static void drop_file(struct gw_ram *ram)
+{
+	close(ram->fd);
+	if (ram->path)
+		unlink(ram->path);
+	free(ram->path);
+}
+
+static int ram_make(struct gw_ram *ram, const char *path)
+{
+	void *addr;
+	int ret;
+
+	ram->path = path ? strdup(path) : NULL;
+	if (path && !ram->path)
+		return -ENOMEM;
+	ram->fd = memory_file(path, ram->size);
+	if (ram->fd < 0) {
+		free(ram->path);
+		return ram->fd;
+	}
+	ret = gw_map_file(ram->fd, ram->size, PROT_READ | PROT_WRITE, &addr);
+	if (ret) {
+		drop_file(ram);
+		return ret;
+	}
+	ram->addr = addr;
+	return 0;
+}
+
+int gw_ram_open(struct gw_ram *ram, gw_gpa gpa, uint64_t size, const char *path,
+		struct gw_log *log)
+{
+	int ret;
+
+	*ram = (struct gw_ram){ .gpa = gpa, .size = size };
+	ret = ram_make(ram, path);
+	if (!ret)
+		return 0;
+	gw_err(log, "cannot make %" PRIu64 " MiB of guest memory%s%s: %s", size >> 20,
+	       path ? " in " : "", path ? path : "", strerror(-ret));
+	*ram = (struct gw_ram){ 0 };
+	return ret;
+}
+
+int gw_ram_settle(struct gw_ram *ram, uint64_t fd_off, struct gw_log *log)
+{
+	int ret = 0;
+
+	if (fd_off && ftruncate(ram->fd, (off_t)(fd_off + ram->size)))
+		ret = -errno;
+	if (!ret && !ram->path &&
+	    fcntl(ram->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+		ret = -errno;
+	if (ret)
+		gw_err(log, "cannot seal guest memory: %s", strerror(-ret));
+	else
+		ram->fd_off = fd_off;
+	return ret;
+}
+
+void gw_ram_close(struct gw_ram *ram, bool reachable)
+{
+	if (!ram->size)
+		return;
+	if (!reachable)
+		munmap(ram->addr, ram->size);
+	drop_file(ram);
+	*ram = (struct gw_ram){ 0 };
+}
