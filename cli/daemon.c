@@ -2,6 +2,7 @@
 #include "cli/daemon.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,8 +119,8 @@ static int choose_plan(struct daemon *d, const struct options *o, bool device_tr
 	if (ret) {
 		gw_err(d->log, "plan %s cannot work here: %s", gw_plan_name(o->plan), d->reason);
 		if (!device_tree)
-			gw_hint(d->log, "plan window needs an arm64 guest: 'gangway run', or serve with "
-				"--device-tree; --host-option caller-iova=on makes a host that takes "
+			gw_hint(d->log, "plans window and pool need an arm64 guest: 'gangway run', or serve "
+				"with --device-tree; --host-option caller-iova=on makes a host that takes "
 				"the guest's addresses");
 		return ret;
 	}
@@ -172,14 +173,68 @@ int daemon_open(struct daemon *d, const struct options *o, bool device_tree, str
 	return ret;
 }
 
-int daemon_open_window(struct daemon *d, const struct options *o, gw_gpa gpa)
+static int open_window(struct daemon *d, const struct options *o, gw_gpa gpa)
 {
 	int ret = gw_window_open(d->function[0].fn, d->log, gpa, o->memory, o->window,
 				 o->memory_file, &d->window);
 
 	for (unsigned int i = 1; !ret && i < d->nr_functions; i++)
 		ret = gw_window_share(&d->window, d->function[i].fn, d->log);
+	if (ret)
+		return ret;
+	gw_info(d->log, "window: guest %#" PRIx64 " is at %#" PRIx64 " for the device, %" PRIu64
+		" MiB of %" PRIu64, d->window.gpa.v, d->window.iova.v, d->window.size >> 20,
+		o->memory >> 20);
+	if (d->window.size < o->memory)
+		gw_hint(d->log, "the guest's kernel copies what lies above the window, and uses that memory "
+			"first; --memory %" PRIu64 "M or less needs no copies", d->window.size >> 20);
+	return 0;
+}
+
+static int open_pools(struct daemon *d, const struct options *o, gw_gpa gpa)
+{
+	int ret = gw_pools_open(&d->pools, gpa, o->memory, o->memory_file, d->log);
+
+	for (unsigned int i = 0; !ret && i < d->nr_functions; i++) {
+		const struct gw_pool *pool = &d->pools.pool[i];
+
+		ret = gw_pools_add(&d->pools, d->function[i].fn, (uint8_t)((POOL_SLOT + i) << 3),
+				   o->pool_size, d->log);
+		if (!ret)
+			gw_info(d->log, "pool of %s: guest %#" PRIx64 " is at %#" PRIx64
+				" for the device, %" PRIu64 " MiB", d->function[i].fn->info.name,
+				pool->gpa.v, pool->iova.v, pool->size >> 20);
+	}
 	return ret;
+}
+
+int daemon_open_memory(struct daemon *d, const struct options *o, gw_gpa gpa)
+{
+	switch (d->plan) {
+	case GW_PLAN_WINDOW: return open_window(d, o, gpa);
+	case GW_PLAN_POOL: return open_pools(d, o, gpa);
+	default: return 0;
+	}
+}
+
+const struct gw_ram *daemon_ram(const struct daemon *d)
+{
+	switch (d->plan) {
+	case GW_PLAN_WINDOW: return &d->window.ram;
+	case GW_PLAN_POOL: return &d->pools.ram;
+	default: return NULL;
+	}
+}
+
+unsigned int daemon_own_maps(const struct daemon *d)
+{
+	return d->window.nr_users + d->pools.nr;
+}
+
+int daemon_amend_tree(const struct daemon *d, const char *path)
+{
+	return d->plan == GW_PLAN_POOL ? gw_fdt_add_pools(path, path, &d->pools, d->log) :
+					 gw_fdt_add_window(path, path, &d->window, d->log);
 }
 
 /* The socket of the @i-th device. */
@@ -240,6 +295,7 @@ void daemon_close(struct daemon *d)
 		gw_dma_free(d->function[i].dma);
 	}
 	gw_window_close(&d->window);
+	gw_pools_close(&d->pools);
 	for (unsigned int i = 0; i < d->nr_functions; i++)
 		d->function[i].fn->ops->close(d->function[i].fn);
 	if (d->host)

@@ -6,12 +6,14 @@
 #include <gangway/dma.h>
 #include <gangway/guest.h>
 #include <gangway/host.h>
+#include <gangway/pool.h>
 #include <gangway/sim.h>
 #include <gangway/vfio_user.h>
 
 #include "cli/options.h"
 
 #define ARM_RAM_BASE	0x40000000ull	/* of QEMU's virt machine */
+#define POOL_SLOT	0x10u		/* plan pool: where the guest sees the first function */
 
 /* One VM's functions, from the host's end to the sockets. */
 
@@ -34,6 +36,7 @@ struct daemon {
 	enum gw_plan plan;
 	char reason[160];
 	struct gw_window window;	/* plan window only */
+	struct gw_pools pools;		/* plan pool only */
 };
 
 /**
@@ -45,10 +48,27 @@ struct daemon {
 int daemon_open(struct daemon *d, const struct options *o, bool device_tree, struct gw_log *log);
 
 /**
- * daemon_open_window() - make the guest's memory and map the window for every function
+ * daemon_open_memory() - make the guest's memory, and map the window or the pool of every function
  * @gpa: where the guest's RAM begins
+ *
+ * Under other plans the VMM makes the memory, and this does nothing.
+ *
+ * Return: 0 or -errno; logged.
  */
-int daemon_open_window(struct daemon *d, const struct options *o, gw_gpa gpa);
+int daemon_open_memory(struct daemon *d, const struct options *o, gw_gpa gpa);
+
+/** daemon_ram() - the guest's memory, if we made it; else NULL */
+const struct gw_ram *daemon_ram(const struct daemon *d);
+
+/** daemon_own_maps() - mappings at the host that stay until daemon_close() */
+unsigned int daemon_own_maps(const struct daemon *d);
+
+/**
+ * daemon_amend_tree() - add the window or the pools to a device tree
+ *
+ * Return: 0 or -errno; logged.
+ */
+int daemon_amend_tree(const struct daemon *d, const char *path);
 
 /**
  * daemon_listen() - begin to serve every function, and its companion where it has one

@@ -16,7 +16,8 @@
 #include "devices/devices.h"
 
 enum {
-	OPT_PLAN = 256, OPT_HOST_OPTION, OPT_WINDOW, OPT_SPIN, OPT_REPORT, OPT_SOCKET, OPT_ARCH,
+	OPT_PLAN = 256, OPT_HOST_OPTION, OPT_WINDOW, OPT_POOL_SIZE, OPT_SPIN, OPT_REPORT,
+	OPT_SOCKET, OPT_ARCH,
 	OPT_QEMU, OPT_KERNEL, OPT_INITRD, OPT_APPEND, OPT_MEMORY, OPT_CPUS, OPT_DEVICE_TREE,
 	OPT_MEMORY_FILE, OPT_COMPANION, OPT_GUEST_BDF, OPT_SHOW, OPT_POLL, OPT_HELP,
 };
@@ -35,6 +36,7 @@ static const struct option serve_options[] = {
 	{ "memory-file", required_argument, NULL, OPT_MEMORY_FILE },
 	{ "memory", required_argument, NULL, OPT_MEMORY },
 	{ "window", required_argument, NULL, OPT_WINDOW },
+	{ "pool-size", required_argument, NULL, OPT_POOL_SIZE },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ 0 },
 };
@@ -43,6 +45,7 @@ static const struct option run_options[] = {
 	{ "plan", required_argument, NULL, OPT_PLAN },
 	{ "host-option", required_argument, NULL, OPT_HOST_OPTION },
 	{ "window", required_argument, NULL, OPT_WINDOW },
+	{ "pool-size", required_argument, NULL, OPT_POOL_SIZE },
 	{ "spin", required_argument, NULL, OPT_SPIN },
 	{ "report", required_argument, NULL, OPT_REPORT },
 	{ "guest-bdf", required_argument, NULL, OPT_GUEST_BDF },
@@ -66,19 +69,21 @@ static const char serve_help[] =
 "and come back. With several devices, the sockets are PATH.0, PATH.1 and so on.\n"
 "\n"
 "  --socket PATH         where the VMM connects; made with mode 0600\n"
-"  --plan PLAN           auto (default), direct, window or paravirt\n"
+"  --plan PLAN           auto (default), direct, window, pool or paravirt\n"
 "\n"
 "Plan paravirt also needs this:\n"
 "  --companion PATH      where the VMM connects for the companion device, by which the guest's\n"
 "                        module maps memory; PATH.0, PATH.1 and so on for several devices\n"
 "\n"
-"Plan window, for a VMM that you start yourself, also needs these:\n"
-"  --device-tree FILE    what your QEMU prints with -machine virt,dumpdtb=FILE; the window is\n"
-"                        added to it, and QEMU then takes it with -dtb FILE\n"
+"Plans window and pool, for a VMM that you start yourself, also need these:\n"
+"  --device-tree FILE    what your QEMU prints with -machine virt,dumpdtb=FILE; the window or\n"
+"                        pools are added to it, and QEMU then takes it with -dtb FILE\n"
 "  --memory-file PATH    made to hold the guest's memory; on a tmpfs such as /dev/shm\n"
 "  --memory SIZE         guest RAM (default 2G)\n"
 "  --window SIZE         how much of it devices reach without a copy\n"
 "                        (default: as much as the host allows)\n"
+"  --pool-size SIZE      plan pool: how much of it each device reaches\n"
+"                        (default: by the kind of device; 64M for a disk)\n"
 "\n";
 
 static const char run_help[] =
@@ -95,9 +100,11 @@ static const char run_help[] =
 "  --append TEXT         more words for the kernel command line\n"
 "  --qemu PATH           QEMU 10.1 or newer, or the folder it is in\n"
 "                        (default: $QEMU, the system's, then the provisioned one)\n"
-"  --plan PLAN           auto (default), direct, window or paravirt\n"
+"  --plan PLAN           auto (default), direct, window, pool or paravirt\n"
 "  --window SIZE         how much of guest RAM devices reach without a copy\n"
-"                        (default: as much as the host allows)\n";
+"                        (default: as much as the host allows)\n"
+"  --pool-size SIZE      plan pool: how much of guest RAM each device reaches\n"
+"                        (default: by the kind of device; 64M for a disk)\n";
 
 static const char common_help[] =
 "  --spin MICROSECONDS   poll so long for the VMM's next message before sleeping (default 0)\n"
@@ -174,7 +181,8 @@ static int set_option(struct options *o, int opt, const char *name, struct gw_lo
 	switch (opt) {
 	case OPT_PLAN:
 		if (gw_plan_parse(optarg, &o->plan))
-			ret = bad_value(log, name, optarg, "wants auto, direct, window or paravirt");
+			ret = bad_value(log, name, optarg,
+					"wants auto, direct, window, pool or paravirt");
 		break;
 	case OPT_HOST_OPTION:
 		if (o->nr_host_options == MAX_HOST_OPTIONS)
@@ -184,6 +192,9 @@ static int set_option(struct options *o, int opt, const char *name, struct gw_lo
 		break;
 	case OPT_WINDOW:
 		ret = parse_size(log, name, optarg, &o->window);
+		break;
+	case OPT_POOL_SIZE:
+		ret = parse_size(log, name, optarg, &o->pool_size);
 		break;
 	case OPT_MEMORY:
 		ret = parse_size(log, name, optarg, &o->memory);

@@ -18,6 +18,7 @@ struct options {
 	unsigned int nr_host_options;
 	enum gw_plan plan;
 	uint64_t window;	/* bytes; 0: as much as the budget allows */
+	uint64_t pool_size;	/* bytes; 0: by the kind of device */
 	unsigned int spin_us;
 	uint32_t guest_bdf[MAX_DEVICES];	/* in the order of @device */
 	unsigned int nr_guest_bdfs;

@@ -47,8 +47,8 @@ static void collect_maps(struct daemon *d, struct gw_sim_stats *s)
 		s->peak_maps += u.peak_maps;
 		s->peak_bytes += u.peak_bytes;
 	}
-	s->maps += d->window.nr_users;
-	s->live_maps += d->window.nr_users;
+	s->maps += daemon_own_maps(d);
+	s->live_maps += daemon_own_maps(d);
 }
 
 static void collect(struct daemon *d, struct report *r)
@@ -82,6 +82,12 @@ static void print_text(const struct daemon *d, const struct report *r)
 	if (d->window.size)
 		fprintf(stderr, "  window        guest %#" PRIx64 " at device %#" PRIx64 ", %" PRIu64
 			" MiB\n", d->window.gpa.v, d->window.iova.v, d->window.size >> 20);
+	for (unsigned int i = 0; i < d->pools.nr; i++) {
+		const struct gw_pool *p = &d->pools.pool[i];
+
+		fprintf(stderr, "  pool          %s: guest %#" PRIx64 " at device %#" PRIx64 ", %" PRIu64
+			" MiB\n", d->function[i].fn->info.name, p->gpa.v, p->iova.v, p->size >> 20);
+	}
 	fprintf(stderr,
 		"  mappings      %" PRIu64 " made, at most %" PRIu64 " at once; %" PRIu64 " left\n"
 		"  bytes mapped  at most %" PRIu64 " MiB\n"
@@ -91,7 +97,7 @@ static void print_text(const struct daemon *d, const struct report *r)
 		"  interrupts    %" PRIu64 "\n"
 		"  resets        %" PRIu64 "\n"
 		"  DART faults   %" PRIu64 "\n",
-		r->sim.maps, r->sim.peak_maps, r->sim.live_maps - d->window.nr_users,
+		r->sim.maps, r->sim.peak_maps, r->sim.live_maps - daemon_own_maps(d),
 		r->sim.peak_bytes >> 20, r->sim.dma_read_bytes >> 20,
 		r->sim.dma_written_bytes >> 20, r->guest.reads, r->guest.writes,
 		r->guest.config_reads, r->guest.config_writes, r->guest.irqs, r->guest.resets,
@@ -131,6 +137,20 @@ static struct json_object *companion_json(const struct gw_companion_stats *c)
 	return o;
 }
 
+static struct json_object *pools_json(const struct gw_pools *pools)
+{
+	struct json_object *list = json_object_new_array(), *o;
+
+	for (unsigned int i = 0; i < pools->nr; i++) {
+		o = json_object_new_object();
+		add_u64(o, "gpa", pools->pool[i].gpa.v);
+		add_u64(o, "iova", pools->pool[i].iova.v);
+		add_u64(o, "size", pools->pool[i].size);
+		json_object_array_add(list, o);
+	}
+	return list;
+}
+
 static struct json_object *report_json(const struct daemon *d, const struct report *r)
 {
 	struct json_object *o = json_object_new_object(), *w;
@@ -144,10 +164,12 @@ static struct json_object *report_json(const struct daemon *d, const struct repo
 		add_u64(w, "size", d->window.size);
 		json_object_object_add(o, "window", w);
 	}
+	if (d->pools.nr)
+		json_object_object_add(o, "pools", pools_json(&d->pools));
 	add_u64(o, "maps", r->sim.maps);
 	add_u64(o, "peak_maps", r->sim.peak_maps);
 	add_u64(o, "peak_bytes", r->sim.peak_bytes);
-	add_u64(o, "maps_left", r->sim.live_maps - d->window.nr_users);
+	add_u64(o, "maps_left", r->sim.live_maps - daemon_own_maps(d));
 	add_u64(o, "dma_read_bytes", r->sim.dma_read_bytes);
 	add_u64(o, "dma_written_bytes", r->sim.dma_written_bytes);
 	add_u64(o, "trapped_reads", r->guest.reads);

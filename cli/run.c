@@ -15,10 +15,10 @@
 #include "cli/report.h"
 
 /*
- * How it works: the devices are opened and the plan is chosen; for a window the guest's memory is
- * made and mapped, QEMU prints the device tree it would give the guest, and that is amended; then
- * the sockets are served and QEMU is started. When QEMU ends, for whatever reason, the report
- * follows. SIGTERM and SIGINT end QEMU, and so take the same way out.
+ * How it works: the devices are opened and the plan is chosen; for a window or pools the guest's
+ * memory is made and mapped, QEMU prints the device tree it would give the guest, and that is
+ * amended; then the sockets are served and QEMU is started. When QEMU ends, for whatever reason,
+ * the report follows. SIGTERM and SIGINT end QEMU, and so take the same way out.
  */
 
 #define TERM_GRACE_S	5
@@ -53,7 +53,12 @@ static int find_boot_file(struct run *r, const char *given, const char *what,
 	if (!cache_file(pattern, path))
 		return 0;
 	gw_err(r->log, "no --%s given and none provisioned", what);
-	gw_hint(r->log, "'provision/all' fetches Debian kernels and makes an initramfs");
+	if (r->o.plan == GW_PLAN_POOL)
+		gw_hint(r->log, "plan pool needs a kernel with CONFIG_DMA_RESTRICTED_POOL; "
+			"'provision/kernel-build arm64 pool' builds one, 'provision/all' makes an "
+			"initramfs");
+	else
+		gw_hint(r->log, "'provision/all' fetches Debian kernels and makes an initramfs");
 	return -ENOENT;
 }
 
@@ -65,7 +70,11 @@ static int find_parts(struct run *r)
 
 	if (ret)
 		return ret;
-	snprintf(pattern, sizeof(pattern), "kernels/%s-7.2/vmlinuz", arch);
+	/* Debian's kernels have no restricted pools */
+	if (r->o.plan == GW_PLAN_POOL)
+		snprintf(pattern, sizeof(pattern), "kernels/%s-pool-*/Image", arch);
+	else
+		snprintf(pattern, sizeof(pattern), "kernels/%s-7.2/vmlinuz", arch);
 	ret = find_boot_file(r, r->o.kernel, "kernel", pattern, r->kernel);
 	if (ret)
 		return ret;
@@ -77,6 +86,8 @@ static int find_parts(struct run *r)
 
 static void add_machine(const struct run *r, struct qemu_args *a, const char *more)
 {
+	const struct gw_ram *ram = daemon_ram(&r->d);
+
 	qemu_args_add(a, "%s", r->qemu);
 	qemu_args_add(a, "-machine");
 	qemu_args_add(a, "%s,accel=tcg,memory-backend=mem%s", r->arm ? "virt" : "q35", more);
@@ -87,10 +98,10 @@ static void add_machine(const struct run *r, struct qemu_args *a, const char *mo
 	qemu_args_add(a, "-m");
 	qemu_args_add(a, "%" PRIu64 "B", r->o.memory);
 	qemu_args_add(a, "-object");
-	if (r->d.plan == GW_PLAN_WINDOW)
+	if (ram)
 		qemu_args_add(a, "memory-backend-file,id=mem,size=%" PRIu64
 			      ",mem-path=/proc/self/fd/%d,offset=%" PRIu64 ",share=on",
-			      r->o.memory, r->d.window.ram.fd, r->d.window.ram.fd_off);
+			      r->o.memory, ram->fd, ram->fd_off);
 	else
 		qemu_args_add(a, "memory-backend-memfd,id=mem,size=%" PRIu64 ",share=on",
 			      r->o.memory);
@@ -100,7 +111,7 @@ static void add_machine(const struct run *r, struct qemu_args *a, const char *mo
 		qemu_args_add(a, "%s", r->o.qemu_args[i]);
 }
 
-/* Have QEMU print the device tree it would use, and add the window to it. */
+/* Have QEMU print the device tree it would use, and add the window or the pools to it. */
 static int make_device_tree(struct run *r)
 {
 	struct qemu_args a = { 0 };
@@ -112,7 +123,7 @@ static int make_device_tree(struct run *r)
 	snprintf(more, sizeof(more), ",dumpdtb=%s", path);
 	add_machine(r, &a, more);
 	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	pid = qemu_spawn(&a, r->d.window.ram.fd, null, r->log);
+	pid = qemu_spawn(&a, daemon_ram(&r->d)->fd, null, r->log);
 	qemu_args_fini(&a);
 	close(null);
 	if (pid < 0)
@@ -123,7 +134,7 @@ static int make_device_tree(struct run *r)
 		gw_hint(r->log, "the options after -- must suit '%s -machine virt'", r->qemu);
 		return -EINVAL;
 	}
-	return gw_fdt_add_window(path, path, &r->d.window, r->log);
+	return daemon_amend_tree(&r->d, path);
 }
 
 /*
@@ -148,14 +159,24 @@ static void add_command_line(const struct run *r, struct qemu_args *a)
 }
 
 /* A device on a port of its own. */
-static void add_device(struct qemu_args *a, unsigned int slot, const char *name, unsigned int i,
-		       const char *socket)
+static void add_device_on_port(struct qemu_args *a, unsigned int slot, const char *name,
+			       unsigned int i, const char *socket)
 {
 	qemu_args_add(a, "-device");
 	qemu_args_add(a, "pcie-root-port,id=gangway%u,slot=%u,chassis=%u", slot, slot, slot);
 	qemu_args_add(a, "-device");
 	qemu_args_add(a, "{\"driver\":\"vfio-user-pci\",\"id\":\"%s%u\",\"bus\":\"gangway%u\","
 		      "\"socket\":{\"type\":\"unix\",\"path\":\"%s\"}}", name, i, slot, socket);
+}
+
+/* Where the device tree says that it is. */
+static void add_device_at_root(struct qemu_args *a, unsigned int slot, const char *name,
+			       unsigned int i, const char *socket)
+{
+	qemu_args_add(a, "-device");
+	qemu_args_add(a, "{\"driver\":\"vfio-user-pci\",\"id\":\"%s%u\",\"bus\":\"pcie.0\","
+		      "\"addr\":\"%x.0\",\"socket\":{\"type\":\"unix\",\"path\":\"%s\"}}",
+		      name, i, slot, socket);
 }
 
 static void add_guest(const struct run *r, struct qemu_args *a)
@@ -169,15 +190,19 @@ static void add_guest(const struct run *r, struct qemu_args *a)
 		qemu_args_add(a, "%s", r->initrd);
 	}
 	add_command_line(r, a);
-	if (r->d.plan == GW_PLAN_WINDOW) {
+	if (daemon_ram(&r->d)) {
 		qemu_args_add(a, "-dtb");
 		qemu_args_add(a, "%s/guest.dtb", r->dir);
 	}
 	for (unsigned int i = 0; i < r->d.nr_functions; i++) {
-		add_device(a, i + 1, "fn", i, r->d.function[i].socket);
+		if (r->d.plan == GW_PLAN_POOL) {
+			add_device_at_root(a, POOL_SLOT + i, "fn", i, r->d.function[i].socket);
+			continue;
+		}
+		add_device_on_port(a, i + 1, "fn", i, r->d.function[i].socket);
 		if (r->d.function[i].companion)
-			add_device(a, MAX_DEVICES + i + 1, "companion", i,
-				   r->d.function[i].companion_socket);
+			add_device_on_port(a, MAX_DEVICES + i + 1, "companion", i,
+					   r->d.function[i].companion_socket);
 	}
 }
 
@@ -210,6 +235,7 @@ static int supervise(struct run *r, pid_t pid)
 
 static int start_and_wait(struct run *r)
 {
+	const struct gw_ram *ram = daemon_ram(&r->d);
 	struct qemu_args a = { 0 };
 	pid_t pid;
 
@@ -217,7 +243,7 @@ static int start_and_wait(struct run *r)
 	add_guest(r, &a);
 	for (unsigned int i = 0; i < a.nr; i++)
 		gw_debug(r->log, "  %s", a.arg[i]);
-	pid = qemu_spawn(&a, r->d.plan == GW_PLAN_WINDOW ? r->d.window.ram.fd : -1, -1, r->log);
+	pid = qemu_spawn(&a, ram ? ram->fd : -1, -1, r->log);
 	qemu_args_fini(&a);
 	return pid < 0 ? pid : supervise(r, pid);
 }
@@ -255,20 +281,11 @@ static int prepare(struct run *r)
 	ret = daemon_open(&r->d, &r->o, r->arm, r->log);
 	if (ret)
 		return ret;
-	if (r->d.plan == GW_PLAN_WINDOW) {
-		ret = daemon_open_window(&r->d, &r->o, (gw_gpa){ ARM_RAM_BASE });
-		if (!ret)
-			ret = make_device_tree(r);
-		if (ret)
-			return ret;
-		gw_info(r->log, "window: guest %#" PRIx64 " is at %#" PRIx64 " for the device, %"
-			PRIu64 " MiB of %" PRIu64, r->d.window.gpa.v, r->d.window.iova.v,
-			r->d.window.size >> 20, r->o.memory >> 20);
-		if (r->d.window.size < r->o.memory)
-			gw_hint(r->log, "the guest's kernel copies what lies above the window, and uses "
-				"that memory first; --memory %" PRIu64 "M or less needs no copies",
-				r->d.window.size >> 20);
-	}
+	ret = daemon_open_memory(&r->d, &r->o, (gw_gpa){ ARM_RAM_BASE });
+	if (!ret && daemon_ram(&r->d))
+		ret = make_device_tree(r);
+	if (ret)
+		return ret;
 	snprintf(path, sizeof(path), "%s/function", r->dir);
 	return daemon_listen(&r->d, path, r->companion, r->o.spin_us);
 }

@@ -7,34 +7,40 @@
 #include "cli/daemon.h"
 #include "cli/report.h"
 
-static void print_device(const struct daemon *d, const char *socket)
+/* Under plan pool the device tree says where the function is. */
+static void print_device(const struct daemon *d, unsigned int i, const char *socket)
 {
-	gw_info(d->log, "  -device '{\"driver\":\"vfio-user-pci\",\"socket\":{\"type\":\"unix\","
-		"\"path\":\"%s\"}}'", socket);
+	char at[48] = "";
+
+	if (d->plan == GW_PLAN_POOL)
+		snprintf(at, sizeof(at), "\"bus\":\"pcie.0\",\"addr\":\"%x.0\",", POOL_SLOT + i);
+	gw_info(d->log, "  -device '{\"driver\":\"vfio-user-pci\",%s\"socket\":{\"type\":\"unix\","
+		"\"path\":\"%s\"}}'", at, socket);
 }
 
 static void print_how_to_connect(const struct daemon *d, const struct options *o)
 {
-	if (d->window.size)
+	const struct gw_ram *ram = daemon_ram(d);
+
+	if (ram)
 		gw_info(d->log, "QEMU options: -machine virt,memory-backend=mem -dtb %s -object "
 			"memory-backend-file,id=mem,size=%" PRIu64 ",mem-path=%s,offset=%" PRIu64
-			",share=on", o->device_tree, d->window.ram.size, o->memory_file,
-			d->window.ram.fd_off);
+			",share=on", o->device_tree, ram->size, o->memory_file, ram->fd_off);
 	else
 		gw_info(d->log, "QEMU options: -machine memory-backend=mem -object "
 			"memory-backend-memfd,id=mem,size=SIZE,share=on");
 	for (unsigned int i = 0; i < d->nr_functions; i++) {
-		print_device(d, d->function[i].socket);
+		print_device(d, i, d->function[i].socket);
 		if (d->function[i].companion)
-			print_device(d, d->function[i].companion_socket);
+			print_device(d, i, d->function[i].companion_socket);
 	}
 }
 
-static int open_window(struct daemon *d, const struct options *o)
+static int open_memory(struct daemon *d, const struct options *o)
 {
-	int ret = daemon_open_window(d, o, (gw_gpa){ ARM_RAM_BASE });
+	int ret = daemon_open_memory(d, o, (gw_gpa){ ARM_RAM_BASE });
 
-	return ret ? ret : gw_fdt_add_window(o->device_tree, o->device_tree, &d->window, d->log);
+	return ret || !daemon_ram(d) ? ret : daemon_amend_tree(d, o->device_tree);
 }
 
 static int serve_run(int argc, char **argv, struct gw_log *log)
@@ -54,8 +60,8 @@ static int serve_run(int argc, char **argv, struct gw_log *log)
 	sigaddset(&stop, SIGHUP);
 	sigprocmask(SIG_BLOCK, &stop, NULL);
 	ret = daemon_open(&d, &o, o.device_tree != NULL, log);
-	if (!ret && d.plan == GW_PLAN_WINDOW)
-		ret = open_window(&d, &o);
+	if (!ret)
+		ret = open_memory(&d, &o);
 	if (!ret)
 		ret = daemon_listen(&d, o.socket, o.companion, o.spin_us);
 	if (ret) {

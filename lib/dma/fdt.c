@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,6 +11,7 @@
 #include <libfdt.h>
 
 #include <gangway/dma.h>
+#include <gangway/pool.h>
 
 #define FDT_MAX		(2u << 20)	/* QEMU makes them 1 MiB, mostly empty */
 #define ROOM		4096		/* for what we add */
@@ -73,26 +76,135 @@ static int write_all(const char *path, const void *data, size_t size)
 	return ret;
 }
 
-/* dma-ranges of the bridge: (PCI address: 3 cells) (CPU address: 2 cells) (size: 2 cells) */
-static int set_dma_ranges(void *fdt, const struct gw_window *w)
+/* PCI and memory addresses are of three and two cells, sizes of two: what QEMU writes. */
+static void put_u64(fdt32_t *cells, uint64_t v)
 {
-	int node = fdt_node_offset_by_compatible(fdt, -1, "pci-host-ecam-generic");
-	fdt32_t cells[7];
+	cells[0] = cpu_to_fdt32((uint32_t)(v >> 32));
+	cells[1] = cpu_to_fdt32((uint32_t)v);
+}
+
+#define RANGE_CELLS	7
+
+/* An entry of dma-ranges: (PCI address) (memory address) (size). */
+static void put_range(fdt32_t cells[RANGE_CELLS], gw_iova iova, gw_gpa gpa, uint64_t size)
+{
+	cells[0] = cpu_to_fdt32(PCI_SPACE_MEM64);
+	put_u64(cells + 1, iova.v);
+	put_u64(cells + 3, gpa.v);
+	put_u64(cells + 5, size);
+}
+
+static int fdt_error(int ret)
+{
+	if (ret >= 0)
+		return ret;
+	return ret == -FDT_ERR_NOTFOUND ? -ENOENT : ret == -FDT_ERR_EXISTS ? -EEXIST : -ENOSPC;
+}
+
+static int find_bridge(const void *fdt)
+{
+	return fdt_node_offset_by_compatible(fdt, -1, "pci-host-ecam-generic");
+}
+
+static int set_dma_ranges(void *fdt, const fdt32_t *cells, unsigned int nr)
+{
+	int node = find_bridge(fdt);
 
 	if (node < 0)
 		return -ENOENT;
-	cells[0] = cpu_to_fdt32(PCI_SPACE_MEM64);
-	cells[1] = cpu_to_fdt32((uint32_t)(w->iova.v >> 32));
-	cells[2] = cpu_to_fdt32((uint32_t)w->iova.v);
-	cells[3] = cpu_to_fdt32((uint32_t)(w->gpa.v >> 32));
-	cells[4] = cpu_to_fdt32((uint32_t)w->gpa.v);
-	cells[5] = cpu_to_fdt32((uint32_t)(w->size >> 32));
-	cells[6] = cpu_to_fdt32((uint32_t)w->size);
-	return fdt_setprop(fdt, node, "dma-ranges", cells, sizeof(cells)) ? -ENOSPC : 0;
+	return fdt_error(fdt_setprop(fdt, node, "dma-ranges", cells,
+				     (int)(nr * RANGE_CELLS * sizeof(*cells))));
 }
 
-int gw_fdt_add_window(const char *in, const char *out, const struct gw_window *w,
-		      struct gw_log *log)
+static int add_window(void *fdt, const void *arg)
+{
+	const struct gw_window *w = arg;
+	fdt32_t cells[RANGE_CELLS];
+
+	put_range(cells, w->iova, w->gpa, w->size);
+	return set_dma_ranges(fdt, cells, 1);
+}
+
+/* The node /reserved-memory, whose children have addresses and sizes of two cells. */
+static int reserved_memory(void *fdt)
+{
+	int node = fdt_path_offset(fdt, "/reserved-memory"), ret;
+
+	if (node >= 0)
+		return node;
+	node = fdt_add_subnode(fdt, 0, "reserved-memory");
+	if (node < 0)
+		return node;
+	ret = fdt_setprop_u32(fdt, node, "#address-cells", 2);
+	if (!ret)
+		ret = fdt_setprop_u32(fdt, node, "#size-cells", 2);
+	if (!ret)
+		ret = fdt_setprop_empty(fdt, node, "ranges");
+	return ret ? ret : node;
+}
+
+static int add_pool_memory(void *fdt, const struct gw_pool *pool, uint32_t phandle)
+{
+	int node = reserved_memory(fdt), ret;
+	fdt32_t reg[4];
+	char name[32];
+
+	if (node < 0)
+		return node;
+	snprintf(name, sizeof(name), "pool@%" PRIx64, pool->gpa.v);
+	node = fdt_add_subnode(fdt, node, name);
+	if (node < 0)
+		return node;
+	put_u64(reg, pool->gpa.v);
+	put_u64(reg + 2, pool->size);
+	ret = fdt_setprop_string(fdt, node, "compatible", "restricted-dma-pool");
+	if (!ret)
+		ret = fdt_setprop(fdt, node, "reg", reg, sizeof(reg));
+	return ret ? ret : fdt_setprop_u32(fdt, node, "phandle", phandle);
+}
+
+/* The address of a function is in bits 8 to 15 (IEEE 1275 PCI bus binding, 2.2.1.1). */
+static int add_pool_function(void *fdt, const struct gw_pool *pool, uint32_t phandle)
+{
+	fdt32_t reg[5] = { cpu_to_fdt32((uint32_t)pool->devfn << 8) };
+	int node = find_bridge(fdt), ret;
+	char name[32];
+
+	if (node < 0)
+		return node;
+	snprintf(name, sizeof(name), "function@%x,%x", pool->devfn >> 3, pool->devfn & 7u);
+	node = fdt_add_subnode(fdt, node, name);
+	if (node < 0)
+		return node;
+	ret = fdt_setprop(fdt, node, "reg", reg, sizeof(reg));
+	return ret ? ret : fdt_setprop_u32(fdt, node, "memory-region", phandle);
+}
+
+static int add_pools(void *fdt, const void *arg)
+{
+	const struct gw_pools *p = arg;
+	fdt32_t cells[GW_MAX_POOLS * RANGE_CELLS];
+	uint32_t phandle;
+	int ret;
+
+	for (unsigned int i = 0; i < p->nr; i++) {
+		const struct gw_pool *pool = &p->pool[i];
+
+		put_range(cells + i * RANGE_CELLS, pool->iova, pool->gpa, pool->size);
+		ret = fdt_generate_phandle(fdt, &phandle);
+		if (!ret)
+			ret = add_pool_memory(fdt, pool, phandle);
+		if (!ret)
+			ret = add_pool_function(fdt, pool, phandle);
+		if (ret)
+			return fdt_error(ret);
+	}
+	return set_dma_ranges(fdt, cells, p->nr);
+}
+
+/* Read a tree, have it changed, and write it. */
+static int amend(const char *in, const char *out, int (*change)(void *fdt, const void *arg),
+		 const void *arg, struct gw_log *log)
 {
 	void *fdt = NULL;
 	size_t size = 0;
@@ -112,9 +224,9 @@ int gw_fdt_add_window(const char *in, const char *out, const struct gw_window *w
 		ret = -ENOSPC;
 		goto free_fdt;
 	}
-	ret = set_dma_ranges(fdt, w);
+	ret = change(fdt, arg);
 	if (ret) {
-		gw_err(log, "%s: cannot set dma-ranges of the PCIe host bridge: %s", in,
+		gw_err(log, "%s: cannot say at the PCIe host bridge what devices reach: %s", in,
 		       ret == -ENOENT ? "there is none" : strerror(-ret));
 		goto free_fdt;
 	}
@@ -125,4 +237,16 @@ int gw_fdt_add_window(const char *in, const char *out, const struct gw_window *w
 free_fdt:
 	free(fdt);
 	return ret;
+}
+
+int gw_fdt_add_window(const char *in, const char *out, const struct gw_window *w,
+		      struct gw_log *log)
+{
+	return amend(in, out, add_window, w, log);
+}
+
+int gw_fdt_add_pools(const char *in, const char *out, const struct gw_pools *p,
+		     struct gw_log *log)
+{
+	return amend(in, out, add_pools, p, log);
 }

@@ -39,12 +39,14 @@ static const char *plan_obstacle(const struct gw_host_limits *limits, bool devic
 	case GW_PLAN_DIRECT:
 		return limits->caller_iova ? NULL : "the host chooses the DMA addresses itself";
 	case GW_PLAN_WINDOW:
+	case GW_PLAN_POOL:
 		return device_tree ? NULL : "the guest does not boot from a device tree that we write";
 	case GW_PLAN_PARAVIRT:
 		return NULL;	/* the guest has the module, or does not see the function */
-	default:
-		return "not available in this version";
+	case GW_PLAN_AUTO:
+		break;
 	}
+	return "not a plan by itself";
 }
 
 int gw_plan_choose(const struct gw_host_limits *limits, bool device_tree, enum gw_plan want,

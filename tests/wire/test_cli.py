@@ -90,10 +90,10 @@ def a_host_option_that_makes_no_sense_is_named(rig):
 def a_plan_that_cannot_work_is_refused_with_the_reason(rig):
     serve(rig, FAILED, ["plan direct", "chooses the DMA addresses", "gangway run",
                         "caller-iova=on"], "sim:probe", "--plan", "direct")
-    for options in ((), TAKES):
-        serve(rig, FAILED, ["plan window", "device tree", "gangway run", "--device-tree"],
-              "sim:probe", "--plan", "window", *options)
-    serve(rig, FAILED, ["plan pool", "not available"], "sim:probe", "--plan", "pool")
+    for plan in ("window", "pool"):
+        for options in ((), TAKES):
+            serve(rig, FAILED, [f"plan {plan}", "device tree", "gangway run", "--device-tree"],
+                  "sim:probe", "--plan", plan, *options)
 
 
 @test

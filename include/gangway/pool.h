@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GANGWAY_POOL_H
+#define GANGWAY_POOL_H
+
+#include <gangway/host.h>
+#include <gangway/ram.h>
+
+/*
+ * Plan pool: each function has a piece of guest memory that it reaches, and it reaches nothing
+ * else. The guest's kernel copies what the device is to see into its pool and back; each such
+ * mapping has at most 256 KiB, the limit of Linux' bounce buffers.
+ */
+
+#define GW_MAX_POOLS	8
+
+/**
+ * struct gw_pool - a function's pool
+ * @gpa, @iova, @size: what the guest's device tree is told
+ * @devfn:             where the guest sees the function on the host bridge's bus
+ */
+struct gw_pool {
+	gw_gpa gpa;
+	gw_iova iova;
+	uint64_t size;
+	uint8_t devfn;
+
+	/* private */
+	struct gw_function *fn;
+	uint64_t handle;
+};
+
+/**
+ * struct gw_pools - the pools of a guest, and its memory, which they are in
+ * @nr: pools there are; the next lies below the last
+ */
+struct gw_pools {
+	struct gw_ram ram;
+	unsigned int nr;
+	struct gw_pool pool[GW_MAX_POOLS];
+};
+
+/** gw_pool_default_size() - bytes, by the kind of device */
+uint64_t gw_pool_default_size(const struct gw_function_info *info);
+
+/**
+ * gw_pools_open() - make the guest's memory, with no pool in it yet
+ * @path: as for gw_ram_open(), like the errors
+ */
+int gw_pools_open(struct gw_pools *p, gw_gpa gpa, uint64_t ram_size, const char *path,
+		  struct gw_log *log);
+
+/**
+ * gw_pools_add() - give a function a pool and have its host map it
+ * @devfn: where the guest will see the function; others' differ
+ * @size:  bytes; 0: gw_pool_default_size()
+ *
+ * Pools are put at the end of guest memory that lies below 4 GiB, one below the other. A host that
+ * takes the caller's addresses maps it where the guest sees it.
+ *
+ * Return: 0; -EINVAL unaligned or too small, -ENOSPC over the budget, no room in guest memory or
+ * too many, -ENOTUNIQ the host splits it into several ranges, -EADDRNOTAVAIL the host puts it where
+ * another function's pool is: a guest tells those behind one host bridge apart by address only; or
+ * -errno of the host. Logged; nothing has changed after an error.
+ */
+int gw_pools_add(struct gw_pools *p, struct gw_function *fn, uint8_t devfn, uint64_t size,
+		 struct gw_log *log);
+
+/** gw_pools_close() - the devices must be quiet; zeroed is fine */
+void gw_pools_close(struct gw_pools *p);
+
+/**
+ * gw_fdt_add_pools() - tell a guest's device tree of its pools
+ * @in:  device tree made by the VMM, file name
+ * @out: written; may be @in
+ *
+ * A node restricted-dma-pool in /reserved-memory for each pool (Devicetree Specification 3.5), a
+ * node for each function below the generic PCIe host bridge, with a memory-region, and a
+ * dma-ranges entry of the bridge from the pool to its IOVA.
+ *
+ * Return: as gw_fdt_add_window(); -EEXIST the tree has a node of that place.
+ */
+int gw_fdt_add_pools(const char *in, const char *out, const struct gw_pools *p,
+		     struct gw_log *log);
+
+#endif
