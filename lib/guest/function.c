@@ -82,7 +82,6 @@ int gw_guest_function_reset(struct gw_guest_function *gf)
 	if (gf->gone)
 		return -ENODEV;
 	gw_guest_count(&gf->resets);
-	gf->was_reset = true;
 	gw_guest_quiet_begin(gf);
 	ret = function_host_reset(gf);
 	gw_guest_quiet_end(gf);
@@ -142,6 +141,7 @@ static int device_reset(struct gw_device *d)
 
 	gw_guest_irqs_disable(&gf->irqs);
 	gf->hidden = gf->hides && !gf->shown;
+	gf->was_reset = true;
 	device_end(gf);
 	return ret;
 }
@@ -177,6 +177,7 @@ static void device_detach(struct gw_device *d)
 	gw_guest_quiet_end(gf);
 	gf->remote = NULL;
 	gf->attached = false;
+	gf->was_reset = true;
 	device_end(gf);
 }
 

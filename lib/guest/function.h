@@ -17,8 +17,11 @@ struct gw_guest_bar {
 };
 
 /**
- * struct gw_guest_listener - told that a function was reset, whoever asked for it
+ * struct gw_guest_listener - told that the VMM has reset a function, or has gone
  * @reset: by the front end's thread, without the function's lock, before it answers the VMM
+ *
+ * Not of a reset that the guest asks for in config space: a driver keeps its buffers mapped over
+ * that, as it may on any machine, and uses them again afterwards.
  */
 struct gw_guest_listener {
 	void (*reset)(struct gw_guest_listener *l);

@@ -163,10 +163,6 @@ static void every_end_of_mappings_is_a_new_generation(void **state)
 	assert_int_equal(r->hdr->generation, was);
 	assert_int_equal(rig_ring_do(r, GW_RING_UNMAP, 0, cqe.handle, 0).status, GW_STATUS_STALE);
 	rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA, 4096);
-	NEW(fn_put(r, 0x88, 2, 0x8000));			/* FLR */
-	assert_int_equal(r->hdr->generation, was);
-	assert_int_equal(rig_get(r, GW_REG_RING_ENABLE), 1);
-	rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA, 4096);
 	NEW(rig_control(r, GW_CONTROL_WITHDRAW));
 	NEW(rig_control(r, GW_CONTROL_ANNOUNCE);
 	    rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA, 4096);
@@ -178,6 +174,21 @@ static void every_end_of_mappings_is_a_new_generation(void **state)
 	a_driver_at_work(r);
 	NEW(r->fn->ops->detach(r->fn));
 	assert_int_equal(r->fn->ops->attach(r->fn, &r->f->remote), 0);
+}
+
+/* A driver keeps its buffers mapped over a reset of its function, and uses them again. */
+static void mappings_outlive_a_function_level_reset(void **state)
+{
+	struct rig *r = *state;
+	uint32_t was;
+
+	a_driver_at_work(r);
+	rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA, 4096);
+	was = rig_get(r, GW_REG_GENERATION);
+	fn_put(r, 0x88, 2, 0x8000);
+	assert_int_equal(rig_get(r, GW_REG_GENERATION), was);
+	assert_int_equal(rig_get(r, GW_REG_RING_ENABLE), 1);
+	assert_true(r->nr > 0);
 }
 
 static void a_control_that_is_none_changes_nothing(void **state)
@@ -353,6 +364,7 @@ int main(void)
 		T(a_guest_reset_hides_it_in_either_order),
 		T(the_function_is_quiet_before_its_memory_goes),
 		T(every_end_of_mappings_is_a_new_generation),
+		T(mappings_outlive_a_function_level_reset),
 		T(a_control_that_is_none_changes_nothing),
 		cmocka_unit_test_setup_teardown(an_earlier_module_s_function_is_always_there,
 						setup_shown, teardown),
