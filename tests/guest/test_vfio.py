@@ -11,6 +11,7 @@ import sys
 import guest
 
 SERIAL = "gangway-disk"
+WORD = 0x9e3779b97f4a7c15  # of both programs' patterns
 MODULES = ("vfio", "vfio_iommu_type1", "vfio-pci", "pci-pf-stub")
 
 
@@ -28,9 +29,11 @@ def libraries(*programs):
 
 def image(work, build):
     """An initramfs with gangway and its client, and all they need."""
-    client = os.path.join(build, "tests", "guest", "client", "vfio-client")
-    add = [f"{work.gangway}:/usr/bin/gangway", f"{client}:/usr/bin/vfio-client"]
-    add += libraries(work.gangway, client)
+    tools = [os.path.join(build, "tests", "guest", "client", name)
+             for name in ("vfio-client", "vfio-direct")]
+    programs = [work.gangway, *tools]
+    add = [f"{program}:/usr/bin/{os.path.basename(program)}" for program in programs]
+    add += libraries(*programs)
     out = os.path.join(work.dir, "vfio.cpio")
     words = ["initramfs", "amd64", "7.2", "--out", out, "--add", f"{guest.SCRIPTS}:/tests"]
     for module in MODULES:
@@ -48,7 +51,7 @@ def machine(work, disk, shared):
              "-device", "intel-iommu,intremap=on",
              "-drive", f"if=none,id=disk,format=raw,file={disk}",
              "-object", f"memory-backend-file,id=shm,share=on,size=1M,mem-path={shared}"]
-    devices = [f"nvme,drive=disk,serial={SERIAL}", "edu", "ivshmem-plain,memdev=shm", "igb"]
+    devices = [f"nvme,drive=disk,serial={SERIAL}", "edu,dma_mask=0xffffffffffff", "ivshmem-plain,memdev=shm", "igb"]
     for i, device in enumerate(devices):
         words += ["-device", f"pcie-root-port,id=port{i},chassis={i + 1},slot={i + 1}",
                   "-device", f"{device},bus=port{i}"]
@@ -59,19 +62,19 @@ def pattern(size, seed):
     """The client's pattern_fill()."""
     data = bytearray()
     for i in range(0, size, 4):
-        x = ((seed << 32 | i) * 0x9e3779b97f4a7c15) & (1 << 64) - 1
+        x = ((seed << 32 | i) * WORD) & (1 << 64) - 1
         data += ((x >> 32 ^ x >> 12) & 0xffffffff).to_bytes(4, "little")
     return bytes(data)
 
 
-def boot(work, only=""):
-    """Run the script of this test; return what it measured."""
+def boot(work, only="", kernel=None):
+    """Run the script of this test; return what it measured, and the shared memory's file."""
     build = os.path.dirname(os.path.dirname(work.gangway))
     disk, shared = work.path("disk.img"), work.path("shared.img")
     with open(disk, "wb") as file:
         file.truncate(64 * guest.MIB)
     words = machine(work, disk, shared)
-    words += ["-kernel", guest.kernel("x86_64", "7.2"), "-initrd", image(work, build), "-append",
+    words += ["-kernel", kernel or guest.kernel("x86_64", "7.2"), "-initrd", image(work, build), "-append",
               f"console=ttyS0 quiet loglevel=5 intel_iommu=on panic=-1 no_timer_check "
               f"tsc=unstable {guest.PATIENCE} "
               f"gangway.script=vfio gangway.only={only}"]
@@ -97,6 +100,10 @@ def functions_of_this_machine(work):
     with open(shared, "rb") as file:
         for i in range(64):
             guest.expect(file.read(2048) == pattern(2048, i), f"shared memory, piece {i}")
+        file.seek(0x40000)
+        words = b"".join((i * WORD & (1 << 64) - 1).to_bytes(8, "little") for i in range(512))
+        guest.expect(file.read(4096) == words, "what a peer wrote into the shared memory")
+        guest.expect(file.read(4096) == bytes(4096), "a peer wrote after its mapping had ended")
     print(f"     {values['kernel']}, {values['groups']} IOMMU groups; removal took "
           f"{int(values['removal_polite']) / 100} s with a client that lets go, "
           f"{int(values['removal_stubborn']) / 100} s with one that does not")

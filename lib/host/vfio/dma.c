@@ -7,7 +7,7 @@
 
 /*
  * How it works: guest memory goes to the space as it is. A peer's BAR is mapped by the address
- * that its registers have in this process; that mapping ends before the peer is given up, since
+ * that its registers have in this process, or by a dma-buf of it; that mapping ends before the peer is given up, since
  * the IOMMU would go on pointing at addresses that then belong to another.
  */
 
@@ -95,6 +95,25 @@ static void *range_at(const struct gw_vfio_bar *b, const struct gw_bar_range *r)
 	return NULL;
 }
 
+/* Under the host's lock. */
+static int map_peer(struct gw_vfio_function *fn, struct gw_vfio_function *owner, unsigned int bar,
+		    const struct gw_bar_range *range, struct gw_vfio_want *w,
+		    struct gw_mapping *map)
+{
+	int ret;
+
+	if (fn->gone)
+		return -ENODEV;
+	if (!fn->space->ops->bar_as_buf)
+		return function_map(fn, w, map);
+	w->buf = gw_vfio_bar_dma_buf(owner->device, bar, range, 1);
+	if (w->buf < 0)
+		return w->buf;
+	ret = function_map(fn, w, map);
+	close(w->buf);	/* the kernel keeps what it needs */
+	return ret;
+}
+
 int gw_vfio_dma_map_bar(struct gw_function *f, struct gw_function *peer, unsigned int bar,
 			const struct gw_bar_range *range, const gw_iova *want,
 			struct gw_mapping *map)
@@ -119,7 +138,7 @@ int gw_vfio_dma_map_bar(struct gw_function *f, struct gw_function *peer, unsigne
 	}
 	w.addr = range_at(&owner->bar[bar], range);
 	w.size = range->size;
-	ret = w.addr ? function_map(fn, &w, map) : -EOPNOTSUPP;
+	ret = w.addr ? map_peer(fn, owner, bar, range, &w, map) : -EOPNOTSUPP;
 unlock:
 	pthread_mutex_unlock(&fn->host->lock);
 	return ret;

@@ -211,7 +211,7 @@ static int function_claim(struct gw_vfio_function *fn, unsigned int group)
 		ret = fn->space->ops->open(fn->space, fn->base.info.name, &fn->device);
 	if (ret)
 		return ret;
-	gw_debug(host->base.log, "%s: IOMMU group %u, by %s", fn->base.info.name, group,
+	gw_info(host->base.log, "%s: IOMMU group %u, by %s", fn->base.info.name, group,
 		 iommufd ? "iommufd" : "type1");
 	limits_fill(fn);
 	return 0;

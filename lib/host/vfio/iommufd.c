@@ -112,16 +112,29 @@ static int iommufd_open(struct gw_vfio_space *s, const char *bdf, int *fd)
 	return ret;
 }
 
-static int iommufd_map(struct gw_vfio_space *s, void *addr, uint64_t iova, uint64_t size,
-		       bool read_only)
+/* The kernel takes a BAR by its dma-buf only, since 6.19. */
+static int iommufd_map_buf(struct gw_vfio_space *s, const struct gw_vfio_want *want,
+			   uint64_t iova, uint32_t flags)
+{
+	struct gw_iommufd_map_file map = {
+		.size = sizeof(map), .flags = flags, .ioas_id = s->ioas, .fd = want->buf,
+		.length = want->size, .iova = iova,
+	};
+
+	return ioctl(s->iommufd, GW_IOMMUFD_IOAS_MAP_FILE, &map) ? -errno : 0;
+}
+
+static int iommufd_map(struct gw_vfio_space *s, const struct gw_vfio_want *want, uint64_t iova)
 {
 	struct gw_iommufd_map map = {
 		.size = sizeof(map), .ioas_id = s->ioas,
 		.flags = GW_IOMMUFD_MAP_FIXED | GW_IOMMUFD_MAP_READABLE |
-			 (read_only ? 0 : GW_IOMMUFD_MAP_WRITEABLE),
-		.user_va = (uintptr_t)addr, .length = size, .iova = iova,
+			 (want->read_only ? 0 : GW_IOMMUFD_MAP_WRITEABLE),
+		.user_va = (uintptr_t)want->addr, .length = want->size, .iova = iova,
 	};
 
+	if (want->peer)
+		return iommufd_map_buf(s, want, iova, map.flags);
 	return ioctl(s->iommufd, GW_IOMMUFD_IOAS_MAP, &map) ? -errno : 0;
 }
 
@@ -147,4 +160,5 @@ const struct gw_vfio_space_ops gw_vfio_iommufd = {
 	.map = iommufd_map,
 	.unmap = iommufd_unmap,
 	.close = iommufd_close,
+	.bar_as_buf = true,
 };

@@ -216,7 +216,7 @@ static int space_make(struct gw_vfio_space *s, const struct gw_vfio_want *w, uin
 
 	if (!m)
 		return -ENOMEM;
-	ret = s->ops->map(s, w->addr, first, w->size, w->read_only);
+	ret = s->ops->map(s, w, first);
 	if (ret) {
 		free(m);
 		return explain(s, w, first, ret);

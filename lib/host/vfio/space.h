@@ -17,6 +17,7 @@
 
 struct gw_vfio_space;
 struct gw_vfio_function;
+struct gw_vfio_want;
 
 /**
  * struct gw_vfio_space_ops - a way to ask the kernel; all return 0 or -errno
@@ -24,13 +25,14 @@ struct gw_vfio_function;
  * @map:    nothing of iova..iova + size - 1 is mapped
  * @unmap:  exactly what was mapped before
  * @close:  every descriptor of a function is closed
+ * @bar_as_buf: BARs are mapped by a dma-buf, not by their address in this process
  */
 struct gw_vfio_space_ops {
 	int (*open)(struct gw_vfio_space *s, const char *bdf, int *fd);
-	int (*map)(struct gw_vfio_space *s, void *addr, uint64_t iova, uint64_t size,
-		   bool read_only);
+	int (*map)(struct gw_vfio_space *s, const struct gw_vfio_want *want, uint64_t iova);
 	int (*unmap)(struct gw_vfio_space *s, uint64_t iova, uint64_t size);
 	void (*close)(struct gw_vfio_space *s);
+	bool bar_as_buf;
 };
 
 extern const struct gw_vfio_space_ops gw_vfio_type1, gw_vfio_iommufd;
@@ -78,15 +80,22 @@ struct gw_vfio_space *gw_vfio_space_new(const struct gw_vfio_space_ops *ops, con
 /** gw_vfio_space_free() - no user is left; NULL is fine */
 void gw_vfio_space_free(struct gw_vfio_space *s);
 
-/** struct gw_vfio_want - a mapping to be made: @peer owns the memory if it is a BAR, else NULL */
+/**
+ * struct gw_vfio_want - a mapping to be made
+ * @name: of the function, for messages
+ * @iova: NULL: choose
+ * @peer: owns the memory if it is a BAR, else NULL
+ * @buf:  with @peer, where the space has @bar_as_buf, a dma-buf of just this memory
+ */
 struct gw_vfio_want {
-	const char *name;		/* of the function, for messages */
+	const char *name;
 	unsigned int slot;
 	void *addr;
 	uint64_t size;
 	bool read_only;
-	const gw_iova *iova;		/* NULL: choose */
+	const gw_iova *iova;
 	const struct gw_vfio_function *peer;
+	int buf;
 };
 
 /** gw_vfio_space_map() - struct gw_function_ops dma_map() */

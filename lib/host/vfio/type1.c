@@ -175,15 +175,14 @@ static int type1_open(struct gw_vfio_space *s, const char *bdf, int *fd)
 	return ret;
 }
 
-static int type1_map(struct gw_vfio_space *s, void *addr, uint64_t iova, uint64_t size,
-		     bool read_only)
+static int type1_map(struct gw_vfio_space *s, const struct gw_vfio_want *want, uint64_t iova)
 {
 	struct vfio_iommu_type1_dma_map map = {
 		.argsz = sizeof(map),
-		.flags = VFIO_DMA_MAP_FLAG_READ | (read_only ? 0 : VFIO_DMA_MAP_FLAG_WRITE),
-		.vaddr = (uintptr_t)addr,
+		.flags = VFIO_DMA_MAP_FLAG_READ | (want->read_only ? 0 : VFIO_DMA_MAP_FLAG_WRITE),
+		.vaddr = (uintptr_t)want->addr,
 		.iova = iova,
-		.size = size,
+		.size = want->size,
 	};
 
 	return ioctl(s->container, VFIO_IOMMU_MAP_DMA, &map) ? -errno : 0;

@@ -6,7 +6,7 @@
 
 /*
  * What Debian 12's linux/vfio.h (Linux 6.1) does not know yet: the function's own node with
- * iommufd (6.6), and dma-bufs of BARs (6.19). The kernel is asked at run time what it has.
+ * iommufd (6.6), dma-bufs of BARs (6.19) and their way into an iommufd (6.19). The kernel is asked at run time what it has.
  */
 
 struct gw_vfio_bind_iommufd {
@@ -65,6 +65,15 @@ struct gw_iommufd_map {
 	__u32 size, flags;
 	__u32 ioas_id, reserved;
 	__u64 user_va, length, iova;
+};
+
+#define GW_IOMMUFD_IOAS_MAP_FILE	_IO(';', 0x8f)
+
+struct gw_iommufd_map_file {
+	__u32 size, flags;
+	__u32 ioas_id;
+	__s32 fd;
+	__u64 start, length, iova;
 };
 
 struct gw_iommufd_unmap {
