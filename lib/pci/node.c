@@ -75,8 +75,12 @@ static int ident_links(struct gw_topology *t, struct gw_pci_node *n)
 
 	ret = read_link(t, n, "physfn", word);
 	if (!ret) {
-		if (gw_pci_addr_parse(word, &pf) || gw_topology_find(t, &pf, &n->physfn) ||
-		    n->physfn == n)
+		ret = gw_pci_addr_parse(word, &pf);
+		if (!ret)
+			ret = gw_topology_find(t, &pf, &n->physfn);
+		if (ret == -ENOMEM)
+			return ret;
+		if (ret || n->physfn == n)
 			return gw_topology_bad(t, &n->addr, "physfn");
 	} else if (ret != -ENOENT) {
 		return ret;

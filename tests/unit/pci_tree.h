@@ -88,7 +88,8 @@ static inline void tree_link(const char *below, const char *to)
 
 static inline void tree_init(void)
 {
-	strcpy(tree_dir, "/tmp/gangway-tree-XXXXXX");
+	/* in memory, as there are many files */
+	strcpy(tree_dir, "/dev/shm/gangway-tree-XXXXXX");
 	assert_non_null(mkdtemp(tree_dir));
 	tree_mkdirs("sys/bus/pci/devices");
 	tree_mkdirs("sys/bus/pci/drivers");
@@ -205,7 +206,7 @@ static inline void tree_poke(const char *fn, unsigned int off, unsigned int widt
 	int fd;
 
 	snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/config", fn);
-	fd = open(tree_path(path), O_WRONLY);
+	fd = open(tree_path("%s", path), O_WRONLY);
 	gw_pci_put(b, 0, width, v);
 	assert_int_equal(pwrite(fd, b, width, off), width);
 	close(fd);
