@@ -5,7 +5,7 @@ BUILD ?= build
 MESON_OPTIONS ?=
 SECONDS_EACH ?= 60
 
-.PHONY: all demo check bench fuzz clean
+.PHONY: all demo check check-kernels bench fuzz clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD) gangway
@@ -24,6 +24,11 @@ demo:
 check:
 	@provision/packages test
 	@tests/check
+
+## What Debian's kernels cannot show, on small kernels that are built here (takes long).
+check-kernels:
+	@provision/packages kernels
+	@tests/check kernels
 
 ## gangway beside its peers, one table.
 bench:

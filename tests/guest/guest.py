@@ -72,6 +72,12 @@ def kernel(arch, version):
     return os.path.join(provisioned("kernel", kernel_arch(arch), version), "vmlinuz")
 
 
+def built_kernel(arch, name):
+    """The file of a kernel that provision/kernel-build makes."""
+    return os.path.join(provisioned("kernel-build", kernel_arch(arch), name),
+                        {"arm64": "Image", "x86_64": "bzImage"}[arch])
+
+
 def initramfs(arch, version, out, fio=False, add=()):
     """Make an image with the scripts in it and return its path, OUT."""
     words = ["initramfs", kernel_arch(arch), version, "--out", out, "--add", f"{SCRIPTS}:/tests"]
@@ -401,10 +407,11 @@ class Work:
             self.images[key] = initramfs(arch, version, out, fio, add)
         return self.images[key]
 
-    def words(self, script, arch="arm64", version="7.2", fio=False, add=(), append=""):
-        """The options of `gangway run` that make a guest run a script."""
+    def words(self, script, arch="arm64", version="7.2", built=None, fio=False, add=(), append=""):
+        """The options of `gangway run` that make a guest run a script; BUILT names a built kernel."""
+        boots = built_kernel(arch, built) if built else kernel(arch, version)
         return ["--arch", arch, "--qemu", provisioned("qemu"),
-                "--kernel", kernel(arch, version), "--initrd", self.image(arch, version, fio, add),
+                "--kernel", boots, "--initrd", self.image(arch, version, fio, add),
                 "--append", f"loglevel=5 panic=-1 printk.devkmsg=on {PATIENCE} "
                             f"gangway.script={script} {append}"]
 
