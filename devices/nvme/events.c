@@ -62,6 +62,27 @@ void gw_nvme_events_deliver(struct nvme *nv)
 			deliver(nv, type);
 }
 
+/**
+ * gw_nvme_events_wait() - is there something to tell, and a request and room to tell it by?
+ *
+ * Without room the host's next head is asked for, and looked at once more.
+ */
+bool gw_nvme_events_wait(struct nvme *nv)
+{
+	struct nvme_events *e = &nv->events;
+	unsigned int type;
+	bool pending = false;
+
+	if (!nv->ready || nv->quiet || nv->dead || !e->nr_requests)
+		return false;
+	for (type = 0; type < 2; type++)
+		pending |= e->pending[type] && !e->masked[type];
+	if (!pending || gw_nvme_cq_room(nv, &nv->cq[0], 1))
+		return pending;
+	atomic_store(&nv->db[0].head_wanted, true);
+	return gw_nvme_cq_room(nv, &nv->cq[0], 1);
+}
+
 /* The bit of the event configuration that stands for a warning is the warning's (5.21.1.11). */
 static void tell_warning(struct nvme *nv, uint8_t bits)
 {

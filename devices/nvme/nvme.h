@@ -390,6 +390,7 @@ uint32_t gw_nvme_admin_effects(unsigned int opcode);
 int gw_nvme_event_request(struct nvme *nv, struct nvme_cmd *cmd);
 void gw_nvme_event(struct nvme *nv, enum nvme_event_type type, unsigned int info);
 void gw_nvme_events_deliver(struct nvme *nv);
+bool gw_nvme_events_wait(struct nvme *nv);
 void gw_nvme_event_unmask(struct nvme *nv, enum nvme_event_type type);
 void gw_nvme_warn(struct nvme *nv, uint8_t bits, bool on);
 void gw_nvme_check_temperature(struct nvme *nv);

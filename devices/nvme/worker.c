@@ -146,7 +146,9 @@ static bool something_waits(struct nvme *nv)
 	    (nv->ready && !nv->dead && atomic_load(&nv->regs.bad_doorbells)))
 		return true;
 	gw_nvme_shadow_begin(nv);
+	/* to look at a doorbell can also find it wrong, which is to be told */
 	waits = gw_nvme_work_waits(nv);
+	waits |= gw_nvme_events_wait(nv);
 	gw_nvme_shadow_end(nv);
 	return waits;
 }

@@ -99,6 +99,29 @@ static void values_out_of_range_are_an_event_and_change_nothing(void **state)
 	rig_close(r);
 }
 
+/* The worker may come across one at any moment, also in its last look before it sleeps. */
+static void no_bad_value_goes_untold(void **state)
+{
+	struct rig *r = ready(16);
+	struct rig_cqe c;
+
+	for (unsigned int i = 0; i < 400; i++) {
+		rig_send(r, 0, (struct nvme_sqe){ .opcode = NVME_ADM_ASYNC_EVENT });
+		rig_expect(r, 1, rig_rw(NVME_IO_READ, 0, 1, RIG_DATA), NVME_OK);
+		for (volatile unsigned int wait = 0; wait < i * 100; wait++)
+			;	/* meet the worker at ever other moments after its work */
+		__atomic_store_n(&r->db[2], 16 + i % 2, __ATOMIC_SEQ_CST);
+		rig_set(r, NVME_REG_DOORBELLS + 8, 4, 0);
+		c = rig_take(r, 0);
+		assert_int_equal(c.result, NVME_EVENT_BAD_VALUE << 8 | NVME_LOG_ERROR << 16);
+		__atomic_store_n(&r->db[2], (i + 1) % 16, __ATOMIC_SEQ_CST);
+		rig_set(r, NVME_REG_DOORBELLS + 8, 4, (i + 1) % 16);
+		rig_expect(r, 0, (struct nvme_sqe){ .opcode = NVME_ADM_GET_LOG_PAGE, .cdw10 = 1,
+						    .prp1 = rig_iova(RIG_DATA).v }, NVME_OK);
+	}
+	rig_close(r);
+}
+
 static void bad_buffers_are_refused(void **state)
 {
 	struct rig *r = rig_ready("size=1M");
@@ -188,6 +211,7 @@ int main(void)
 		cmocka_unit_test(one_at_a_time_is_never_lost),
 		cmocka_unit_test(a_full_completion_queue_is_told_by_the_real_doorbell),
 		cmocka_unit_test(values_out_of_range_are_an_event_and_change_nothing),
+		cmocka_unit_test(no_bad_value_goes_untold),
 		cmocka_unit_test(bad_buffers_are_refused),
 		cmocka_unit_test(memory_can_be_unmapped_at_any_time),
 		cmocka_unit_test(a_queue_made_again_starts_anew),
