@@ -113,7 +113,7 @@ static const char common_help[] =
 "  --show-at-once        plan paravirt: do not hide the device until the guest's module is there;\n"
 "                        for a module that does not say so\n"
 "  --guest-bdf BB:DD.F   plan paravirt: where the guest sees the device, for a module that wants to\n"
-"                        know; once for each device\n"
+"                        know; once for each device ('gangway run' works it out)\n"
 "  --report FILE         write the final report to FILE as JSON\n"
 "  --host-option K=V     how the host behaves, see below\n"
 "\n"

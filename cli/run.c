@@ -158,6 +158,18 @@ static void add_command_line(const struct run *r, struct qemu_args *a)
 		      r->o.append ? r->o.append : "");
 }
 
+/*
+ * Where the guest will see the functions, for a module that asks its companion: each is alone on a
+ * bus, and so is its companion; buses are numbered in the order of the ports, which is ours.
+ */
+static void guess_guest_bdfs(struct options *o)
+{
+	if (o->nr_guest_bdfs)
+		return;
+	for (unsigned int i = 0; i < o->nr_devices; i++)
+		o->guest_bdf[o->nr_guest_bdfs++] = (1 + 2 * i) << 8;
+}
+
 /* A device on a port of its own. */
 static void add_device_on_port(struct qemu_args *a, unsigned int slot, const char *name,
 			       unsigned int i, const char *socket)
@@ -278,6 +290,7 @@ static int prepare(struct run *r)
 		return ret;
 	snprintf(r->companion, sizeof(r->companion), "%s/companion", r->dir);
 	r->o.companion = r->companion;
+	guess_guest_bdfs(&r->o);
 	ret = daemon_open(&r->d, &r->o, r->arm, r->log);
 	if (ret)
 		return ret;

@@ -68,6 +68,8 @@ static int serve_run(int argc, char **argv, struct gw_log *log)
 		daemon_close(&d);
 		return CLI_FAILED;
 	}
+	if (o.companion && d.plan != GW_PLAN_PARAVIRT)
+		gw_warn(log, "--companion %s: plan %s has none", o.companion, gw_plan_name(d.plan));
 	print_how_to_connect(&d, &o);
 	gw_info(log, "serving; SIGTERM ends it");
 	sigwait(&stop, &sig);

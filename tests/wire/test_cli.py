@@ -97,6 +97,16 @@ def a_plan_that_cannot_work_is_refused_with_the_reason(rig):
 
 
 @test
+def plan_paravirt_wants_a_companion_and_options_that_make_sense(rig):
+    serve(rig, FAILED, ["--companion"], "sim:probe", "--plan", "paravirt")
+    for value in "1:2", "01:20.0", "01:00.8", "01:00.0x", "x":
+        serve(rig, USAGE, ["--guest-bdf", value, "01:00.0"], "sim:probe", "--guest-bdf", value)
+    serve(rig, USAGE, ["--poll", "1001"], "sim:probe", "--poll", "1001")
+    nine = ["--guest-bdf", "01:00.0"] * 9
+    serve(rig, USAGE, ["--guest-bdf", "too many"], "sim:probe", *nine)
+
+
+@test
 def a_device_that_cannot_be_reset_is_not_served(rig):
     serve(rig, FAILED, ["reset failed", "00:10.0"], "sim:probe", "--host-option",
           "fail-reset=on", *TAKES)
