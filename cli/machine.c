@@ -122,7 +122,7 @@ static void names_silent(char *fmt, ...)
 {
 }
 
-static _Noreturn void names_fail(char *fmt, ...)
+static __attribute__((noreturn)) void names_fail(char *fmt, ...)
 {
 	/* it must not return; libpci calls it when memory is out, which leaves nothing to be said
 	 */
