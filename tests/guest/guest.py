@@ -74,8 +74,7 @@ def kernel(arch, version):
 
 def built_kernel(arch, name):
     """The file of a kernel that provision/kernel-build makes."""
-    return os.path.join(provisioned("kernel-build", kernel_arch(arch), name),
-                        {"arm64": "Image", "x86_64": "bzImage"}[arch])
+    return os.path.join(provisioned("kernel-build", kernel_arch(arch), name), "Image")
 
 
 def initramfs(arch, version, out, fio=False, add=()):
