@@ -180,7 +180,8 @@ uint32_t gw_companion_command(struct gw_companion *c)
 
 	c->stats.commands++;
 	if (!c->command_gpa.v ||
-	    gw_dma_find(c->memory, c->command_gpa, sizeof(page), GW_PROT_READ | GW_PROT_WRITE, &at) ||
+	    gw_dma_find(c->memory, c->command_gpa, sizeof(page), GW_PROT_READ | GW_PROT_WRITE,
+			&at) ||
 	    gw_guard_copy(&page, at, sizeof(page)))
 		return GW_STATUS_INVAL;
 	status = run_page(c, &page);

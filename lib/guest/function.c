@@ -333,8 +333,8 @@ static void function_add_cookie(struct gw_guest_function *gf, const uint8_t *cfg
 	struct gw_vendor_cap cap = gw_abi_vendor_cap(GW_VENDOR_ROLE_FUNCTION, gf->cookie);
 
 	if (!gw_pci_policy_add_cap(&gf->policy, cfg, &cap, sizeof(cap)))
-		gw_warn(gf->log, "%s: config space has no room for a capability of ours; the guest's "
-			"module has to be told which companion serves it", gf->fn->info.name);
+		gw_warn(gf->log, "%s: config space has no room for a capability of ours; the "
+			"guest's module has to be told which companion serves it", gf->fn->info.name);
 }
 
 /* Reset and learn what the function is. */

@@ -126,7 +126,8 @@ static bool write_config(struct rig *r, struct gw_reader *in)
 	uint8_t off, len;
 	uint32_t val;
 
-	if (!gw_reader_take(in, &off, 1) || !gw_reader_take(in, &len, 1) || !gw_reader_u32(in, &val))
+	if (!gw_reader_take(in, &off, 1) || !gw_reader_take(in, &len, 1) ||
+	    !gw_reader_u32(in, &val))
 		return false;
 	r->dev->ops->region_write(r->dev, GW_REGION_CONFIG, off, &val, 1 + len % 4);
 	check(!r->dev->ops->region_read(r->dev, GW_REGION_CONFIG, 0, &val, 4));

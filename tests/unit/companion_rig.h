@@ -287,7 +287,8 @@ static inline void rig_ring_put(struct rig *r, uint16_t op, uint16_t flags, uint
 				uint64_t addr, uint64_t len)
 {
 	r->sq[r->sq_tail++ & (r->size - 1)] =
-		(struct gw_ring_sqe){ .op = op, .flags = flags, .tag = tag, .addr = addr, .len = len };
+		(struct gw_ring_sqe){ .op = op, .flags = flags, .tag = tag, .addr = addr,
+				      .len = len };
 }
 
 /* Show entries to the companion, and ring if it asks for that. Return: whether it did. */

@@ -290,7 +290,7 @@ static void memory_that_cannot_be_unmapped_stays_where_it_is(void **state)
 	r->fail_unmap = 0;
 	strcpy(rig_at(r, RIG_RAM_GPA), "still");
 	assert_string_equal((const char *)addr, "still");	/* not unmapped, not reused */
-	r->nr = 0;						/* the host has lost it on purpose */
+	r->nr = 0;				/* the host has lost it on purpose */
 	munmap((void *)(uintptr_t)addr, RIG_RAM_SIZE);
 	assert_int_equal(r->fn->ops->attach(r->fn, &r->f->remote), 0);
 }
@@ -335,6 +335,7 @@ static void a_function_without_room_for_the_cookie_works_without(void **state)
 {
 	struct fake *f = fake_new();
 	struct gw_guest_function *gf;
+	struct gw_device *d;
 	struct gw_dma *dma;
 	uint8_t cfg[256];
 
@@ -346,8 +347,8 @@ static void a_function_without_room_for_the_cookie_works_without(void **state)
 	assert_int_equal(gw_dma_new(&f->fn, GW_PLAN_PARAVIRT, &f->log, &dma), 0);
 	assert_int_equal(gw_guest_function_new(&f->fn, dma, &f->log, &gf), 0);
 	assert_int_equal(f->warnings, 1);
-	assert_int_equal(gw_guest_function_device(gf)->ops->region_read(gw_guest_function_device(gf),
-			 GW_REGION_CONFIG, 0, cfg, 256), 0);
+	d = gw_guest_function_device(gf);
+	assert_int_equal(d->ops->region_read(d, GW_REGION_CONFIG, 0, cfg, 256), 0);
 	assert_int_equal(cfg[GW_PCI_CAP_PTR], 0x40);
 	gw_guest_function_free(gf);
 	gw_dma_free(dma);

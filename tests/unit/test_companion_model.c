@@ -223,7 +223,8 @@ static void the_vmm_takes_memory_and_resets_while_the_guest_maps(void **state)
 	assert_int_equal(rig_control(r, GW_CONTROL_ANNOUNCE), GW_STATUS_OK);
 	assert_int_equal(pthread_create(&thread, NULL, vmm_main, &h), 0);
 	while (!atomic_load(&h.stop)) {
-		cqe = rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA + RIG_RAM_SIZE / 2 - 0x2000, 0x4000);
+		cqe = rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA + RIG_RAM_SIZE / 2 - 0x2000,
+				  0x4000);
 		if (!cqe.status && i++ % 3)
 			rig_ring_do(r, GW_RING_UNMAP, 0, cqe.handle, 0);
 		if (i % 100 == 50)

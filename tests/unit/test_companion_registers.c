@@ -39,7 +39,8 @@ static unsigned int vendor_cap(struct gw_device *d)
 {
 	unsigned int at = cfg(d, GW_PCI_CAP_PTR, 1);
 
-	while (at && (cfg(d, at, 1) != GW_PCI_CAP_VENDOR || cfg(d, at + 4, 2) != GW_VENDOR_CAP_MAGIC))
+	while (at && (cfg(d, at, 1) != GW_PCI_CAP_VENDOR ||
+		      cfg(d, at + 4, 2) != GW_VENDOR_CAP_MAGIC))
 		at = cfg(d, at + 1, 1);
 	return at;
 }

@@ -148,7 +148,8 @@ static void a_query_answers_what_is_used(void **state)
 static void the_host_s_errors_reach_the_guest(void **state)
 {
 	static const struct { int err; uint16_t status; } e[] = {
-		{ -EIO, GW_STATUS_IOERR }, { -ENOSPC, GW_STATUS_NOSPC }, { -ENOMEM, GW_STATUS_IOERR },
+		{ -EIO, GW_STATUS_IOERR }, { -ENOSPC, GW_STATUS_NOSPC },
+		{ -ENOMEM, GW_STATUS_IOERR },
 		{ -EMLINK, GW_STATUS_IOERR }, { -ENODEV, GW_STATUS_IOERR },
 	};
 	struct rig *r = *state;

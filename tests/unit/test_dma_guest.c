@@ -89,7 +89,8 @@ static int teardown(void **state)
 
 static void run(struct env *e, uint64_t gpa, uint64_t pages, uint64_t off, int prot, int fd)
 {
-	struct gw_slice s = { .iova.v = gpa, .size = pages * PAGE, .off = off * PAGE, .prot = prot };
+	struct gw_slice s = { .iova.v = gpa, .size = pages * PAGE, .off = off * PAGE,
+			      .prot = prot };
 
 	assert_int_equal(gw_dma_map(e->dma, &s, fd), 0);
 }
