@@ -69,7 +69,7 @@ def a_command_line_that_is_wrong_tries_nothing(rig):
 @test
 def a_device_that_is_not_there_is_named(rig):
     serve(rig, FAILED, ["sim:frob", "gangway list"], "sim:frob", *TAKES)
-    serve(rig, FAILED, ["0000:01:00.0", "gangway list"], "0000:01:00.0", *TAKES)
+    serve(rig, FAILED, ["0000:01:00.0", "gangway list"], "0000:01:00.0")
     serve(rig, FAILED, ["sim:", "gangway list"], "sim:", *TAKES)
     serve(rig, FAILED, ["probe", "size=1", "irq="], "sim:probe,size=1", *TAKES)
     serve(rig, FAILED, ["sim:frob"], "sim:probe", "sim:frob", *TAKES)
