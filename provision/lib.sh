@@ -59,7 +59,7 @@ lock()
 # lock NAME held: a folder left by a run that was killed is removed here.
 work_dir()
 {
-	work=$cache/work/$1
+	work=$cache/partial/$1
 	rm -rf "$work"
 	mkdir -p "$work"
 	trap 'rm -rf "$work"' EXIT
