@@ -8,12 +8,9 @@
  * or FAILED, after a line that says why.
  */
 
-#include <linux/completion.h>
 #include <linux/dma-mapping.h>
-#include <linux/dmapool.h>
 #include <linux/file.h>
 #include <linux/fs.h>
-#include <linux/interrupt.h>
 #include <linux/io-64-nonatomic-lo-hi.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
@@ -24,14 +21,7 @@
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 
-#include "probe_regs.h"
-
-#undef pr_fmt
-#define pr_fmt(fmt) "probe-test: " fmt
-
-#define PATTERN		0x5a3c96e1b4782df0ull
-#define TIMEOUT		(60 * HZ)
-#define BIG		528384		/* what drivers of graphics cards ask for at once */
+#include "engine.h"
 
 static unsigned int many = 2000;
 module_param(many, uint, 0444);
@@ -40,172 +30,6 @@ MODULE_PARM_DESC(many, "pages to map at the same time");
 static unsigned int failed;
 module_param(failed, uint, 0444);
 MODULE_PARM_DESC(failed, "result: tests that failed");
-
-/* One function is enough. */
-static struct {
-	struct pci_dev *pdev;
-	struct device *dev;
-	void __iomem *regs;
-	struct completion done;
-	struct completion bound;
-	void *shared;		/* coherent memory that processes map */
-	dma_addr_t shared_dma;
-} probe;
-
-#define FAIL(fmt, ...) ({ pr_err("%s: " fmt "\n", __func__, ##__VA_ARGS__); -EIO; })
-
-static irqreturn_t probe_irq(int irq, void *unused)
-{
-	complete(&probe.done);
-	return IRQ_HANDLED;
-}
-
-/* Have the engine do one thing. */
-static int engine(u32 command, dma_addr_t src, dma_addr_t dst, size_t len)
-{
-	u32 status;
-
-	reinit_completion(&probe.done);
-	lo_hi_writeq(src, probe.regs + PROBE_SRC);
-	lo_hi_writeq(dst, probe.regs + PROBE_DST);
-	lo_hi_writeq(len, probe.regs + PROBE_LEN);
-	writel(lower_32_bits(PATTERN), probe.regs + PROBE_PATTERN);
-	writel(upper_32_bits(PATTERN), probe.regs + PROBE_PATTERN + 4);
-	writel(0, probe.regs + PROBE_VECTOR);
-	writel(command, probe.regs + PROBE_COMMAND);
-	if (!wait_for_completion_timeout(&probe.done, TIMEOUT))
-		return FAIL("no interrupt, status %u", readl(probe.regs + PROBE_STATUS));
-	status = readl(probe.regs + PROBE_STATUS);
-	if (status != PROBE_OK)
-		return FAIL("command %u: status %u, error %u, %#llx to %#llx, %zu bytes", command,
-			    status, readl(probe.regs + PROBE_ERROR), (u64)src, (u64)dst, len);
-	return 0;
-}
-
-/* Bytes that depend on the place and on @seed. */
-static void fill(void *buf, size_t len, u32 seed)
-{
-	u8 *p = buf;
-	size_t i;
-
-	for (i = 0; i < len; i++)
-		p[i] = (i + seed) * 2654435761u >> 13;
-}
-
-static int check_fill(const void *buf, size_t len)
-{
-	const u8 *p = buf;
-	size_t i;
-
-	for (i = 0; i < len; i++)
-		if (p[i] != (u8)(PATTERN >> (i % 8 * 8)))
-			return FAIL("byte %zu of %zu is %#x", i, len, p[i]);
-	return 0;
-}
-
-static int check_sum(const void *buf, dma_addr_t dma, size_t len)
-{
-	u64 sum = PROBE_SUM_START, got;
-	const u8 *p = buf;
-	size_t i;
-	int ret;
-
-	for (i = 0; i < len; i++)
-		sum = (sum ^ p[i]) * PROBE_SUM_PRIME;
-	ret = engine(PROBE_CMD_SUM, dma, 0, len);
-	if (ret)
-		return ret;
-	got = lo_hi_readq(probe.regs + PROBE_RESULT);
-	return got == sum ? 0 : FAIL("%zu bytes at %#llx: other bytes there", len, (u64)dma);
-}
-
-/* Do both sides see the same memory? */
-static int check_memory(void *buf, dma_addr_t dma, size_t len, u32 seed)
-{
-	int ret;
-
-	fill(buf, len, seed);
-	ret = check_sum(buf, dma, len);
-	if (!ret)
-		ret = engine(PROBE_CMD_FILL, 0, dma, len);
-	return ret ? ret : check_fill(buf, len);
-}
-
-static int coherent_of(size_t size, gfp_t gfp, unsigned long attrs)
-{
-	dma_addr_t dma;
-	u8 *cpu = dma_alloc_attrs(probe.dev, size, &dma, gfp, attrs);
-	size_t i;
-	int ret;
-
-	if (!cpu)
-		return FAIL("no %zu bytes", size);
-	for (i = 0; i < size && !cpu[i]; i++)
-		;
-	ret = i < size ? FAIL("not zeroed") : check_memory(cpu, dma, size, size);
-	if (!ret && size <= SZ_1M && !IS_ALIGNED(dma, PAGE_SIZE << get_order(size)))
-		ret = FAIL("%zu bytes at %#llx: not aligned", size, (u64)dma);
-	dma_free_attrs(probe.dev, size, cpu, dma, attrs);
-	return ret;
-}
-
-static int test_coherent(void)
-{
-	static const size_t sizes[] = { 64, 4096, 4100, 65536, BIG, SZ_1M, 3 * SZ_1M };
-	unsigned int i;
-	int ret = 0;
-
-	for (i = 0; i < ARRAY_SIZE(sizes) && !ret; i++)
-		ret = coherent_of(sizes[i], GFP_KERNEL, 0);
-	return ret ? ret : coherent_of(65536, GFP_KERNEL, DMA_ATTR_WRITE_COMBINE);
-}
-
-static int test_coherent_atomic(void)
-{
-	DEFINE_SPINLOCK(lock);
-	void *cpu[8] = { NULL };
-	dma_addr_t dma[8];
-	unsigned long flags;
-	int i, ret = 0;
-
-	spin_lock_irqsave(&lock, flags);
-	for (i = 0; i < 8; i++)
-		cpu[i] = dma_alloc_coherent(probe.dev, 16384, &dma[i], GFP_ATOMIC);
-	spin_unlock_irqrestore(&lock, flags);
-	for (i = 0; i < 8; i++) {
-		if (!cpu[i]) {
-			ret = FAIL("no memory");
-			continue;
-		}
-		ret = ret ? ret : check_memory(cpu[i], dma[i], 16384, i);
-		dma_free_coherent(probe.dev, 16384, cpu[i], dma[i]);
-	}
-	return ret;
-}
-
-static int test_pool(void)
-{
-	struct dma_pool *pool = dma_pool_create("probe", probe.dev, 256, 256, 0);
-	dma_addr_t dma[64];
-	void *cpu[64];
-	int i, n, ret = 0;
-
-	if (!pool)
-		return FAIL("no pool");
-	for (n = 0; n < 64; n++) {
-		cpu[n] = dma_pool_zalloc(pool, GFP_KERNEL, &dma[n]);
-		if (!cpu[n])
-			break;
-	}
-	if (n < 64)
-		ret = FAIL("block %d is missing", n);
-	for (i = 0; i < n && !ret; i++)
-		ret = check_memory(cpu[i], dma[i], 256, i);
-	for (i = 0; i < n; i++)
-		dma_pool_free(pool, cpu[i], dma[i]);
-	dma_pool_destroy(pool);
-	return ret;
-}
 
 /* A buffer out, one in, at odd offsets. */
 static int stream(u8 *from, u8 *to, size_t len)
