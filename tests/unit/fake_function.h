@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -370,6 +371,22 @@ struct guest {
 	struct gw_guest_function *gf;
 	struct gw_device *dev;
 };
+
+static inline int event(void)
+{
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+/* What an eventfd has counted since it was asked last. */
+static inline uint64_t counted(int fd)
+{
+	uint64_t n = 0;
+
+	return read(fd, &n, sizeof(n)) == sizeof(n) ? n : 0;
+}
 
 static inline struct guest *guest_open(struct fake *f)
 {

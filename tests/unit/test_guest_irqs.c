@@ -20,22 +20,6 @@ static int teardown(void **state)
 	return 0;
 }
 
-static int event(void)
-{
-	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-
-	assert_true(fd >= 0);
-	return fd;
-}
-
-/* What an eventfd has counted since it was asked last. */
-static uint64_t counted(int fd)
-{
-	uint64_t n = 0;
-
-	return read(fd, &n, sizeof(n)) == sizeof(n) ? n : 0;
-}
-
 static int set(struct guest *g, enum gw_irq index, enum gw_irq_action action, enum gw_irq_data data,
 	       uint32_t start, uint32_t count, const uint8_t *bools, int *fds)
 {
