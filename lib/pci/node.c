@@ -191,8 +191,9 @@ int gw_pci_resource_parse(const char *text, unsigned int line, struct gw_pci_bar
 
 	while (line--) {
 		text = strchr(text, '\n');
-		if (!text++)
+		if (!text)
 			return -ENOENT;
+		text++;
 	}
 	if (!*text)
 		return -ENOENT;
