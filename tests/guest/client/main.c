@@ -13,10 +13,11 @@
 #include "vu.h"
 
 /*
- * Usage: vfio-client SOCKET TEST [ARGUMENT]...
+ * Usage: vfio-client SOCKET TEST [ARGUMENT]... | - PROGRAM [ARGUMENT]...
  *
  * Drives a device over vfio-user as somebody without any privilege: the user nobody, no
- * capabilities, no memory that may be locked, no access to a group of /dev/vfio.
+ * capabilities, no memory that may be locked, no access to a group of /dev/vfio. Or has another
+ * program do so.
  */
 
 #define NOBODY	65534u
@@ -24,6 +25,8 @@
 static const struct { const char *name; int (*run)(struct vu *v, int argc, char **argv); } tests[] = {
 	{ "edu", edu_test },
 	{ "memory", memory_test },
+	{ "window", window_test },
+	{ "timing", timing_test },
 	{ "nvme", nvme_test },
 	{ "load", nvme_load },
 	{ "ivshmem", ivshmem_test },
@@ -81,6 +84,10 @@ int main(int argc, char **argv)
 
 	must(argc >= 3, "wants a socket and a test");
 	drop_privileges();
+	if (!strcmp(argv[1], "-")) {
+		execv(argv[2], argv + 2);
+		fail("%s: %s", argv[2], strerror(errno));
+	}
 	vu_connect(&v, argv[1]);
 	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
 		if (!strcmp(argv[2], tests[i].name))
