@@ -80,7 +80,7 @@ def boot(work, only="", kernel=None, script="vfio", add=(), seconds=240):
         file.truncate(64 * guest.MIB)
     words = machine(work, disk, shared)
     words += ["-kernel", kernel or guest.kernel("x86_64", "7.2"), "-initrd", image(work, build, add), "-append",
-              f"console=ttyS0 quiet loglevel=5 intel_iommu=on panic=-1 no_timer_check "
+              f"console=ttyS0 quiet loglevel=5 intel_iommu=on iomem=relaxed panic=-1 no_timer_check "
               f"tsc=unstable {guest.PATIENCE} "
               f"gangway.script={script} gangway.only={only}"]
     with guest.Process(words, work.path("qemu.log"), stdin=subprocess.DEVNULL,

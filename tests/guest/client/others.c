@@ -1,12 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "vu.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "vfio_user/wire.h"
+
+/* The BAR itself: what was written by message is there, and back. */
+static void mapped(struct vu *v, uint64_t size)
+{
+	uint8_t *bar = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, v->fd, 0);
+	const uint32_t word = 0x01234567;
+
+	must(bar != MAP_FAILED, "the BAR's descriptor cannot be mapped: %s", strerror(errno));
+	must(pattern_is(bar + 2048, 2048, 1), "the mapped BAR is another memory");
+	memcpy(bar + 0x30000, &word, sizeof(word));
+	must(vu_read32(v, 2, 0x30000) == word, "what was written into the mapped BAR");
+	munmap(bar, size);
+}
 
 /* ivshmem-plain: BAR 2 is memory that the host shares. */
 int ivshmem_test(struct vu *v, int argc, char **argv)
@@ -26,6 +41,8 @@ int ivshmem_test(struct vu *v, int argc, char **argv)
 		must(!vu_read(v, 2, i * sizeof(page), page, sizeof(page)), "read");
 		must(pattern_is(page, sizeof(page), i), "piece %u is not what was written", i);
 	}
+	if (flags & GW_REGION_F_MMAP)
+		mapped(v, size);
 	must(!vu_reset(v), "reset");
 	must(vu_read32(v, 2, 0) == UINT32_MAX, "memory answers without being enabled");
 	vu_start(v);

@@ -63,6 +63,21 @@ static bool send_all(struct vu *v, struct header *h, const void *body, uint32_t 
 	return sendmsg(v->sock, &msg, MSG_NOSIGNAL) == (ssize_t)(sizeof(*h) + len);
 }
 
+/* The header, and the descriptor that may come with it. */
+static bool receive_header(struct vu *v, struct header *h)
+{
+	union { struct cmsghdr head; char room[CMSG_SPACE(sizeof(int))]; } control;
+	struct iovec iov = { h, sizeof(*h) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+			      .msg_controllen = sizeof(control) };
+
+	if (recvmsg(v->sock, &msg, MSG_WAITALL | MSG_CMSG_CLOEXEC) != sizeof(*h))
+		return false;
+	if (CMSG_FIRSTHDR(&msg))
+		memcpy(&v->fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(v->fd));
+	return true;
+}
+
 static bool receive(struct vu *v, void *buf, size_t len)
 {
 	return !len || recv(v->sock, buf, len, MSG_WAITALL) == (ssize_t)len;
@@ -75,7 +90,7 @@ static int call(struct vu *v, uint16_t cmd, const void *body, uint32_t body_len,
 	struct header h = { ++v->id, cmd, (uint32_t)sizeof(h) + body_len, 0, 0 }, r;
 	uint32_t got;
 
-	if (!send_all(v, &h, body, body_len, fds, nr_fds) || !receive(v, &r, sizeof(r)))
+	if (!send_all(v, &h, body, body_len, fds, nr_fds) || !receive_header(v, &r))
 		return EPIPE;
 	got = r.size - (uint32_t)sizeof(r);
 	must(r.id == h.id && got <= *len, "a reply of %u bytes to message %u", r.size, r.id);
@@ -92,7 +107,7 @@ void vu_connect(struct vu *v, const char *path)
 	char reply[MAX_BODY];
 	uint32_t len = sizeof(reply);
 
-	*v = (struct vu){ .sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) };
+	*v = (struct vu){ .fd = -1, .sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) };
 	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
 	must(!connect(v->sock, (struct sockaddr *)&a, sizeof(a)), "%s: %s", path, strerror(errno));
 	strcpy(version.json, "{\"capabilities\":{\"max_msg_fds\":8}}");

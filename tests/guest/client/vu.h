@@ -16,6 +16,7 @@
 struct vu {
 	int sock;
 	uint16_t id;
+	int fd;				/* the last descriptor that came with a reply, or -1 */
 	bool quiet;			/* an error of the server is returned, not fatal */
 };
 
@@ -45,6 +46,7 @@ int vu_write(struct vu *v, unsigned int region, uint64_t off, const void *buf, u
 int vu_irqs(struct vu *v, unsigned int index, uint32_t flags, uint32_t start, uint32_t nr,
 	    const int *fds, unsigned int nr_fds);
 int vu_reset(struct vu *v);
+/** vu_region() - *@v takes the descriptor if the region can be mapped, at offset 0 */
 void vu_region(struct vu *v, unsigned int region, uint64_t *size, uint32_t *flags);
 void vu_irq_info(struct vu *v, unsigned int index, uint32_t *count, uint32_t *flags);
 
