@@ -147,11 +147,11 @@ static void run_remove(struct gw_dma *dma, struct gw_dma_run *run)
 
 	gw_dma_drop_run(dma, run);
 	if (run->mapped) {
-		ret = dma->fn->ops->dma_unmap(dma->fn, run->handle);
+		ret = gw_host_unmap(dma->fn, run->handle);
 		gw_dma_count(dma, -1, run->slice.size);
 	}
 	gw_imap_remove(&dma->runs, &run->node);
-	if (ret && ret != -ENODEV) {
+	if (ret) {
 		gw_err(dma->log, "%s: cannot unmap %#" PRIx64 "+%#" PRIx64 ": %s",
 		       dma->fn->info.name, run->slice.iova.v, run->slice.size, strerror(-ret));
 		run->file = NULL;

@@ -6,6 +6,8 @@
 
 #include <gangway/pool.h>
 
+#include "dma/space.h"
+
 /*
  * How it works: guest memory is one file (ram.c). A pool is a piece of it that the host maps for
  * one function alone; the guest keeps it for that function's bounce buffers. Pools are taken from
@@ -165,7 +167,7 @@ void gw_pools_close(struct gw_pools *p)
 	for (unsigned int i = 0; i < p->nr; i++) {
 		struct gw_function *fn = p->pool[i].fn;
 
-		reachable |= fn->ops->dma_unmap(fn, p->pool[i].handle) != 0;
+		reachable |= gw_host_unmap(fn, p->pool[i].handle) != 0;
 	}
 	gw_ram_close(&p->ram, reachable);
 	memset(p, 0, sizeof(*p));

@@ -2,6 +2,7 @@
 #ifndef GW_DMA_SPACE_H
 #define GW_DMA_SPACE_H
 
+#include <errno.h>
 #include <gangway/dma.h>
 
 #include "base/gate.h"
@@ -61,5 +62,13 @@ void gw_dma_drop_run(struct gw_dma *dma, struct gw_dma_run *run);
 
 /** gw_dma_drop_all() - likewise of all runs, and begin a new generation */
 void gw_dma_drop_all(struct gw_dma *dma);
+
+/** gw_host_unmap() - as dma_unmap(), but a function that has gone reaches nothing: that is 0 */
+static inline int gw_host_unmap(struct gw_function *fn, uint64_t handle)
+{
+	int ret = fn->ops->dma_unmap(fn, handle);
+
+	return ret == -ENODEV ? 0 : ret;
+}
 
 #endif

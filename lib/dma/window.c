@@ -5,6 +5,8 @@
 
 #include <gangway/dma.h>
 
+#include "dma/space.h"
+
 /*
  * How it works: guest memory is one file (ram.c). The host maps a part of it and says at which
  * device address; that part is the window. Guest RAM begins in the file where the window does, so
@@ -147,8 +149,9 @@ int gw_window_share(struct gw_window *w, struct gw_function *fn, struct gw_log *
 	       " for %s; functions behind one host bridge need the same address", fn->info.name,
 	       range.iova.v, w->iova.v, w->user[0].fn->info.name);
 	gw_hint(log, "pass one function through to each guest");
-	w->nr_users--;
-	fn->ops->dma_unmap(fn, w->user[w->nr_users].handle);
+	/* where the host fails to unmap, closing tries again, and knows that memory must stay */
+	if (!gw_host_unmap(fn, w->user[w->nr_users - 1].handle))
+		w->nr_users--;
 	return -EADDRNOTAVAIL;
 }
 
@@ -159,7 +162,7 @@ void gw_window_close(struct gw_window *w)
 	for (unsigned int i = 0; i < w->nr_users; i++) {
 		struct gw_function *fn = w->user[i].fn;
 
-		reachable |= fn->ops->dma_unmap(fn, w->user[i].handle) != 0;
+		reachable |= gw_host_unmap(fn, w->user[i].handle) != 0;
 	}
 	gw_ram_close(&w->ram, reachable);
 	memset(w, 0, sizeof(*w));

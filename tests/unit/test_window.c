@@ -23,7 +23,7 @@ struct fake {
 	uint64_t next_iova;
 	uint64_t ranges[4];		/* sizes of all but the last range */
 	unsigned int nr_ranges;
-	int fail_map;
+	int fail_map, fail_unmap;
 	unsigned int mapped;
 	uint8_t *addr;
 };
@@ -58,7 +58,7 @@ static int fake_unmap(struct gw_function *fn, uint64_t handle)
 
 	assert_int_equal(handle, 7);
 	f->mapped--;
-	return 0;
+	return f->fail_unmap;
 }
 
 static const struct gw_function_ops fake_ops = { .dma_map = fake_map, .dma_unmap = fake_unmap };
@@ -174,6 +174,20 @@ static void functions_share_a_window_only_at_one_address(void **state)
 	assert_int_equal(a.mapped + b.mapped, 0);
 }
 
+/* It reaches nothing any more, so its memory need not be kept. */
+static void the_memory_of_a_function_that_has_gone_is_let_go(void **state)
+{
+	struct fake f = fake_init();
+	struct gw_window w;
+	unsigned char in_core;
+
+	f.fail_unmap = -ENODEV;
+	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 64 * MiB, 64 * MiB, NULL, &w), 0);
+	gw_window_close(&w);
+	assert_int_equal(mincore(f.addr, 4096, &in_core), -1);
+	assert_int_equal(errno, ENOMEM);
+}
+
 static void memory_with_a_name_is_made_and_removed(void **state)
 {
 	struct fake f = fake_init();
@@ -286,6 +300,7 @@ int main(void)
 		cmocka_unit_test(what_cannot_work_is_refused_before_the_host_is_asked),
 		cmocka_unit_test(of_several_ranges_the_largest_is_used),
 		cmocka_unit_test(functions_share_a_window_only_at_one_address),
+		cmocka_unit_test(the_memory_of_a_function_that_has_gone_is_let_go),
 		cmocka_unit_test(memory_with_a_name_is_made_and_removed),
 		cmocka_unit_test(the_device_tree_says_where_the_window_is),
 		cmocka_unit_test(what_is_no_device_tree_for_us_is_refused),
