@@ -141,7 +141,7 @@ class Console:
         if found:
             self._take_word(found.group(1), found.group(2).strip())
             return
-        found = re.search(r"GANGWAY-EXIT (\d+)", line)
+        found = re.search(r"GANGWAY-EXIT (\d+)$", line)
         if found:
             self.exits.append(int(found.group(1)))
         elif (not self.trouble and TROUBLE.search(line)

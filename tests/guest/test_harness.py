@@ -53,7 +53,7 @@ def expected_messages_are_no_trouble(work):
 def words_of_the_guest_are_read(work):
     """Values, failures and the exit status, also where other output runs into them."""
     console = read(work, "half a li[  1.0] gw-value: sum abc def\r\n[  1.0] gw-value: n 2\r\n"
-                         "GANGWAY-EXIT 0[  2.0] reboot: Power down")
+                         "half[  2.0] GANGWAY-EXIT 0\r\n[  2.0] reboot: Power down")
     guest.expect(console.values == {"sum": "abc def", "n": "2"}, f"values: {console.values}")
     guest.expect(console.exits == [0] and not console.trouble, f"exits: {console.exits}")
     guest.expect("no disk" in read(work, "[ 1.0] gw-failed: no disk\n").trouble, "no failure")

@@ -19,8 +19,8 @@ def disk_of(work):
 
 def reboot_and_reset_keep_data(work):
     """Reboot in order, then reset in the middle of writing; data is as it was each time."""
-    with work.run("reboot", [disk_of(work)], ["--memory", "512M", "--window", "256M"], qemu=(),
-                  add=(work.seed(),), append=f"gangway.sum={work.seed_sum(8)}") as run:
+    with work.run("reboot", [disk_of(work)], ["--memory", "512M", "--window", "256M", "--cpus", "2"],
+                  qemu=(), add=(work.seed(),), append=f"gangway.sum={work.seed_sum(8)}") as run:
         report = run.finish()
     guest.expect(run.values.get("boots") == "3", f"{run.values.get('boots')} boots, not 3")
     guest.expect(report["resets"] >= 3, f"the function saw {report['resets']} resets")
