@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "vfio_user/dispatch.h"
@@ -58,6 +59,7 @@ int gw_client_open(struct gw_client *c, int fd)
 		goto free_inbox;
 	}
 	c->greeted = c->attached = false;
+	atomic_store(&c->polls, false);
 	memset(&c->private, 0, sizeof(c->private));
 	pthread_mutex_lock(&c->lock);
 	c->thread = pthread_self();
@@ -103,6 +105,16 @@ void gw_client_kick(struct gw_client *c)
 	atomic_store(&c->kicked, true);
 	n = write(c->wake_fd, &one, sizeof(one));
 	(void)n;	/* fails only when the counter is full: then the thread is awake */
+}
+
+void gw_client_close(struct gw_client *c)
+{
+	atomic_store(&c->closing, true);
+	gw_client_kick(c);
+	pthread_mutex_lock(&c->lock);
+	if (c->fd >= 0)
+		shutdown(c->fd, SHUT_RD);	/* the reply being made can still be sent */
+	pthread_mutex_unlock(&c->lock);
 }
 
 void gw_client_unkick(struct gw_client *c)
@@ -170,7 +182,7 @@ static int client_drain(struct gw_client *c)
  */
 static ssize_t client_fill(struct gw_client *c)
 {
-	bool spin = !c->out.bytes && gw_spin_begin(&c->spin);
+	bool spin = !c->out.bytes && gw_spin_begin(&c->spin), poll;
 	ssize_t n;
 	int ret;
 
@@ -179,12 +191,13 @@ static ssize_t client_fill(struct gw_client *c)
 			spin = false;	/* sleeping takes note of it */
 		if (atomic_load_explicit(&c->closing, memory_order_relaxed))
 			return -ESHUTDOWN;
-		if (!spin) {
+		poll = c->out.bytes || atomic_load_explicit(&c->polls, memory_order_relaxed);
+		if (!spin && poll) {
 			ret = client_sleep(c);
 			if (ret)
 				return ret;
 		}
-		n = gw_inbox_fill(&c->in, c->fd);
+		n = gw_inbox_fill(&c->in, c->fd, !spin && !poll);
 		if (n > 0 && spin)
 			gw_spin_hit(&c->spin);
 		if (n != -EAGAIN && n != -EINTR)
@@ -214,7 +227,7 @@ void gw_client_serve(struct gw_client *c)
 		n = client_fill(c);
 		ret = n > 0 ? client_drain(c) : (int)n;
 	} while (n > 0 && !ret);
-	if (ret == -ESHUTDOWN)
+	if (ret == -ESHUTDOWN || atomic_load(&c->closing))
 		return;
 	if (ret && ret != -ECONNRESET && ret != -EPIPE)
 		gw_log_guest(c->log, "vfio-user: connection closed: %s", reason(ret));

@@ -25,7 +25,10 @@
  * freed memory.
  *
  * Only the connection thread waits for the socket to take more; whoever leaves something in the
- * outbox kicks it.
+ * outbox kicks it. A kick reaches a thread that polls. Until the first request of another thread
+ * there is none to be had, and the thread sleeps in recvmsg(2) itself, which saves it a system
+ * call a message. The first request of a connection is small enough to be sent wholly or not at
+ * all (the probe in remote.c) and never left in the outbox; from its reply on the thread polls.
  */
 
 /* How a client lays out DMA_READ and DMA_WRITE; see remote.c. */
@@ -52,6 +55,7 @@ struct gw_client {
 	uint64_t call_timeout_ns;
 	_Atomic bool closing;		/* serve() is to return */
 	_Atomic bool kicked;
+	_Atomic bool polls;		/* between open() and end(): other threads may kick */
 
 	/* the connection thread's, between open() and end() */
 	struct gw_inbox in;
@@ -90,7 +94,7 @@ void gw_client_fini(struct gw_client *c);
 
 /**
  * gw_client_open() - a client has connected; the calling thread becomes the connection thread
- * @fd: the client's from now on, closed on error too
+ * @fd: a blocking socket; the client's from now on, closed on error too
  *
  * Return: 0; -ENOMEM.
  */
@@ -102,8 +106,11 @@ void gw_client_serve(struct gw_client *c);
 /** gw_client_end() - fails what waits for the client, detaches the device, closes the socket */
 void gw_client_end(struct gw_client *c);
 
-/** gw_client_kick() - have the connection thread look at @closing and the outbox; any thread */
+/** gw_client_kick() - have a connection thread that polls look at the outbox; any thread */
 void gw_client_kick(struct gw_client *c);
+
+/** gw_client_close() - no further client: serve() returns, and nobody is accepted; any thread */
+void gw_client_close(struct gw_client *c);
 
 /** gw_client_unkick() - take note of a kick, before looking; connection thread */
 void gw_client_unkick(struct gw_client *c);

@@ -121,7 +121,7 @@ static void make_room(struct gw_inbox *in)
 	}
 }
 
-ssize_t gw_inbox_fill(struct gw_inbox *in, int sock)
+ssize_t gw_inbox_fill(struct gw_inbox *in, int sock, bool wait)
 {
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(GW_VU_MAX_FDS * sizeof(int))];
 	struct iovec iov;
@@ -133,7 +133,7 @@ ssize_t gw_inbox_fill(struct gw_inbox *in, int sock)
 	make_room(in);
 	iov.iov_base = in->buf + in->tail;
 	iov.iov_len = INBOX_SIZE - in->tail;
-	n = recvmsg(sock, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	n = recvmsg(sock, &mh, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
 	if (n < 0)
 		return -errno;
 	in->tail += (size_t)n;

@@ -45,14 +45,15 @@ int gw_inbox_init(struct gw_inbox *in);
 void gw_inbox_fini(struct gw_inbox *in);
 
 /**
- * gw_inbox_fill() - one recvmsg(2) without waiting
+ * gw_inbox_fill() - one recvmsg(2)
+ * @wait: until there is something; needs a blocking @sock
  *
  * Every complete message must have been taken before.
  *
  * Return: bytes, 0 at the end of the stream; -EPROTO descriptors in the middle of a message;
- * -errno of recvmsg(2), -EAGAIN if there is nothing.
+ * -errno of recvmsg(2), -EAGAIN if there is nothing and @wait is false.
  */
-ssize_t gw_inbox_fill(struct gw_inbox *in, int sock);
+ssize_t gw_inbox_fill(struct gw_inbox *in, int sock, bool wait);
 
 /**
  * gw_inbox_next() - take the next complete message

@@ -27,6 +27,7 @@
 #define HEAD_WIDE	32u		/* bytes of header, address and count */
 #define HEAD_NARROW	28u
 #define PROBE_COUNT	((1ull << 32) + 1)
+#define PROBE_PAUSE_NS	5000000u
 
 /*
  * QEMU drops the rest of a reply that its socket's buffer takes only in part, and all that follows
@@ -100,14 +101,43 @@ int gw_remote_reply(struct gw_client *c, struct gw_msg *m)
 	return 0;
 }
 
+static void make_head(const struct gw_call *call, uint32_t size, uint64_t count,
+		      uint8_t head[HEAD_WIDE])
+{
+	memset(head, 0, HEAD_WIDE);
+	memcpy(head, &call->id, 2);
+	memcpy(head + 2, &call->cmd, 2);
+	memcpy(head + 4, &size, 4);
+	memcpy(head + 16, &call->addr, 8);
+	memcpy(head + 24, &count, 8);
+}
+
+/*
+ * The connection thread may sleep where no kick reaches it, so nothing of this may be left in the
+ * outbox. @lock held. Return: 0; -EAGAIN the socket takes nothing now; -EPIPE.
+ */
+static int send_probe(struct gw_client *c, const struct gw_call *call)
+{
+	uint8_t head[HEAD_WIDE];
+	ssize_t n;
+
+	atomic_store(&c->polls, true);
+	make_head(call, sizeof(head), PROBE_COUNT, head);
+	n = send(c->fd, head, sizeof(head), MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n == (ssize_t)sizeof(head))
+		return 0;
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+		return -EAGAIN;
+	shutdown(c->fd, SHUT_RDWR);
+	return -EPIPE;
+}
+
 /* @lock held; returns with it. The connection thread is told to end if the stream broke. */
 static int send_call(struct gw_client *c, const struct gw_call *call, const uint8_t *data)
 {
 	static const uint32_t pad;
 	bool narrow = c->layout == GW_DMA_LAYOUT_NARROW;
-	uint64_t count = call->probe ? PROBE_COUNT : call->len;
-	uint32_t size = HEAD_WIDE + (uint32_t)(data ? call->len : 0);
-	uint8_t head[HEAD_WIDE] = { 0 };
+	uint8_t head[HEAD_WIDE];
 	struct iovec iov[GW_OUTBOX_IOV] = {
 		{ .iov_base = head, .iov_len = narrow && data ? HEAD_NARROW : HEAD_WIDE },
 		{ .iov_base = (void *)data, .iov_len = call->len },
@@ -115,11 +145,7 @@ static int send_call(struct gw_client *c, const struct gw_call *call, const uint
 	};
 	int ret;
 
-	memcpy(head, &call->id, 2);
-	memcpy(head + 2, &call->cmd, 2);
-	memcpy(head + 4, &size, 4);
-	memcpy(head + 16, &call->addr, 8);
-	memcpy(head + 24, &count, 8);
+	make_head(call, HEAD_WIDE + (uint32_t)(data ? call->len : 0), call->len, head);
 	ret = gw_outbox_send(&c->out, c->fd, iov, !data ? 1 : narrow ? 3 : 2, -1);
 	if (ret) {
 		shutdown(c->fd, SHUT_RDWR);
@@ -130,18 +156,48 @@ static int send_call(struct gw_client *c, const struct gw_call *call, const uint
 	return 0;
 }
 
+/* Until something is done or the outbox empty. @lock held. Return: 0; -ETIMEDOUT */
+static int sleep_until(struct gw_client *c, uint64_t ns)
+{
+	struct timespec ts = { .tv_sec = (time_t)(ns / 1000000000),
+			       .tv_nsec = (long)(ns % 1000000000) };
+
+	return -pthread_cond_timedwait(&c->done, &c->lock, &ts);
+}
+
+/* @lock held. Send @call as soon as it can be, wait for its end. Return: 0; -ETIMEDOUT, -EPIPE */
+static int call_run(struct gw_client *c, struct gw_call *call, const uint8_t *data)
+{
+	uint64_t until = gw_now_ns() + c->call_timeout_ns, now;
+	bool sent = false;
+	int ret = 0;
+
+	while (!call->done && !ret) {
+		if (sent || c->out.bytes) {
+			ret = sleep_until(c, until);
+			continue;
+		}
+		ret = call->probe ? send_probe(c, call) : send_call(c, call, data);
+		sent = !ret;
+		now = gw_now_ns();
+		if (ret == -EAGAIN && now < until) {	/* nobody tells when there is room */
+			sleep_until(c, now + PROBE_PAUSE_NS);
+			ret = 0;
+		}
+	}
+	if (call->done)
+		return call->ret;
+	return ret == -EAGAIN ? -ETIMEDOUT : ret;
+}
+
 /*
  * One request and its reply. A request is sent only when the outbox is empty, so that however
  * many threads call, it holds no more than one of theirs.
  */
 static int call_wait(struct gw_client *c, struct gw_call *call, const uint8_t *data)
 {
-	uint64_t until = gw_now_ns() + c->call_timeout_ns;
-	struct timespec ts = { .tv_sec = (time_t)(until / 1000000000),
-			       .tv_nsec = (long)(until % 1000000000) };
 	struct gw_log *log = c->log;	/* @c may be gone when the lock is */
-	bool sent = false;
-	int ret = 0;
+	int ret;
 
 	pthread_mutex_lock(&c->lock);
 	/* the connection thread would wait for itself */
@@ -152,16 +208,7 @@ static int call_wait(struct gw_client *c, struct gw_call *call, const uint8_t *d
 	}
 	call->id = c->next_id++;
 	LIST_INSERT_HEAD(&c->calls, call, link);
-	while (!call->done && !ret) {
-		if (!sent && !c->out.bytes) {
-			ret = send_call(c, call, data);
-			sent = true;
-		} else {
-			ret = -pthread_cond_timedwait(&c->done, &c->lock, &ts);
-		}
-	}
-	if (call->done)
-		ret = call->ret;
+	ret = call_run(c, call, data);
 	LIST_REMOVE(call, link);
 	if (c->fd < 0)
 		pthread_cond_broadcast(&c->done);	/* end() waits for us to leave */

@@ -128,7 +128,7 @@ static int server_accept(struct gw_vfio_user *s, bool *starved)
 		gw_client_unkick(&s->client);
 		return -1;
 	}
-	fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC);
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)) {
 		if (!*starved)
 			gw_err(s->log, "%s: cannot take a client: %s; it waits",
@@ -236,8 +236,7 @@ void gw_vfio_user_close(struct gw_vfio_user *server)
 {
 	if (!server)
 		return;
-	atomic_store(&server->client.closing, true);
-	gw_client_kick(&server->client);
+	gw_client_close(&server->client);
 	pthread_join(server->thread, NULL);
 	server_unbind(server);
 	gw_client_fini(&server->client);

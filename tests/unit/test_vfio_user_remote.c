@@ -2,6 +2,9 @@
 /* Memory that only the VMM can reach, read and written by message. */
 #include "vfio_user_peer.h"
 
+#include <sched.h>
+#include <sys/ioctl.h>
+
 #include "vfio_user/client.h"
 
 /* One transfer, made by a thread of its own as a device's worker would. */
@@ -428,6 +431,67 @@ static void large_writes_and_replies_pass_a_slow_reader(void **state)
 		assert_int_equal(job_end(&j[i]), 0);
 }
 
+/* How many messages of @len bytes a socket takes until somebody reads. */
+static unsigned int socket_room(size_t len)
+{
+	uint8_t buf[64] = { 0 };
+	unsigned int nr = 0;
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	while (send(pair[0], buf, len, MSG_DONTWAIT) == (ssize_t)len)
+		nr++;
+	close(pair[0]);
+	close(pair[1]);
+	return nr;
+}
+
+/* Have the server's socket take no more, while nothing is left in its outbox. Returns how many. */
+static unsigned int fill_socket(struct peer *p)
+{
+	const uint8_t in[16] = { [8] = GW_REGION_CONFIG, [12] = 4 };
+	unsigned int nr = socket_room(sizeof(struct hdr) + sizeof(in) + 4);
+	int bytes = 0;
+
+	for (unsigned int i = 0; i < nr; i++)
+		send_msg(p, GW_VU_REGION_READ, 0, in, sizeof(in), NULL, 0);
+	while (bytes < (int)(nr * (sizeof(struct hdr) + sizeof(in) + 4))) {
+		sched_yield();
+		assert_int_equal(ioctl(p->sock, FIONREAD, &bytes), 0);
+	}
+	return nr;
+}
+
+/* The connection thread sleeps in recvmsg(2) until the first request, and cannot send for us. */
+static void the_first_request_waits_for_a_socket_that_is_full(void **state)
+{
+	struct peer *p = *state;
+	struct gw_client *c = container_of(p->remote, struct gw_client, remote);
+	unsigned int nr = fill_socket(p);
+	uint8_t buf[8], body[20];
+	struct job j;
+
+	c->call_timeout_ns = 0;
+	job_start(p, &j, false, 0x2000, buf, sizeof(buf));
+	assert_int_equal(job_end(&j), -ETIMEDOUT);
+	c->call_timeout_ns = 30000000000ull;
+	atomic_store(&c->polls, false);		/* set by the first try at sending */
+	job_start(p, &j, false, 0x2000, buf, sizeof(buf));
+	while (!atomic_load(&c->polls))
+		sched_yield();
+	pthread_mutex_lock(&c->lock);		/* it was tried under the lock */
+	assert_int_equal(c->out.bytes, 0);
+	pthread_mutex_unlock(&c->lock);
+	for (unsigned int i = 0; i < nr; i++) {
+		assert_true(recv_msg(p, &m.h, body, sizeof(body)));
+		assert_int_equal(m.h.cmd, GW_VU_REGION_READ);
+	}
+	answer_probe(p, &m, 0x2000, E2BIG);
+	next_request(p, &m, GW_VU_DMA_READ, 0x2000, 8, 32);
+	reply(p, &m, 24, 0);
+	assert_int_equal(job_end(&j), 0);
+}
+
 /* The limit is over before it begins, so this needs no clock. */
 static void a_client_that_never_answers_is_given_up_on(void **state)
 {
@@ -488,6 +552,7 @@ int main(void)
 		met_test(stopped_calls_are_cancelled_until_the_last_start),
 		met_test(a_reset_ends_while_the_client_answers_nothing),
 		met_test(large_writes_and_replies_pass_a_slow_reader),
+		met_test(the_first_request_waits_for_a_socket_that_is_full),
 		met_test(a_client_that_never_answers_is_given_up_on),
 		met_test(the_next_client_is_asked_anew_how_it_counts),
 	};
