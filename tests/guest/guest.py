@@ -74,7 +74,8 @@ def kernel(arch, version):
 
 def built_kernel(arch, name):
     """The file of a kernel that provision/kernel-build makes."""
-    return os.path.join(provisioned("kernel-build", kernel_arch(arch), name), "Image")
+    folder = provisioned("kernel-build", kernel_arch(arch), name)
+    return os.path.join(folder, {"arm64": "Image", "x86_64": "bzImage"}[arch])
 
 
 def initramfs(arch, version, out, fio=False, add=()):
