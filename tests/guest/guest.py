@@ -36,7 +36,10 @@ TROUBLE = re.compile(
     r"WARNING:|BUG:|Oops|Call [Tt]race|Kernel panic|rcu.*(?:stall|kthread starved)|soft lockup|"
     r"blocked for more than|hung_task|DMAR:|swiotlb buffer is full|I/O error|"
     r"nvme.*(?:timeout|controller is down|Device not ready|Abort status)|"
-    r"EXT4-fs (?:error|warning)|JBD2: .*error|Unable to handle kernel|segfault")
+    r"EXT4-fs (?:error|warning)|JBD2: .*error|Unable to handle kernel|segfault|"
+    # what checks of a kernel built for that say, beside WARNING and BUG
+    r"list_(?:add|del) corruption|trying to register non-static key|lockdep is turned off|"
+    r"DMA-API: (?!preallocated|debugging enabled|dma_debug_entry pool grown)")
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|runtime error:|WARNING: ThreadSanitizer")
 
 # A busy machine of two cores is slower than the kernel's patience with a real one.
