@@ -37,7 +37,7 @@ int test_coherent(void)
 
 int test_coherent_atomic(void)
 {
-	DEFINE_SPINLOCK(lock);
+	static DEFINE_SPINLOCK(lock);
 	void *cpu[8] = { NULL };
 	dma_addr_t dma[8];
 	unsigned long flags;

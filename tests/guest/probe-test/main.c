@@ -174,7 +174,7 @@ static int test_sg(void)
 /* Pages mapped at a time, with interrupts off, and checked afterwards. */
 static int test_atomic(void)
 {
-	DEFINE_SPINLOCK(lock);
+	static DEFINE_SPINLOCK(lock);
 	dma_addr_t dma[64];
 	void *page[64];
 	unsigned long flags;
