@@ -301,19 +301,45 @@ static int op_get_sgtable(struct device *dev, struct sg_table *sgt, void *cpu, d
 	return gw_pool_sgtable(&space_of(dev)->companion->pool, sgt, cpu, size);
 }
 
-/* Pages are allocated by dma-direct for the companion, so that they need no bouncing. */
+/* Any pages will do. Those from dma-direct would be mapped twice for a kernel that checks that. */
+static bool pages_are_plain(const struct gw_space *s, size_t size)
+{
+	return s->plain && get_order(size) <= MAX_PAGE_ORDER;
+}
+
+/* Where it matters, pages are allocated for the companion, so that they need no bouncing. */
+static struct page *pages_alloc(struct gw_space *s, size_t size, enum dma_data_direction dir,
+				gfp_t gfp)
+{
+	dma_addr_t base;
+	void *cpu;
+
+	if (!pages_are_plain(s, size))
+		return dma_alloc_pages(base_of(s), size, &base, dir, gfp);
+	cpu = alloc_pages_exact(size, gfp | __GFP_ZERO);
+	return cpu ? virt_to_page(cpu) : NULL;
+}
+
+static void pages_free(struct gw_space *s, size_t size, struct page *page,
+		       enum dma_data_direction dir)
+{
+	if (pages_are_plain(s, size))
+		free_pages_exact(page_address(page), size);
+	else
+		dma_free_pages(base_of(s), size, page,
+			       phys_to_dma(base_of(s), page_to_phys(page)), dir);
+}
+
 static struct page *op_alloc_pages(struct device *dev, size_t size, dma_addr_t *handle,
 				   enum dma_data_direction dir, gfp_t gfp)
 {
 	struct gw_space *s = space_of(dev);
-	struct page *page;
-	dma_addr_t base;
+	struct page *page = pages_alloc(s, size, dir, gfp);
 	u64 iova;
 
-	page = dma_alloc_pages(base_of(s), size, &base, dir, gfp);
 	if (!page)
 		return NULL;
-	if (gw_space_map(s, dma_to_phys(base_of(s), base), size, &iova))
+	if (gw_space_map(s, page_to_phys(page), size, &iova))
 		goto free;
 	if (fits(dev, dev->coherent_dma_mask, iova, size)) {
 		*handle = iova;
@@ -321,7 +347,7 @@ static struct page *op_alloc_pages(struct device *dev, size_t size, dma_addr_t *
 	}
 	gw_space_unmap(s, iova, size);
 free:
-	dma_free_pages(base_of(s), size, page, base, dir);
+	pages_free(s, size, page, dir);
 	return NULL;
 }
 
@@ -329,10 +355,9 @@ static void op_free_pages(struct device *dev, size_t size, struct page *page, dm
 			  enum dma_data_direction dir)
 {
 	struct gw_space *s = space_of(dev);
-	phys_addr_t phys = page_to_phys(page);
 
 	gw_space_unmap(s, iova, size);
-	dma_free_pages(base_of(s), size, page, phys_to_dma(base_of(s), phys), dir);
+	pages_free(s, size, page, dir);
 }
 
 static u64 op_get_required_mask(struct device *dev)
