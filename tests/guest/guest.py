@@ -312,11 +312,11 @@ class Run(Process):
 class Server(Process):
     """`gangway serve`; VMMs come and go."""
 
-    def __init__(self, work, devices, options=()):
-        self.socket = os.path.join(work.dir, "socket")
-        self.report_path = os.path.join(work.dir, "serve.json")
+    def __init__(self, work, devices, options=(), name="serve"):
+        self.socket = os.path.join(work.dir, f"{name}-socket")
+        self.report_path = os.path.join(work.dir, f"{name}.json")
         super().__init__([work.gangway, "serve", *devices, "--socket", self.socket, "--report",
-                          self.report_path, *options], os.path.join(work.dir, "serve.log"))
+                          self.report_path, *options], os.path.join(work.dir, f"{name}.log"))
         self.wait_stderr("serving; SIGTERM ends it", 30)
 
     def finish(self):
@@ -328,21 +328,27 @@ class Server(Process):
         return report
 
 
-class Vmm(Process):
-    """QEMU by itself, a guest in it, connected to a Server; x86-64."""
+def vfio_user(path, **more):
+    """A device of QEMU that is behind a socket."""
+    return {"driver": "vfio-user-pci", "socket": {"type": "unix", "path": path}, **more}
 
-    def __init__(self, work, server, script, memory="512M", cpus=2, **image):
+
+class Vmm(Process):
+    """QEMU by itself, a guest in it, connected to a Server, or to these SOCKETS; x86-64."""
+
+    def __init__(self, work, server, script, memory="512M", cpus=2, sockets=None, qemu=(),
+                 **image):
         work.runs += 1
         words = dict(zip(*[iter(work.words(script, arch="x86_64", **image))] * 2))
-        function = {"driver": "vfio-user-pci",
-                    "socket": {"type": "unix", "path": server.socket}}
+        devices = [["-device", json.dumps(vfio_user(path))]
+                   for path in ([server.socket] if sockets is None else sockets)]
         super().__init__(
             [os.path.join(words["--qemu"], "qemu-system-x86_64"),
              "-machine", "q35,accel=tcg,memory-backend=mem", "-cpu", "max", "-smp", str(cpus),
              "-m", memory, "-object", f"memory-backend-memfd,id=mem,size={memory},share=on",
              "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio",
              "-kernel", words["--kernel"], "-initrd", words["--initrd"],
-             "-append", "console=ttyS0 " + words["--append"], "-device", json.dumps(function)],
+             "-append", "console=ttyS0 " + words["--append"], *sum(devices, []), *qemu],
             work.path("stderr.log"), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.console = Console(self.popen.stdout, work.path("console.log"))
 

@@ -2,8 +2,8 @@
 /*
  * Every DMA operation that Linux offers a driver, tried with the probe function, whose engine
  * copies, fills and sums memory at the addresses it is given; bytes are compared on both sides.
- * Loading the module runs the tests. Its parameter "failed" is then how many failed, and the log
- * has a line for each:
+ * Loading the module runs the tests, unless its parameter "later" is set; so does writing to "run".
+ * "failed" is then how many failed, and the log has a line for each:
  *   probe-test: NAME: ok
  * or FAILED, after a line that says why.
  */
@@ -26,6 +26,10 @@
 static unsigned int many = 2000;
 module_param(many, uint, 0444);
 MODULE_PARM_DESC(many, "pages to map at the same time");
+
+static bool later;
+module_param(later, bool, 0444);
+MODULE_PARM_DESC(later, "do not run the tests when loaded");
 
 static unsigned int failed;
 module_param(failed, uint, 0444);
@@ -480,6 +484,7 @@ static void function_remove(struct pci_dev *pdev)
 	free_irq(pci_irq_vector(pdev, 0), &probe);
 	pci_free_irq_vectors(pdev);
 	pci_clear_master(pdev);
+	probe.pdev = NULL;
 }
 
 static const struct pci_device_id ids[] = {
@@ -495,9 +500,34 @@ static struct pci_driver driver = {
 	.remove = function_remove,
 };
 
-static int __init probe_test_init(void)
+static void run_tests(void)
 {
 	unsigned int i;
+	int ret;
+
+	failed = 0;
+	for (i = 0; i < ARRAY_SIZE(tests); i++) {
+		ret = tests[i].run();
+		pr_info("%s: %s\n", tests[i].name, ret ? "FAILED" : "ok");
+		failed += !!ret;
+	}
+	pr_info("%u of %zu failed\n", failed, ARRAY_SIZE(tests));
+}
+
+static int run_set(const char *val, const struct kernel_param *param)
+{
+	if (!probe.pdev)
+		return -ENODEV;
+	run_tests();
+	return 0;
+}
+
+static const struct kernel_param_ops run_ops = { .set = run_set };
+module_param_cb(run, &run_ops, NULL, 0200);
+MODULE_PARM_DESC(run, "run the tests");
+
+static int __init probe_test_init(void)
+{
 	int ret;
 
 	init_completion(&probe.done);
@@ -508,13 +538,9 @@ static int __init probe_test_init(void)
 	if (!wait_for_completion_timeout(&probe.bound, 10 * HZ)) {
 		pr_err("there is no function\n");
 		failed = 1;
+	} else if (!later) {
+		run_tests();
 	}
-	for (i = 0; i < ARRAY_SIZE(tests) && probe.pdev; i++) {
-		ret = tests[i].run();
-		pr_info("%s: %s\n", tests[i].name, ret ? "FAILED" : "ok");
-		failed += !!ret;
-	}
-	pr_info("%u of %zu failed\n", failed, ARRAY_SIZE(tests));
 	return 0;
 }
 module_init(probe_test_init);

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What tests of plan paravirt have in common."""
+
+import json
+import os
+import socket
+
+import guest
+
+PROBE_TEST = "tests/guest/probe-test"
+
+
+def module(arch, version, folder=None):
+    """Build a module for a guest's kernel; its path."""
+    words = ["module", guest.kernel_arch(arch), version]
+    return guest.provisioned(*words, *([f"{guest.ROOT}/{folder}"] if folder else []))
+
+
+def files(arch, version, probe=False):
+    """The modules for a guest's image, in the form that the option `add` of Work.image() takes."""
+    add = (f"{module(arch, version)}:/gangway-dma.ko",)
+    if probe:
+        add += (f"{module(arch, version, PROBE_TEST)}:/probe-test.ko",)
+    return add
+
+
+def disk(work, size="128M", name="disk.img"):
+    """A disk, as a device of gangway."""
+    return f"sim:nvme,file={work.path(name)},size={size}"
+
+
+def run(work, script, arch, version, memory, options=(), devices=None, probe=False, cpus=2,
+        fio=True, **more):
+    """A guest under `gangway run --plan paravirt`; use it in a `with`."""
+    return work.run(script, devices or [disk(work)],
+                    ["--plan", "paravirt", "--memory", memory, "--cpus", str(cpus), *options],
+                    arch=arch, version=version, fio=fio,
+                    add=(work.seed(), *files(arch, version, probe)), **more)
+
+
+MODES = {True: "cover", False: "windows"}
+
+
+def size_and_budget(memory, budget, arch, version):
+    """A test of one guest; sizes in MiB."""
+    def test(work):
+        mode = MODES[memory <= budget]
+        with run(work, "paravirt-ram", arch, version, f"{memory}M",
+                 ["--host-option", f"max-bytes={budget}M"],
+                 append=f"gangway.mode={mode} init_on_alloc=0") as started:
+            report = started.finish()
+        guest.expect(report["peak_bytes"] <= budget * guest.MIB,
+                     f"{report['peak_bytes']} bytes were mapped, with {budget} MiB to map")
+        if mode == "cover":
+            guest.expect(report["maps"] < 20, f"{report['maps']} mappings where a few cover RAM")
+    test.__name__ = f"ram_{memory}_budget_{budget}"
+    test.__doc__ = (f"Linux {version} on {arch} with {memory} MiB, of which {budget} MiB can be "
+                    "mapped.")
+    return test
+
+
+def reload_module(work, times):
+    """Unload and load the module under I/O in a guest of which all RAM can be mapped."""
+    with run(work, "paravirt", "arm64", "7.2", "512M",
+             append=f"gangway.reloads={times}") as started:
+        report = started.finish()
+    guest.expect(started.values.get("reloads") == str(times),
+                 f"{started.values.get('reloads')} reloads, not {times}")
+    guest.expect(report["maps"] > times, f"{report['maps']} mappings in {times + 1} loads")
+
+
+class Server(guest.Server):
+    """`gangway serve --plan paravirt` with several devices or one."""
+
+    def __init__(self, work, devices, options=(), name="serve"):
+        companion = os.path.join(work.dir, f"{name}-companion")
+        super().__init__(work, devices,
+                         ["--plan", "paravirt", "--companion", companion, *options], name)
+        ends = [f".{i}" for i in range(len(devices))] if len(devices) > 1 else [""]
+        self.functions = [self.socket + end for end in ends]
+        self.companions = [companion + end for end in ends]
+
+    @property
+    def sockets(self):
+        """Of all functions and companions, in pairs."""
+        return [path for pair in zip(self.functions, self.companions) for path in pair]
+
+
+class Monitor:
+    """A connection to QEMU's monitor (QMP)."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(120)
+        self.socket.connect(path)
+        self.file = self.socket.makefile("rw", encoding="utf-8")
+        self.events = []
+        self.file.readline()
+        self.command("qmp_capabilities")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+        self.socket.close()
+
+    def _read(self):
+        line = self.file.readline()
+        guest.expect(line, "the monitor is closed")
+        return json.loads(line)
+
+    def command(self, name, **arguments):
+        """Do it; return what it answers."""
+        words = {"execute": name, "arguments": {k.replace("_", "-"): v
+                                                for k, v in arguments.items()}}
+        self.file.write(json.dumps(words) + "\n")
+        self.file.flush()
+        while True:
+            answer = self._read()
+            if "event" in answer:
+                self.events.append(answer)
+                continue
+            guest.expect("return" in answer, f"QEMU refuses {name}: {answer.get('error')}")
+            return answer["return"]
+
+    def wait_event(self, name, device):
+        """Wait until QEMU says so of a device."""
+        while True:
+            for event in self.events:
+                if event["event"] == name and event["data"].get("device") == device:
+                    self.events.remove(event)
+                    return
+            answer = self._read()
+            if "event" in answer:
+                self.events.append(answer)

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=dash
+# For the scripts of this folder that load the guest's module; after lib.sh.
+
+module=/gangway-dma.ko
+debug=/sys/kernel/debug/gangway-dma
+mount -t debugfs debugfs /sys/kernel/debug
+[ -d /sys/kernel/tracing/events ] || mount -t tracefs tracefs /sys/kernel/tracing
+
+# counter KEY [COMPANION]: a word of the module's statistics; of the first companion, or this one
+counter()
+{
+	set -- "$1" "$debug/${2:-*}/stats"
+	# shellcheck disable=SC2086  # a pattern
+	sed -n "s/^$1 //p" $2 | head -n 1
+}
+
+# of_class CLASS: the addresses of functions of a class, as in sysfs
+of_class()
+{
+	for class_dir in /sys/bus/pci/devices/*; do
+		[ "$(cat "$class_dir/class")" != "$1" ] || echo "${class_dir##*/}"
+	done
+}
+
+# companions: their addresses
+companions()
+{
+	of_class 0x088000
+}
+
+# expect_hidden: the disk must not be on the bus
+expect_hidden()
+{
+	[ -z "$(of_class 0x010802)" ] || fail "the disk shows before the module does"
+}
+
+# function_within SECONDS: the address of the disk's function, once it is there
+function_within()
+{
+	function_left=$(($1 * 10))
+	while [ -z "$(of_class 0x010802)" ]; do
+		[ $function_left -gt 0 ] || fail "no disk on the bus within $1 s"
+		function_left=$((function_left - 1))
+		sleep 0.1
+	done
+	of_class 0x010802
+}
+
+# huge_files N: make files /huge/0 to /huge/N-1, of 4 MiB each, all over RAM: between any two
+# of them, what else is in the pool of huge pages is given up. Only what is in a file is touched.
+huge_files()
+{
+	mkdir -p /huge
+	mount -t hugetlbfs huge /huge
+	echo $(($(sed -n 's/^MemFree: *\([0-9]*\) .*/\1/p' /proc/meminfo) * 7 / 8 / 2048)) \
+		> /proc/sys/vm/nr_hugepages
+	huge_left=$(cat /proc/sys/vm/nr_hugepages)
+	huge_step=$((huge_left / $1))
+	huge_i=0
+	while [ $huge_i -lt "$1" ]; do
+		must fallocate -l 4m /huge/$huge_i
+		huge_left=$((huge_left - huge_step + 2))
+		echo $huge_left > /proc/sys/vm/nr_hugepages
+		huge_i=$((huge_i + 1))
+	done
+}

@@ -1,0 +1,30 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Plan paravirt: what takes long.
+
+That is the pairs of guest size and budget that test_paravirt_ram.py leaves out, and the module
+loaded again and again.
+"""
+
+import sys
+
+import guest
+import paravirt
+
+PAIRS = [paravirt.size_and_budget(*words) for words in (
+    (512, 256, "x86_64", "7.2"),
+    (512, 16, "arm64", "7.2"),
+    (2048, 1536, "arm64", "6.12"),
+    (2048, 16, "x86_64", "7.2"),
+    (4096, 1536, "x86_64", "6.12"),
+    (4096, 256, "x86_64", "7.2"),
+)]
+
+
+def module_goes_and_comes(work):
+    """The module is unloaded and loaded 50 times under I/O."""
+    paravirt.reload_module(work, 50)
+
+
+if __name__ == "__main__":
+    sys.exit(guest.main([*PAIRS, module_goes_and_comes]))
