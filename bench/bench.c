@@ -125,6 +125,38 @@ void bench_request(struct bench_client *c, uint16_t command, const void *body, s
 	memcpy(reply, buf + sizeof(h), reply_len);
 }
 
+struct bench_echo bench_echo_start(size_t request, size_t reply, bool spin)
+{
+	char buf[512] = { 0 };
+	struct bench_echo e;
+	int fds[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds))
+		bench_die("socketpair");
+	e.pid = fork();
+	if (e.pid < 0)
+		bench_die("fork");
+	if (!e.pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		bench_pin(BENCH_ANSWERER);
+		close(fds[0]);
+		for (;;) {
+			bench_recv(fds[1], buf, request, spin);
+			bench_send(fds[1], buf, reply, -1);
+		}
+	}
+	close(fds[1]);
+	e.fd = fds[0];
+	return e;
+}
+
+void bench_echo_stop(struct bench_echo *e)
+{
+	kill(e->pid, SIGKILL);
+	waitpid(e->pid, NULL, 0);
+	close(e->fd);
+}
+
 static int try_connect(const char *path)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };

@@ -59,6 +59,15 @@ void bench_recv(int sock, void *buf, size_t len, bool spin);
 void bench_request(struct bench_client *c, uint16_t command, const void *body, size_t len, int fd,
 		   void *reply, size_t reply_len);
 
+/** A process that answers so many bytes with so many: what an exchange costs at least. */
+struct bench_echo {
+	pid_t pid;
+	int fd;
+};
+
+struct bench_echo bench_echo_start(size_t request, size_t reply, bool spin);
+void bench_echo_stop(struct bench_echo *e);
+
 /** A gangway daemon of the build under test. */
 struct bench_daemon {
 	pid_t pid;

@@ -9,11 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/util.h"
@@ -23,44 +19,6 @@
 #define READS		200u		/* in one round */
 #define MAX_ROUNDS	1000u
 #define HEADER		16u
-
-/** A peer: a process that answers so many bytes with so many. */
-struct echo {
-	pid_t pid;
-	int fd;
-};
-
-static struct echo echo_start(size_t request, size_t reply, bool spin)
-{
-	char buf[512] = { 0 };
-	int fds[2];
-	struct echo e;
-
-	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds))
-		bench_die("socketpair");
-	e.pid = fork();
-	if (e.pid < 0)
-		bench_die("fork");
-	if (!e.pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		bench_pin(BENCH_ANSWERER);
-		close(fds[0]);
-		for (;;) {
-			bench_recv(fds[1], buf, request, spin);
-			bench_send(fds[1], buf, reply, -1);
-		}
-	}
-	close(fds[1]);
-	e.fd = fds[0];
-	return e;
-}
-
-static void echo_stop(struct echo *e)
-{
-	kill(e->pid, SIGKILL);
-	waitpid(e->pid, NULL, 0);
-	close(e->fd);
-}
 
 /* Median time of a register read. */
 static uint64_t read_round(struct bench_client *c)
@@ -78,7 +36,7 @@ static uint64_t read_round(struct bench_client *c)
 }
 
 /* Median time of @nr bare exchanges. */
-static uint64_t echo_round(struct echo *e, size_t request, size_t reply, unsigned int nr, bool spin)
+static uint64_t echo_round(struct bench_echo *e, size_t request, size_t reply, unsigned int nr, bool spin)
 {
 	uint64_t v[READS], begun;
 	char buf[512] = { 0 };
@@ -101,7 +59,7 @@ static void trap_read(const char *gangway, const char *name, bool spin, unsigned
 						"--spin", "1000", NULL };
 	struct bench_daemon d = bench_daemon_start(gangway, spin ? spinning : asleep);
 	struct bench_client c = bench_client_open(d.socket, spin);
-	struct echo e = echo_start(HEADER + 16, HEADER + 20, spin);
+	struct bench_echo e = bench_echo_start(HEADER + 16, HEADER + 20, spin);
 	uint64_t ours[MAX_ROUNDS], bare[MAX_ROUNDS], a, b;
 
 	for (unsigned int i = 0; i < rounds; i++) {
@@ -119,7 +77,7 @@ static void trap_read(const char *gangway, const char *name, bool spin, unsigned
 	b = bench_median(bare, rounds);
 	bench_row_print(&(struct bench_row){ name, "us", "bare socket ping-pong", (double)a / 1e3,
 					     (double)b / 1e3, (double)b / (double)a, (double)b / 1e3 });
-	echo_stop(&e);
+	bench_echo_stop(&e);
 	close(c.fd);
 	bench_daemon_stop(&d);
 }
@@ -146,7 +104,7 @@ static void dma_map_unmap(const char *gangway, unsigned int rounds)
 	static const char *const args[] = { "sim:probe", "--host-option", "caller-iova=on", NULL };
 	struct bench_daemon d = bench_daemon_start(gangway, args);
 	struct bench_client c = bench_client_open(d.socket, false);
-	struct echo e = echo_start(HEADER + 24, HEADER + 24, false);
+	struct bench_echo e = bench_echo_start(HEADER + 24, HEADER + 24, false);
 	uint64_t ours[MAX_ROUNDS], bare[MAX_ROUNDS], a, b;
 	int mem = memfd_create("bench", MFD_CLOEXEC);
 
@@ -162,7 +120,7 @@ static void dma_map_unmap(const char *gangway, unsigned int rounds)
 					     (double)a / 1e3, (double)b / 1e3, (double)b / (double)a,
 					     (double)b / 1e3 });
 	close(mem);
-	echo_stop(&e);
+	bench_echo_stop(&e);
 	close(c.fd);
 	bench_daemon_stop(&d);
 }

@@ -12,6 +12,7 @@ import guest
 
 SERIAL = "gangway-disk"
 WORD = 0x9e3779b97f4a7c15  # of both programs' patterns
+TOOLS = ("tests/guest/client/vfio-client", "tests/guest/client/vfio-direct")
 MODULES = ("vfio", "vfio_iommu_type1", "vfio-pci", "pci-pf-stub")
 
 
@@ -27,11 +28,10 @@ def libraries(*programs):
     return list(found.values())
 
 
-def image(work, build, more):
-    """An initramfs with gangway and its client, and all they need."""
-    tools = [os.path.join(build, "tests", "guest", "client", name)
-             for name in ("vfio-client", "vfio-direct")]
-    programs = [work.gangway, *tools]
+def image(work, tools, more):
+    """An initramfs with gangway and other programs of the build, and all they need."""
+    build = os.path.dirname(os.path.dirname(work.gangway))
+    programs = [work.gangway, *(os.path.join(build, tool) for tool in tools)]
     tree = os.path.join(work.dir, "virt.dtb")
     subprocess.run([os.path.join(guest.provisioned("qemu"), "qemu-system-aarch64"), "-machine",
                     f"virt,dumpdtb={tree}", "-m", "64M", "-display", "none"], check=True,
@@ -72,18 +72,18 @@ def pattern(size, seed):
     return bytes(data)
 
 
-def boot(work, only="", kernel=None, script="vfio", add=(), seconds=240):
+def boot(work, only="", kernel=None, script="vfio", tools=TOOLS, add=(), words="", seconds=240):
     """Run a script of this test; return what it measured, and the shared memory's file."""
-    build = os.path.dirname(os.path.dirname(work.gangway))
     disk, shared = work.path("disk.img"), work.path("shared.img")
     with open(disk, "ab") as file:
         file.truncate(64 * guest.MIB)
-    words = machine(work, disk, shared)
-    words += ["-kernel", kernel or guest.kernel("x86_64", "7.2"), "-initrd", image(work, build, add), "-append",
-              f"console=ttyS0 quiet loglevel=5 intel_iommu=on iomem=relaxed panic=-1 no_timer_check "
-              f"tsc=unstable {guest.PATIENCE} "
-              f"gangway.script={script} gangway.only={only}"]
-    with guest.Process(words, work.path("qemu.log"), stdin=subprocess.DEVNULL,
+    command = machine(work, disk, shared)
+    command += ["-kernel", kernel or guest.kernel("x86_64", "7.2"),
+                "-initrd", image(work, tools, add), "-append",
+                f"console=ttyS0 quiet loglevel=5 intel_iommu=on iomem=relaxed panic=-1 "
+                f"no_timer_check tsc=unstable {guest.PATIENCE} "
+                f"gangway.script={script} gangway.only={only} {words}"]
+    with guest.Process(command, work.path("qemu.log"), stdin=subprocess.DEVNULL,
                        stdout=subprocess.PIPE) as qemu:
         console = guest.Console(qemu.popen.stdout, work.path("console.log"))
         try:
@@ -109,9 +109,6 @@ def functions_of_this_machine(work):
         words = b"".join((i * WORD & (1 << 64) - 1).to_bytes(8, "little") for i in range(512))
         guest.expect(file.read(4096) == words, "what a peer wrote into the shared memory")
         guest.expect(file.read(4096) == bytes(4096), "a peer wrote after its mapping had ended")
-    trap, bare, access = (int(word) / 1000 for word in values["timing"].split())
-    print(f"     vfio-trap-read {trap:.1f} us, beside {bare:.1f} us for bare messages and "
-          f"{access:.1f} us for the access itself: {trap / (bare + access):.2f}x (sanitizers are on)")
     print(f"     {values['kernel']}, {values['groups']} IOMMU groups; removal took "
           f"{int(values['removal_polite']) / 100} s with a client that lets go, "
           f"{int(values['removal_stubborn']) / 100} s with one that does not")

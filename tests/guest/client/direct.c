@@ -4,13 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <gangway/vfio.h>
 
 /*
- * Usage: vfio-direct p2p EDU IVSHMEM allowed|refused | hide EDU | access EDU
+ * Usage: vfio-direct p2p EDU IVSHMEM allowed|refused | hide EDU
  *
  * The library itself, without vfio-user in between: DMA to a peer's BAR, dma-bufs, addresses that
  * the host chooses.
@@ -170,43 +169,12 @@ static int hide(const char *edu_name)
 	return 0;
 }
 
-static int by_size(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* What a register read takes in the process that has the function. */
-static int access_time(const char *edu_name)
-{
-	struct gw_host *host = open_host(false);
-	struct gw_function *edu = open_function(host, edu_name);
-	struct timespec a, b;
-	uint64_t t[500], val;
-
-	for (unsigned int i = 0; i < 500; i++) {
-		clock_gettime(CLOCK_MONOTONIC, &a);
-		must(!edu->ops->reg_read(edu, 0, (gw_bar_off){ 0 }, 4, &val), "read");
-		clock_gettime(CLOCK_MONOTONIC, &b);
-		t[i] = (uint64_t)(b.tv_sec - a.tv_sec) * 1000000000u + (uint64_t)b.tv_nsec -
-		       (uint64_t)a.tv_nsec;
-	}
-	qsort(t, 500, sizeof(t[0]), by_size);
-	printf("%llu\n", (unsigned long long)t[250]);
-	edu->ops->close(edu);
-	host->ops->free(host);
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
 	if (argc == 5 && !strcmp(argv[1], "p2p"))
 		return p2p(argv[2], argv[3], !strcmp(argv[4], "allowed"));
 	if (argc == 3 && !strcmp(argv[1], "hide"))
 		return hide(argv[2]);
-	if (argc == 3 && !strcmp(argv[1], "access"))
-		return access_time(argv[2]);
-	fprintf(stderr, "direct: p2p EDU IVSHMEM allowed|refused, hide EDU, or access EDU\n");
+	fprintf(stderr, "direct: p2p EDU IVSHMEM allowed|refused, or hide EDU\n");
 	return 2;
 }

@@ -26,7 +26,6 @@ static const struct { const char *name; int (*run)(struct vu *v, int argc, char 
 	{ "edu", edu_test },
 	{ "memory", memory_test },
 	{ "window", window_test },
-	{ "timing", timing_test },
 	{ "nvme", nvme_test },
 	{ "load", nvme_load },
 	{ "ivshmem", ivshmem_test },

@@ -81,7 +81,6 @@ int nvme_load(struct vu *v, int argc, char **argv);
 int ivshmem_test(struct vu *v, int argc, char **argv);
 int igbvf_test(struct vu *v, int argc, char **argv);
 int window_test(struct vu *v, int argc, char **argv);
-int timing_test(struct vu *v, int argc, char **argv);
 int memory_test(struct vu *v, int argc, char **argv);
 
 #endif
