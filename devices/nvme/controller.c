@@ -122,6 +122,14 @@ static const char *enable_error(const struct cc_view *v)
 	return NULL;
 }
 
+/* A shutdown from before a reset is not wanted any more, and must not end what follows. */
+static void shutdown_forget(struct nvme *nv)
+{
+	nv->shutdowns++;
+	nv->shutdown_waits = false;
+	atomic_fetch_and(&nv->regs.csts, ~NVME_CSTS_SHST_MASK);
+}
+
 static void enable(struct nvme *nv, const struct cc_view *v)
 {
 	const char *why = enable_error(v);
@@ -135,6 +143,8 @@ static void enable(struct nvme *nv, const struct cc_view *v)
 	gw_nvme_cq_open(nv, 0, (gw_iova){ v->acq }, (v->aqa >> 16) + 1, 0, true);
 	gw_nvme_sq_open(nv, 0, (gw_iova){ v->asq }, (v->aqa & 0xfff) + 1, 0);
 	nv->ready = true;
+	if (!NVME_CC_SHN(v->cc))
+		shutdown_forget(nv);
 	gw_nvme_check_temperature(nv);
 	atomic_fetch_or(&nv->regs.csts, NVME_CSTS_RDY);
 }
@@ -156,13 +166,19 @@ static int shutdown_step(struct nvme *nv, struct nvme_cmd *cmd, int res)
 
 	if (res < 0)
 		gw_err(nv->log, "nvme: flush on shutdown failed: %s", strerror(-res));
-	if (cmd->result == nv->shutdowns)
+	if (cmd->result == nv->shutdowns) {
+		/* from the moment it can be seen, the host may take its memory back */
+		nv->dead |= nv->ready;
 		atomic_store(&nv->regs.csts, csts | NVME_CSTS_SHST_DONE);
+	}
 	gw_nvme_cmd_put(nv, cmd);
 	return NVME_PENDING;
 }
 
-/* Writes are durable before CSTS.SHST says that it is safe to cut the power (7.6.2). */
+/*
+ * Writes are durable before CSTS.SHST says that it is safe to cut the power. Then nothing starts
+ * again but by a reset (7.6.2).
+ */
 static void shutdown_begin(struct nvme *nv)
 {
 	uint32_t csts = atomic_load(&nv->regs.csts) & ~NVME_CSTS_SHST_MASK;
@@ -189,6 +205,10 @@ void gw_nvme_control_cc(struct nvme *nv)
 {
 	struct cc_view v = take_cc(&nv->regs);
 
+	if (v.en_fell && !NVME_CC_SHN(v.cc)) {
+		shutdown_forget(nv);
+		v.shn_rose = false;
+	}
 	if (v.en_fell && !nv->disabling)
 		disable(nv);
 	if (nv->disabling && !nv->nr_ring) {
@@ -198,8 +218,8 @@ void gw_nvme_control_cc(struct nvme *nv)
 		nv->shutdown_waits = waits;
 		atomic_store(&nv->regs.csts, 0);
 	}
-	if (v.shn_rose || nv->shutdown_waits)
-		shutdown_begin(nv);
 	if (!nv->disabling && !nv->ready && !nv->dead && (v.cc & NVME_CC_EN))
 		enable(nv, &v);
+	if (v.shn_rose || nv->shutdown_waits)
+		shutdown_begin(nv);
 }

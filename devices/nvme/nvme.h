@@ -259,7 +259,7 @@ struct nvme {
 	bool ring_dirty;		/* something to submit */
 	bool quiet;			/* no DMA */
 	bool stop;
-	bool ready, dead, disabling;	/* @dead: CFS is set */
+	bool ready, dead, disabling;	/* @dead: until a reset; CFS is set, or it was shut down */
 	bool shutdown_waits;		/* for the disable, or for a command */
 	bool order_open;		/* begun, waits for the ring */
 	bool again;			/* memory was out of reach for a moment */

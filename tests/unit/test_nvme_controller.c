@@ -114,6 +114,23 @@ static void shutdown_completes_and_a_reset_ends_it(void **state)
 	rig_close(r);
 }
 
+static void a_shutdown_does_not_outlive_a_reset(void **state)
+{
+	struct rig *r = rig_ready("size=1M");
+	unsigned int i;
+
+	for (i = 0; i < 100; i++) {
+		rig_expect(r, 1, rig_rw(NVME_IO_WRITE, i, 1, RIG_DATA), NVME_OK);
+		rig_set(r, NVME_REG_CC, 4, RIG_CC | NVME_CC_EN | 1 << 14);
+		rig_disable(r);
+		rig_enable(r);
+		rig_add_queue(r, 1, 16);
+		rig_expect(r, 1, rig_rw(NVME_IO_READ, i, 1, RIG_DATA), NVME_OK);
+		assert_int_equal(rig_csts(r), NVME_CSTS_RDY);
+	}
+	rig_close(r);
+}
+
 static void a_queue_that_is_not_in_memory_is_fatal(void **state)
 {
 	struct rig *r = rig_ready("size=1M");
@@ -264,6 +281,7 @@ int main(void)
 		cmocka_unit_test(enabling_with_a_bad_setting_is_fatal_until_reset),
 		cmocka_unit_test(larger_pages_work),
 		cmocka_unit_test(shutdown_completes_and_a_reset_ends_it),
+		cmocka_unit_test(a_shutdown_does_not_outlive_a_reset),
 		cmocka_unit_test(a_queue_that_is_not_in_memory_is_fatal),
 		cmocka_unit_test(a_reset_under_load_is_complete),
 		cmocka_unit_test(a_function_reset_under_load_is_complete),

@@ -141,6 +141,33 @@ static void bad_buffers_are_refused(void **state)
 	rig_close(r);
 }
 
+/* Linux enables bus mastering of a controller that was shut down, and resets it only then. */
+static void after_a_shutdown_no_memory_is_touched_until_a_reset(void **state)
+{
+	struct rig *r = ready(16);
+	unsigned int accesses;
+
+	rig_expect(r, 1, rig_rw(NVME_IO_WRITE, 0, 1, RIG_DATA), NVME_OK);
+	rig_set(r, NVME_REG_CC, 4, RIG_CC | NVME_CC_EN | 1 << 14);
+	rig_wait_csts(r, NVME_CSTS_SHST_MASK, NVME_CSTS_SHST_DONE);
+	accesses = r->bus.accesses;
+	rig_unmap(r);
+	rig_master(r, false);
+	rig_master(r, true);
+	rig_set(r, NVME_REG_DOORBELLS + 8, 4, 5);
+	rig_master(r, false);	/* between two orders the worker looks for work */
+	assert_int_equal(r->bus.accesses, accesses);
+	assert_int_equal(r->bus.faults, 0);
+	assert_int_equal(rig_csts(r), NVME_CSTS_RDY | NVME_CSTS_SHST_DONE);
+	r->bus.mapped = true;
+	rig_master(r, true);
+	rig_disable(r);
+	rig_enable(r);
+	rig_add_queue(r, 1, 16);
+	rig_expect(r, 1, rig_rw(NVME_IO_READ, 0, 1, RIG_DATA), NVME_OK);
+	rig_close(r);
+}
+
 static void memory_can_be_unmapped_at_any_time(void **state)
 {
 	struct rig *r = ready(16);
@@ -213,6 +240,7 @@ int main(void)
 		cmocka_unit_test(values_out_of_range_are_an_event_and_change_nothing),
 		cmocka_unit_test(no_bad_value_goes_untold),
 		cmocka_unit_test(bad_buffers_are_refused),
+		cmocka_unit_test(after_a_shutdown_no_memory_is_touched_until_a_reset),
 		cmocka_unit_test(memory_can_be_unmapped_at_any_time),
 		cmocka_unit_test(a_queue_made_again_starts_anew),
 		cmocka_unit_test(remote_memory_works_too),
