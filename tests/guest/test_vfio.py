@@ -12,7 +12,8 @@ import guest
 
 SERIAL = "gangway-disk"
 WORD = 0x9e3779b97f4a7c15  # of both programs' patterns
-TOOLS = ("tests/guest/client/vfio-client", "tests/guest/client/vfio-direct")
+TOOLS = ("tests/guest/client/vfio-client", "tests/guest/client/vfio-direct",
+         "tests/guest/client/igb-pf")
 MODULES = ("vfio", "vfio_iommu_type1", "vfio-pci", "pci-pf-stub")
 
 

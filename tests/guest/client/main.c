@@ -29,7 +29,7 @@ static const struct { const char *name; int (*run)(struct vu *v, int argc, char 
 	{ "nvme", nvme_test },
 	{ "load", nvme_load },
 	{ "ivshmem", ivshmem_test },
-	{ "igbvf", igbvf_test },
+	{ "igb", igb_test },
 };
 
 static void check_no_capability(void)

@@ -51,35 +51,3 @@ int ivshmem_test(struct vu *v, int argc, char **argv)
 	say("ivshmem: BAR %s by the VMM", flags & GW_REGION_F_MMAP ? "mapped" : "trapped");
 	return 0;
 }
-
-/* A virtual function of QEMU's igb (Intel 82576): registers and its interrupts by command. */
-#define VF_STATUS	0x0008u
-#define VF_EICS		0x1520u
-#define VF_EIMS		0x1524u
-#define VF_EIAC		0x152cu
-#define VF_IVAR0	0x1700u
-#define VF_VTEICR	0x1580u
-
-int igbvf_test(struct vu *v, int argc, char **argv)
-{
-	uint32_t id = vu_read32(v, GW_REGION_CONFIG, 0), count, flags;
-	int fd[3];
-
-	must(id == 0x10ca8086, "the virtual function is %#x", id);
-	vu_start(v);
-	vu_irq_info(v, GW_IRQ_MSIX, &count, &flags);
-	must(count == 3, "it has %u vectors", count);
-	must(vu_read32(v, 0, VF_STATUS) != UINT32_MAX, "its registers do not answer");
-	for (unsigned int i = 0; i < 3; i++)
-		fd[i] = event_new(v, GW_IRQ_MSIX, i);
-	vu_write32(v, 0, VF_EIMS, 7);
-	for (unsigned int i = 0; i < 3; i++) {
-		vu_write32(v, 0, VF_EICS, 1u << i);
-		must(event_wait(fd[i], 5000), "no MSI-X %u", i);
-	}
-	must(!vu_reset(v), "function level reset");
-	vu_start(v);
-	must(vu_read32(v, 0, VF_STATUS) != UINT32_MAX, "no registers after the reset");
-	say("igbvf: identity, registers, MSI-X, function level reset");
-	return 0;
-}

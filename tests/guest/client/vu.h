@@ -79,7 +79,7 @@ int edu_test(struct vu *v, int argc, char **argv);
 int nvme_test(struct vu *v, int argc, char **argv);
 int nvme_load(struct vu *v, int argc, char **argv);
 int ivshmem_test(struct vu *v, int argc, char **argv);
-int igbvf_test(struct vu *v, int argc, char **argv);
+int igb_test(struct vu *v, int argc, char **argv);
 int window_test(struct vu *v, int argc, char **argv);
 int memory_test(struct vu *v, int argc, char **argv);
 

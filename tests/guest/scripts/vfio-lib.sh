@@ -36,21 +36,21 @@ to_kernel()
 	echo "$1" > /sys/bus/pci/drivers_probe
 }
 
-# serve BDF [OPTION]...: until stop
+# serve BDF... [OPTION]...: until stop
 serve()
 {
-	rm -f "$socket"
+	rm -f "$socket"* /tmp/serve.log
 	mapped_before=$(mapped)
 	gangway serve --socket "$socket" --report /tmp/report.json "$@" 2> /tmp/serve.log &
 	server=$!
 	serve_left=200
-	while [ ! -S "$socket" ]; do
+	until grep -q "serving; SIGTERM ends it" /tmp/serve.log 2> /dev/null; do
 		[ -d /proc/$server ] || logged "gangway did not start"
-		[ $serve_left -gt 0 ] || logged "no socket"
+		[ $serve_left -gt 0 ] || logged "it does not serve"
 		serve_left=$((serve_left - 1))
 		sleep 0.1
 	done
-	chown 65534 "$socket"
+	chown 65534 "$socket"*
 	[ -c /dev/iommu ] && serve_how=iommufd || serve_how=type1
 	grep -q "by $serve_how" /tmp/serve.log || logged "it does not go by $serve_how"
 }
