@@ -14,6 +14,10 @@ bool gw_strict;
 module_param_named(strict, gw_strict, bool, 0444);
 MODULE_PARM_DESC(strict, "let a device reach memory only while it is mapped by its driver");
 
+static bool use_ring = true;
+module_param_named(ring, use_ring, bool, 0444);
+MODULE_PARM_DESC(ring, "ask the host by the ring, if it has one; else by the command page");
+
 /**
  * gw_companion_submit() - have the host do what is asked
  * @c:        the companion
@@ -117,7 +121,7 @@ static int companion_attach(struct gw_companion *c)
 	if (ret)
 		return ret;
 	pci_set_master(pdev);
-	return c->features & GW_FEATURE_RING ? gw_rings_start(c) : gw_regs_init(c);
+	return use_ring && c->features & GW_FEATURE_RING ? gw_rings_start(c) : gw_regs_init(c);
 }
 
 static void companion_detach(struct gw_companion *c)

@@ -69,6 +69,19 @@ def reload_module(work, times):
     guest.expect(report["maps"] > times, f"{report['maps']} mappings in {times + 1} loads")
 
 
+def start_again(work, arch, version):
+    """A guest reboots, is reset, starts another kernel; each finds nothing of the one before."""
+    add = (work.seed(), *files(arch, version))
+    inner = f"{work.image(arch, version, False, add)}:/initrd"
+    with work.run("paravirt-reboot", [disk(work)],
+                  ["--plan", "paravirt", "--memory", "1G", "--cpus", "2"], qemu=(), arch=arch,
+                  version=version, fio=True,
+                  add=(*add, inner, f"{guest.kernel(arch, version)}:/kernel")) as started:
+        report = started.finish()
+    guest.expect(started.values.get("boots") == "4", f"{started.values.get('boots')} boots, not 4")
+    guest.expect(report["resets"] >= 4, f"the function saw {report['resets']} resets")
+
+
 class Server(guest.Server):
     """`gangway serve --plan paravirt` with several devices or one."""
 

@@ -25,8 +25,10 @@ def every_dma_operation(work):
     """The probe's driver, first or second, tries them all, with 16 MiB to map."""
     with paravirt.run(work, "dma-ops", "arm64", "6.12", "1G",
                       ["--show-at-once", "--host-option", "max-bytes=16M"],
-                      devices=["sim:probe"], probe=True, fio=False, cpus=1) as run:
-        run.finish()
+                      devices=["sim:probe"], probe=True, fio=False, cpus=1,
+                      append="iomem=relaxed") as run:
+        report = run.finish()
+    guest.expect(report["companion"]["commands"] > 0, "the command page was not used")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Plan paravirt: what takes long.
 
-That is the pairs of guest size and budget that test_paravirt_ram.py leaves out, and the module
-loaded again and again.
+That is the pairs of guest size and budget that test_paravirt_ram.py leaves out, the module loaded
+again and again, and the kernel of arm64 likewise.
 """
 
 import sys
@@ -26,5 +26,10 @@ def module_goes_and_comes(work):
     paravirt.reload_module(work, 50)
 
 
+def starts_again(work):
+    """Linux 7.2 on arm64 reboots, is reset, starts another kernel, and is not suspended."""
+    paravirt.start_again(work, "arm64", "7.2")
+
+
 if __name__ == "__main__":
-    sys.exit(guest.main([*PAIRS, module_goes_and_comes]))
+    sys.exit(guest.main([*PAIRS, module_goes_and_comes, starts_again]))

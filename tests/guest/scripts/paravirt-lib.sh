@@ -29,6 +29,19 @@ companions()
 	of_class 0x088000
 }
 
+# register OFFSET [VALUE]: of the first companion, 32 bits; write it if there is a value. With a
+# driver bound this needs iomem=relaxed.
+register()
+{
+	register_bdf=$(companions | head -n 1)
+	[ -e "/sys/bus/pci/devices/$register_bdf/driver" ] ||
+		must setpci -s "$register_bdf" COMMAND=2:2
+	register_at=$(($(sed -n '1s/ .*//p' "/sys/bus/pci/devices/$register_bdf/resource") + $1))
+	shift
+	devmem $register_at 32 "$@"
+}
+reg_used_maps=0x44 reg_generation=0x54 reg_control=0x58 reg_ring_enable=0x6c
+
 # expect_hidden: the disk must not be on the bus
 expect_hidden()
 {
