@@ -106,8 +106,7 @@ static void nvme_init(struct nvme *nv, const struct nvme_options *o, struct gw_l
 	nv->poll.max_ns = o->poll_us * 1000;
 	nv->poll.ns = nv->poll.max_ns / 2;
 	nv->poll.backoff = 8;
-	nv->nap.pause = nv->nap.backoff = NVME_NAP_PAUSE;
-	nv->nap.ns = NVME_NAP_NS;
+	gw_nvme_nap_init(&nv->nap);
 	nv->quiet = true;	/* until bus mastering is on */
 	nv->health.power_cycles = 1;
 	nv->health.started = gw_now_ns();

@@ -38,8 +38,6 @@
 #define NVME_NR_ABORTS		4u
 #define NVME_NR_EVENT_REQUESTS	4u
 #define NVME_NR_ERRORS		64u
-#define NVME_NAP_PAUSE		16u
-#define NVME_NAP_NS		200000u	/* the longest */
 #define NVME_FIRMWARE		"1.0     "
 
 /* BAR0: registers, doorbells at 4 KiB, MSI-X table at 8 KiB, pending bits at 12 KiB. */
@@ -234,15 +232,16 @@ struct nvme_poll {
 	unsigned int backoff;
 };
 
-/*
- * Naps: while the host keeps many commands coming, sleep a moment without asking to be woken, and
- * take what has gathered. It need not ring, and one interrupt tells of all.
- */
+/* Whether and how long to nap; see nap.c. */
 struct nvme_nap {
-	bool on, judging;
-	uint64_t before;		/* nvme.nr_commands as the last began */
-	uint64_t ns;			/* of the next */
-	unsigned int pause, backoff;	/* sleeps to go before one is tried again */
+	bool judging, on;
+	uint64_t before;		/* commands as the last began */
+	uint64_t ns, slept_ns;		/* of most naps; of the last */
+	unsigned int nr;		/* in this window */
+	unsigned int poor;		/* in a row that brought too little */
+	uint64_t most, most_before;	/* commands that one brought, in this window and the last */
+	uint64_t idle_ns;		/* of naps that brought nothing */
+	uint64_t not_before, pause_ns;	/* the next try */
 };
 
 struct nvme {
@@ -303,6 +302,12 @@ int gw_nvme_bar_read(struct gw_endpoint *ep, unsigned int bar, gw_bar_off off, u
 int gw_nvme_bar_write(struct gw_endpoint *ep, unsigned int bar, gw_bar_off off,
 		      unsigned int width, uint64_t val);
 uint64_t gw_nvme_cap(void);
+
+/* nap.c */
+void gw_nvme_nap_init(struct nvme_nap *n);
+bool gw_nvme_nap_wanted(struct nvme_nap *n, uint64_t commands, uint64_t now);
+uint64_t gw_nvme_nap_begin(struct nvme_nap *n, uint64_t commands);
+void gw_nvme_nap_cut(struct nvme_nap *n);
 
 /* worker.c */
 int gw_nvme_worker_start(struct nvme *nv);

@@ -18,9 +18,6 @@
  */
 #define AGAIN_NS	1000000u	/* memory out of reach: try this often */
 #define POLL_MIN_NS	4000u
-#define NAP_MIN_NS	20000u
-#define NAP_PAYS	4u		/* commands that make a nap worth its wake-up */
-#define NAP_WANTS	8u		/* a host that brings more has to wait: nap shorter */
 #define POLL_MAX_PAUSE	1024u
 #define LOADED_NS	100000u		/* a yield this long: others need the processor */
 
@@ -204,43 +201,18 @@ static bool poll_for_work(struct nvme *nv)
 	return false;
 }
 
-/* Did the last nap pay, or is one to be tried? */
-static bool nap_wanted(struct nvme *nv)
-{
-	struct nvme_nap *n = &nv->nap;
-
-	uint64_t got = nv->nr_commands - n->before;
-
-	if (n->judging) {
-		n->judging = false;
-		n->on = got >= NAP_PAYS;
-		if (n->on) {
-			n->backoff = NVME_NAP_PAUSE;
-			n->ns = n->ns * NAP_WANTS / got;
-			n->ns = n->ns < NAP_MIN_NS ? NAP_MIN_NS : n->ns;
-			n->ns = n->ns > NVME_NAP_NS ? NVME_NAP_NS : n->ns;
-		} else {
-			n->ns = NVME_NAP_NS;
-			n->pause = n->backoff;
-			if (n->backoff < POLL_MAX_PAUSE)
-				n->backoff *= 2;
-			return false;
-		}
-	}
-	return n->on || !n->pause--;
-}
-
 /* Return: slept a moment, look for work */
 static bool nap(struct nvme *nv)
 {
 	if (!nv->shadow.on || nv->shadow.remote || !nv->poll.max_ns || !nv->ready || nv->quiet ||
-	    nv->dead || nv->nr_ring || !nap_wanted(nv))
+	    nv->dead ||
+	    !gw_nvme_nap_wanted(&nv->nap, nv->nr_commands, gw_now_ns()))
 		return false;
-	nv->nap.judging = true;
-	nv->nap.before = nv->nr_commands;
 	atomic_store(&nv->ctl.sleeping, true);
 	if (!something_waits(nv))
-		gw_nvme_ring_sleep(nv, nv->nap.ns);
+		gw_nvme_ring_sleep(nv, gw_nvme_nap_begin(&nv->nap, nv->nr_commands));
+	if (io_uring_cq_ready(&nv->ring))
+		gw_nvme_nap_cut(&nv->nap);
 	atomic_store(&nv->ctl.sleeping, false);
 	return true;
 }

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "unit.h"
+
+#include "../../devices/nvme/nvme.h"
+
+/*
+ * A model of a host with one processor: it keeps up to @depth commands under way, and needs @each
+ * ns to send one and take its completion. The controller needs no time. It sleeps, and is rung
+ * for, or naps.
+ */
+struct model {
+	uint64_t now, busy_until;
+	unsigned int depth;
+	uint64_t each;
+	unsigned int queued;		/* sent, not taken by the controller */
+	uint64_t commands, rings;
+};
+
+/* The host works until @until, or until it has to wait. */
+static void host_works(struct model *m, uint64_t until)
+{
+	while (m->queued < m->depth && m->busy_until + m->each <= until) {
+		m->busy_until += m->each;
+		m->queued++;
+	}
+	if (m->queued == m->depth)
+		m->busy_until = until;	/* waits */
+	m->now = until;
+}
+
+static void controller_takes(struct model *m)
+{
+	m->commands += m->queued;
+	m->queued = 0;
+}
+
+/* Run for a second of the model's time, from the state that @n has at @now. */
+static struct model run(struct nvme_nap *n, uint64_t now, unsigned int depth, uint64_t each)
+{
+	struct model m = { .now = now, .busy_until = now, .depth = depth, .each = each };
+
+	while (m.now < now + 1000000000u) {
+		if (gw_nvme_nap_wanted(n, m.commands, m.now)) {
+			host_works(&m, m.now + gw_nvme_nap_begin(n, m.commands));
+		} else {
+			host_works(&m, m.busy_until + each);
+			m.rings++;
+		}
+		controller_takes(&m);
+	}
+	return m;
+}
+
+static void expect_speed(const struct model *m, unsigned int percent)
+{
+	assert_true(m->commands * m->each >= 10000000u * percent);
+}
+
+static void a_deep_queue_is_not_rung_for_and_not_slowed(void **state)
+{
+	static const uint64_t each[] = { 2000, 10000, 30000, 64000, 130000, 200000 };
+
+	for (size_t i = 0; i < sizeof(each) / sizeof(each[0]); i++) {
+		struct nvme_nap n;
+		struct model m;
+
+		gw_nvme_nap_init(&n);
+		m = run(&n, 0, 32, each[i]);
+		expect_speed(&m, 97);
+		assert_true(m.rings * 100 < m.commands);
+	}
+}
+
+static void one_at_a_time_is_hardly_slowed(void **state)
+{
+	static const uint64_t each[] = { 5000, 64000, 300000 };
+
+	for (size_t i = 0; i < sizeof(each) / sizeof(each[0]); i++) {
+		struct nvme_nap n;
+		struct model m;
+
+		gw_nvme_nap_init(&n);
+		m = run(&n, 0, 1, each[i]);
+		expect_speed(&m, 97);
+	}
+}
+
+static void a_shallow_queue_keeps_most_of_its_speed(void **state)
+{
+	for (unsigned int depth = 2; depth <= 16; depth++) {
+		struct nvme_nap n;
+		struct model m;
+
+		gw_nvme_nap_init(&n);
+		m = run(&n, 0, depth, 64000);
+		expect_speed(&m, 95);
+	}
+}
+
+static void a_host_that_changes_is_followed(void **state)
+{
+	struct model m = { 0 };
+	struct nvme_nap n;
+
+	gw_nvme_nap_init(&n);
+	for (unsigned int i = 0; i < 3; i++) {
+		m = run(&n, m.now, 32, 64000);
+		expect_speed(&m, 95);
+		m = run(&n, m.now, 1, 64000);
+		expect_speed(&m, 95);
+	}
+}
+
+static void a_host_that_sends_nothing_is_given_up(void **state)
+{
+	struct nvme_nap n;
+	uint64_t now = 0;
+
+	gw_nvme_nap_init(&n);
+	while (gw_nvme_nap_wanted(&n, 0, now)) {
+		now += gw_nvme_nap_begin(&n, 0);
+		assert_true(now < 20000000);
+	}
+	assert_false(gw_nvme_nap_wanted(&n, 0, now + 10000000));
+	assert_true(gw_nvme_nap_wanted(&n, 0, now + 20000000));
+}
+
+static void a_nap_that_was_cut_does_not_count(void **state)
+{
+	struct nvme_nap n;
+
+	gw_nvme_nap_init(&n);
+	for (unsigned int i = 0; i < 1000; i++) {
+		assert_true(gw_nvme_nap_wanted(&n, i, 0));
+		assert_int_equal(gw_nvme_nap_begin(&n, i), 1500000);
+		gw_nvme_nap_cut(&n);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_deep_queue_is_not_rung_for_and_not_slowed),
+		cmocka_unit_test(one_at_a_time_is_hardly_slowed),
+		cmocka_unit_test(a_shallow_queue_keeps_most_of_its_speed),
+		cmocka_unit_test(a_host_that_changes_is_followed),
+		cmocka_unit_test(a_host_that_sends_nothing_is_given_up),
+		cmocka_unit_test(a_nap_that_was_cut_does_not_count),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
