@@ -51,6 +51,8 @@ serve()
 		sleep 0.1
 	done
 	chown 65534 "$socket"*
+	# /dev/vfio/vfio is for everyone; a client must not need even that
+	find /dev/vfio -type c -exec chmod 600 {} +
 	[ -c /dev/iommu ] && serve_how=iommufd || serve_how=type1
 	grep -q "by $serve_how" /tmp/serve.log || logged "it does not go by $serve_how"
 }
