@@ -12,6 +12,7 @@
 
 #define FAULTS_SHOWN	8u
 
+/* Of @sim, a real host knows only mappings: what devices read and write passes it by. */
 struct report {
 	struct gw_sim_stats sim;
 	struct gw_guest_stats guest;	/* sum over the functions */
@@ -76,6 +77,20 @@ static void collect(struct daemon *d, struct report *r)
 	}
 }
 
+static void print_faults(const struct report *r)
+{
+	fprintf(stderr, "  DART faults   %" PRIu64 "\n", r->sim.faults);
+	for (size_t i = 0; i < r->nr_faults && i < FAULTS_SHOWN; i++) {
+		const struct gw_sim_fault *f = &r->fault[i];
+
+		fprintf(stderr, "    %02x:%02x.%x %s %#" PRIx64 "+%#" PRIx64 ", %" PRIu64 " times\n",
+			f->bus, f->dev, f->fn, f->dir == GW_DMA_READ ? "read" : "write", f->iova.v,
+			f->size, f->count);
+	}
+	if (r->nr_faults > FAULTS_SHOWN)
+		fprintf(stderr, "    and %zu more\n", r->nr_faults - FAULTS_SHOWN);
+}
+
 static void print_text(const struct daemon *d, const struct report *r)
 {
 	fprintf(stderr, "\n  plan          %s: %s\n", gw_plan_name(d->plan), d->reason);
@@ -90,32 +105,25 @@ static void print_text(const struct daemon *d, const struct report *r)
 	}
 	fprintf(stderr,
 		"  mappings      %" PRIu64 " made, at most %" PRIu64 " at once; %" PRIu64 " left\n"
-		"  bytes mapped  at most %" PRIu64 " MiB\n"
-		"  DMA           %" PRIu64 " MiB read, %" PRIu64 " MiB written\n"
+		"  bytes mapped  at most %" PRIu64 " MiB\n",
+		r->sim.maps, r->sim.peak_maps, r->sim.live_maps - daemon_own_maps(d),
+		r->sim.peak_bytes >> 20);
+	if (d->sim)
+		fprintf(stderr, "  DMA           %" PRIu64 " MiB read, %" PRIu64 " MiB written\n",
+			r->sim.dma_read_bytes >> 20, r->sim.dma_written_bytes >> 20);
+	fprintf(stderr,
 		"  traps         %" PRIu64 " reads, %" PRIu64 " writes; config %" PRIu64 ", %" PRIu64
 		"\n"
 		"  interrupts    %" PRIu64 "\n"
-		"  resets        %" PRIu64 "\n"
-		"  DART faults   %" PRIu64 "\n",
-		r->sim.maps, r->sim.peak_maps, r->sim.live_maps - daemon_own_maps(d),
-		r->sim.peak_bytes >> 20, r->sim.dma_read_bytes >> 20,
-		r->sim.dma_written_bytes >> 20, r->guest.reads, r->guest.writes,
-		r->guest.config_reads, r->guest.config_writes, r->guest.irqs, r->guest.resets,
-		r->sim.faults);
+		"  resets        %" PRIu64 "\n", r->guest.reads, r->guest.writes,
+		r->guest.config_reads, r->guest.config_writes, r->guest.irqs, r->guest.resets);
 	if (d->plan == GW_PLAN_PARAVIRT)
 		fprintf(stderr, "  companion     %" PRIu64 " maps, %" PRIu64 " unmaps, %" PRIu64
 			" refused; %" PRIu64 " doorbells, %" PRIu64 " commands, %" PRIu64
 			" polled\n", r->companion.maps, r->companion.unmaps, r->companion.refused,
 			r->companion.doorbells, r->companion.commands, r->companion.polled);
-	for (size_t i = 0; i < r->nr_faults && i < FAULTS_SHOWN; i++) {
-		const struct gw_sim_fault *f = &r->fault[i];
-
-		fprintf(stderr, "    %02x:%02x.%x %s %#" PRIx64 "+%#" PRIx64 ", %" PRIu64 " times\n",
-			f->bus, f->dev, f->fn, f->dir == GW_DMA_READ ? "read" : "write", f->iova.v,
-			f->size, f->count);
-	}
-	if (r->nr_faults > FAULTS_SHOWN)
-		fprintf(stderr, "    and %zu more\n", r->nr_faults - FAULTS_SHOWN);
+	if (d->sim)
+		print_faults(r);
 }
 
 static void add_u64(struct json_object *o, const char *key, uint64_t v)
@@ -170,8 +178,11 @@ static struct json_object *report_json(const struct daemon *d, const struct repo
 	add_u64(o, "peak_maps", r->sim.peak_maps);
 	add_u64(o, "peak_bytes", r->sim.peak_bytes);
 	add_u64(o, "maps_left", r->sim.live_maps - daemon_own_maps(d));
-	add_u64(o, "dma_read_bytes", r->sim.dma_read_bytes);
-	add_u64(o, "dma_written_bytes", r->sim.dma_written_bytes);
+	if (d->sim) {
+		add_u64(o, "dma_read_bytes", r->sim.dma_read_bytes);
+		add_u64(o, "dma_written_bytes", r->sim.dma_written_bytes);
+		add_u64(o, "dart_faults", r->sim.faults);
+	}
 	add_u64(o, "trapped_reads", r->guest.reads);
 	add_u64(o, "trapped_writes", r->guest.writes);
 	add_u64(o, "config_reads", r->guest.config_reads);
@@ -179,7 +190,6 @@ static struct json_object *report_json(const struct daemon *d, const struct repo
 	add_u64(o, "interrupts", r->guest.irqs);
 	add_u64(o, "resets", r->guest.resets);
 	add_u64(o, "messages", r->messages);
-	add_u64(o, "dart_faults", r->sim.faults);
 	if (d->plan == GW_PLAN_PARAVIRT)
 		json_object_object_add(o, "companion", companion_json(&r->companion));
 	return o;
