@@ -63,7 +63,7 @@ static unsigned int cover_count(const struct gw_space *s)
 		u64 len = s->runs[i].last - s->runs[i].start + 1;
 
 		bytes += len;
-		maps += DIV_ROUND_UP_ULL(len, piece);
+		maps += DIV64_U64_ROUND_UP(len, piece);	/* of 64 bits both */
 	}
 	return bytes <= c->budget_bytes && maps <= c->budget_maps ? maps : 0;
 }
