@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""fio in guests: gangway's disk beside QEMU's, and the plans beside one another."""
+
+import contextlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+MIB = 1 << 20
+
+# name, what fio does, unit, which field of its terse output (version 3) counts
+JOBS = [
+    ("fio-randread-qd1", "--rw=randread --bs=4k --iodepth=1", "IOPS", 7),
+    ("fio-randread-qd32", "--rw=randread --bs=4k --iodepth=32", "IOPS", 7),
+    ("fio-randwrite-qd1", "--rw=randwrite --bs=4k --iodepth=1", "IOPS", 48),
+    ("fio-randwrite-qd32", "--rw=randwrite --bs=4k --iodepth=32", "IOPS", 48),
+    ("fio-read-1m", "--rw=read --bs=1m --iodepth=4", "KiB/s", 6),
+]
+
+# Simulated functions by the plan that serves them; the guest has 2 GiB.
+COVERED = ["--plan", "paravirt", "--host-option", "max-bytes=4G",
+           "--host-option", "max-map-bytes=4G"]
+SMALL = ["--plan", "paravirt", "--host-option", "max-bytes=256M"]
+DIRECT = ["--plan", "direct", "--host-option", "caller-iova=on"]
+SERIALS = {"direct": 1, "paravirt-covered": 2, "paravirt-256m": 3}
+
+
+def say(text):
+    """To whoever waits."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def output(*command):
+    """What a command prints."""
+    return subprocess.run([str(c) for c in command], check=True, stdout=subprocess.PIPE,
+                          text=True).stdout
+
+
+def provisioned(*words):
+    """The path that a script of provision/ prints."""
+    return output(TOP / "provision" / words[0], *words[1:]).split()[-1]
+
+
+class Bench:
+    """A folder in memory, where the machine's disk, which others use too, does not decide."""
+
+    def __init__(self, build, seconds, rounds):
+        self.gangway = build / "cli" / "gangway"
+        self.seconds, self.rounds = seconds, rounds
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="gangway-bench-", dir="/dev/shm"))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.dir)
+
+    def disk(self, name):
+        """A file without holes, of bytes that do not compress; the same for each name."""
+        path, first = self.dir / f"{name}.img", self.dir / "first.img"
+        if not first.exists():
+            block = os.urandom(MIB)
+            with first.open("wb") as file:
+                for i in range(512):
+                    file.write(block[i:] + block[:i])
+        shutil.copyfile(first, path)
+        return path
+
+    def image(self, arch, jobs, disks, module=False):
+        """An initramfs that runs jobs on disks, given as (name, serial number)."""
+        lists = {"jobs": "".join(f"{name} {options}\n" for name, options, _, _ in jobs),
+                 "disks": "".join(f"{name} {serial}\n" for name, serial in disks)}
+        words = ["--add", TOP / "bench" / "guest-fio:/test"]
+        for name, text in lists.items():
+            (self.dir / name).write_text(text)
+            words += ["--add", f"{self.dir / name}:/{name}"]
+        if module:
+            words += ["--add", f"{provisioned('module', arch, '7.2')}:/gangway-dma.ko"]
+        out = self.dir / "bench.cpio"
+        provisioned("initramfs", arch, "7.2", "--out", out, "--fio", *words)
+        return out
+
+    def append(self, more=""):
+        """The guest's kernel command line."""
+        return (f"quiet panic=-1 printk.devkmsg=on bench.seconds={self.seconds} "
+                f"bench.rounds={self.rounds} {more}")
+
+    def rows(self, process, log):
+        """Read a guest's console to its end: {(job, disk): [fields of a run]}."""
+        rows = {}
+        with log.open("w", encoding="utf-8") as copy:
+            for line in process.stdout:
+                copy.write(line)
+                found = re.search(r"bench: row (\S+) (\S+) (.*)", line.rstrip())
+                if found:
+                    rows.setdefault((found[2], found[1]), []).append(found[3])
+                    say(f"  {found[2]} {found[1]}")
+        process.wait()
+        text = log.read_text(errors="replace")
+        if process.returncode or "GANGWAY-EXIT 0" not in text:
+            raise SystemExit(f"the guest failed, status {process.returncode}:\n{text[-4000:]}")
+        return rows
+
+    def run(self, arch, image, devices, options, qemu=(), more=""):
+        """`gangway run`; its rows and its report."""
+        kernel = provisioned("kernel", arch, "7.2")
+        report = self.dir / "report.json"
+        command = [self.gangway, "run", *devices, "--arch", {"amd64": "x86_64"}.get(arch, arch),
+                   "--kernel", f"{kernel}/vmlinuz", "--initrd", image, "--append",
+                   self.append(more), "--report", report, *options, "--", "-no-reboot", *qemu]
+        with subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              errors="replace") as process:
+            rows = self.rows(process, self.dir / "console.log")
+        return rows, json.loads(report.read_text())
+
+    @contextlib.contextmanager
+    def serve(self, name, serial, options):
+        """`gangway serve` of a disk; yields the sockets, that of the companion too."""
+        paths = [self.dir / name, self.dir / f"{name}-companion"]
+        with subprocess.Popen(
+                [str(c) for c in (self.gangway, "serve",
+                                  f"sim:nvme,file={self.disk(name)},serial={serial}",
+                                  "--socket", paths[0], "--companion", paths[1], *options)],
+                stderr=subprocess.PIPE, text=True) as process:
+            try:
+                for line in process.stderr:
+                    if "SIGTERM ends it" in line:
+                        break
+                yield [path for path in paths if path.exists()]
+            finally:
+                process.send_signal(signal.SIGTERM)
+                err = process.stderr.read()
+        if process.returncode:
+            raise SystemExit(f"the server of {name} failed, status {process.returncode}:\n{err}")
+
+    def qemu(self, image, sockets, memory="2G"):
+        """QEMU itself, with what several servers serve; its rows."""
+        kernel = provisioned("kernel", "arm64", "7.2")
+        command = [f"{provisioned('qemu')}/qemu-system-aarch64",
+                   "-machine", "virt,accel=tcg,memory-backend=mem", "-cpu", "max,pauth-impdef=on",
+                   "-m", memory, "-object", f"memory-backend-memfd,id=mem,size={memory},share=on",
+                   "-nodefaults", "-nographic", "-no-reboot", "-serial", "stdio",
+                   "-kernel", f"{kernel}/vmlinuz", "-initrd", str(image),
+                   "-append", f"console=ttyAMA0 {self.append()}"]
+        for i, path in enumerate(sockets):
+            device = {"driver": "vfio-user-pci", "bus": f"port{i}",
+                      "socket": {"type": "unix", "path": str(path)}}
+            command += ["-device", f"pcie-root-port,id=port{i},slot={i},chassis={i}",
+                        "-device", json.dumps(device)]
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              errors="replace") as process:
+            return self.rows(process, self.dir / "console.log")
+
+
+def field(samples, number):
+    """The median of a field of fio's output."""
+    return statistics.median(float(sample.split(" ", 2)[-1].split(";")[number])
+                             for sample in samples)
+
+
+def beside(name, unit, value, peer, other):
+    """A row; larger is better."""
+    return {"name": name, "value": value, "unit": unit, "peer": peer, "peer_value": other,
+            "ratio": round(value / other, 4), "floor": None}
+
+
+def peer_rows(bench, jobs):
+    """gangway's disk beside QEMU's own, in one guest."""
+    image = bench.image("amd64", jobs, [("ours", "GW0000000000000001"), ("peer", "peer")])
+    say(f"fio in a guest, {len(jobs) * 2 * bench.rounds} jobs of {bench.seconds} s ...")
+    rows, _ = bench.run(
+        "amd64", image, [f"sim:nvme,file={bench.disk('ours')},serial=1"],
+        ["--memory", "1G", *DIRECT],
+        ["-drive", f"file={bench.disk('peer')},format=raw,if=none,id=peer",
+         "-device", "nvme,serial=peer,drive=peer"])
+    for name, _, unit, number in jobs:
+        yield beside(name, unit, field(rows[name, "ours"], number), "QEMU's nvme",
+                     field(rows[name, "peer"], number))
+
+
+def plan_samples(bench, jobs):
+    """Each plan's rows: those by the companion beside direct in one guest, the others after it."""
+    disks = [(name, f"GW{serial:016X}") for name, serial in SERIALS.items()]
+    image = bench.image("arm64", jobs, disks, module=True)
+    say(f"the plans beside one another, {len(jobs) * 5 * bench.rounds} jobs of "
+        f"{bench.seconds} s ...")
+    with contextlib.ExitStack() as stack:
+        sockets = []
+        for (name, serial), options in zip(SERIALS.items(), (DIRECT, COVERED, SMALL)):
+            sockets += stack.enter_context(bench.serve(name, serial, options))
+        rows = bench.qemu(image, sockets)
+    for name, options, more in (("window", ["--plan", "window"], ""),
+                                ("bounce", DIRECT, "swiotlb=131072,force")):
+        image = bench.image("arm64", jobs, [(name, f"GW{1:016X}")])
+        rows |= bench.run("arm64", image, [f"sim:nvme,file={bench.disk(name)},serial=1"],
+                          ["--memory", "2G", *options], more=more)[0]
+    return rows
+
+
+def plan_rows(bench, jobs):
+    """Each plan beside direct."""
+    rows = plan_samples(bench, jobs)
+    for plan in ("paravirt-covered", "paravirt-256m", "window", "bounce"):
+        for name, _, unit, number in jobs:
+            yield beside(f"{plan}/{name}", unit, field(rows[name, plan], number), "direct",
+                         field(rows[name, "direct"], number))
+
+
+def warm_rows(bench):
+    """How often a warm guest asks the host, at depth 32, with a budget below its RAM."""
+    jobs = [("read", JOBS[1][1], "", 7), ("write", JOBS[3][1], "", 48)]
+    image = bench.image("arm64", jobs, [("warm", f"GW{1:016X}")], module=True)
+    say(f"maps of a warm guest, {len(jobs) * bench.rounds + len(jobs)} jobs of "
+        f"{bench.seconds} s ...")
+    bench.rounds += 1  # the first is to warm up
+    rows, report = bench.run("arm64", image, [f"sim:nvme,file={bench.disk('warm')},serial=1"],
+                             ["--memory", "2G", *SMALL])
+    bench.rounds -= 1
+    maps = hits = requests = 0
+    for (name, _), samples in rows.items():
+        for i, sample in enumerate(samples):
+            *counts, fio = sample.split(" ", 4)
+            requests += float(fio.split(";")[5 if name == "read" else 46]) / 4
+            if i:
+                maps += int(counts[2]) - int(counts[0])
+                hits += int(counts[2]) - int(counts[0]) - (int(counts[3]) - int(counts[1]))
+    traps = report["trapped_reads"] + report["trapped_writes"]
+    yield beside("warm-hit", "%", 100 * hits / maps, "all maps", 100)
+    yield {"name": "traps-per-io", "value": traps / requests, "unit": "traps", "peer": "limit",
+           "peer_value": 0.01, "ratio": round(0.01 * requests / traps, 4), "floor": None}
+
+
+def fio_rows(build, quick, only):
+    """All rows with fio; of those only what has a word in its name."""
+    seconds, rounds = (1, 1) if quick else (4, 3)
+    with Bench(build, seconds, rounds) as bench:
+        jobs = [job for job in JOBS if only in job[0]]
+        if jobs:
+            yield from peer_rows(bench, jobs)
+    plans = ("paravirt-covered", "paravirt-256m", "window", "bounce")
+    with Bench(build, seconds, rounds) as bench:
+        jobs = [job for job in JOBS if any(only in f"{plan}/{job[0]}" for plan in plans)]
+        if jobs:
+            yield from plan_rows(bench, jobs)
+    with Bench(build, seconds, rounds) as bench:
+        if only in "warm-hit" or only in "traps-per-io":
+            yield from warm_rows(bench)
