@@ -4,6 +4,7 @@
 import json
 import os
 import socket
+import time
 
 import guest
 
@@ -103,6 +104,10 @@ class Monitor:
     """A connection to QEMU's monitor (QMP)."""
 
     def __init__(self, path):
+        deadline = time.monotonic() + 60
+        while not os.path.exists(path):
+            guest.expect(time.monotonic() < deadline, "QEMU has no monitor")
+            time.sleep(0.05)
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(120)
         self.socket.connect(path)
@@ -125,8 +130,7 @@ class Monitor:
 
     def command(self, name, **arguments):
         """Do it; return what it answers."""
-        words = {"execute": name, "arguments": {k.replace("_", "-"): v
-                                                for k, v in arguments.items()}}
+        words = {"execute": name, "arguments": arguments}
         self.file.write(json.dumps(words) + "\n")
         self.file.flush()
         while True:
@@ -137,13 +141,15 @@ class Monitor:
             guest.expect("return" in answer, f"QEMU refuses {name}: {answer.get('error')}")
             return answer["return"]
 
-    def wait_event(self, name, device):
-        """Wait until QEMU says so of a device."""
-        while True:
-            for event in self.events:
-                if event["event"] == name and event["data"].get("device") == device:
-                    self.events.remove(event)
-                    return
+    def plug(self, name, bus, path):
+        """Plug the device behind a socket."""
+        self.command("device_add", id=name, bus=bus, **guest.vfio_user(path))
+
+    def unplug(self, name):
+        """Unplug a device, and wait until the guest has let it go."""
+        self.command("device_del", id=name)
+        while not any(event["event"] == "DEVICE_DELETED" and event["data"].get("device") == name
+                      for event in self.events):
             answer = self._read()
             if "event" in answer:
                 self.events.append(answer)

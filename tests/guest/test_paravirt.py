@@ -31,5 +31,13 @@ def every_dma_operation(work):
     guest.expect(report["companion"]["commands"] > 0, "the command page was not used")
 
 
+def shows_what_it_does(work):
+    """With 2 MiB to map, and strict: errors, log, statistics and tracepoints are as they must be."""
+    with paravirt.run(work, "paravirt-look", "x86_64", "7.2", "512M",
+                      ["--host-option", "max-bytes=2M"]) as run:
+        run.finish()
+
+
 if __name__ == "__main__":
-    sys.exit(guest.main([module_goes_and_comes, windows_are_kept_warm, every_dma_operation]))
+    sys.exit(guest.main([module_goes_and_comes, windows_are_kept_warm, every_dma_operation,
+                         shows_what_it_does]))
