@@ -29,7 +29,7 @@ def libraries(*programs):
     return list(found.values())
 
 
-def image(work, tools, more):
+def image(work, tools, modules, more):
     """An initramfs with gangway and other programs of the build, and all they need."""
     build = os.path.dirname(os.path.dirname(work.gangway))
     programs = [work.gangway, *(os.path.join(build, tool) for tool in tools)]
@@ -42,7 +42,7 @@ def image(work, tools, more):
     add += [*libraries(*programs), *more]
     out = os.path.join(work.dir, "vfio.cpio")
     words = ["initramfs", "amd64", "7.2", "--out", out, "--add", f"{guest.SCRIPTS}:/tests"]
-    for module in MODULES:
+    for module in modules:
         words += ["--module", module]
     for item in add:
         words += ["--add", item]
@@ -73,14 +73,15 @@ def pattern(size, seed):
     return bytes(data)
 
 
-def boot(work, only="", kernel=None, script="vfio", tools=TOOLS, add=(), words="", seconds=240):
+def boot(work, only="", kernel=None, script="vfio", tools=TOOLS, modules=MODULES, add=(), words="",
+         seconds=240):
     """Run a script of this test; return what it measured, and the shared memory's file."""
     disk, shared = work.path("disk.img"), work.path("shared.img")
     with open(disk, "ab") as file:
         file.truncate(64 * guest.MIB)
     command = machine(work, disk, shared)
     command += ["-kernel", kernel or guest.kernel("x86_64", "7.2"),
-                "-initrd", image(work, tools, add), "-append",
+                "-initrd", image(work, tools, modules, add), "-append",
                 f"console=ttyS0 quiet loglevel=5 intel_iommu=on iomem=relaxed panic=-1 "
                 f"no_timer_check tsc=unstable {guest.PATIENCE} "
                 f"gangway.script={script} gangway.only={only} {words}"]
