@@ -229,10 +229,12 @@ struct gw_chunk {
 	unsigned long *map;	/* pages in use */
 };
 
+/* @doomed: chunks without users that wait to be freed, which cannot be done in atomic context */
 struct gw_pool {
 	struct gw_space *space;
-	spinlock_t lock;	/* chunks, and all in them */
+	spinlock_t lock;	/* what follows, and all in the chunks */
 	struct list_head chunks;
+	struct list_head doomed;
 	size_t chunk_size;
 };
 

@@ -32,6 +32,7 @@ void gw_pool_init(struct gw_pool *p, struct gw_space *s)
 	p->space = s;
 	spin_lock_init(&p->lock);
 	INIT_LIST_HEAD(&p->chunks);
+	INIT_LIST_HEAD(&p->doomed);
 }
 
 static phys_addr_t chunk_phys(const struct gw_pool *p, const struct gw_chunk *chunk)
@@ -59,12 +60,41 @@ static bool chunk_alloc_memory(struct gw_pool *p, struct gw_chunk *chunk, gfp_t 
 	return chunk->cpu;
 }
 
-static void chunk_free(struct gw_pool *p, struct gw_chunk *chunk)
+/* Free a chunk that is not mapped, now or when that can be: dma-direct may have to sleep. */
+static void chunk_free_unmapped(struct gw_pool *p, struct gw_chunk *chunk)
 {
-	gw_space_unmap(p->space, chunk->iova, chunk->size);
+	unsigned long flags;
+
+	if (chunk->base != no_base && irqs_disabled()) {
+		spin_lock_irqsave(&p->lock, flags);
+		list_add(&chunk->node, &p->doomed);
+		spin_unlock_irqrestore(&p->lock, flags);
+		return;
+	}
 	chunk_free_memory(p, chunk);
 	bitmap_free(chunk->map);
 	kfree(chunk);
+}
+
+static void chunk_free(struct gw_pool *p, struct gw_chunk *chunk)
+{
+	gw_space_unmap(p->space, chunk->iova, chunk->size);
+	chunk_free_unmapped(p, chunk);
+}
+
+/* Free what could not be freed where it was given up. */
+static void pool_reap(struct gw_pool *p)
+{
+	struct gw_chunk *chunk, *next;
+	LIST_HEAD(doomed);
+
+	if (list_empty(&p->doomed) || irqs_disabled())
+		return;
+	spin_lock_irq(&p->lock);
+	list_splice_init(&p->doomed, &doomed);
+	spin_unlock_irq(&p->lock);
+	list_for_each_entry_safe(chunk, next, &doomed, node)
+		chunk_free_unmapped(p, chunk);
 }
 
 static struct gw_chunk *chunk_new(struct gw_pool *p, size_t size, gfp_t gfp, unsigned long attrs)
@@ -80,11 +110,10 @@ static struct gw_chunk *chunk_new(struct gw_pool *p, size_t size, gfp_t gfp, uns
 	if (!chunk->map || !chunk_alloc_memory(p, chunk, gfp))
 		goto free;
 	chunk->generation = READ_ONCE(p->space->generation);
-	if (gw_space_map(p->space, chunk_phys(p, chunk), size, &chunk->iova))
-		goto free_memory;
-	return chunk;
-free_memory:
-	chunk_free_memory(p, chunk);
+	if (!gw_space_map(p->space, chunk_phys(p, chunk), size, &chunk->iova))
+		return chunk;
+	chunk_free_unmapped(p, chunk);
+	return NULL;
 free:
 	bitmap_free(chunk->map);
 	kfree(chunk);
@@ -169,6 +198,7 @@ void *gw_pool_alloc(struct gw_pool *p, size_t size, u64 *iova, gfp_t gfp, unsign
 
 	if (!pages)
 		return NULL;
+	pool_reap(p);
 	if (p->space->plain)
 		attrs &= ~SPECIAL_ATTRS;	/* nothing to be had from them */
 	if (!(attrs & SPECIAL_ATTRS))
@@ -247,6 +277,7 @@ void gw_pool_close(struct gw_pool *p)
 				 chunk->used);
 		chunk_free(p, chunk);
 	}
+	pool_reap(p);
 }
 
 /* Copy what there is to know of the chunk with @cpu in it, which stays while @cpu is allocated. */

@@ -79,10 +79,38 @@ struct gw_window *gw_window_new(struct gw_space *s, phys_addr_t phys, size_t len
 	return w;
 }
 
+/* Is there a window that starts here? */
+static bool window_starts(struct gw_space *s, phys_addr_t start)
+{
+	struct gw_window *w;
+
+	for (w = windows_iter_first(&s->by_phys, start, start); w;
+	     w = windows_iter_next(w, start, start))
+		if (w->start == start)
+			return true;
+	return false;
+}
+
+/*
+ * The command page calls a mapping by its address, and has one of each: where there is one, start
+ * a little earlier.
+ */
+static void window_rename(struct gw_space *s, struct gw_window *w)
+{
+	u64 granule = gw_granule(s->companion);
+
+	while (w->start >= granule && window_starts(s, w->start))
+		w->start -= granule;
+	w->req.addr = w->start;
+	w->req.len = w->last - w->start + 1;
+}
+
 /* gw_window_insert() - put a window where the holder of fill_lock finds it */
 void gw_window_insert(struct gw_space *s, struct gw_window *w)
 {
 	lockdep_assert_held(&s->lock);
+	if (!s->companion->rings.hdr)
+		window_rename(s, w);
 	windows_insert(w, &s->by_phys);
 	s->windows++;
 }
