@@ -13,13 +13,15 @@
 #include "base/util.h"
 #include "cli/cli.h"
 #include "cli/text.h"
+#include "cli/viommu.h"
 #include "devices/devices.h"
 
 enum {
 	OPT_PLAN = 256, OPT_HOST_OPTION, OPT_WINDOW, OPT_POOL_SIZE, OPT_SPIN, OPT_REPORT,
 	OPT_SOCKET, OPT_ARCH,
 	OPT_QEMU, OPT_KERNEL, OPT_INITRD, OPT_APPEND, OPT_MEMORY, OPT_CPUS, OPT_DEVICE_TREE,
-	OPT_MEMORY_FILE, OPT_COMPANION, OPT_GUEST_BDF, OPT_SHOW, OPT_POLL, OPT_HELP,
+	OPT_MEMORY_FILE, OPT_COMPANION, OPT_GUEST_BDF, OPT_SHOW, OPT_POLL, OPT_VIOMMU,
+	OPT_HELP,
 };
 
 static const struct option serve_options[] = {
@@ -58,6 +60,7 @@ static const struct option run_options[] = {
 	{ "append", required_argument, NULL, OPT_APPEND },
 	{ "memory", required_argument, NULL, OPT_MEMORY },
 	{ "cpus", required_argument, NULL, OPT_CPUS },
+	{ "viommu", required_argument, NULL, OPT_VIOMMU },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ 0 },
 };
@@ -104,7 +107,10 @@ static const char run_help[] =
 "  --window SIZE         how much of guest RAM devices reach without a copy\n"
 "                        (default: as much as the host allows)\n"
 "  --pool-size SIZE      plan pool: how much of guest RAM each device reaches\n"
-"                        (default: by the kind of device; 64M for a disk)\n";
+"                        (default: by the kind of device; 64M for a disk)\n"
+"  --viommu KIND         plan direct: a virtual IOMMU before the devices, by which the guest's\n"
+"                        kernel says page by page what they reach: virtio, intel (x86_64 only)\n"
+"                        or none (default)\n";
 
 static const char common_help[] =
 "  --spin MICROSECONDS   poll so long for the VMM's next message before sleeping (default 0)\n"
@@ -211,6 +217,10 @@ static int set_option(struct options *o, int opt, const char *name, struct gw_lo
 	case OPT_GUEST_BDF:
 		ret = parse_bdf(o, log, name, optarg);
 		break;
+	case OPT_VIOMMU:
+		if (viommu_parse(optarg, &o->viommu))
+			ret = bad_value(log, name, optarg, "wants virtio, intel or none");
+		break;
 	case OPT_SHOW: o->show_at_once = true; break;
 	case OPT_ARCH:
 		if (strcmp(optarg, "arm64") && strcmp(optarg, "x86_64"))
@@ -285,6 +295,8 @@ int options_parse(struct options *o, int argc, char **argv, bool for_run, struct
 		gw_err(log, "--device-tree and --memory-file go together");
 		return CLI_USAGE;
 	}
+	if (o->viommu == VIOMMU_INTEL && strcmp(o->arch, "x86_64") != 0)
+		return bad_value(log, "viommu", "intel", "wants --arch x86_64");
 	if (!for_run && end < argc) {
 		gw_err(log, "serve takes no QEMU options; 'gangway run' does");
 		return CLI_USAGE;

@@ -10,6 +10,8 @@
 #define MAX_DEVICES	8
 #define MAX_HOST_OPTIONS 32
 
+enum viommu { VIOMMU_NONE, VIOMMU_VIRTIO, VIOMMU_INTEL };
+
 /** What serve and run share: the devices, the plan and the host's behaviour. */
 struct options {
 	const char *device[MAX_DEVICES];
@@ -32,6 +34,7 @@ struct options {
 
 	/* run */
 	const char *arch;
+	enum viommu viommu;
 	const char *qemu;
 	const char *kernel, *initrd, *append;
 	uint64_t memory;

@@ -13,6 +13,7 @@
 #include "cli/daemon.h"
 #include "cli/qemu.h"
 #include "cli/report.h"
+#include "cli/viommu.h"
 
 /*
  * How it works: the devices are opened and the plan is chosen; for a window or pools the guest's
@@ -107,6 +108,7 @@ static void add_machine(const struct run *r, struct qemu_args *a, const char *mo
 			      r->o.memory);
 	qemu_args_add(a, "-nodefaults");
 	qemu_args_add(a, "-nographic");
+	viommu_add(&r->o, a);
 	for (int i = 0; i < r->o.nr_qemu_args; i++)
 		qemu_args_add(a, "%s", r->o.qemu_args[i]);
 }
@@ -154,8 +156,8 @@ static void add_command_line(const struct run *r, struct qemu_args *a)
 	if (bounce > BOUNCE_DEFAULT)
 		snprintf(swiotlb, sizeof(swiotlb), " swiotlb=%" PRIu64, bounce / BOUNCE_SLOT);
 	qemu_args_add(a, "-append");
-	qemu_args_add(a, "console=%s%s %s", r->arm ? "ttyAMA0" : "ttyS0", swiotlb,
-		      r->o.append ? r->o.append : "");
+	qemu_args_add(a, "console=%s%s%s %s", r->arm ? "ttyAMA0" : "ttyS0", swiotlb,
+		      viommu_append(&r->o), r->o.append ? r->o.append : "");
 }
 
 /*
@@ -292,6 +294,8 @@ static int prepare(struct run *r)
 	r->o.companion = r->companion;
 	guess_guest_bdfs(&r->o);
 	ret = daemon_open(&r->d, &r->o, r->arm, r->log);
+	if (!ret)
+		ret = viommu_check(&r->o, r->d.plan, r->log);
 	if (ret)
 		return ret;
 	ret = daemon_open_memory(&r->d, &r->o, (gw_gpa){ ARM_RAM_BASE });

@@ -253,6 +253,23 @@ def a_qemu_for_another_machine_is_named(rig):
 
 
 @test
+def a_virtual_iommu_that_cannot_work_is_refused_with_the_reason(rig):
+    kernel = rig.path("kernel")
+    open(kernel, "w", encoding="utf-8").close()
+    start = ["run", "sim:probe", "--qemu", rig.qemu_dir, "--kernel", kernel]
+    refused(rig, USAGE, ["--viommu", "amd", "virtio, intel or none"], *start, "--viommu", "amd")
+    refused(rig, USAGE, ["--viommu", "intel", "--arch x86_64"], *start, "--viommu", "intel", *TAKES)
+    refused(rig, FAILED, ["--viommu virtio", "plan window", "plan direct", "caller-iova=on"], *start,
+            "--viommu", "virtio")
+    start += ["--arch", "x86_64"]
+    for words in (["-device", "virtio-iommu-pci"], ["-device", '{"driver": "virtio-iommu-pci"}'],
+                  ["-device", "intel-iommu,caching-mode=on"]):
+        refused(rig, FAILED, ["iommu", "plan paravirt", "plan direct"], *start, "--", *words)
+    refused(rig, FAILED, ["caching-mode=on", "--viommu intel"], *start, *TAKES, "--", "-device",
+            "intel-iommu")
+
+
+@test
 def a_kernel_that_is_not_there_is_named(rig):
     refused(rig, UNAVAILABLE, ["--kernel", rig.path("no"), "No such file"], "run", "sim:probe",
             "--qemu", rig.qemu_dir, "--kernel", rig.path("no"))

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/viommu.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/util.h"
+
+static const struct {
+	const char *name, *device, *append;
+} kinds[] = {
+	[VIOMMU_NONE] = { "none", "", "" },
+	/* a module of most kernels; our initramfs loads what it is told to */
+	[VIOMMU_VIRTIO] = { "virtio", "virtio-iommu-pci", " gangway.modules=virtio_iommu" },
+	/*
+	 * Without caching mode the guest says what it unmaps, but not what it maps. It remaps
+	 * interrupts, too, and then does not go on if the timer seems slow, which it is when emulated.
+	 */
+	[VIOMMU_INTEL] = { "intel", "intel-iommu,caching-mode=on", " intel_iommu=on no_timer_check" },
+};
+
+int viommu_parse(const char *name, enum viommu *viommu)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		if (strcmp(name, kinds[i].name) != 0)
+			continue;
+		*viommu = (enum viommu)i;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+/* The word of QEMU's options that makes an IOMMU, or NULL. */
+static const char *named(const struct options *o)
+{
+	static const char *const words[] = { "virtio-iommu", "intel-iommu", "amd-iommu",
+					     "iommu=smmuv3", "arm-smmuv3" };
+
+	for (int i = 0; i < o->nr_qemu_args; i++) {
+		for (size_t k = 0; k < ARRAY_SIZE(words); k++)
+			if (strstr(o->qemu_args[i], words[k]))
+				return words[k];
+	}
+	return NULL;
+}
+
+/* QEMU starts, the guest runs, and nothing that it maps is reached: say so before. */
+static bool is_deaf(const struct options *o)
+{
+	for (int i = 0; i < o->nr_qemu_args; i++)
+		if (strstr(o->qemu_args[i], "intel-iommu") &&
+		    !strstr(o->qemu_args[i], "caching-mode"))
+			return true;
+	return false;
+}
+
+int viommu_check(const struct options *o, enum gw_plan plan, struct gw_log *log)
+{
+	const char *what = o->viommu ? kinds[o->viommu].name : named(o);
+
+	if (is_deaf(o)) {
+		gw_err(log, "intel-iommu without caching-mode=on does not see what the guest maps");
+		gw_hint(log, "--viommu intel adds one that does");
+		return -EINVAL;
+	}
+	if (!what || plan == GW_PLAN_DIRECT)
+		return 0;
+	gw_err(log, "%s%s: a virtual IOMMU needs plan direct; under plan %s the device's addresses "
+	       "are not those that the guest maps", o->viommu ? "--viommu " : "", what,
+	       gw_plan_name(plan));
+	gw_hint(log, "where the host takes the caller's addresses plan direct can be had; "
+		"--host-option caller-iova=on makes a simulated host that does");
+	return -EOPNOTSUPP;
+}
+
+void viommu_add(const struct options *o, struct qemu_args *a)
+{
+	if (!o->viommu)
+		return;
+	qemu_args_add(a, "-device");
+	qemu_args_add(a, "%s", kinds[o->viommu].device);
+}
+
+const char *viommu_append(const struct options *o)
+{
+	return kinds[o->viommu].append;
+}
