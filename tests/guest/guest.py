@@ -312,10 +312,10 @@ class Run(Process):
 class Server(Process):
     """`gangway serve`; VMMs come and go."""
 
-    def __init__(self, work, devices, options=(), name="serve"):
+    def __init__(self, work, devices, options=(), name="serve", wrap=()):
         self.socket = os.path.join(work.dir, f"{name}-socket")
         self.report_path = os.path.join(work.dir, f"{name}.json")
-        super().__init__([work.gangway, "serve", *devices, "--socket", self.socket, "--report",
+        super().__init__([*wrap, work.gangway, "serve", *devices, "--socket", self.socket, "--report",
                           self.report_path, *options], os.path.join(work.dir, f"{name}.log"))
         self.wait_stderr("serving; SIGTERM ends it", 30)
 
@@ -337,7 +337,7 @@ class Vmm(Process):
     """QEMU by itself, a guest in it, connected to a Server, or to these SOCKETS; x86-64."""
 
     def __init__(self, work, server, script, memory="512M", cpus=2, sockets=None, qemu=(),
-                 **image):
+                 on_step=None, **image):
         work.runs += 1
         words = dict(zip(*[iter(work.words(script, arch="x86_64", **image))] * 2))
         devices = [["-device", json.dumps(vfio_user(path))]
@@ -348,9 +348,9 @@ class Vmm(Process):
              "-m", memory, "-object", f"memory-backend-memfd,id=mem,size={memory},share=on",
              "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio",
              "-kernel", words["--kernel"], "-initrd", words["--initrd"],
-             "-append", "console=ttyS0 " + words["--append"], *sum(devices, []), *qemu],
+             "-append", "console=ttyS0 " + words["--append"], *qemu, *sum(devices, [])],
             work.path("stderr.log"), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.console = Console(self.popen.stdout, work.path("console.log"))
+        self.console = Console(self.popen.stdout, work.path("console.log"), on_step)
 
     def __exit__(self, kind, *_):
         super().__exit__(kind)

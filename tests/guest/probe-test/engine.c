@@ -16,10 +16,8 @@ irqreturn_t probe_irq(int irq, void *unused)
 	return IRQ_HANDLED;
 }
 
-int engine(u32 command, dma_addr_t src, dma_addr_t dst, size_t len)
+int engine_status(u32 command, dma_addr_t src, dma_addr_t dst, size_t len)
 {
-	u32 status;
-
 	reinit_completion(&probe.done);
 	lo_hi_writeq(src, probe.regs + PROBE_SRC);
 	lo_hi_writeq(dst, probe.regs + PROBE_DST);
@@ -30,9 +28,15 @@ int engine(u32 command, dma_addr_t src, dma_addr_t dst, size_t len)
 	writel(command, probe.regs + PROBE_COMMAND);
 	if (!wait_for_completion_timeout(&probe.done, TIMEOUT))
 		return FAIL("no interrupt, status %u", readl(probe.regs + PROBE_STATUS));
-	status = readl(probe.regs + PROBE_STATUS);
+	return readl(probe.regs + PROBE_STATUS);
+}
+
+int engine(u32 command, dma_addr_t src, dma_addr_t dst, size_t len)
+{
+	int status = engine_status(command, src, dst, len);
+
 	if (status != PROBE_OK)
-		return FAIL("command %u: status %u, error %u, %#llx to %#llx, %zu bytes", command,
+		return FAIL("command %u: status %d, error %u, %#llx to %#llx, %zu bytes", command,
 			    status, readl(probe.regs + PROBE_ERROR), (u64)src, (u64)dst, len);
 	return 0;
 }

@@ -31,7 +31,10 @@ extern struct probe probe;
 
 irqreturn_t probe_irq(int irq, void *unused);
 
-/* Have the engine do one thing (PROBE_CMD_*), and wait for its interrupt. */
+/* Have the engine do one thing (PROBE_CMD_*), and wait for its interrupt. Return: PROBE_*; -EIO */
+int engine_status(u32 command, dma_addr_t src, dma_addr_t dst, size_t len);
+
+/* Likewise; it must go well. */
 int engine(u32 command, dma_addr_t src, dma_addr_t dst, size_t len);
 
 /* Bytes that depend on the place and on @seed. */
@@ -46,5 +49,9 @@ int check_memory(void *buf, dma_addr_t dma, size_t len, u32 seed);
 int test_coherent(void);
 int test_coherent_atomic(void);
 int test_pool(void);
+
+/* Tests of what only an IOMMU of the guest's own does. */
+int test_unmapped(void);
+int test_resource(void);
 
 #endif
