@@ -13,7 +13,7 @@
 #include <linux/iommu-dma.h>
 
 #ifndef CONFIG_ARCH_HAS_DMA_OPS
-#error "gangway-dma needs a kernel with CONFIG_ARCH_HAS_DMA_OPS (arm64: set by CONFIG_XEN)"
+#error "gangway-dma needs a kernel with CONFIG_ARCH_HAS_DMA_OPS (set by CONFIG_XEN)"
 #endif
 #ifndef CONFIG_64BIT
 #error "gangway-dma is for 64-bit kernels"
