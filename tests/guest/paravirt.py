@@ -31,12 +31,12 @@ def disk(work, size="128M", name="disk.img"):
 
 
 def run(work, script, arch, version, memory, options=(), devices=None, probe=False, cpus=2,
-        fio=True, **more):
+        fio=True, built=None, **more):
     """A guest under `gangway run --plan paravirt`; use it in a `with`."""
     return work.run(script, devices or [disk(work)],
                     ["--plan", "paravirt", "--memory", memory, "--cpus", str(cpus), *options],
-                    arch=arch, version=version, fio=fio,
-                    add=(work.seed(), *files(arch, version, probe)), **more)
+                    arch=arch, version=version, fio=fio, built=built,
+                    add=(work.seed(), *files(arch, built or version, probe)), **more)
 
 
 MODES = {True: "cover", False: "windows"}
