@@ -19,7 +19,6 @@
 #include <linux/pci.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-#include <linux/version.h>
 #include <linux/vmalloc.h>
 
 #include "engine.h"
@@ -328,21 +327,12 @@ static int check_sgtable(struct sg_table *sgt, const u8 *cpu, size_t size)
 	size_t at = 0;
 	int i;
 
-<<<<<<< HEAD
 	for_each_sgtable_sg(sgt, sg, i) {
 		if (sg->length > size - at || memcmp(sg_virt(sg), cpu + at, sg->length))
 			return FAIL("piece %d describes other memory", i);
 		at += sg->length;
 	}
 	return at == size ? 0 : FAIL("%zu of %zu bytes are described", at, size);
-=======
-	if (!dma_mapping_error(probe.dev, dma))
-		return FAIL("mapped at %#llx", (u64)dma);
-	/* that a refused one is not left mapped, older kernels that check do not know */
-	if (IS_ENABLED(CONFIG_DMA_API_DEBUG) && LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0))
-		dma_unmap_resource(probe.dev, dma, PAGE_SIZE, DMA_BIDIRECTIONAL, 0);
-	return 0;
->>>>>>> 02d8f46 (wip)
 }
 
 static int test_sgtable(void)
