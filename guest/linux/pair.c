@@ -10,11 +10,12 @@
  * all memory.
  *
  * The function is hidden until its companion announces that this module translates, so after
- * that buses are scanned again. That is left to work, as a companion can be probed, and removed,
+ * that slots are scanned again. That is left to work, as a companion can be probed, and removed,
  * with the lock of scans held. A driver holds the module: to unload it, unbind the driver.
  */
 
 #include <linux/module.h>
+#include <linux/pm_runtime.h>
 
 #include "gangway-dma.h"
 
@@ -182,6 +183,41 @@ static void function_rebind(struct pci_dev *pdev)
 		dev_warn(dev, "gangway: its driver did not start again\n");
 }
 
+/*
+ * Look for functions that have appeared on a bus. pci_rescan_bus() is not for this: where Linux
+ * numbers the buses itself, as on arm64, it cuts off what is behind each bridge for a moment, and
+ * drivers are at work there.
+ */
+static void bus_scan(struct pci_bus *bus)
+{
+	bool empty = list_empty(&bus->devices);
+	unsigned int slot, found = 0;
+
+	if (bus->self)
+		pm_runtime_get_sync(&bus->self->dev);
+	for (slot = 0; slot < 32; slot++)
+		found += pci_scan_slot(bus, PCI_DEVFN(slot, 0));
+	if (found) {
+		if (empty && bus->self)
+			pci_assign_unassigned_bridge_resources(bus->self);
+		else
+			pci_assign_unassigned_bus_resources(bus);
+		pcie_bus_configure_settings(bus);
+		pci_bus_add_devices(bus);
+	}
+	if (bus->self)
+		pm_runtime_put(&bus->self->dev);
+}
+
+static void bus_scan_tree(struct pci_bus *bus)
+{
+	struct pci_bus *child;
+
+	bus_scan(bus);
+	list_for_each_entry(child, &bus->children, node)
+		bus_scan_tree(child);
+}
+
 static void pair_announce(struct work_struct *work)
 {
 	struct gw_companion *c = container_of(work, struct gw_companion, announce);
@@ -199,7 +235,7 @@ static void pair_announce(struct work_struct *work)
 	} else if (!ret) {
 		pci_lock_rescan_remove();
 		while ((bus = pci_find_next_bus(bus)))
-			pci_rescan_bus(bus);
+			bus_scan_tree(bus);
 		pci_unlock_rescan_remove();
 	}
 	gw_companion_put(c);
