@@ -43,12 +43,16 @@ MODES = {True: "cover", False: "windows"}
 
 
 def size_and_budget(memory, budget, arch, version):
-    """A test of one guest; sizes in MiB."""
+    """A test of one guest; sizes in MiB. A budget that can be is used up."""
+    pages = {16: 2, 256: 6, 1536: 3}[budget] if memory > 512 else 3
+    evicts = int(memory > budget and budget <= 256 and memory > 512)
+
     def test(work):
         mode = MODES[memory <= budget]
         with run(work, "paravirt-ram", arch, version, f"{memory}M",
                  ["--host-option", f"max-bytes={budget}M"],
-                 append=f"gangway.mode={mode} init_on_alloc=0") as started:
+                 append=f"gangway.mode={mode} gangway.pages={pages} gangway.evicts={evicts} "
+                        "init_on_alloc=0") as started:
             report = started.finish()
         guest.expect(report["peak_bytes"] <= budget * guest.MIB,
                      f"{report['peak_bytes']} bytes were mapped, with {budget} MiB to map")

@@ -60,8 +60,8 @@ function_within()
 	of_class 0x010802
 }
 
-# huge_files N: make files /huge/0 to /huge/N-1, of 4 MiB each, all over RAM: between any two
-# of them, what else is in the pool of huge pages is given up. Only what is in a file is touched.
+# huge_files N PAGES: make files /huge/0 to /huge/N-1 of so many huge pages, all over RAM: between any
+# two pages, some of the pool of huge pages is given up. Only what is in a file is touched.
 huge_files()
 {
 	mkdir -p /huge
@@ -69,11 +69,12 @@ huge_files()
 	echo $(($(sed -n 's/^MemFree: *\([0-9]*\) .*/\1/p' /proc/meminfo) * 7 / 8 / 2048)) \
 		> /proc/sys/vm/nr_hugepages
 	huge_left=$(cat /proc/sys/vm/nr_hugepages)
-	huge_step=$((huge_left / $1))
+	huge_step=$((huge_left / $1 / $2))
+	[ $huge_step -gt 0 ] || fail "$huge_left huge pages, and $(($1 * $2)) are wanted"
 	huge_i=0
-	while [ $huge_i -lt "$1" ]; do
-		must fallocate -l 4m /huge/$huge_i
-		huge_left=$((huge_left - huge_step + 2))
+	while [ $huge_i -lt $(($1 * $2)) ]; do
+		must fallocate -o $((huge_i / $1 * 2))m -l 2m /huge/$((huge_i % $1))
+		huge_left=$((huge_left - huge_step + 1))
 		echo $huge_left > /proc/sys/vm/nr_hugepages
 		huge_i=$((huge_i + 1))
 	done
