@@ -156,21 +156,24 @@ def no_quarantine():
     return f"ASAN_OPTIONS={old}:quarantine_size_mb=1:thread_local_quarantine_size_kb=64"
 
 
-def own_memory(pid):
-    """KiB that a process has for itself."""
+def taken(pid):
+    """What a process takes: KiB that it has for itself; seconds of CPU, until now."""
     with open(f"/proc/{pid}/status", encoding="ascii") as file:
-        return int(re.search(r"RssAnon:\s+(\d+) kB", file.read()).group(1))
+        memory = int(re.search(r"RssAnon:\s+(\d+) kB", file.read()).group(1))
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        ticks = file.read().rpartition(")")[2].split()[11:13]
+    return memory, sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
 
 def every_operation(work, kind, arch, faults, pairs):
     """The probe's driver tries all, and so many accesses must fail; then a storm of pairs."""
     module = guest.provisioned("module", guest.kernel_arch(arch), "7.2",
                                f"{guest.ROOT}/tests/guest/probe-test")
-    memory = {}
+    steps = {}
     with work.run("viommu-probe", ["sim:probe"],
                   ["--viommu", kind, "--memory", f"{RAM}M", *TAKES], arch=arch,
                   wrap=["env", no_quarantine()], add=(f"{module}:/probe-test.ko",),
-                  on_step=lambda text: memory.update({text: own_memory(run.popen.pid)}),
+                  on_step=lambda text: steps.update({text: taken(run.popen.pid)}),
                   append=f"iommu.strict=1 {WAIT} gangway.pairs={pairs}") as run:
         report = run.finish(code=4, faults=faults)
         quiet(run.stderr())
@@ -178,10 +181,11 @@ def every_operation(work, kind, arch, faults, pairs):
     guest.expect(values["type"] == "DMA", f"the group is {values['type']}")
     guest.expect(int(values["refused"]) == faults, f"{values['refused']} accesses failed")
     guest.expect(report["maps"] > pairs, f"{report['maps']} maps")
-    grown = memory["pairs made"] - memory["pairs"]
+    grown, cpu = (after - before for before, after in zip(steps["pairs"], steps["pairs made"]))
     guest.expect(grown * 1024 < pairs * LEAK, f"{pairs} maps and unmaps: {grown} KiB more")
-    print(f"     {kind}: a page mapped and unmapped takes {int(values['pair_ns']) / 1000:.0f} us "
-          f"in the guest (sanitizers are on); {pairs} times: {grown:+} KiB")
+    print(f"     {kind}: a page mapped and unmapped takes {int(values['pair_ns']) / 1000:.0f} us in the "
+          f"guest, of which gangway has the processor for {cpu / pairs * 1e6:.1f} us; after {pairs} "
+          f"times it has {grown:+} KiB")
 
 
 def every_operation_behind_virtio(work):
