@@ -72,6 +72,12 @@ def every_dma_operation_bounced(work):
         operations(work, arch, append="swiotlb=65536,force")
 
 
+def too_little_to_map(work):
+    """A disk, 2 MiB to map: failures, trace events, and strict=1, which unmaps at once."""
+    for arch in VERSION:
+        run(work, arch, "paravirt-look", "1G", ["--host-option", "max-bytes=2M"])
+
+
 def mistakes_are_caught(work):
     """Each kind of check tells of a mistake made on purpose, and guest.py sees it."""
     for arch in VERSION:
@@ -93,4 +99,4 @@ def mistakes_are_caught(work):
 if __name__ == "__main__":
     sys.exit(guest.main([mistakes_are_caught, every_dma_operation,
                          every_dma_operation_without_bounces, every_dma_operation_bounced,
-                         budget_covers_ram, budget_smaller_than_ram]))
+                         budget_covers_ram, budget_smaller_than_ram, too_little_to_map]))
