@@ -30,16 +30,19 @@ def disk(work, size="128M", name="disk.img"):
     return f"sim:nvme,file={work.path(name)},size={size}"
 
 
+def kexec_files(work, arch, version):
+    """What a guest needs to start another kernel, likewise."""
+    inner = work.image(arch, version, False, (work.seed(), *files(arch, version)))
+    return (f"{inner}:/initrd", f"{guest.kernel(arch, version)}:/kernel")
+
+
 def run(work, script, arch, version, memory, options=(), devices=None, probe=False, cpus=2,
-        fio=True, built=None, **more):
+        fio=True, built=None, add=(), **more):
     """A guest under `gangway run --plan paravirt`; use it in a `with`."""
     return work.run(script, devices or [disk(work)],
                     ["--plan", "paravirt", "--memory", memory, "--cpus", str(cpus), *options],
                     arch=arch, version=version, fio=fio, built=built,
-                    add=(work.seed(), *files(arch, built or version, probe)), **more)
-
-
-MODES = {True: "cover", False: "windows"}
+                    add=(work.seed(), *files(arch, built or version, probe), *add), **more)
 
 
 def size_and_budget(memory, budget, arch, version):
@@ -48,7 +51,7 @@ def size_and_budget(memory, budget, arch, version):
     evicts = int(memory > budget and budget <= 256 and memory > 512)
 
     def test(work):
-        mode = MODES[memory <= budget]
+        mode = "cover" if memory <= budget else "windows"
         with run(work, "paravirt-ram", arch, version, f"{memory}M",
                  ["--host-option", f"max-bytes={budget}M"],
                  append=f"gangway.mode={mode} gangway.pages={pages} gangway.evicts={evicts} "
@@ -76,12 +79,8 @@ def reload_module(work, times):
 
 def start_again(work, arch, version):
     """A guest reboots, is reset, starts another kernel; each finds nothing of the one before."""
-    add = (work.seed(), *files(arch, version))
-    inner = f"{work.image(arch, version, False, add)}:/initrd"
-    with work.run("paravirt-reboot", [disk(work)],
-                  ["--plan", "paravirt", "--memory", "1G", "--cpus", "2"], qemu=(), arch=arch,
-                  version=version, fio=True,
-                  add=(*add, inner, f"{guest.kernel(arch, version)}:/kernel")) as started:
+    with run(work, "paravirt-reboot", arch, version, "1G", qemu=(),
+             add=kexec_files(work, arch, version)) as started:
         report = started.finish()
     guest.expect(started.values.get("boots") == "4", f"{started.values.get('boots')} boots, not 4")
     guest.expect(report["resets"] >= 4, f"the function saw {report['resets']} resets")

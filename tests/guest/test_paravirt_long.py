@@ -3,7 +3,7 @@
 """Plan paravirt: what takes long.
 
 That is the pairs of guest size and budget that test_paravirt_ram.py leaves out, the module loaded
-again and again, and the kernel of arm64 likewise.
+again and again, the kernel of arm64 likewise, and one that crashes.
 """
 
 import sys
@@ -31,5 +31,14 @@ def starts_again(work):
     paravirt.start_again(work, "arm64", "7.2")
 
 
+def crashes(work):
+    """A kernel takes over from one that crashed: one fault, by its driver before the module."""
+    with paravirt.run(work, "paravirt-crash", "x86_64", "7.2", "1G", qemu=(),
+                      append="crashkernel=256M iomem=relaxed",
+                      add=paravirt.kexec_files(work, "x86_64", "7.2")) as run:
+        run.finish(code=4, faults=1)
+    guest.expect(run.values.get("boots") == "2", "the second kernel did not run")
+
+
 if __name__ == "__main__":
-    sys.exit(guest.main([*PAIRS, module_goes_and_comes, starts_again]))
+    sys.exit(guest.main([*PAIRS, module_goes_and_comes, starts_again, crashes]))

@@ -26,6 +26,19 @@ def budgets_of_their_own(work):
                  f"{reports[1]['peak_bytes']} bytes of 4 MiB were mapped")
 
 
+def several_behind_one_process(work):
+    """On arm64, which numbers buses itself, two disks and a probe are served by one process."""
+    each = 32 * guest.MIB
+    with paravirt.run(work, "paravirt-many", "arm64", "7.2", "1G",
+                      ["--host-option", f"max-bytes={each}"],
+                      devices=[paravirt.disk(work, "64M"),
+                               paravirt.disk(work, "64M", "second.img"), "sim:probe"],
+                      probe=True, append=f"gangway.budgets={each},{each}") as run:
+        report = run.finish()
+    guest.expect(report["peak_bytes"] <= 3 * each,
+                 f"{report['peak_bytes']} bytes were mapped, with {3 * each} for all")
+
+
 def come_and_go(work):
     """A function is plugged later, and removed under load; another comes before its companion."""
     path = os.path.join(work.dir, "monitor")
@@ -49,4 +62,4 @@ def come_and_go(work):
 
 
 if __name__ == "__main__":
-    sys.exit(guest.main([budgets_of_their_own, come_and_go]))
+    sys.exit(guest.main([budgets_of_their_own, several_behind_one_process, come_and_go]))
