@@ -65,8 +65,8 @@ class Vtd:
         assert not done >> 63 and done >> 57 & 3 == command >> 60 & 3, hex(done)
 
 
-def with_vtd(rig, faults=0, **options):
-    daemon = rig.daemon(faults=faults)
+def with_vtd(rig, faults=0, host=("caller-iova=on",), **options):
+    daemon = rig.daemon(host=host, faults=faults)
     qemu = rig.qemu(daemon.socket, more=["-device", "intel-iommu,caching-mode=on"], **options)
     device = probe.Probe(qemu)
     return daemon, device, Vtd(qemu, device.slot)
@@ -149,6 +149,26 @@ def what_is_not_translated_faults(rig):
         device.begin(probe.CMD_FILL, dst=iova, length=8, pattern=1)
         assert device.wait() == probe.FAILED
     device.sum(PAGE, PAGE)
+
+
+@test
+def more_pages_than_the_host_maps_are_refused_and_come_when_there_is_room(rig):
+    daemon, device, vtd = with_vtd(rig, faults=1, host=("caller-iova=on", "max-maps=100"))
+    device.qtest.fill(32 * MIB, 128 * PAGE, 0x77)
+    vtd.set(0, 128, 32 * MIB)
+    vtd.translate(True)
+    daemon.wait_words("100 of 100 mappings are in use")
+    device.qemu.wait_words("No space left on device")
+    assert device.sum(0, 100 * PAGE) == probe.fnv1a(b"\x77" * (100 * PAGE))
+    device.begin(probe.CMD_SUM, src=100 * PAGE, length=8)
+    assert device.wait() == probe.FAILED
+    vtd.set(0, 128, 0, flags=0)
+    vtd.invalidate()
+    vtd.set(100, 28, 32 * MIB)
+    vtd.invalidate()
+    assert device.sum(100 * PAGE, 28 * PAGE) == probe.fnv1a(b"\x77" * (28 * PAGE))
+    rig.finish()
+    assert daemon.report["peak_maps"] == 100
 
 
 @test
