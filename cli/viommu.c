@@ -10,8 +10,12 @@ static const struct {
 	const char *name, *device, *append;
 } kinds[] = {
 	[VIOMMU_NONE] = { "none", "", "" },
-	/* a module of most kernels; our initramfs loads what it is told to */
-	[VIOMMU_VIRTIO] = { "virtio", "virtio-iommu-pci", " gangway.modules=virtio_iommu" },
+	/*
+	 * A module of most kernels; our initramfs loads what it is told to. Devices wait for it, but
+	 * after 10 s, which an emulated machine may need, they would go on without.
+	 */
+	[VIOMMU_VIRTIO] = { "virtio", "virtio-iommu-pci",
+			    " gangway.modules=virtio_iommu deferred_probe_timeout=60" },
 	/*
 	 * Without caching mode the guest says what it unmaps, but not what it maps. It remaps
 	 * interrupts, too, and then does not go on if the timer seems slow, which it is when emulated.
