@@ -348,7 +348,8 @@ class Vmm(Process):
              "-m", memory, "-object", f"memory-backend-memfd,id=mem,size={memory},share=on",
              "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio",
              "-kernel", words["--kernel"], "-initrd", words["--initrd"],
-             "-append", "console=ttyS0 " + words["--append"], *qemu, *sum(devices, [])],
+             "-append", "console=ttyS0 no_timer_check " + words["--append"], *qemu,
+             *sum(devices, [])],
             work.path("stderr.log"), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.console = Console(self.popen.stdout, work.path("console.log"), on_step)
 

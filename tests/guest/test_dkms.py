@@ -11,6 +11,7 @@ import sys
 import guest
 
 NAME = "gangway-dma"
+KERNELS = (("arm64", "7.2"), ("x86_64", "6.12"), ("x86_64", "7.2"))
 
 
 EXCLUDED = 77  # dkms' exit status for a kernel that the module is not for
@@ -28,16 +29,17 @@ def dkms(work, verb, *words, status=0):
 
 
 def builds_for_debian_kernels(work):
-    """dkms builds the module for each kernel of x86-64, and not for older ones."""
+    """dkms builds the module for x86-64 and arm64, 6.12 and 7.2, and not for older kernels."""
     shutil.copytree(os.path.join(guest.ROOT, "guest", "linux"),
                     os.path.join(work.dir, "src", f"{NAME}-1"))
     os.mkdir(os.path.join(work.dir, "tree"))
     dkms(work, "add")
-    for version in "7.2", "6.12":
-        headers = guest.provisioned("headers", "amd64", version)
+    for arch, version in KERNELS:
+        headers = guest.provisioned("headers", guest.kernel_arch(arch), version)
+        arch = {"arm64": "aarch64"}.get(arch, arch)
         release = os.path.basename(headers).replace("linux-headers-", "", 1)
-        dkms(work, "build", "-k", release, "--kernelsourcedir", headers)
-        built = os.path.join(work.dir, "tree", NAME, "1", release, "x86_64", "module",
+        dkms(work, "build", "-k", release, "--arch", arch, "--kernelsourcedir", headers)
+        built = os.path.join(work.dir, "tree", NAME, "1", release, arch, "module",
                              f"{NAME}.ko")
         guest.expect(os.path.exists(built), f"there is no {built}")
         info = subprocess.run(["modinfo", "-F", "vermagic", built], check=False, text=True,
