@@ -156,7 +156,8 @@ static void add_command_line(const struct run *r, struct qemu_args *a)
 	if (bounce > BOUNCE_DEFAULT)
 		snprintf(swiotlb, sizeof(swiotlb), " swiotlb=%" PRIu64, bounce / BOUNCE_SLOT);
 	qemu_args_add(a, "-append");
-	qemu_args_add(a, "console=%s%s%s %s", r->arm ? "ttyAMA0" : "ttyS0", swiotlb,
+	/* Linux on x86 does not go on if the timer seems slow, which it is when emulated */
+	qemu_args_add(a, "console=%s%s%s %s", r->arm ? "ttyAMA0" : "ttyS0 no_timer_check", swiotlb,
 		      viommu_append(&r->o), r->o.append ? r->o.append : "");
 }
 

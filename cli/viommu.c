@@ -16,11 +16,8 @@ static const struct {
 	 */
 	[VIOMMU_VIRTIO] = { "virtio", "virtio-iommu-pci",
 			    " gangway.modules=virtio_iommu deferred_probe_timeout=60" },
-	/*
-	 * Without caching mode the guest says what it unmaps, but not what it maps. It remaps
-	 * interrupts, too, and then does not go on if the timer seems slow, which it is when emulated.
-	 */
-	[VIOMMU_INTEL] = { "intel", "intel-iommu,caching-mode=on", " intel_iommu=on no_timer_check" },
+	/* Without caching mode the guest says what it unmaps, but not what it maps. */
+	[VIOMMU_INTEL] = { "intel", "intel-iommu,caching-mode=on", " intel_iommu=on" },
 };
 
 int viommu_parse(const char *name, enum viommu *viommu)
