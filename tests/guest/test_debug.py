@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Plan paravirt on a kernel that checks locks, memory and DMA: 6.12 on arm64.
+"""Plan paravirt on kernels that check locks, memory and DMA: 6.12 on arm64, 7.2 on x86-64.
 
-It is that of provision/kernel-config/debug. What such a kernel finds, it prints, and guest.py
+They are those of provision/kernel-config/debug. What such a kernel finds, it prints, and guest.py
 takes that for trouble.
 """
 
@@ -12,7 +12,7 @@ import sys
 import guest
 import paravirt
 
-VERSION = {"arm64": "6.12"}
+VERSION = {"arm64": "6.12", "x86_64": "7.2"}
 
 # What tests/guest/trouble-test does wrong, as the kernel says it.
 MISTAKES = ("possible circular locking dependency", "BUG: sleeping function called",
@@ -62,7 +62,7 @@ def every_dma_operation(work):
 
 
 def every_dma_operation_without_bounces(work):
-    """The same where the kernel cannot bounce: it then also looks for overlapping mappings."""
+    """The same where arm64 cannot bounce: it then also looks for memory that is mapped twice."""
     operations(work, "arm64", append="swiotlb=noforce")
 
 
