@@ -29,8 +29,8 @@ class Trace:
     function's old configuration space, which nobody else does, and the trace has that, too.
     """
 
-    EVENT = re.compile(r"vfio_user_(dma_map|dma_unmap)\s+iova 0x(\w+) size 0x(\w+) .*?flags 0x(\w+)|"
-                       r"vfio_user_region_rw.*region 7 offset 0xff count 1$")
+    EVENT = re.compile(r"vfio_user_(dma_map|dma_unmap)\s+iova 0x(\w+) size 0x(\w+) .*?"
+                       r"flags 0x(\w+)|vfio_user_region_rw.*region 7 offset 0xff count 1$")
     ALL = 2
 
     def __init__(self, path):
@@ -104,7 +104,8 @@ def through_all_types(work, kind, arch, cpus):
     trace = Trace(work.path("maps"))
     options = ["--viommu", kind, "--memory", f"{RAM}M", "--cpus", str(cpus), *TAKES]
     with work.run("viommu", [f"sim:nvme,file={work.path('disk.img')},size=64M"], options,
-                  qemu=trace.words, on_step=trace.texts.append, arch=arch, fio=True, add=(work.seed(),),
+                  qemu=trace.words, on_step=trace.texts.append, arch=arch, fio=True,
+                  add=(work.seed(),),
                   append=f"iommu.strict=1 {WAIT} gangway.type=DMA gangway.sum={work.seed_sum(1)}"
                   ) as run:
         report = run.finish()
@@ -183,9 +184,9 @@ def every_operation(work, kind, arch, faults, pairs):
     guest.expect(report["maps"] > pairs, f"{report['maps']} maps")
     grown, cpu = (after - before for before, after in zip(steps["pairs"], steps["pairs made"]))
     guest.expect(grown * 1024 < pairs * LEAK, f"{pairs} maps and unmaps: {grown} KiB more")
-    print(f"     {kind}: a page mapped and unmapped takes {int(values['pair_ns']) / 1000:.0f} us in the "
-          f"guest, of which gangway has the processor for {cpu / pairs * 1e6:.1f} us; after {pairs} "
-          f"times it has {grown:+} KiB")
+    print(f"     {kind}: a page mapped and unmapped takes {int(values['pair_ns']) / 1000:.0f} us "
+          f"in the guest, of which gangway has the processor for {cpu / pairs * 1e6:.1f} us; after "
+          f"{pairs} times it has {grown:+} KiB")
 
 
 def every_operation_behind_virtio(work):
