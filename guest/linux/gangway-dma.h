@@ -170,6 +170,7 @@ struct gw_error {
  * @idle:       windows without users, that which waits longest first
  * @stale:      windows of older generations that still have users
  * @used_bytes, @used_maps: mapped, or about to be
+ * @recent:     the live window that was last mapped in, or NULL; the next is mostly there too
  * @windows:    number in @by_phys
  * @shift:      log2 of the size of new windows; @max_shift is its limit
  * @gone_blocks: blocks that were evicted since @shift was last looked at; how many pages they had
@@ -194,6 +195,7 @@ struct gw_space {
 	struct rb_root by_iova;
 	struct list_head idle;
 	struct list_head stale;
+	struct gw_window *recent;
 	u64 used_bytes;
 	u32 used_maps;
 	u32 windows;
@@ -306,9 +308,32 @@ struct gw_companion {
 	struct dentry *debugfs;
 };
 
+u32 gw_regs_generation(struct gw_companion *c);
+
 static inline void gw_count(struct gw_companion *c, enum gw_stat which)
 {
 	this_cpu_inc(c->stats->n[which]);
+}
+
+/**
+ * gw_companion_generation() - which generation mappings made now belong to
+ * @c: the companion
+ *
+ * Return: a number that changes when all mappings have gone.
+ */
+static inline u32 gw_companion_generation(struct gw_companion *c)
+{
+	if (likely(c->rings.hdr))
+		return le32_to_cpu(READ_ONCE(c->rings.hdr->generation));
+	return gw_regs_generation(c);
+}
+
+/* gw_window_get() - one more user; the caller holds the space's lock */
+static inline void gw_window_get(struct gw_window *w)
+{
+	if (!w->refs++)
+		list_del_init(&w->idle);
+	w->uses++;
 }
 
 static inline u64 gw_granule(const struct gw_companion *c)
@@ -320,7 +345,6 @@ static inline u64 gw_granule(const struct gw_companion *c)
 extern bool gw_strict;
 void gw_companion_put(struct gw_companion *c);
 int gw_companion_submit(struct gw_companion *c, struct list_head *requests);
-u32 gw_companion_generation(struct gw_companion *c);
 
 /* regs.c */
 int gw_regs_init(struct gw_companion *c);
@@ -350,8 +374,53 @@ int gw_ram_runs(struct gw_space *s);
 struct gw_cover *gw_cover_new(struct gw_space *s);
 void gw_cover_unmap(struct gw_space *s, struct gw_cover *cover);
 void gw_cover_free(struct gw_cover *cover);
-bool gw_cover_iova(const struct gw_cover *cover, phys_addr_t phys, size_t len, u64 *iova);
-bool gw_cover_phys(const struct gw_cover *cover, u64 iova, phys_addr_t *phys);
+const struct gw_extent *gw_cover_find(const struct gw_cover *cover, phys_addr_t phys);
+
+/**
+ * gw_cover_iova() - translate a range
+ * @cover: the cover, or NULL
+ * @phys:  where the range starts
+ * @len:   bytes, at least one
+ * @iova:  the address, if it has one
+ *
+ * Return: is all of the range in one piece of the cover?
+ */
+static inline bool gw_cover_iova(const struct gw_cover *cover, phys_addr_t phys, size_t len,
+				 u64 *iova)
+{
+	const struct gw_extent *e;
+
+	if (!cover)
+		return false;
+	e = cover->nr == 1 ? cover->extents : gw_cover_find(cover, phys);
+	if (!e || phys < e->start || phys > e->last || len - 1 > e->last - phys)
+		return false;
+	*iova = e->iova + (phys - e->start);
+	return true;
+}
+
+/**
+ * gw_cover_phys() - find what is at an address
+ * @cover: the cover, or NULL
+ * @iova:  an address that the function uses
+ * @phys:  what is there
+ *
+ * Return: is it of the cover?
+ */
+static inline bool gw_cover_phys(const struct gw_cover *cover, u64 iova, phys_addr_t *phys)
+{
+	unsigned int i;
+
+	for (i = 0; cover && i < cover->nr; i++) {
+		const struct gw_extent *e = &cover->extents[i];
+
+		if (iova >= e->iova && iova - e->iova <= e->last - e->start) {
+			*phys = e->start + (iova - e->iova);
+			return true;
+		}
+	}
+	return false;
+}
 
 /* window.c */
 struct gw_window *gw_window_new(struct gw_space *s, phys_addr_t phys, size_t len, bool exact);
@@ -362,7 +431,6 @@ struct gw_window *gw_window_at(struct gw_space *s, u64 iova);
 struct gw_window *gw_window_stale(struct gw_space *s, u64 iova);
 struct gw_window *gw_window_first(struct gw_space *s);
 bool gw_window_live(struct gw_space *s, struct gw_window *w);
-void gw_window_get(struct gw_window *w);
 void gw_window_put(struct gw_space *s, struct gw_window *w, struct list_head *going);
 void gw_windows_unmap(struct gw_space *s, struct list_head *going);
 void gw_windows_size(struct gw_space *s);

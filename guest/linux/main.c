@@ -35,21 +35,6 @@ int gw_companion_submit(struct gw_companion *c, struct list_head *requests)
 	return gw_regs_submit(c, requests);
 }
 
-/**
- * gw_companion_generation() - which generation mappings made now belong to
- * @c: the companion
- *
- * Return: a number that changes when all mappings have gone.
- */
-u32 gw_companion_generation(struct gw_companion *c)
-{
-	if (c->rings.hdr)
-		return le32_to_cpu(READ_ONCE(c->rings.hdr->generation));
-	if (c->page)
-		return readl(&c->page->generation);
-	return gw_regs_read(c, GW_REG_GENERATION);
-}
-
 static void companion_release(struct kref *ref)
 {
 	struct gw_companion *c = container_of(ref, struct gw_companion, ref);

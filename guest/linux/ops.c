@@ -21,27 +21,31 @@ static struct device *base_of(const struct gw_space *s)
 	return &s->companion->pdev->dev;
 }
 
+static noinline bool too_far(struct device *dev, u64 limit, u64 iova)
+{
+	dev_warn_ratelimited(dev, "gangway: the host gave %#llx, and the device reaches %#llx\n",
+			     iova, limit);
+	return false;
+}
+
 static bool fits(struct device *dev, u64 mask, u64 iova, size_t size)
 {
 	u64 limit = min_not_zero(mask, dev->bus_dma_limit);
 
-	if (likely(iova + size - 1 <= limit))
-		return true;
-	dev_warn_ratelimited(dev, "gangway: the host gave %#llx, and the device reaches %#llx\n",
-			     iova, limit);
-	return false;
+	return likely(iova + size - 1 <= limit) || too_far(dev, limit, iova);
 }
 
 /* Have dma-direct do what the CPU needs. Return the address of what the function shall see. */
 static int base_map(struct gw_space *s, phys_addr_t phys, size_t size,
 		    enum dma_data_direction dir, unsigned long attrs, phys_addr_t *out)
 {
-	unsigned int align = dma_get_min_align_mask(s->dev);
+	unsigned int align;
 	dma_addr_t base;
 
 	*out = phys;
 	if (s->plain)
 		return 0;
+	align = dma_get_min_align_mask(s->dev);
 	/* what is bounced must keep the offset that the function's driver counts on */
 	if (dma_get_min_align_mask(base_of(s)) != align)
 		dma_set_min_align_mask(base_of(s), align);
@@ -82,7 +86,9 @@ static dma_addr_t map_range(struct device *dev, phys_addr_t phys, size_t size,
 	phys_addr_t prepared;
 	u64 iova;
 
-	if (base_map(s, phys, size, dir, attrs, &prepared))
+	if (s->plain)
+		prepared = phys;
+	else if (base_map(s, phys, size, dir, attrs, &prepared))
 		return DMA_MAPPING_ERROR;
 	if (gw_space_map(s, prepared, size, &iova)) {
 		base_unmap(s, prepared, size, dir, attrs | DMA_ATTR_SKIP_CPU_SYNC);

@@ -184,8 +184,8 @@ void gw_cover_free(struct gw_cover *cover)
 	}
 }
 
-/* The extent that @phys is in, or the one after it. */
-static const struct gw_extent *cover_find(const struct gw_cover *cover, phys_addr_t phys)
+/* gw_cover_find() - the extent that @phys is in, or the one after it, or NULL */
+const struct gw_extent *gw_cover_find(const struct gw_cover *cover, phys_addr_t phys)
 {
 	unsigned int lo = 0, hi = cover->nr;
 
@@ -198,46 +198,4 @@ static const struct gw_extent *cover_find(const struct gw_cover *cover, phys_add
 			hi = mid;
 	}
 	return lo < cover->nr ? &cover->extents[lo] : NULL;
-}
-
-/**
- * gw_cover_iova() - translate a range
- * @cover: the cover, or NULL
- * @phys:  where the range starts
- * @len:   bytes, at least one
- * @iova:  the address, if it has one
- *
- * Return: is all of the range in one piece of the cover?
- */
-bool gw_cover_iova(const struct gw_cover *cover, phys_addr_t phys, size_t len, u64 *iova)
-{
-	const struct gw_extent *e = cover ? cover_find(cover, phys) : NULL;
-
-	if (!e || phys < e->start || phys + len - 1 > e->last)
-		return false;
-	*iova = e->iova + (phys - e->start);
-	return true;
-}
-
-/**
- * gw_cover_phys() - find what is at an address
- * @cover: the cover, or NULL
- * @iova:  an address that the function uses
- * @phys:  what is there
- *
- * Return: is it of the cover?
- */
-bool gw_cover_phys(const struct gw_cover *cover, u64 iova, phys_addr_t *phys)
-{
-	unsigned int i;
-
-	for (i = 0; cover && i < cover->nr; i++) {
-		const struct gw_extent *e = &cover->extents[i];
-
-		if (iova >= e->iova && iova - e->iova <= e->last - e->start) {
-			*phys = e->start + (iova - e->iova);
-			return true;
-		}
-	}
-	return false;
 }

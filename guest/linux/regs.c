@@ -26,6 +26,12 @@ void gw_regs_write(struct gw_companion *c, unsigned int reg, u32 value)
 	writel(value, c->regs + reg);
 }
 
+/* gw_regs_generation() - the generation, where no ring tells it */
+u32 gw_regs_generation(struct gw_companion *c)
+{
+	return c->page ? readl(&c->page->generation) : gw_regs_read(c, GW_REG_GENERATION);
+}
+
 /* gw_regs_read64() - read two halves that belong together; the low one latches the other */
 u64 gw_regs_read64(struct gw_companion *c, unsigned int reg)
 {

@@ -368,6 +368,43 @@ int gw_space_map_many(struct gw_space *s, struct gw_want *wants, unsigned int n)
 	return ret;
 }
 
+/* In the window that was last used: most are. */
+static bool space_map_recent(struct gw_space *s, phys_addr_t phys, size_t len, u64 *iova)
+{
+	struct gw_window *w;
+	unsigned long flags;
+	bool hit;
+
+	spin_lock_irqsave(&s->lock, flags);
+	w = s->recent;
+	hit = w && phys >= w->start && phys <= w->last && len - 1 <= w->last - phys;
+	if (hit) {
+		gw_window_get(w);
+		*iova = w->iova + (phys - w->start);
+	}
+	spin_unlock_irqrestore(&s->lock, flags);
+	if (hit)
+		gw_count(s->companion, GW_STAT_HITS);
+	return hit;
+}
+
+/* What needs more than a look; apart, so that the rest needs no stack. */
+static noinline int space_map_one(struct gw_space *s, phys_addr_t phys, size_t len, u64 *iova)
+{
+	struct gw_want want = { .phys = phys, .len = len };
+	int ret;
+
+	if (!s->cover && gw_companion_generation(s->companion) == READ_ONCE(s->generation) &&
+	    space_map_recent(s, phys, len, iova)) {
+		trace_gangway_map(s->dev, phys, len, *iova);
+		return 0;
+	}
+	ret = gw_space_map_many(s, &want, 1);
+	if (!ret)
+		*iova = want.iova;
+	return ret;
+}
+
 /**
  * gw_space_map() - let the function reach one range
  * @s:    the space
@@ -379,23 +416,15 @@ int gw_space_map_many(struct gw_space *s, struct gw_want *wants, unsigned int n)
  */
 int gw_space_map(struct gw_space *s, phys_addr_t phys, size_t len, u64 *iova)
 {
-	struct gw_want want = { .phys = phys, .len = len };
-	int ret = gw_space_map_many(s, &want, 1);
-
-	if (!ret)
-		*iova = want.iova;
-	return ret;
+	if (unlikely(gw_companion_generation(s->companion) != READ_ONCE(s->generation)) ||
+	    !gw_cover_iova(smp_load_acquire(&s->cover), phys, len, iova))
+		return space_map_one(s, phys, len, iova);
+	gw_count(s->companion, GW_STAT_COVERED);
+	trace_gangway_map(s->dev, phys, len, *iova);
+	return 0;
 }
 
-/**
- * gw_space_unmap() - a range is not needed any more
- * @s:    the space
- * @iova: as it was mapped
- * @len:  bytes
- *
- * Context: any; does not sleep.
- */
-void gw_space_unmap(struct gw_space *s, u64 iova, size_t len)
+static noinline void space_unmap_window(struct gw_space *s, u64 iova)
 {
 	struct gw_window *w;
 	unsigned long flags;
@@ -403,9 +432,6 @@ void gw_space_unmap(struct gw_space *s, u64 iova, size_t len)
 	phys_addr_t phys;
 	bool found;
 
-	trace_gangway_unmap(s->dev, iova, len);
-	if (gw_cover_phys(smp_load_acquire(&s->cover), iova, &phys))
-		return;
 	spin_lock_irqsave(&s->lock, flags);
 	/* older ones first: to give back too little is safe, to give back too much is not */
 	w = gw_window_stale(s, iova);
@@ -427,6 +453,23 @@ void gw_space_unmap(struct gw_space *s, u64 iova, size_t len)
 	gw_windows_unmap(s, &going);
 	if (!found)
 		dev_warn_ratelimited(s->dev, "gangway: unmap of %#llx, which is not mapped\n", iova);
+}
+
+/**
+ * gw_space_unmap() - a range is not needed any more
+ * @s:    the space
+ * @iova: as it was mapped
+ * @len:  bytes
+ *
+ * Context: any; does not sleep.
+ */
+void gw_space_unmap(struct gw_space *s, u64 iova, size_t len)
+{
+	phys_addr_t phys;
+
+	trace_gangway_unmap(s->dev, iova, len);
+	if (!gw_cover_phys(smp_load_acquire(&s->cover), iova, &phys))
+		space_unmap_window(s, iova);
 }
 
 /**

@@ -121,6 +121,8 @@ void gw_window_remove(struct gw_space *s, struct gw_window *w)
 	lockdep_assert_held(&s->lock);
 	windows_remove(w, &s->by_phys);
 	s->windows--;
+	if (s->recent == w)
+		s->recent = NULL;
 	if (w->live)
 		rb_erase(&w->rb_iova, &s->by_iova);
 	list_del_init(&w->idle);
@@ -175,10 +177,18 @@ struct gw_window *gw_window_find(struct gw_space *s, phys_addr_t phys, size_t le
 	struct gw_window *w;
 
 	lockdep_assert_held(&s->lock);
+	w = s->recent;
+	if (w && w->start <= phys && w->last >= last)
+		return w;
 	for (w = windows_iter_first(&s->by_phys, phys, last); w;
-	     w = windows_iter_next(w, phys, last))
-		if (w->start <= phys && w->last >= last && (w->live || pending))
+	     w = windows_iter_next(w, phys, last)) {
+		if (w->start > phys || w->last < last)
+			continue;
+		if (w->live)
+			s->recent = w;
+		if (w->live || pending)
 			return w;
+	}
 	return NULL;
 }
 
@@ -193,6 +203,8 @@ struct gw_window *gw_window_at(struct gw_space *s, u64 iova)
 	struct rb_node *node = s->by_iova.rb_node;
 
 	lockdep_assert_held(&s->lock);
+	if (s->recent && window_has(s->recent, iova))
+		return s->recent;
 	while (node) {
 		struct gw_window *w = rb_entry(node, struct gw_window, rb_iova);
 
@@ -222,14 +234,6 @@ struct gw_window *gw_window_first(struct gw_space *s)
 
 	lockdep_assert_held(&s->lock);
 	return node ? rb_entry(node, struct gw_window, rb_phys) : NULL;
-}
-
-/* gw_window_get() - one more user; the caller holds the space's lock */
-void gw_window_get(struct gw_window *w)
-{
-	if (!w->refs++)
-		list_del_init(&w->idle);
-	w->uses++;
 }
 
 /**
