@@ -15,18 +15,17 @@ import test_vfio
 MODULES = ("vfio", "vfio_iommu_type1", "vfio-pci", "kvm-amd")
 FIRMWARE = ("seabios/bios-256k.bin", "qemu/linuxboot_dma.bin", "qemu/kvmvapic.bin")
 TOOLS = ("tests/guest/client/vfio-client",)
+LIBS = "x86_64-linux-gnu"
 
 
-def qemu_items(work):
+def qemu_items(work, arch):
     """QEMU with its loader, libraries and firmware, as items of --add."""
-    bindir = guest.provisioned("qemu")
-    tree = os.path.join(os.path.dirname(bindir), "tree")
-    libs = os.path.join(tree, "usr", "lib", "x86_64-linux-gnu")
+    tree = os.path.join(os.path.dirname(guest.provisioned("qemu")), "tree")
     loader = os.path.join(tree, "usr", "lib64", "ld-linux-x86-64.so.2")
-    program = os.path.join(tree, "usr", "bin", "qemu-system-x86_64")
-    done = subprocess.run([loader, "--library-path", libs, "--list", program], check=True,
-                          stdout=subprocess.PIPE, text=True)
-    items = [f"{os.path.realpath(loader)}:/qemu/ld.so", f"{program}:/qemu/program"]
+    program = os.path.join(tree, "usr", "bin", f"qemu-system-{arch}")
+    done = subprocess.run([loader, "--library-path", os.path.join(tree, "usr", "lib", LIBS),
+                           "--list", program], check=True, stdout=subprocess.PIPE, text=True)
+    items = [f"{os.path.realpath(loader)}:/qemu/ld.so", f"{program}:/qemu/{arch}"]
     for name, path in re.findall(r"(\S+) => (/\S+)", done.stdout):
         items.append(f"{os.path.realpath(path)}:/qemu/lib/{name}")
     for name in FIRMWARE:
@@ -34,14 +33,22 @@ def qemu_items(work):
         items.append(f"{os.path.realpath(path)}:/qemu/share/{os.path.basename(name)}")
     wrapper = os.path.join(work.dir, "qemu")
     with open(wrapper, "w", encoding="ascii") as file:
-        file.write("#!/bin/sh\nexec /qemu/ld.so --library-path /qemu/lib /qemu/program "
+        file.write(f"#!/bin/sh\nexec /qemu/ld.so --library-path /qemu/lib /qemu/{arch} "
                    "-L /qemu/share \"$@\"\n")
     os.chmod(wrapper, 0o755)
-    return [*items, f"{wrapper}:/qemu/qemu"]
+    return [*items, f"{wrapper}:/nested/{arch}/qemu"]
 
 
-def boot(work, ways, kernel=None, fio=False, add=()):
-    """Boot the machine, whose script boots an inner guest in each of these WAYS; what they measured.
+def inner_items(work, arch, kernel, **image):
+    """All that an inner guest needs, as items of --add."""
+    name = {"x86_64": "x86_64", "aarch64": "arm64"}[arch]
+    initrd = guest.initramfs(name, "7.2", os.path.join(work.dir, "inner.cpio"), **image)
+    return [f"{initrd}:/nested/{arch}/initrd", *qemu_items(work, arch),
+            f"{kernel or guest.kernel(name, '7.2')}:/nested/{arch}/kernel"]
+
+
+def boot(work, ways, arch="x86_64", kernel=None, **image):
+    """Boot the machine, whose script boots an inner guest in each of these WAYS; what it measured.
 
     Each inner guest copies a MiB of what the disk begins with to a place of its own.
     """
@@ -49,11 +56,9 @@ def boot(work, ways, kernel=None, fio=False, add=()):
     disk = work.path("disk.img")
     with open(disk, "wb") as file:
         file.write(seed)
-    inner = guest.initramfs("x86_64", "7.2", os.path.join(work.dir, "inner.cpio"), fio, add)
-    items = [f"{inner}:/nested/initrd", *qemu_items(work),
-             f"{kernel or guest.kernel('x86_64', '7.2')}:/nested/vmlinuz"]
     values, _ = test_vfio.boot(work, ",".join(ways), script="vfio-nested", tools=TOOLS,
-                               modules=MODULES, add=items, words="printk.devkmsg=on", seconds=1500)
+                               modules=MODULES, add=inner_items(work, arch, kernel, **image),
+                               words="printk.devkmsg=on", seconds=1500)
     with open(disk, "rb") as file:
         for i, way in enumerate(ways):
             file.seek((16 + i) * guest.MIB)
