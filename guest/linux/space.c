@@ -503,13 +503,15 @@ bool gw_space_phys(struct gw_space *s, u64 iova, phys_addr_t *phys)
  * gw_space_max_mapping() - the most that should be mapped at a time
  * @s: the space
  *
- * Return: bytes; an eighth of the budget, so that a few can be under way.
+ * Return: bytes; an eighth of the budget, so that a few can be under way, or less, so that half of it
+ * has room for pages with a granule and a mapping each.
  */
 size_t gw_space_max_mapping(struct gw_space *s)
 {
 	struct gw_companion *c = s->companion;
+	u64 pages = min(c->budget_bytes >> c->granule_shift, (u64)c->budget_maps) / 2;
 
 	if (READ_ONCE(s->cover))
 		return SIZE_MAX;
-	return max(min(c->max_map, c->budget_bytes / 8), gw_granule(c));
+	return max(min3(c->max_map, c->budget_bytes / 8, pages * PAGE_SIZE), (u64)PAGE_SIZE);
 }

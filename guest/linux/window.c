@@ -369,8 +369,11 @@ bool gw_windows_reserve(struct gw_space *s, u64 bytes, u32 maps)
 	if (fit) {
 		s->used_bytes += bytes;
 		s->used_maps += maps;
+	} else if (s->used_bytes + bytes <= s->companion->budget_bytes) {
+		if (s->shift < s->max_shift)
+			s->shift++;	/* there are too many */
 	} else if (s->shift > s->companion->granule_shift) {
-		s->shift--;	/* smaller ones pin less */
+		s->shift--;		/* smaller ones pin less */
 	}
 	spin_unlock_irqrestore(&s->lock, flags);
 	return fit;
@@ -386,7 +389,8 @@ void gw_windows_size(struct gw_space *s)
 	unsigned int shift = MAX_SHIFT;
 
 	while (shift > c->granule_shift &&
-	       (c->budget_bytes >> shift < MIN_WINDOWS || c->max_map >> shift == 0))
+	       (c->budget_bytes >> shift < min_t(u32, MIN_WINDOWS, c->budget_maps) ||
+		c->max_map >> shift == 0))
 		shift--;
 	s->max_shift = max(shift, c->granule_shift);
 	s->shift = s->max_shift;

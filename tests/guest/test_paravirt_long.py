@@ -3,7 +3,7 @@
 """Plan paravirt: what takes long.
 
 That is the pairs of guest size and budget that test_paravirt_ram.py leaves out, the module loaded
-again and again, the kernel of arm64 likewise, and one that crashes.
+again and again, the kernel of arm64 likewise, one that crashes, and a large granule.
 """
 
 import sys
@@ -31,6 +31,13 @@ def starts_again(work):
     paravirt.start_again(work, "arm64", "7.2")
 
 
+def large_granule(work):
+    """A host that maps multiples of 2 MiB, 64 MiB in all."""
+    with paravirt.run(work, "paravirt-simple", "arm64", "7.2", "512M",
+                      ["--host-option", "max-bytes=64M", "--host-option", "granule=2M"]) as run:
+        run.finish()
+
+
 def crashes(work):
     """A kernel takes over from one that crashed: one fault, by its driver before the module."""
     with paravirt.run(work, "paravirt-crash", "x86_64", "7.2", "1G", qemu=(),
@@ -41,4 +48,4 @@ def crashes(work):
 
 
 if __name__ == "__main__":
-    sys.exit(guest.main([*PAIRS, module_goes_and_comes, starts_again, crashes]))
+    sys.exit(guest.main([*PAIRS, module_goes_and_comes, starts_again, crashes, large_granule]))
