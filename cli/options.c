@@ -21,7 +21,7 @@ enum {
 	OPT_SOCKET, OPT_ARCH,
 	OPT_QEMU, OPT_KERNEL, OPT_INITRD, OPT_APPEND, OPT_MEMORY, OPT_CPUS, OPT_DEVICE_TREE,
 	OPT_MEMORY_FILE, OPT_COMPANION, OPT_GUEST_BDF, OPT_SHOW, OPT_POLL, OPT_VIOMMU,
-	OPT_HELP,
+	OPT_ACCEL, OPT_HELP,
 };
 
 static const struct option serve_options[] = {
@@ -60,6 +60,7 @@ static const struct option run_options[] = {
 	{ "append", required_argument, NULL, OPT_APPEND },
 	{ "memory", required_argument, NULL, OPT_MEMORY },
 	{ "cpus", required_argument, NULL, OPT_CPUS },
+	{ "accel", required_argument, NULL, OPT_ACCEL },
 	{ "viommu", required_argument, NULL, OPT_VIOMMU },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ 0 },
@@ -98,6 +99,7 @@ static const char run_help[] =
 "  --arch ARCH           arm64 (default) or x86_64\n"
 "  --memory SIZE         guest RAM (default 2G)\n"
 "  --cpus N              virtual CPUs (default 1)\n"
+"  --accel KIND          tcg (default), which emulates, or kvm; 'gangway doctor' tries KVM\n"
 "  --kernel FILE         kernel (default: the one that 'make demo' provisioned)\n"
 "  --initrd FILE         its initramfs (default: likewise)\n"
 "  --append TEXT         more words for the kernel command line\n"
@@ -210,6 +212,11 @@ static int set_option(struct options *o, int opt, const char *name, struct gw_lo
 		break;
 	case OPT_CPUS:
 		ret = parse_number(log, name, optarg, 64, &o->cpus);
+		break;
+	case OPT_ACCEL:
+		if (strcmp(optarg, "kvm") && strcmp(optarg, "tcg"))
+			ret = bad_value(log, name, optarg, "wants kvm or tcg");
+		o->kvm = !strcmp(optarg, "kvm");
 		break;
 	case OPT_POLL:
 		ret = parse_number(log, name, optarg, 1000, &o->poll_us);

@@ -35,6 +35,7 @@ struct options {
 	/* run */
 	const char *arch;
 	enum viommu viommu;
+	bool kvm;
 	const char *qemu;
 	const char *kernel, *initrd, *append;
 	uint64_t memory;

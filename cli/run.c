@@ -63,6 +63,23 @@ static int find_boot_file(struct run *r, const char *given, const char *what,
 	return -ENOENT;
 }
 
+static int check_accel(const struct run *r)
+{
+#ifdef __aarch64__
+	bool same = r->arm;
+#else
+	bool same = !r->arm;
+#endif
+
+	if (!r->o.kvm || (same && !access("/dev/kvm", R_OK | W_OK)))
+		return 0;
+	gw_err(r->log, "--accel kvm: %s", same ? strerror(errno) :
+	       "the guest's architecture is not this machine's");
+	gw_hint(r->log, same ? "'gangway doctor' looks at KVM; without --accel the guest is emulated" :
+		"without --accel the guest is emulated");
+	return -EOPNOTSUPP;
+}
+
 static int find_parts(struct run *r)
 {
 	const char *arch = r->arm ? "arm64" : "amd64";
@@ -91,9 +108,10 @@ static void add_machine(const struct run *r, struct qemu_args *a, const char *mo
 
 	qemu_args_add(a, "%s", r->qemu);
 	qemu_args_add(a, "-machine");
-	qemu_args_add(a, "%s,accel=tcg,memory-backend=mem%s", r->arm ? "virt" : "q35", more);
+	qemu_args_add(a, "%s,accel=%s,memory-backend=mem%s", r->arm ? "virt" : "q35",
+		      r->o.kvm ? "kvm" : "tcg", more);
 	qemu_args_add(a, "-cpu");
-	qemu_args_add(a, "%s", r->arm ? "max,pauth-impdef=on" : "max");
+	qemu_args_add(a, "%s", r->o.kvm ? "host" : r->arm ? "max,pauth-impdef=on" : "max");
 	qemu_args_add(a, "-smp");
 	qemu_args_add(a, "%u", r->o.cpus);
 	qemu_args_add(a, "-m");
@@ -285,6 +303,9 @@ static int prepare(struct run *r)
 	char path[96];
 	int ret;
 
+	ret = check_accel(r);
+	if (ret)
+		return ret;
 	ret = find_parts(r);
 	if (ret)
 		return ret;

@@ -3,6 +3,7 @@
 
 import json
 import os
+import platform
 import signal
 import socket
 import stat
@@ -64,6 +65,9 @@ def a_command_line_that_is_wrong_tries_nothing(rig):
     refused(rig, USAGE, ["--memory", "lots", "2G"], "run", "sim:probe", "--memory", "lots")
     refused(rig, USAGE, ["--memory", "'0'", "size"], "run", "sim:probe", "--memory", "0")
     refused(rig, USAGE, ["--cpus", "1000"], "run", "sim:probe", "--cpus", "1000")
+    refused(rig, USAGE, ["--accel", "hvf", "kvm or tcg"], "run", "sim:probe", "--accel", "hvf")
+    refused(rig, FAILED, ["--accel kvm", "architecture", "emulated"], "run", "sim:probe", "--accel", "kvm",
+            "--arch", "arm64" if platform.machine() == "x86_64" else "x86_64")
 
 
 @test
