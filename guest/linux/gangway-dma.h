@@ -207,16 +207,26 @@ struct gw_space {
 	unsigned int nr_errors;
 };
 
-/* A wish that a range be mapped, in a batch. */
+/*
+ * A wish that a range be mapped, in a batch. @boundary is a mask: the addresses must not have a
+ * multiple of @boundary + 1 between them, if the range is not larger than that; 0: they may.
+ */
 struct gw_want {
 	phys_addr_t phys;
 	size_t len;
+	u64 boundary;
 	u64 iova;
 	struct gw_window *window;	/* NULL: it is in the cover */
 	bool done;
 };
 
 #define GW_MAX_WANTS	16
+
+/* Would a range at @iova cross a boundary that it must not cross? */
+static inline bool gw_crosses(u64 iova, size_t len, u64 boundary)
+{
+	return len - 1 <= boundary && (iova ^ (iova + len - 1)) & ~boundary;
+}
 
 /* A piece of coherent memory; see pool.c. */
 struct gw_chunk {
@@ -426,7 +436,7 @@ static inline bool gw_cover_phys(const struct gw_cover *cover, u64 iova, phys_ad
 struct gw_window *gw_window_new(struct gw_space *s, phys_addr_t phys, size_t len, bool exact);
 void gw_window_insert(struct gw_space *s, struct gw_window *w);
 void gw_window_remove(struct gw_space *s, struct gw_window *w);
-struct gw_window *gw_window_find(struct gw_space *s, phys_addr_t phys, size_t len, bool pending);
+struct gw_window *gw_window_find(struct gw_space *s, const struct gw_want *want, bool pending);
 struct gw_window *gw_window_at(struct gw_space *s, u64 iova);
 struct gw_window *gw_window_stale(struct gw_space *s, u64 iova);
 struct gw_window *gw_window_first(struct gw_space *s);

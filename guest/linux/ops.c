@@ -173,7 +173,9 @@ static int sg_prepare(struct gw_space *s, struct scatterlist *sg, int n, struct 
 			*ret = -EREMOTEIO;
 			break;
 		}
-		wants[i] = (struct gw_want) { .len = sg->length };
+		wants[i] = (struct gw_want) {
+			.len = sg->length, .boundary = dma_get_seg_boundary(s->dev),
+		};
 		*ret = base_map(s, sg_phys(sg), sg->length, dir, attrs, &wants[i].phys);
 		if (*ret)
 			break;

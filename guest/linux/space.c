@@ -15,6 +15,8 @@
 #include "gangway-dma.h"
 #include "trace.h"
 
+#define MAX_PLACES	8	/* tried for a range that must not cross a boundary */
+
 /* gw_space_init() - before anything else; nothing is mapped */
 void gw_space_init(struct gw_space *s, struct gw_companion *c)
 {
@@ -149,7 +151,7 @@ static bool space_hit(struct gw_space *s, struct gw_want *want, bool pending)
 	unsigned long flags;
 
 	spin_lock_irqsave(&s->lock, flags);
-	w = gw_window_find(s, want->phys, want->len, pending);
+	w = gw_window_find(s, want, pending);
 	if (w) {
 		gw_window_get(w);
 		want->window = w;
@@ -173,7 +175,8 @@ static unsigned int space_lookup(struct gw_space *s, struct gw_want *wants, unsi
 
 		if (want->done)
 			continue;
-		if (gw_cover_iova(cover, want->phys, want->len, &want->iova)) {
+		if (gw_cover_iova(cover, want->phys, want->len, &want->iova) &&
+		    !gw_crosses(want->iova, want->len, want->boundary)) {
 			want->window = NULL;
 			want->done = true;
 			gw_count(s->companion, GW_STAT_COVERED);
@@ -261,6 +264,33 @@ static int fill_settle(struct gw_space *s, struct list_head *plan, int ret, bool
 	return first;
 }
 
+/*
+ * See where a want is, now that its window may be live. If it must not be there, give the window
+ * back and return -EAGAIN: another is elsewhere.
+ */
+static int fill_take(struct gw_space *s, struct gw_want *want, struct list_head *going)
+{
+	struct gw_window *w = want->window;
+	unsigned long flags;
+
+	if (want->done || !w)
+		return 0;
+	if (!w->live) {
+		want->window = NULL;
+		return 0;
+	}
+	want->iova = w->iova + (want->phys - w->start);
+	if (!gw_crosses(want->iova, want->len, want->boundary)) {
+		want->done = true;
+		return 0;
+	}
+	want->window = NULL;
+	spin_lock_irqsave(&s->lock, flags);
+	gw_window_put(s, w, going);
+	spin_unlock_irqrestore(&s->lock, flags);
+	return -EAGAIN;
+}
+
 /* Have the host map what is missing. After an error, wants that are not done have no window. */
 static int fill_try(struct gw_space *s, struct gw_want *wants, unsigned int n, bool exact)
 {
@@ -269,7 +299,7 @@ static int fill_try(struct gw_space *s, struct gw_want *wants, unsigned int n, b
 	LIST_HEAD(plan);
 	bool reserved;
 	unsigned int i;
-	int ret;
+	int ret, err;
 
 	ret = fill_plan(s, wants, n, exact, &plan);
 	reserved = !ret;
@@ -277,15 +307,8 @@ static int fill_try(struct gw_space *s, struct gw_want *wants, unsigned int n, b
 		ret = gw_companion_submit(s->companion, &plan);
 	ret = fill_settle(s, &plan, ret, reserved, &going);
 	for (i = 0; i < n; i++) {
-		w = wants[i].window;
-		if (wants[i].done || !w)
-			continue;
-		if (w->live) {
-			wants[i].iova = w->iova + (wants[i].phys - w->start);
-			wants[i].done = true;
-		} else {
-			wants[i].window = NULL;
-		}
+		err = fill_take(s, &wants[i], &going);
+		ret = ret ? ret : err;
 	}
 	list_for_each_entry_safe(w, next, &plan, req.node)
 		kfree(w);
@@ -295,6 +318,7 @@ static int fill_try(struct gw_space *s, struct gw_want *wants, unsigned int n, b
 
 static int space_fill(struct gw_space *s, struct gw_want *wants, unsigned int n)
 {
+	unsigned int tries = MAX_PLACES;
 	unsigned long flags;
 	int ret;
 
@@ -303,12 +327,17 @@ static int space_fill(struct gw_space *s, struct gw_want *wants, unsigned int n)
 	/* another CPU may have filled it */
 	ret = space_lookup(s, wants, n) ? fill_try(s, wants, n, s->strict) : 0;
 	if (ret) {
-		/* once more with no more than is needed, or in the generation that has begun */
-		space_renew(s);
-		ret = space_lookup(s, wants, n) ? fill_try(s, wants, n, true) : 0;
+		/*
+		 * Once more with no more than is needed, or in the generation that has begun; and
+		 * if it is only the place that is wrong, a few times more.
+		 */
+		do {
+			space_renew(s);
+			ret = space_lookup(s, wants, n) ? fill_try(s, wants, n, true) : 0;
+		} while (ret == -EAGAIN && --tries);
 	}
 	spin_unlock_irqrestore(&s->fill_lock, flags);
-	return ret;
+	return ret == -EAGAIN ? -EIO : ret;
 }
 
 /* Note a failure for debugfs, and tell of it. */

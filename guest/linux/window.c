@@ -162,32 +162,39 @@ bool gw_window_live(struct gw_space *s, struct gw_window *w)
 	return true;
 }
 
+static bool window_suits(const struct gw_window *w, const struct gw_want *want, bool pending)
+{
+	if (w->start > want->phys || w->last < want->phys + want->len - 1)
+		return false;
+	if (!w->live)
+		return pending;
+	return !gw_crosses(w->iova + (want->phys - w->start), want->len, want->boundary);
+}
+
 /**
  * gw_window_find() - find a window with a range in it
  * @s:       the space
- * @phys:    start of the range
- * @len:     bytes
+ * @want:    the range
  * @pending: one that is being mapped will do
  *
  * Return: the window or NULL.
  */
-struct gw_window *gw_window_find(struct gw_space *s, phys_addr_t phys, size_t len, bool pending)
+struct gw_window *gw_window_find(struct gw_space *s, const struct gw_want *want, bool pending)
 {
-	phys_addr_t last = phys + len - 1;
+	phys_addr_t phys = want->phys, last = phys + want->len - 1;
 	struct gw_window *w;
 
 	lockdep_assert_held(&s->lock);
 	w = s->recent;
-	if (w && w->start <= phys && w->last >= last)
+	if (w && window_suits(w, want, pending))
 		return w;
 	for (w = windows_iter_first(&s->by_phys, phys, last); w;
 	     w = windows_iter_next(w, phys, last)) {
-		if (w->start > phys || w->last < last)
+		if (!window_suits(w, want, pending))
 			continue;
 		if (w->live)
 			s->recent = w;
-		if (w->live || pending)
-			return w;
+		return w;
 	}
 	return NULL;
 }

@@ -39,10 +39,10 @@ def disk(work, *options, append=""):
               f"{values['dma_entries']} entries for mappings")
 
 
-def operations(work, arch, append=""):
+def operations(work, arch, append="", budget="16M"):
     """All DMA operations, of the probe's driver."""
-    run(work, arch, "dma-ops", "1G", ["--show-at-once", "--host-option", "max-bytes=16M"], append,
-        devices=["sim:probe"], probe=True, fio=False)
+    run(work, arch, "dma-ops", "1G", ["--show-at-once", "--host-option", f"max-bytes={budget}"],
+        append, devices=["sim:probe"], probe=True, fio=False)
 
 
 def budget_covers_ram(work):
@@ -59,6 +59,12 @@ def every_dma_operation(work):
     """The probe's driver tries them all, on both kernels."""
     for arch in VERSION:
         operations(work, arch)
+
+
+def every_dma_operation_covered(work):
+    """The same where all of RAM is mapped once."""
+    for arch in VERSION:
+        operations(work, arch, budget="1536M")
 
 
 def every_dma_operation_without_bounces(work):
@@ -97,6 +103,6 @@ def mistakes_are_caught(work):
 
 
 if __name__ == "__main__":
-    sys.exit(guest.main([mistakes_are_caught, every_dma_operation,
+    sys.exit(guest.main([mistakes_are_caught, every_dma_operation, every_dma_operation_covered,
                          every_dma_operation_without_bounces, every_dma_operation_bounced,
                          budget_covers_ram, budget_smaller_than_ram, too_little_to_map]))

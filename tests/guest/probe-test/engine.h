@@ -50,6 +50,9 @@ int test_coherent(void);
 int test_coherent_atomic(void);
 int test_pool(void);
 
+/* Test of lists whose entries must not cross a boundary. */
+int test_boundary(void);
+
 /* Tests of what only an IOMMU of the guest's own does. */
 int test_unmapped(void);
 int test_resource(void);

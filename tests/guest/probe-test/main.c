@@ -447,6 +447,7 @@ static const struct {
 	{ "sync", test_sync },
 	{ "twice", test_twice },
 	{ "sg", test_sg },
+	{ "boundary", test_boundary },
 	{ "atomic", test_atomic },
 	{ "pages", test_pages },
 	{ "noncontiguous", test_noncontiguous },
