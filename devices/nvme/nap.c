@@ -21,7 +21,7 @@
 #define AIM_MAX		12u		/* the first of more would wait long */
 #define IDLE_NS		10000000u	/* nothing at all in so long: sleep */
 #define MIN_PAUSE_NS	16000000u	/* between tries */
-#define MAX_PAUSE_NS	128000000u
+#define MAX_PAUSE_NS	512000000u
 
 /** gw_nvme_nap_init() - before the first */
 void gw_nvme_nap_init(struct nvme_nap *n)
@@ -29,12 +29,13 @@ void gw_nvme_nap_init(struct nvme_nap *n)
 	*n = (struct nvme_nap){ .ns = TRY_NS, .pause_ns = MIN_PAUSE_NS };
 }
 
-static void nap_stop(struct nvme_nap *n, uint64_t now)
+/* @shallow: the host would wait; else it has nothing to do, and may come back with much */
+static void nap_stop(struct nvme_nap *n, uint64_t now, bool shallow)
 {
 	*n = (struct nvme_nap){
 		.ns = TRY_NS,
 		.not_before = now + n->pause_ns,
-		.pause_ns = n->pause_ns < MAX_PAUSE_NS ? 2 * n->pause_ns : MAX_PAUSE_NS,
+		.pause_ns = shallow && n->pause_ns < MAX_PAUSE_NS ? 2 * n->pause_ns : n->pause_ns,
 	};
 }
 
@@ -59,7 +60,7 @@ static void judge(struct nvme_nap *n, uint64_t got, uint64_t now)
 	if (!got) {
 		n->idle_ns += n->slept_ns;
 		if (n->idle_ns >= IDLE_NS)
-			nap_stop(n, now);
+			nap_stop(n, now, false);
 		return;
 	}
 	n->idle_ns = 0;
@@ -67,7 +68,7 @@ static void judge(struct nvme_nap *n, uint64_t got, uint64_t now)
 	depth = n->most > n->most_before ? n->most : n->most_before;
 	n->poor = got < POOR ? n->poor + 1 : 0;
 	if (n->poor == POOR_NAPS || (depth < DEPTH_MIN && (!n->on || n->nr == WINDOW - 1))) {
-		nap_stop(n, now);
+		nap_stop(n, now, true);
 		return;
 	}
 	n->on = true;

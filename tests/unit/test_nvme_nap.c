@@ -81,7 +81,7 @@ static void one_at_a_time_is_hardly_slowed(void **state)
 
 		gw_nvme_nap_init(&n);
 		m = run(&n, 0, 1, each[i]);
-		expect_speed(&m, 97);
+		expect_speed(&m, 99);
 	}
 }
 
