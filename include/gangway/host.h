@@ -129,7 +129,7 @@ struct gw_function;
  * @gone:         *@fd becomes readable when the function disappears; stays the function's
  * @close:        bus mastering off, mappings gone, then everything freed
  *
- * What follows is NULL where the host has no such thing. The first four come together: the host
+ * What follows is NULL where the host has no such thing. The first five come together: the host
  * then knows INTx, MSI and MSI-X apart, and irq_mask() speaks of the vectors of the one enabled.
  *
  * @irq_enable:   enable the first @nr vectors of @index, GW_IRQ_INTX to GW_IRQ_MSIX, delivered to
@@ -139,6 +139,9 @@ struct gw_function;
  *                delivered goes to the sink. -EPROTO the index is not enabled, -EINVAL no such
  *                vector or eventfd
  * @intx_mask:    INTx is masked by each delivery, until the caller unmasks it
+ * @intx_unmask_fd: INTx is unmasked by each write to @fd too, which stays the caller's, without a
+ *                thread of ours in between; -1: no longer. Ends when INTx is disabled. -EPROTO INTx
+ *                is not enabled, -EINVAL no eventfd
  * @intx:         the function has INTx, and the host delivers it
  * @bar_export:   *@fd, which becomes the caller's, is a dma-buf of @nr ranges of @bar. -EINVAL not
  *                in a BAR or unaligned, -EOPNOTSUPP the platform does not
@@ -170,6 +173,7 @@ struct gw_function_ops {
 	int (*irq_enable)(struct gw_function *f, enum gw_irq index, unsigned int nr);
 	int (*irq_eventfd)(struct gw_function *f, enum gw_irq index, unsigned int vector, int fd);
 	int (*intx_mask)(struct gw_function *f, bool masked);
+	int (*intx_unmask_fd)(struct gw_function *f, int fd);
 	bool (*intx)(struct gw_function *f);
 	int (*bar_export)(struct gw_function *f, unsigned int bar,
 			  const struct gw_bar_range *range, unsigned int nr, int *fd);

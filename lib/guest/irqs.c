@@ -301,6 +301,18 @@ static int set_intx_mask(struct gw_guest_irqs *irqs, const struct gw_irq_set *se
 	return irqs->fn->ops->intx_mask(irqs->fn, set->action == GW_IRQ_MASK);
 }
 
+/* KVM writes it at the end of the guest's handler, so that nobody else has to unmask. */
+static int set_unmask_eventfd(struct gw_guest_irqs *irqs, const struct gw_irq_set *set)
+{
+	const struct gw_function_ops *ops = irqs->fn->ops;
+
+	if (set->index != GW_IRQ_INTX || set->action != GW_IRQ_UNMASK || !ops->intx_unmask_fd)
+		return -EINVAL;
+	if (irqs->mode != GW_IRQ_INTX)
+		return -EPROTO;
+	return ops->intx_unmask_fd(irqs->fn, set->fds ? set->fds[0] : -1);
+}
+
 static int set_masks(struct gw_guest_irqs *irqs, const struct gw_irq_set *set)
 {
 	if (set->index == GW_IRQ_INTX && set->action != GW_IRQ_TRIGGER)
@@ -344,7 +356,7 @@ static int set_vectors(struct gw_guest_irqs *irqs, struct gw_irq_set *set)
 		return -EINVAL;
 	if (set->data == GW_IRQ_EVENTFD) {
 		if (set->action != GW_IRQ_TRIGGER)
-			return -EINVAL;
+			return set_unmask_eventfd(irqs, set);
 		return mode == GW_NR_IRQS || mode == set->index ? set_eventfds(irqs, set) : -EPROTO;
 	}
 	return mode == set->index ? set_masks(irqs, set) : -EPROTO;

@@ -207,6 +207,12 @@ static int set_irqs(const struct vfio_irq_set *s)
 		return fake.fail_irqs;
 	fake.masks += !!(s->flags & VFIO_IRQ_SET_ACTION_MASK);
 	fake.unmasks += !!(s->flags & VFIO_IRQ_SET_ACTION_UNMASK);
+	if (s->flags & VFIO_IRQ_SET_ACTION_UNMASK && s->flags & VFIO_IRQ_SET_DATA_EVENTFD) {
+		memcpy(&fd, s->data, sizeof(fd));
+		if (fd >= 0 && fake.unmask_fd > 0)
+			return -EBUSY;
+		fake.unmask_fd = fd;
+	}
 	if (!(s->flags & VFIO_IRQ_SET_ACTION_TRIGGER))
 		return 0;
 	for (uint32_t v = s->start; v < (s->count ? s->start + s->count : FAKE_VECTORS); v++) {

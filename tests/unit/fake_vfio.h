@@ -31,6 +31,7 @@ struct fake_vfio {
 	int irq[5][FAKE_VECTORS];	/* eventfds by index, ours; -1: none */
 	unsigned int irq_count[5];
 	unsigned int masks, unmasks;
+	int unmask_fd;			/* as given last; 0: never */
 	unsigned int feature_flags;
 	int dma_buf;			/* what feature 11 answers with, or -errno */
 	char log[16384];

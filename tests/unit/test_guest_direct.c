@@ -16,6 +16,7 @@ struct direct {
 	unsigned int nr;
 	int fd[FAKE_MSIX];		/* as handed over last; -1: to the sink */
 	unsigned int masks, unmasks;
+	int unmask_fd;			/* -1: none */
 	int fail_enable, fail_eventfd;
 };
 
@@ -50,6 +51,12 @@ static int direct_intx_mask(struct gw_function *fn, bool masked)
 	return 0;
 }
 
+static int direct_intx_unmask_fd(struct gw_function *fn, int fd)
+{
+	direct.unmask_fd = fd;
+	return direct.fail_eventfd;
+}
+
 static bool direct_intx(struct gw_function *fn)
 {
 	return true;
@@ -61,11 +68,12 @@ static int setup(void **state)
 {
 	struct fake *f = fake_new();
 
-	direct = (struct direct){ .index = GW_NR_IRQS };
+	direct = (struct direct){ .index = GW_NR_IRQS, .unmask_fd = -1 };
 	direct_ops = *f->fn.ops;
 	direct_ops.irq_enable = direct_enable;
 	direct_ops.irq_eventfd = direct_eventfd;
 	direct_ops.intx_mask = direct_intx_mask;
+	direct_ops.intx_unmask_fd = direct_intx_unmask_fd;
 	direct_ops.intx = direct_intx;
 	f->fn.ops = &direct_ops;
 	f->cfg[GW_PCI_INT_PIN] = 1;
@@ -186,6 +194,29 @@ static void an_index_that_cannot_be_enabled_is_disabled(void **state)
 	close(fd);
 }
 
+static void intx_can_be_unmasked_by_an_eventfd(void **state)
+{
+	struct guest *g = *state;
+	int fd = event();
+
+	assert_int_equal(set(g, GW_IRQ_INTX, GW_IRQ_UNMASK, GW_IRQ_EVENTFD, 0, 1, &fd), -EPROTO);
+	assert_int_equal(give(g, GW_IRQ_INTX, 0, fd), 0);
+	assert_int_equal(set(g, GW_IRQ_INTX, GW_IRQ_UNMASK, GW_IRQ_EVENTFD, 0, 1, &fd), 0);
+	assert_true(fd >= 0 && direct.unmask_fd == fd);
+	assert_int_equal(set(g, GW_IRQ_INTX, GW_IRQ_UNMASK, GW_IRQ_EVENTFD, 0, 1, NULL), 0);
+	assert_int_equal(direct.unmask_fd, -1);
+	direct.fail_eventfd = -EBUSY;
+	assert_int_equal(set(g, GW_IRQ_INTX, GW_IRQ_UNMASK, GW_IRQ_EVENTFD, 0, 1, &fd), -EBUSY);
+	direct.fail_eventfd = 0;
+	assert_int_equal(set(g, GW_IRQ_INTX, GW_IRQ_MASK, GW_IRQ_EVENTFD, 0, 1, &fd), -EINVAL);
+	assert_int_equal(set(g, GW_IRQ_INTX, GW_IRQ_TRIGGER, GW_IRQ_NONE, 0, 0, NULL), 0);
+	assert_int_equal(give(g, GW_IRQ_MSIX, 0, fd), 0);
+	assert_int_equal(set(g, GW_IRQ_MSIX, GW_IRQ_UNMASK, GW_IRQ_EVENTFD, 0, 1, &fd), -EINVAL);
+	direct_ops.intx_unmask_fd = NULL;
+	assert_int_equal(set(g, GW_IRQ_INTX, GW_IRQ_UNMASK, GW_IRQ_EVENTFD, 0, 1, &fd), -EINVAL);
+	close(fd);
+}
+
 static void intx_has_its_pin_and_is_masked_by_the_host(void **state)
 {
 	struct guest *g = *state;
@@ -235,6 +266,7 @@ int main(void)
 		T(what_fired_before_the_eventfd_came_is_delivered),
 		T(where_the_platform_does_not_take_it_the_sink_delivers),
 		T(an_index_that_cannot_be_enabled_is_disabled),
+		T(intx_can_be_unmasked_by_an_eventfd),
 		T(intx_has_its_pin_and_is_masked_by_the_host),
 		T(a_request_of_the_host_reaches_the_vmm),
 	};

@@ -333,6 +333,29 @@ static void intx_is_masked_and_unmasked_at_the_kernel(void **state)
 	rig_close(&r);
 }
 
+static void intx_is_unmasked_by_one_eventfd_at_a_time(void **state)
+{
+	struct rig r;
+	unsigned int nr;
+
+	rig_open(&r, false);
+	assert_int_equal(r.f->ops->irq_setup(r.f, &r.sink, &nr), 0);
+	assert_int_equal(r.f->ops->intx_unmask_fd(r.f, 7), -EPROTO);
+	assert_int_equal(r.f->ops->irq_enable(r.f, GW_IRQ_INTX, 1), 0);
+	assert_int_equal(r.f->ops->intx_unmask_fd(r.f, 7), 0);
+	assert_int_equal(fake.unmask_fd, 7);
+	assert_int_equal(r.f->ops->intx_unmask_fd(r.f, 8), 0);
+	assert_int_equal(fake.unmask_fd, 8);
+	assert_int_equal(r.f->ops->intx_unmask_fd(r.f, -1), 0);
+	assert_int_equal(fake.unmask_fd, -1);
+	fake.fail_irqs = -EINVAL;
+	assert_int_equal(r.f->ops->intx_unmask_fd(r.f, 7), -EINVAL);
+	fake.fail_irqs = 0;
+	assert_int_equal(r.f->ops->irq_enable(r.f, GW_IRQ_INTX, 0), 0);
+	assert_int_equal(r.f->ops->intx_unmask_fd(r.f, 7), -EPROTO);
+	rig_close(&r);
+}
+
 static void wait_gone(struct gw_function *f)
 {
 	struct pollfd p = { .events = POLLIN };
@@ -457,6 +480,7 @@ int main(void)
 		TEST(registers_and_config_reach_the_function),
 		TEST(an_eventfd_of_the_vmm_is_signalled_by_the_kernel_itself),
 		TEST(too_few_vectors_left_is_an_error),
+		TEST(intx_is_unmasked_by_one_eventfd_at_a_time),
 		TEST(intx_is_masked_and_unmasked_at_the_kernel),
 		TEST(a_function_that_the_kernel_wants_back_goes_when_nothing_is_mapped),
 		TEST(a_function_that_is_not_let_go_is_taken_when_the_kernel_asks_again),

@@ -149,6 +149,7 @@ const struct gw_function_ops gw_vfio_function_ops = {
 	.irq_enable = gw_vfio_irq_enable,
 	.irq_eventfd = gw_vfio_irq_eventfd,
 	.intx_mask = gw_vfio_intx_mask,
+	.intx_unmask_fd = gw_vfio_intx_unmask_fd,
 	.intx = gw_vfio_intx,
 	.bar_export = gw_vfio_bar_export,
 	.dma_map_bar = gw_vfio_dma_map_bar,

@@ -178,6 +178,7 @@ int gw_vfio_irq_mask(struct gw_function *f, const uint64_t enabled[GW_IRQ_WORDS]
 int gw_vfio_irq_enable(struct gw_function *f, enum gw_irq index, unsigned int nr);
 int gw_vfio_irq_eventfd(struct gw_function *f, enum gw_irq index, unsigned int vector, int fd);
 int gw_vfio_intx_mask(struct gw_function *f, bool masked);
+int gw_vfio_intx_unmask_fd(struct gw_function *f, int fd);
 bool gw_vfio_intx(struct gw_function *f);
 
 /* reset.c */

@@ -377,3 +377,25 @@ int gw_vfio_intx_mask(struct gw_function *f, bool masked)
 	gw_vfio_leave(fn);
 	return ret;
 }
+
+/* The kernel has room for one, and takes no other until it is given up. */
+int gw_vfio_intx_unmask_fd(struct gw_function *f, int fd)
+{
+	struct gw_vfio_function *fn = gw_vfio_fn(f);
+	struct gw_vfio_irqs *irqs = &fn->irqs;
+	const int none = -1;
+	int ret = gw_vfio_enter(fn);
+
+	if (ret)
+		return ret;
+	pthread_mutex_lock(&irqs->lock);
+	if (irqs->index != GW_IRQ_INTX)
+		ret = -EPROTO;
+	else
+		ret = irq_set(fn, VFIO_IRQ_SET_ACTION_UNMASK, VFIO_PCI_INTX_IRQ_INDEX, 0, 1, &none);
+	if (!ret && fd >= 0)
+		ret = irq_set(fn, VFIO_IRQ_SET_ACTION_UNMASK, VFIO_PCI_INTX_IRQ_INDEX, 0, 1, &fd);
+	pthread_mutex_unlock(&irqs->lock);
+	gw_vfio_leave(fn);
+	return ret;
+}

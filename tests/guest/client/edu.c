@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -49,6 +50,25 @@ static void ack_irq(struct vu *v)
 	vu_write32(v, 0, EDU_IRQ_ACK, vu_read32(v, 0, EDU_IRQ_STATUS));
 }
 
+/* As KVM does it: who writes an eventfd of ours unmasks, and no message is needed. */
+static void intx_by_eventfd(struct vu *v, int fd)
+{
+	const uint64_t one = 1;
+	int unmask = eventfd(0, EFD_CLOEXEC);
+
+	must(unmask >= 0 && !vu_irqs(v, GW_IRQ_INTX, GW_VU_IRQ_UNMASK | GW_VU_IRQ_EVENTFD, 0, 1,
+				     &unmask, 1), "no eventfd that unmasks INTx");
+	for (int i = 0; i < 3; i++) {
+		raise_irq(v);
+		must(event_wait(fd, 5000), "no INTx after an eventfd unmasked it, turn %d", i);
+		ack_irq(v);
+		must(write(unmask, &one, sizeof(one)) == sizeof(one), "eventfd");
+	}
+	must(!vu_irqs(v, GW_IRQ_INTX, GW_VU_IRQ_UNMASK | GW_VU_IRQ_EVENTFD, 0, 1, NULL, 0),
+	     "INTx is unmasked by an eventfd for good");
+	close(unmask);
+}
+
 static void intx(struct vu *v)
 {
 	uint32_t count, flags;
@@ -68,6 +88,7 @@ static void intx(struct vu *v)
 		must(!vu_irqs(v, GW_IRQ_INTX, GW_VU_IRQ_UNMASK | GW_VU_IRQ_NONE, 0, 1, NULL, 0),
 		     "cannot unmask INTx");
 	}
+	intx_by_eventfd(v, fd);
 	must(!vu_irqs(v, GW_IRQ_INTX, IRQ_TRIGGER, 0, 0, NULL, 0), "cannot disable INTx");
 	close(fd);
 }
