@@ -27,6 +27,13 @@ def plan_window(work):
     guest.expect(values["window_maps"] == "1", f"{values['window_maps']} mappings")
 
 
+def interrupts_by_a_line(work):
+    """Without MSI, the disk interrupts by a line that KVM unmasks."""
+    values = nested.boot(work, ["intx"])
+    nested.tell(values, ["intx"])
+    guest.expect(int(values["intx_interrupts"]) > 20, f"{values['intx_interrupts']} interrupts")
+
+
 def small_kernel(work):
     """A small kernel that is built for the inner guest."""
     values = nested.boot(work, ["direct"], kernel=guest.built_kernel("x86_64", "iommufd"))
@@ -34,4 +41,5 @@ def small_kernel(work):
 
 
 if __name__ == "__main__":
-    sys.exit(guest.main([iommus_of_the_inner_guest, plan_window, small_kernel]))
+    sys.exit(guest.main([iommus_of_the_inner_guest, plan_window, interrupts_by_a_line,
+                     small_kernel]))
