@@ -13,24 +13,45 @@ import guest
 import test_vfio
 
 MODULES = ("vfio", "vfio_iommu_type1", "vfio-pci", "kvm-amd")
-FIRMWARE = ("seabios/bios-256k.bin", "qemu/linuxboot_dma.bin", "qemu/kvmvapic.bin")
+FIRMWARE = ("bios-256k.bin", "linuxboot_dma.bin", "kvmvapic.bin")
 TOOLS = ("tests/guest/client/vfio-client",)
-LIBS = "x86_64-linux-gnu"
+
+
+def qemu_program(arch):
+    """QEMU as it is installed: program, loader, and libraries by name."""
+    bindir = guest.provisioned("qemu")
+    program = os.path.join(bindir, f"qemu-system-{arch}")
+    lister = ["ldd"]
+    tree = os.path.join(os.path.dirname(bindir), "tree")
+    if os.path.isdir(tree):
+        # what provision/qemu has fetched: there, the program is a script
+        program = os.path.join(tree, "usr", "bin", f"qemu-system-{arch}")
+        lister = [os.path.join(tree, "usr", "lib64", "ld-linux-x86-64.so.2"), "--library-path",
+                  os.path.join(tree, "usr", "lib", "x86_64-linux-gnu"), "--list"]
+    done = subprocess.run([*lister, program], check=True, stdout=subprocess.PIPE, text=True)
+    loader = lister[0] if len(lister) > 1 else \
+        re.search(r"(/\S*/ld-linux-x86-64\.so\.2)", done.stdout).group(1)
+    return program, loader, re.findall(r"(\S+) => (/\S+)", done.stdout)
+
+
+def firmware(name):
+    """A file that QEMU finds by itself."""
+    program = os.path.join(guest.provisioned("qemu"), "qemu-system-x86_64")
+    done = subprocess.run([program, "-L", "help"], check=True, stdout=subprocess.PIPE, text=True)
+    for folder in done.stdout.split():
+        path = os.path.join(folder, name)
+        if os.path.exists(path):
+            return os.path.realpath(path)
+    raise guest.Failure(f"QEMU has no {name} in {done.stdout.split()}")
 
 
 def qemu_items(work, arch):
     """QEMU with its loader, libraries and firmware, as items of --add."""
-    tree = os.path.join(os.path.dirname(guest.provisioned("qemu")), "tree")
-    loader = os.path.join(tree, "usr", "lib64", "ld-linux-x86-64.so.2")
-    program = os.path.join(tree, "usr", "bin", f"qemu-system-{arch}")
-    done = subprocess.run([loader, "--library-path", os.path.join(tree, "usr", "lib", LIBS),
-                           "--list", program], check=True, stdout=subprocess.PIPE, text=True)
-    items = [f"{os.path.realpath(loader)}:/qemu/ld.so", f"{program}:/qemu/{arch}"]
-    for name, path in re.findall(r"(\S+) => (/\S+)", done.stdout):
-        items.append(f"{os.path.realpath(path)}:/qemu/lib/{name}")
-    for name in FIRMWARE:
-        path = os.path.join(tree, "usr", "share", name)
-        items.append(f"{os.path.realpath(path)}:/qemu/share/{os.path.basename(name)}")
+    program, loader, libraries = qemu_program(arch)
+    items = [f"{os.path.realpath(loader)}:/qemu/ld.so", f"{os.path.realpath(program)}:/qemu/{arch}"]
+    items += [f"{os.path.realpath(path)}:/qemu/lib/{name}" for name, path in libraries
+              if "ld-linux" not in name]
+    items += [f"{firmware(name)}:/qemu/share/{name}" for name in FIRMWARE]
     wrapper = os.path.join(work.dir, "qemu")
     with open(wrapper, "w", encoding="ascii") as file:
         file.write(f"#!/bin/sh\nexec /qemu/ld.so --library-path /qemu/lib /qemu/{arch} "
