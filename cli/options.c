@@ -99,7 +99,8 @@ static const char run_help[] =
 "  --arch ARCH           arm64 (default) or x86_64\n"
 "  --memory SIZE         guest RAM (default 2G)\n"
 "  --cpus N              virtual CPUs (default 1)\n"
-"  --accel KIND          tcg (default), which emulates, or kvm; 'gangway doctor' tries KVM\n"
+"  --accel KIND          tcg (default), which emulates, or kvm, and what QEMU's -accel takes after\n"
+"                        that, as in tcg,thread=single; 'gangway doctor' tries KVM\n"
 "  --kernel FILE         kernel (default: the one that 'make demo' provisioned)\n"
 "  --initrd FILE         its initramfs (default: likewise)\n"
 "  --append TEXT         more words for the kernel command line\n"
@@ -182,6 +183,13 @@ static int parse_bdf(struct options *o, struct gw_log *log, const char *option, 
 	return -1;
 }
 
+bool accel_is(const char *accel, const char *kind)
+{
+	size_t len = strlen(kind);
+
+	return !strncmp(accel, kind, len) && (!accel[len] || accel[len] == ',');
+}
+
 static int set_option(struct options *o, int opt, const char *name, struct gw_log *log)
 {
 	int ret = -1;
@@ -214,9 +222,9 @@ static int set_option(struct options *o, int opt, const char *name, struct gw_lo
 		ret = parse_number(log, name, optarg, 64, &o->cpus);
 		break;
 	case OPT_ACCEL:
-		if (strcmp(optarg, "kvm") && strcmp(optarg, "tcg"))
+		if (!accel_is(optarg, "kvm") && !accel_is(optarg, "tcg"))
 			ret = bad_value(log, name, optarg, "wants kvm or tcg");
-		o->kvm = !strcmp(optarg, "kvm");
+		o->accel = optarg;
 		break;
 	case OPT_POLL:
 		ret = parse_number(log, name, optarg, 1000, &o->poll_us);
@@ -273,8 +281,8 @@ int options_parse(struct options *o, int argc, char **argv, bool for_run, struct
 	const struct option *known = for_run ? run_options : serve_options;
 	int end = argc, opt, index, ret;
 
-	*o = (struct options){ .plan = GW_PLAN_AUTO, .arch = "arm64", .memory = 2ull << 30,
-			       .cpus = 1, .poll_us = 50 };
+	*o = (struct options){ .plan = GW_PLAN_AUTO, .arch = "arm64", .accel = "tcg",
+			       .memory = 2ull << 30, .cpus = 1, .poll_us = 50 };
 	for (int i = 1; i < argc && end == argc; i++) {
 		if (!strcmp(argv[i], "--"))
 			end = i;

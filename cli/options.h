@@ -35,7 +35,7 @@ struct options {
 	/* run */
 	const char *arch;
 	enum viommu viommu;
-	bool kvm;
+	const char *accel;		/* as QEMU's -accel takes it */
 	const char *qemu;
 	const char *kernel, *initrd, *append;
 	uint64_t memory;
@@ -51,5 +51,8 @@ struct options {
  * Return: -1 to go on; else the exit code (--help was printed, or an error).
  */
 int options_parse(struct options *o, int argc, char **argv, bool for_run, struct gw_log *log);
+
+/** accel_is() - does @accel, with or without options behind a comma, name @kind? */
+bool accel_is(const char *accel, const char *kind);
 
 #endif

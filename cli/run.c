@@ -71,7 +71,7 @@ static int check_accel(const struct run *r)
 	bool same = !r->arm;
 #endif
 
-	if (!r->o.kvm || (same && !access("/dev/kvm", R_OK | W_OK)))
+	if (!accel_is(r->o.accel, "kvm") || (same && !access("/dev/kvm", R_OK | W_OK)))
 		return 0;
 	gw_err(r->log, "--accel kvm: %s", same ? strerror(errno) :
 	       "the guest's architecture is not this machine's");
@@ -108,10 +108,12 @@ static void add_machine(const struct run *r, struct qemu_args *a, const char *mo
 
 	qemu_args_add(a, "%s", r->qemu);
 	qemu_args_add(a, "-machine");
-	qemu_args_add(a, "%s,accel=%s,memory-backend=mem%s", r->arm ? "virt" : "q35",
-		      r->o.kvm ? "kvm" : "tcg", more);
+	qemu_args_add(a, "%s,memory-backend=mem%s", r->arm ? "virt" : "q35", more);
+	qemu_args_add(a, "-accel");
+	qemu_args_add(a, "%s", r->o.accel);
 	qemu_args_add(a, "-cpu");
-	qemu_args_add(a, "%s", r->o.kvm ? "host" : r->arm ? "max,pauth-impdef=on" : "max");
+	qemu_args_add(a, "%s", accel_is(r->o.accel, "kvm") ? "host" :
+		      r->arm ? "max,pauth-impdef=on" : "max");
 	qemu_args_add(a, "-smp");
 	qemu_args_add(a, "%u", r->o.cpus);
 	qemu_args_add(a, "-m");
