@@ -190,6 +190,39 @@ bool accel_is(const char *accel, const char *kind)
 	return !strncmp(accel, kind, len) && (!accel[len] || accel[len] == ',');
 }
 
+/* What only run knows: the guest. */
+static int set_guest_option(struct options *o, int opt, const char *name, struct gw_log *log)
+{
+	int ret = -1;
+
+	switch (opt) {
+	case OPT_CPUS:
+		ret = parse_number(log, name, optarg, 64, &o->cpus);
+		break;
+	case OPT_ACCEL:
+		if (!accel_is(optarg, "kvm") && !accel_is(optarg, "tcg"))
+			ret = bad_value(log, name, optarg, "wants kvm or tcg");
+		o->accel = optarg;
+		break;
+	case OPT_VIOMMU:
+		if (viommu_parse(optarg, &o->viommu))
+			ret = bad_value(log, name, optarg, "wants virtio, intel or none");
+		break;
+	case OPT_ARCH:
+		if (strcmp(optarg, "arm64") && strcmp(optarg, "x86_64"))
+			ret = bad_value(log, name, optarg, "wants arm64 or x86_64");
+		o->arch = optarg;
+		break;
+	case OPT_QEMU:	 o->qemu = optarg; break;
+	case OPT_KERNEL: o->kernel = optarg; break;
+	case OPT_INITRD: o->initrd = optarg; break;
+	case OPT_APPEND: o->append = optarg; break;
+	default:
+		ret = CLI_USAGE;
+	}
+	return ret;
+}
+
 static int set_option(struct options *o, int opt, const char *name, struct gw_log *log)
 {
 	int ret = -1;
@@ -218,41 +251,20 @@ static int set_option(struct options *o, int opt, const char *name, struct gw_lo
 	case OPT_SPIN:
 		ret = parse_number(log, name, optarg, 1000000, &o->spin_us);
 		break;
-	case OPT_CPUS:
-		ret = parse_number(log, name, optarg, 64, &o->cpus);
-		break;
-	case OPT_ACCEL:
-		if (!accel_is(optarg, "kvm") && !accel_is(optarg, "tcg"))
-			ret = bad_value(log, name, optarg, "wants kvm or tcg");
-		o->accel = optarg;
-		break;
 	case OPT_POLL:
 		ret = parse_number(log, name, optarg, 1000, &o->poll_us);
 		break;
 	case OPT_GUEST_BDF:
 		ret = parse_bdf(o, log, name, optarg);
 		break;
-	case OPT_VIOMMU:
-		if (viommu_parse(optarg, &o->viommu))
-			ret = bad_value(log, name, optarg, "wants virtio, intel or none");
-		break;
 	case OPT_SHOW: o->show_at_once = true; break;
-	case OPT_ARCH:
-		if (strcmp(optarg, "arm64") && strcmp(optarg, "x86_64"))
-			ret = bad_value(log, name, optarg, "wants arm64 or x86_64");
-		o->arch = optarg;
-		break;
 	case OPT_REPORT: o->report = optarg; break;
 	case OPT_SOCKET: o->socket = optarg; break;
 	case OPT_COMPANION: o->companion = optarg; break;
 	case OPT_DEVICE_TREE: o->device_tree = optarg; break;
 	case OPT_MEMORY_FILE: o->memory_file = optarg; break;
-	case OPT_QEMU:	 o->qemu = optarg; break;
-	case OPT_KERNEL: o->kernel = optarg; break;
-	case OPT_INITRD: o->initrd = optarg; break;
-	case OPT_APPEND: o->append = optarg; break;
 	default:
-		ret = CLI_USAGE;
+		ret = set_guest_option(o, opt, name, log);
 	}
 	return ret;
 }
