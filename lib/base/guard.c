@@ -63,58 +63,43 @@ static inline void guard_init(void)
 /* The compiler must not move the access across the stores to guard_at. */
 #define barrier() atomic_signal_fence(memory_order_seq_cst)
 
-int gw_guard_copy(void *dst, const void *src, size_t len)
-{
-	sigjmp_buf at;
-
-	guard_init();
-	if (sigsetjmp(at, 0)) {
-		guard_at = NULL;
-		return -EFAULT;
-	}
-	guard_at = &at;
-	barrier();
-	memcpy(dst, src, len);
-	barrier();
-	guard_at = NULL;
-	return 0;
-}
+/*
+ * All that a guarded call does: make @access, and return 0 from the call, or -EFAULT if a SIGBUS
+ * came. A macro, because the frame that called sigsetjmp() has to last until the handler jumps.
+ */
+#define RETURN_GUARDED(access)				\
+	do {						\
+		sigjmp_buf at;				\
+							\
+		guard_init();				\
+		if (sigsetjmp(at, 0)) {			\
+			guard_at = NULL;		\
+			return -EFAULT;			\
+		}					\
+		guard_at = &at;				\
+		barrier();				\
+		access;					\
+		barrier();				\
+		guard_at = NULL;			\
+		return 0;				\
+	} while (0)
 
 /* ThreadSanitizer's own atomics hold a lock that a jump out of them would never release. */
 #define NO_TSAN __attribute__((no_sanitize("thread")))
 
+int gw_guard_copy(void *dst, const void *src, size_t len)
+{
+	RETURN_GUARDED(memcpy(dst, src, len));
+}
+
 NO_TSAN int gw_guard_load32(const uint32_t *src, uint32_t *val)
 {
-	sigjmp_buf at;
-
-	guard_init();
-	if (sigsetjmp(at, 0)) {
-		guard_at = NULL;
-		return -EFAULT;
-	}
-	guard_at = &at;
-	barrier();
-	*val = __atomic_load_n(src, __ATOMIC_ACQUIRE);
-	barrier();
-	guard_at = NULL;
-	return 0;
+	RETURN_GUARDED(*val = __atomic_load_n(src, __ATOMIC_ACQUIRE));
 }
 
 NO_TSAN int gw_guard_store32(uint32_t *dst, uint32_t val)
 {
-	sigjmp_buf at;
-
-	guard_init();
-	if (sigsetjmp(at, 0)) {
-		guard_at = NULL;
-		return -EFAULT;
-	}
-	guard_at = &at;
-	barrier();
-	__atomic_store_n(dst, val, __ATOMIC_RELEASE);
-	barrier();
-	guard_at = NULL;
-	return 0;
+	RETURN_GUARDED(__atomic_store_n(dst, val, __ATOMIC_RELEASE));
 }
 
 static uint64_t reg_load(const volatile void *src, unsigned int width)
@@ -150,34 +135,10 @@ static void reg_store(volatile void *dst, unsigned int width, uint64_t val)
 
 int gw_guard_reg_read(const volatile void *src, unsigned int width, uint64_t *val)
 {
-	sigjmp_buf at;
-
-	guard_init();
-	if (sigsetjmp(at, 0)) {
-		guard_at = NULL;
-		return -EFAULT;
-	}
-	guard_at = &at;
-	barrier();
-	*val = reg_load(src, width);
-	barrier();
-	guard_at = NULL;
-	return 0;
+	RETURN_GUARDED(*val = reg_load(src, width));
 }
 
 int gw_guard_reg_write(volatile void *dst, unsigned int width, uint64_t val)
 {
-	sigjmp_buf at;
-
-	guard_init();
-	if (sigsetjmp(at, 0)) {
-		guard_at = NULL;
-		return -EFAULT;
-	}
-	guard_at = &at;
-	barrier();
-	reg_store(dst, width, val);
-	barrier();
-	guard_at = NULL;
-	return 0;
+	RETURN_GUARDED(reg_store(dst, width, val));
 }
