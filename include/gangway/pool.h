@@ -37,6 +37,9 @@ struct gw_pools {
 	struct gw_ram ram;
 	unsigned int nr;
 	struct gw_pool pool[GW_MAX_POOLS];
+
+	/* private */
+	bool reachable;		/* by a mapping that is no pool's, and that the host did not end */
 };
 
 /** gw_pool_default_size() - bytes, by the kind of device */

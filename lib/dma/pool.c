@@ -107,6 +107,12 @@ static int overlap_check(const struct gw_pools *p, const struct gw_pool *new, st
 	return 0;
 }
 
+/* Give a mapping up that will not do. Where the host fails, its memory must stay for good. */
+static void pool_unmap(struct gw_pools *p, const struct gw_pool *pool)
+{
+	p->reachable |= gw_host_unmap(pool->fn, pool->handle) != 0;
+}
+
 static int pool_map(struct gw_pools *p, struct gw_pool *pool, struct gw_log *log)
 {
 	struct gw_function *fn = pool->fn;
@@ -131,7 +137,7 @@ static int pool_map(struct gw_pools *p, struct gw_pool *pool, struct gw_log *log
 	       PRIu64 " MiB; a pool is one range", fn->info.name, pool->size >> 20,
 	       map.nr_segments, map.seg[0].size >> 20);
 	gw_hint(log, "ask for a smaller --pool-size");
-	fn->ops->dma_unmap(fn, map.handle);
+	pool_unmap(p, pool);
 	return -ENOTUNIQ;
 }
 
@@ -153,7 +159,7 @@ int gw_pools_add(struct gw_pools *p, struct gw_function *fn, uint8_t devfn, uint
 		return ret;
 	ret = overlap_check(p, &pool, log);
 	if (ret) {
-		fn->ops->dma_unmap(fn, pool.handle);
+		pool_unmap(p, &pool);
 		return ret;
 	}
 	p->pool[p->nr++] = pool;
@@ -162,13 +168,8 @@ int gw_pools_add(struct gw_pools *p, struct gw_function *fn, uint8_t devfn, uint
 
 void gw_pools_close(struct gw_pools *p)
 {
-	bool reachable = false;
-
-	for (unsigned int i = 0; i < p->nr; i++) {
-		struct gw_function *fn = p->pool[i].fn;
-
-		reachable |= gw_host_unmap(fn, p->pool[i].handle) != 0;
-	}
-	gw_ram_close(&p->ram, reachable);
+	for (unsigned int i = 0; i < p->nr; i++)
+		pool_unmap(p, &p->pool[i]);
+	gw_ram_close(&p->ram, p->reachable);
 	memset(p, 0, sizeof(*p));
 }

@@ -255,6 +255,40 @@ static void memory_that_a_device_may_still_reach_stays(void **state)
 	munmap(addr, 512 * MiB);
 }
 
+static void memory_of_a_pool_that_was_refused_and_not_unmapped_stays(void **state)
+{
+	for (unsigned int meets = 0; meets < 2; meets++) {
+		struct fake a = fake_init(FIRST_IOVA), b = fake_init(FIRST_IOVA);
+		struct gw_pools p = open_pools(512 * MiB);
+		uint8_t *addr = p.ram.addr;
+
+		assert_int_equal(gw_pools_add(&p, &a.fn, 0, 32 * MiB, NULL), 0);
+		b.nr_ranges = meets ? 1 : 2;
+		b.fail_unmap = -EIO;
+		assert_int_equal(gw_pools_add(&p, &b.fn, 8, 32 * MiB, NULL),
+				 meets ? -EADDRNOTAVAIL : -ENOTUNIQ);
+		assert_int_equal(p.nr, 1);
+		gw_pools_close(&p);
+		assert_int_equal(a.mapped + b.mapped, 0);
+		b.addr[0] = 1;	/* no SIGSEGV */
+		munmap(addr, 512 * MiB);
+	}
+}
+
+/* It reaches nothing any more, so its memory need not be kept. */
+static void the_memory_of_a_function_that_has_gone_is_let_go(void **state)
+{
+	struct fake f = fake_init(FIRST_IOVA);
+	struct gw_pools p = open_pools(512 * MiB);
+	unsigned char in_core;
+
+	assert_int_equal(gw_pools_add(&p, &f.fn, 0, 32 * MiB, NULL), 0);
+	f.fail_unmap = -ENODEV;
+	gw_pools_close(&p);
+	assert_int_equal(mincore(f.addr, 4096, &in_core), -1);
+	assert_int_equal(errno, ENOMEM);
+}
+
 /* ---- the device tree ---- */
 
 static void write_tree(const char *path, bool reserved)
@@ -399,6 +433,8 @@ int main(void)
 		cmocka_unit_test(a_pool_in_several_ranges_is_refused),
 		cmocka_unit_test(pools_that_meet_at_the_device_are_refused),
 		cmocka_unit_test(memory_that_a_device_may_still_reach_stays),
+		cmocka_unit_test(memory_of_a_pool_that_was_refused_and_not_unmapped_stays),
+		cmocka_unit_test(the_memory_of_a_function_that_has_gone_is_let_go),
 		cmocka_unit_test(the_device_tree_says_what_each_function_reaches),
 		cmocka_unit_test(a_place_that_is_taken_in_the_device_tree_is_refused),
 		cmocka_unit_test(the_plan_needs_a_device_tree_and_is_never_automatic),
