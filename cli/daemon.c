@@ -3,15 +3,19 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
 
 #include <gangway/vfio.h>
 
 #include "devices/devices.h"
 
 #define SIM_ROOT	"sim0"
+#define LET_GO_MS	500	/* look so often whether the last VMM has gone */
 #define SIM_FIRST_DEV	0x10u	/* functions get a device number each, from here on */
 
 /* Of the simulated host, or of @vfio where that is given. */
@@ -269,6 +273,74 @@ int daemon_listen(struct daemon *d, const char *path, const char *companion,
 			return ret;
 	}
 	return 0;
+}
+
+/* What the host says of each function. Return: how many have not gone. */
+static unsigned int watch_functions(struct daemon *d, struct pollfd p[MAX_DEVICES])
+{
+	unsigned int left = 0;
+
+	for (unsigned int i = 0; i < d->nr_functions; i++) {
+		struct daemon_function *f = &d->function[i];
+
+		if (p[i].revents && !f->gone) {
+			f->gone = true;
+			gw_guest_function_gone(f->guest);
+		}
+		/* it stays readable */
+		p[i] = (struct pollfd){ .fd = -1, .events = POLLIN };
+		if (!f->gone && f->fn->ops->gone(f->fn, &p[i].fd))
+			p[i].fd = -1;
+		left += !f->gone;
+	}
+	return left;
+}
+
+static bool has_client(struct gw_vfio_user *server)
+{
+	struct gw_vfio_user_stats stats = { 0 };
+
+	if (server)
+		gw_vfio_user_stats(server, &stats);
+	return stats.connected;
+}
+
+static bool is_idle(const struct daemon *d)
+{
+	for (unsigned int i = 0; i < d->nr_functions; i++)
+		if (has_client(d->function[i].server) ||
+		    has_client(d->function[i].companion_server))
+			return false;
+	return true;
+}
+
+int daemon_wait(struct daemon *d, const sigset_t *signals, bool ends)
+{
+	struct pollfd p[1 + MAX_DEVICES] = { 0 };
+	struct signalfd_siginfo info;
+	int fd = signalfd(-1, signals, SFD_CLOEXEC | SFD_NONBLOCK), sig = 0;
+
+	if (fd < 0) {
+		gw_warn(d->log, "cannot watch the functions: %s; one that disappears is noticed when "
+			"it is used", strerror(errno));
+		sigwait(signals, &sig);
+		return sig;
+	}
+	while (!sig) {
+		unsigned int left = watch_functions(d, p + 1);
+
+		if (!left && ends && is_idle(d)) {
+			gw_err(d->log, "nothing is left to serve");
+			break;
+		}
+		p[0] = (struct pollfd){ .fd = fd, .events = POLLIN };
+		/* nobody tells when a VMM goes */
+		poll(p, 1 + d->nr_functions, !left && ends ? LET_GO_MS : -1);
+		if (read(fd, &info, sizeof(info)) == sizeof(info))
+			sig = (int)info.ssi_signo;
+	}
+	close(fd);
+	return sig;
 }
 
 void daemon_stop(struct daemon *d)

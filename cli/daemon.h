@@ -2,6 +2,8 @@
 #ifndef CLI_DAEMON_H
 #define CLI_DAEMON_H
 
+#include <signal.h>
+
 #include <gangway/companion.h>
 #include <gangway/dma.h>
 #include <gangway/guest.h>
@@ -24,6 +26,7 @@ struct daemon_function {
 	struct gw_companion *companion;		/* plan paravirt only */
 	struct gw_vfio_user *server, *companion_server;
 	char socket[256], companion_socket[256];
+	bool gone;				/* the host has said so, and the VMM was told */
 	struct gw_vfio_user_stats served;	/* after daemon_stop() */
 };
 
@@ -77,6 +80,15 @@ int daemon_amend_tree(const struct daemon *d, const char *path);
  */
 int daemon_listen(struct daemon *d, const char *path, const char *companion,
 		  unsigned int spin_us);
+
+/**
+ * daemon_wait() - wait for a signal, and tell the VMMs of functions that disappear meanwhile
+ * @signals: what to wait for; all threads block them
+ * @ends:    do not wait for one once every function has gone and its VMM has let go
+ *
+ * Return: the signal; 0 there is nothing left to serve (logged).
+ */
+int daemon_wait(struct daemon *d, const sigset_t *signals, bool ends);
 
 /** daemon_stop() - end the clients: the devices are quiet, guest memory is unmapped */
 void daemon_stop(struct daemon *d);

@@ -249,7 +249,7 @@ static int supervise(struct run *r, pid_t pid)
 	int status, sig;
 
 	for (;;) {
-		sigwait(&r->signals, &sig);
+		sig = daemon_wait(&r->d, &r->signals, false);
 		if (sig != SIGCHLD)
 			break;
 		if (waitpid(pid, &status, WNOHANG) == pid)

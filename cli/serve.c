@@ -48,12 +48,12 @@ static int serve_run(int argc, char **argv, struct gw_log *log)
 	struct options o;
 	struct daemon d;
 	sigset_t stop;
-	int ret, sig;
+	int ret, ended_by;
 
 	ret = options_parse(&o, argc, argv, false, log);
 	if (ret >= 0)
 		return ret;
-	/* blocked before the first thread starts, so that only sigwait() takes them */
+	/* blocked before the first thread starts, so that only daemon_wait() takes them */
 	sigemptyset(&stop);
 	sigaddset(&stop, SIGTERM);
 	sigaddset(&stop, SIGINT);
@@ -72,11 +72,11 @@ static int serve_run(int argc, char **argv, struct gw_log *log)
 		gw_warn(log, "--companion %s: plan %s has none", o.companion, gw_plan_name(d.plan));
 	print_how_to_connect(&d, &o);
 	gw_info(log, "serving; SIGTERM ends it");
-	sigwait(&stop, &sig);
+	ended_by = daemon_wait(&d, &stop, true);
 	daemon_stop(&d);
 	ret = report_print(&d, o.report);
 	daemon_close(&d);
-	return ret;
+	return ended_by ? ret : CLI_FAILED;
 }
 
 const struct cli_command cli_serve = { "serve", "serve a device to a VMM over vfio-user", serve_run };

@@ -36,6 +36,14 @@ void gw_guest_function_free(struct gw_guest_function *gf);
 /** gw_guest_function_device() - what a front end serves; lives as long as @gf */
 struct gw_device *gw_guest_function_device(struct gw_guest_function *gf);
 
+/**
+ * gw_guest_function_gone() - the host's function has disappeared: tell the VMM, so that it lets go
+ *
+ * Found out anyway by the next access to it; this is for whoever watches struct gw_function_ops
+ * gone(). Any thread, also more than once; waits for an operation that is under way.
+ */
+void gw_guest_function_gone(struct gw_guest_function *gf);
+
 void gw_guest_function_stats(struct gw_guest_function *gf, struct gw_guest_stats *stats);
 
 #endif

@@ -257,6 +257,9 @@ static int device_irq_set(struct gw_device *d, struct gw_irq_set *set)
 	struct gw_guest_function *gf = device_begin(d);
 	int ret = gw_guest_irqs_set(&gf->irqs, set);
 
+	/* a VMM that attached in time may be late to say where to ask it */
+	if (!ret && gf->gone && set->index == GW_IRQ_REQ)
+		gw_guest_irqs_request(&gf->irqs);
 	device_end(gf);
 	return ret;
 }
@@ -422,6 +425,13 @@ void gw_guest_function_free(struct gw_guest_function *gf)
 struct gw_device *gw_guest_function_device(struct gw_guest_function *gf)
 {
 	return &gf->dev;
+}
+
+void gw_guest_function_gone(struct gw_guest_function *gf)
+{
+	pthread_mutex_lock(&gf->lock);
+	gw_guest_failed(gf, -ENODEV, "be reached");
+	pthread_mutex_unlock(&gf->lock);
 }
 
 void gw_guest_function_stats(struct gw_guest_function *gf, struct gw_guest_stats *stats)

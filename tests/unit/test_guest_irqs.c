@@ -262,6 +262,26 @@ static void the_vmm_hears_that_the_function_has_gone(void **state)
 	close(fd);
 }
 
+static void a_vmm_is_told_at_once_that_the_function_has_gone(void **state)
+{
+	struct guest *g = *state;
+	int fd = event(), late = event();
+
+	give(g, GW_IRQ_REQ, 0, fd);
+	gw_guest_function_gone(g->gf);
+	gw_guest_function_gone(g->gf);
+	assert_int_equal(counted(fd), 1);
+	assert_int_equal(g->f->errors, 1);
+	assert_int_equal(guest_get(g, 0, 4), UINT32_MAX);
+	/* it may come too late to hear of it so */
+	give(g, GW_IRQ_REQ, 0, late);
+	assert_int_equal(counted(late), 1);
+	assert_int_equal(counted(fd), 0);
+	assert_int_equal(off(g, GW_IRQ_REQ), 0);
+	close(fd);
+	close(late);
+}
+
 /* The VMM can let the counter run up to the top, and may have left the eventfd blocking. */
 static void a_full_eventfd_does_not_block_delivery(void **state)
 {
@@ -385,6 +405,7 @@ int main(void)
 		T(a_host_that_does_not_unmask_leaves_it_disabled),
 		T(errors_are_accepted_and_never_signalled),
 		T(the_vmm_hears_that_the_function_has_gone),
+		T(a_vmm_is_told_at_once_that_the_function_has_gone),
 		T(a_full_eventfd_does_not_block_delivery),
 		T(flr_keeps_eventfds_and_reset_does_not),
 		cmocka_unit_test(a_function_without_interrupts_shows_none),

@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Resets of every kind: the machine's, the function's, and a stay in a low power state."""
 
+import os
+import select
+
+import client as vu
 import pci
 import probe
-from child import wait_until
+from child import TIMEOUT, wait_until
+from command import FAILED
 from qemu import MIB
 from runner import main, test
 
 PAGE = 0x1000
 FLR = 0x8000
+IRQ_REQ = 4
 
 
 def a_probe(rig, *devices, **options):
@@ -164,6 +170,50 @@ def a_device_that_vanishes_reads_as_ones_and_the_machine_lives_on(rig):
     system_reset(device)
     device.qtest.fill(device.qemu.machine.ram, PAGE, 1)
     daemon.wait_words("the function has gone")
+    device.qemu.quit()
+    has_nothing_left(daemon)
+
+
+def has_nothing_left(daemon):
+    """It ends by itself, once every function has gone and its VMM has let go."""
+    daemon.wait_words("nothing is left to serve")
+    daemon.wait_exit()
+    daemon.status = FAILED
+
+
+@test
+def a_vmm_is_told_of_a_function_that_vanishes_though_it_asks_nothing_of_it(rig):
+    daemon = rig.daemon("sim:probe", "sim:probe", host=("caller-iova=on", "vanish-after=2000"))
+    clients = [vu.Client(path) for path in daemon.sockets(2)]
+    request = os.eventfd(0, os.EFD_CLOEXEC)
+    memory = os.memfd_create("ram")
+    os.truncate(memory, MIB)
+    clients[0].set_irqs(IRQ_REQ, vu.DATA_EVENTFD | vu.ACTION_TRIGGER, 0, 1, fds=(request,))
+
+    def maps(client):
+        try:
+            client.map(0, MIB, memory)
+            client.unmap(0, MIB)
+        except vu.Refused:
+            return False
+        return True
+
+    # a map that fails is of memory; that the function has gone is the host's to say
+    while maps(clients[0]):
+        pass
+    assert select.select([request], [], [], TIMEOUT)[0], "nobody was told"
+    assert os.eventfd_read(request) == 1
+    assert clients[0].read(vu.CONFIG, 0, 4) == b"\xff\xff\xff\xff"
+    assert clients[1].read(vu.CONFIG, 0, 4) != b"\xff\xff\xff\xff"
+    clients[0].close()
+    clients[1].in_sync()    # it is served on
+    while maps(clients[1]):
+        pass
+    clients[1].in_sync()
+    clients[1].close()
+    has_nothing_left(daemon)
+    for fd in request, memory:
+        os.close(fd)
 
 
 if __name__ == "__main__":
