@@ -8,8 +8,6 @@
 
 #include "base/util.h"
 
-static _Atomic int alloc_left = -1;
-
 char fake_lines[8192];
 
 static void keep_line(void *opaque, enum gw_log_level level, const char *line)
@@ -20,46 +18,6 @@ static void keep_line(void *opaque, enum gw_log_level level, const char *line)
 }
 
 struct gw_log fake_log = { .level = GW_LOG_DEBUG, .write = keep_line };
-
-void fake_alloc_fail(int n)
-{
-	atomic_store(&alloc_left, n);
-}
-
-static bool alloc_fails(void)
-{
-	int left = atomic_load(&alloc_left);
-
-	if (left < 0)
-		return false;
-	atomic_store(&alloc_left, left - 1);
-	return !left;
-}
-
-void *__real_calloc(size_t n, size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-int __real_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*fn)(void *), void *arg);
-int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*fn)(void *), void *arg);
-int __real_pipe(int fd[2]);
-int __wrap_pipe(int fd[2]);
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return alloc_fails() ? NULL : __real_calloc(n, size);
-}
-
-int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*fn)(void *), void *arg)
-{
-	return alloc_fails() ? EAGAIN : __real_pthread_create(t, a, fn, arg);
-}
-
-int __wrap_pipe(int fd[2])
-{
-	if (!alloc_fails())
-		return __real_pipe(fd);
-	errno = EMFILE;
-	return -1;
-}
 
 static void trace(struct fake_fn *f, uint8_t what)
 {
@@ -344,7 +302,7 @@ static void fake_close(struct gw_dext_conn *c)
 		return;
 	if (!fc->fn->late)
 		fake_complete(fc->fn, GW_IORETURN_ABORTED);
-	else if (__real_pthread_create(&fc->fn->late_thread, NULL, complete_late, fc->fn))
+	else if (pthread_create(&fc->fn->late_thread, NULL, complete_late, fc->fn))
 		abort();
 }
 

@@ -120,7 +120,4 @@ void fake_fail(struct fake_fn *f, unsigned int selector, uint32_t result, unsign
 /** fake_heal() - forget the script of @selector */
 void fake_heal(struct fake_fn *f, unsigned int selector);
 
-/** fake_alloc_fail() - the @n-th allocation or thread from now fails, counted from 0; -1: none */
-void fake_alloc_fail(int n);
-
 #endif

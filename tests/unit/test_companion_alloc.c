@@ -2,94 +2,27 @@
 /* Each allocation and each system call that a companion makes fails in turn. */
 #include "unit.h"
 
+#include "alloc_sweep.h"
 #include "companion_rig.h"
-
-/* The linker sends these calls here (--wrap); the @fail_at-th of them fails. */
-static unsigned int fail_at, calls;
-
-static bool fails(void)
-{
-	return fail_at && ++calls == fail_at;
-}
-
-void *__real_calloc(size_t n, size_t size);
-void *__real_malloc(size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__real_mmap64(void *addr, size_t len, int prot, int flags, int fd, off_t off);
-int __real_memfd_create(const char *name, unsigned int flags);
-int __real_ftruncate64(int fd, off_t len);
-int __real_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*run)(void *), void *arg);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_realloc(void *p, size_t size);
-void *__wrap_mmap64(void *addr, size_t len, int prot, int flags, int fd, off_t off);
-int __wrap_memfd_create(const char *name, unsigned int flags);
-int __wrap_ftruncate64(int fd, off_t len);
-int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*run)(void *), void *arg);
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_malloc(size_t size)
-{
-	return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-	return fails() ? NULL : __real_realloc(p, size);
-}
-
-void *__wrap_mmap64(void *addr, size_t len, int prot, int flags, int fd, off_t off)
-{
-	errno = ENOMEM;
-	return fails() ? MAP_FAILED : __real_mmap64(addr, len, prot, flags, fd, off);
-}
-
-int __wrap_memfd_create(const char *name, unsigned int flags)
-{
-	errno = EMFILE;
-	return fails() ? -1 : __real_memfd_create(name, flags);
-}
-
-int __wrap_ftruncate64(int fd, off_t len)
-{
-	errno = ENOSPC;
-	return fails() ? -1 : __real_ftruncate64(fd, len);
-}
-
-int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*run)(void *), void *arg)
-{
-	return fails() ? EAGAIN : __real_pthread_create(t, a, run, arg);
-}
 
 static void a_companion_that_cannot_be_made_leaves_nothing(void **state)
 {
-	static const int errors[] = { -ENOMEM, -EMFILE, -ENOSPC, -EAGAIN };
 	struct rig *r = rig_new(NULL);
 	struct gw_companion *c = NULL;
-	unsigned int failed = 0;
-	bool known;
-	int ret;
+	unsigned int nth = 0;
+	int ret, err;
 
 	r->dev->ops->detach(r->dev);
 	gw_companion_free(r->c);
-	for (unsigned int at = 1;; at++) {
-		fail_at = at;
-		calls = 0;
+	do {
+		alloc_fail(++nth);
 		ret = gw_companion_new(r->gf, NULL, &r->f->log, &c);
-		fail_at = 0;
-		if (!ret)
-			break;
-		failed++;
-		known = false;
-		for (size_t i = 0; i < ARRAY_SIZE(errors); i++)
-			known |= ret == errors[i];
-		assert_true(known);
-	}
-	assert_int_equal(failed, 6);	/* itself, its page three times, its memory, its thread */
+		err = alloc_end();
+		assert_int_equal(ret, err);
+		assert_true(!c == !!err);
+	} while (err);
+	/* itself, its page three times, its memory, its thread; then all is well */
+	assert_int_equal(nth, 7);
 	r->c = c;
 	r->dev = gw_companion_device(c);
 	rig_free(r);
@@ -141,8 +74,9 @@ static void split_memory(struct rig *r)
 /* Return: how often it failed before it did not. */
 static unsigned int sweep(bool (*maps)(struct rig *r))
 {
-	unsigned int at = 0;
+	unsigned int nth = 0;
 	bool ok;
+	int err;
 
 	do {
 		struct rig *r = rig_new(NULL);
@@ -152,14 +86,14 @@ static unsigned int sweep(bool (*maps)(struct rig *r))
 		/* the host has room already: what fails is ours */
 		r->room = 8;
 		r->map = calloc(r->room, sizeof(*r->map));
-		calls = 0;
-		fail_at = ++at;
+		alloc_fail(++nth);
 		ok = maps(r);
-		fail_at = 0;
+		err = alloc_end();
+		assert_int_equal(ok, !err);
 		assert_true(maps(r));
 		rig_free(r);
-	} while (!ok);
-	return at - 1;
+	} while (err);
+	return nth - 1;
 }
 
 static void without_memory_a_request_fails_and_the_next_one_does_not(void **state)

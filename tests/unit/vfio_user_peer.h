@@ -10,7 +10,6 @@
 
 #include "unit.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -25,6 +24,7 @@
 #include <gangway/vfio_user.h>
 
 #include "base/util.h"
+#include "fds.h"
 #include "vfio_user/wire.h"
 
 #define PEER_BAR0	0x100000u	/* large enough for the largest access */
@@ -547,18 +547,6 @@ static inline void assert_closed(struct peer *p)
 	} while (n > 0);
 	assert_true(n == 0 || errno == ECONNRESET);
 	peer_hang_up(p);
-}
-
-static inline unsigned int count_fds(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	unsigned int nr = 0;
-
-	assert_non_null(d);
-	while (readdir(d))
-		nr++;
-	closedir(d);
-	return nr;
 }
 
 /* Fixtures: a server with a client that has negotiated, or without. */
