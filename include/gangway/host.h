@@ -86,10 +86,12 @@ struct gw_mapping {
  * @fire:    which vectors fired
  * @request: the platform wants the function back; it is taken away once nothing of it is in use,
  *           or after a while. May be NULL
+ * @error:   the function has an error that it does not recover from. May be NULL
  */
 struct gw_irq_sink {
 	void (*fire)(struct gw_irq_sink *sink, const uint64_t pending[GW_IRQ_WORDS]);
 	void (*request)(struct gw_irq_sink *sink);
+	void (*error)(struct gw_irq_sink *sink);
 };
 
 /** Bytes of a BAR, page aligned. */

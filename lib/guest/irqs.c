@@ -133,9 +133,34 @@ static void irqs_direct(struct gw_guest_irqs *irqs, unsigned int first, unsigned
 	}
 }
 
+/* The eventfd of an index that is no interrupt. */
+static int *notice_of(struct gw_guest_irqs *irqs, enum gw_irq index)
+{
+	return &irqs->notice[index - GW_IRQ_ERR];
+}
+
+static void irqs_notify(struct gw_guest_irqs *irqs, enum gw_irq index)
+{
+	pthread_mutex_lock(&irqs->lock);
+	if (*notice_of(irqs, index) >= 0)
+		eventfd_signal(*notice_of(irqs, index));
+	pthread_mutex_unlock(&irqs->lock);
+}
+
+void gw_guest_irqs_request(struct gw_guest_irqs *irqs)
+{
+	irqs_notify(irqs, GW_IRQ_REQ);
+}
+
 static void irqs_asked(struct gw_irq_sink *sink)
 {
 	gw_guest_irqs_request(container_of(sink, struct gw_guest_irqs, sink));
+}
+
+/* QEMU stops the guest then. */
+static void irqs_error(struct gw_irq_sink *sink)
+{
+	irqs_notify(container_of(sink, struct gw_guest_irqs, sink), GW_IRQ_ERR);
 }
 
 int gw_guest_irqs_init(struct gw_guest_irqs *irqs, struct gw_function *fn, struct gw_log *log)
@@ -146,12 +171,13 @@ int gw_guest_irqs_init(struct gw_guest_irqs *irqs, struct gw_function *fn, struc
 	memset(irqs, 0, sizeof(*irqs));
 	irqs->sink.fire = irqs_fire;
 	irqs->sink.request = irqs_asked;
+	irqs->sink.error = irqs_error;
 	irqs->fn = fn;
 	irqs->log = log;
 	irqs->mode = GW_NR_IRQS;
 	irqs->count[GW_IRQ_ERR] = 1;
 	irqs->count[GW_IRQ_REQ] = 1;
-	irqs->request = -1;
+	irqs->notice[0] = irqs->notice[1] = -1;
 	for (unsigned int v = 0; v < GW_MAX_VECTORS; v++)
 		irqs->at[v] = -1;
 	pthread_mutex_init(&irqs->lock, NULL);
@@ -210,30 +236,23 @@ static void irqs_off(struct gw_guest_irqs *irqs)
 		close(old[--nr]);
 }
 
-static void irqs_set_request(struct gw_guest_irqs *irqs, int fd)
+static void irqs_set_notice(struct gw_guest_irqs *irqs, enum gw_irq index, int fd)
 {
 	int old;
 
 	pthread_mutex_lock(&irqs->lock);
-	old = irqs->request;
-	irqs->request = fd;
+	old = *notice_of(irqs, index);
+	*notice_of(irqs, index) = fd;
 	pthread_mutex_unlock(&irqs->lock);
 	if (old >= 0)
 		close(old);
 }
 
-void gw_guest_irqs_request(struct gw_guest_irqs *irqs)
-{
-	pthread_mutex_lock(&irqs->lock);
-	if (irqs->request >= 0)
-		eventfd_signal(irqs->request);
-	pthread_mutex_unlock(&irqs->lock);
-}
-
 void gw_guest_irqs_disable(struct gw_guest_irqs *irqs)
 {
 	irqs_off(irqs);
-	irqs_set_request(irqs, -1);
+	irqs_set_notice(irqs, GW_IRQ_ERR, -1);
+	irqs_set_notice(irqs, GW_IRQ_REQ, -1);
 }
 
 void gw_guest_irqs_forget(struct gw_guest_irqs *irqs)
@@ -243,18 +262,18 @@ void gw_guest_irqs_forget(struct gw_guest_irqs *irqs)
 	pthread_mutex_unlock(&irqs->lock);
 }
 
-static int set_request(struct gw_guest_irqs *irqs, struct gw_irq_set *set)
+static int set_notice(struct gw_guest_irqs *irqs, struct gw_irq_set *set)
 {
 	if (set->action != GW_IRQ_TRIGGER)
 		return -EINVAL;
 	if (set->data == GW_IRQ_EVENTFD) {
-		irqs_set_request(irqs, set->fds ? set->fds[0] : -1);
+		irqs_set_notice(irqs, set->index, set->fds ? set->fds[0] : -1);
 		if (set->fds)
 			set->fds[0] = -1;
 	} else if (!set->count) {
-		irqs_set_request(irqs, -1);
+		irqs_set_notice(irqs, set->index, -1);
 	} else if (set->data == GW_IRQ_NONE || set->bools[0]) {
-		gw_guest_irqs_request(irqs);
+		irqs_notify(irqs, set->index);
 	}
 	return 0;
 }
@@ -374,11 +393,8 @@ int gw_guest_irqs_set(struct gw_guest_irqs *irqs, struct gw_irq_set *set)
 	case GW_IRQ_MSIX:
 		return set_vectors(irqs, set);
 	case GW_IRQ_ERR:
-		/* accepted, as QEMU complains otherwise, and never signalled: it would stop the
-		 * VM. The host handles the function's errors */
-		return 0;
 	case GW_IRQ_REQ:
-		return set_request(irqs, set);
+		return set_notice(irqs, set);
 	default:
 		return -EINVAL;
 	}

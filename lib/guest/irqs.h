@@ -17,7 +17,7 @@
  * @lock:    protects all below it; innermost, never held over a call to the host
  * @mode:    GW_IRQ_INTX to GW_IRQ_MSIX, GW_NR_IRQS while none is enabled
  * @at:      eventfd of each vector, ours; -1: none
- * @request: eventfd that asks for the device back, ours; -1: none
+ * @notice:  eventfds of GW_IRQ_ERR and GW_IRQ_REQ, in this order, ours; -1: none
  * @pending: vectors that fired while they had no eventfd or were masked
  */
 struct gw_guest_irqs {
@@ -32,7 +32,7 @@ struct gw_guest_irqs {
 	pthread_mutex_t lock;
 	enum gw_irq mode;
 	int at[GW_MAX_VECTORS];
-	int request;
+	int notice[2];
 	uint64_t pending[GW_IRQ_WORDS];
 	uint64_t masked[GW_IRQ_WORDS];
 };

@@ -18,7 +18,7 @@ struct rig {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	uint64_t fired;
-	unsigned int requests;
+	unsigned int requests, errors;
 	char *mem;
 };
 
@@ -38,6 +38,16 @@ static void rig_request(struct gw_irq_sink *sink)
 
 	pthread_mutex_lock(&r->lock);
 	r->requests++;
+	pthread_cond_broadcast(&r->changed);
+	pthread_mutex_unlock(&r->lock);
+}
+
+static void rig_error(struct gw_irq_sink *sink)
+{
+	struct rig *r = (struct rig *)((char *)sink - offsetof(struct rig, sink));
+
+	pthread_mutex_lock(&r->lock);
+	r->errors++;
 	pthread_cond_broadcast(&r->changed);
 	pthread_mutex_unlock(&r->lock);
 }
@@ -62,7 +72,7 @@ static struct gw_host *host_new(bool hide)
 
 static void rig_open(struct rig *r, bool hide)
 {
-	*r = (struct rig){ .sink = { rig_fire, rig_request } };
+	*r = (struct rig){ .sink = { rig_fire, rig_request, rig_error } };
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_cond_init(&r->changed, NULL);
 	r->host = host_new(hide);
@@ -356,6 +366,23 @@ static void intx_is_unmasked_by_one_eventfd_at_a_time(void **state)
 	rig_close(&r);
 }
 
+static void an_error_of_the_function_is_handed_on(void **state)
+{
+	unsigned int nr;
+	struct rig r;
+
+	rig_open(&r, false);
+	assert_int_equal(r.f->ops->irq_setup(r.f, &r.sink, &nr), 0);
+	fake_fire(GW_IRQ_ERR, 0);
+	pthread_mutex_lock(&r.lock);
+	while (!r.errors)
+		pthread_cond_wait(&r.changed, &r.lock);
+	assert_int_equal(r.requests, 0);
+	pthread_mutex_unlock(&r.lock);
+	assert_true(fake_logged("0000:01:00.0: the function reported an error"));
+	rig_close(&r);
+}
+
 static void wait_gone(struct gw_function *f)
 {
 	struct pollfd p = { .events = POLLIN };
@@ -482,6 +509,7 @@ int main(void)
 		TEST(too_few_vectors_left_is_an_error),
 		TEST(intx_is_unmasked_by_one_eventfd_at_a_time),
 		TEST(intx_is_masked_and_unmasked_at_the_kernel),
+		TEST(an_error_of_the_function_is_handed_on),
 		TEST(a_function_that_the_kernel_wants_back_goes_when_nothing_is_mapped),
 		TEST(a_function_that_is_not_let_go_is_taken_when_the_kernel_asks_again),
 		TEST(the_bus_is_reset_only_where_nobody_else_is_on_it),

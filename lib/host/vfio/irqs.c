@@ -16,9 +16,9 @@
  * reads and fires at the sink. A vector whose eventfd is changed keeps its parked one: what it
  * had counted is still read by the thread, so no edge is lost on the way.
  *
- * The thread also hears REQ, when the kernel wants the function back, and ERR. On the first REQ
- * the sink is told, so that a VMM can let go; once nothing is mapped any more the function is
- * given up, and when the kernel asks again (after ten seconds) in any case.
+ * The thread also hears ERR, which it hands on, and REQ, when the kernel wants the function back.
+ * On the first REQ the sink is told, so that a VMM can let go; once nothing is mapped any more the
+ * function is given up, and when the kernel asks again (after ten seconds) in any case.
  */
 
 /* What an event is, behind the vectors. */
@@ -118,6 +118,22 @@ static void irqs_asked(struct gw_vfio_function *fn)
 	pthread_mutex_unlock(&irqs->firing);
 }
 
+static void irqs_failed(struct gw_vfio_function *fn)
+{
+	struct gw_vfio_irqs *irqs = &fn->irqs;
+
+	if (!take(irqs->err))
+		return;
+	gw_err(fn->base.log, "%s: the function reported an error that it does not recover from",
+	       fn->base.info.name);
+	gw_hint(fn->base.log, "dmesg says which; QEMU is told and stops the guest, which has to be started "
+		"anew");
+	pthread_mutex_lock(&irqs->firing);
+	if (irqs->sink && irqs->sink->error)
+		irqs->sink->error(irqs->sink);
+	pthread_mutex_unlock(&irqs->firing);
+}
+
 /* Is it time to let go? Only this thread gives the function up while it runs. */
 static void irqs_let_go(struct gw_vfio_function *fn)
 {
@@ -146,9 +162,8 @@ static void *irqs_run(void *arg)
 				take(irqs->wake);
 			else if (e[i].data.u32 == EVENT_REQ)
 				irqs_asked(fn);
-			else if (take(irqs->err))
-				gw_err(fn->base.log, "%s: the function reported an error that it does "
-				       "not recover from; reset it", fn->base.info.name);
+			else
+				irqs_failed(fn);
 		}
 		irqs_let_go(fn);
 	}
