@@ -143,7 +143,7 @@ struct gw_function;
  * @intx_mask:    INTx is masked by each delivery, until the caller unmasks it
  * @intx_unmask_fd: INTx is unmasked by each write to @fd too, which stays the caller's, without a
  *                thread of ours in between; -1: no longer. Ends when INTx is disabled. -EPROTO INTx
- *                is not enabled, -EINVAL no eventfd
+ *                is not enabled, -EINVAL no eventfd, and then no earlier one counts either
  * @intx:         the function has INTx, and the host delivers it
  * @bar_export:   *@fd, which becomes the caller's, is a dma-buf of @nr ranges of @bar. -EINVAL not
  *                in a BAR or unaligned, -EOPNOTSUPP the platform does not

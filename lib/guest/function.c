@@ -111,7 +111,6 @@ void gw_guest_function_hide(struct gw_guest_function *gf)
 		gw_guest_function_reset(gf);	/* failure has been seen to */
 		gf->hidden = gf->hides;
 	}
-	gf->was_reset = false;
 	pthread_mutex_unlock(&gf->lock);
 }
 
@@ -126,11 +125,14 @@ static struct gw_guest_function *device_begin(struct gw_device *d)
 
 static void device_end(struct gw_guest_function *gf)
 {
-	bool was_reset = gf->was_reset;
-
-	gf->was_reset = false;
 	pthread_mutex_unlock(&gf->lock);
-	if (was_reset && gf->listener)
+}
+
+/* ... by which the guest has lost what it had mapped. */
+static void device_end_reset(struct gw_guest_function *gf)
+{
+	device_end(gf);
+	if (gf->listener)
 		gf->listener->reset(gf->listener);
 }
 
@@ -141,8 +143,7 @@ static int device_reset(struct gw_device *d)
 
 	gw_guest_irqs_disable(&gf->irqs);
 	gf->hidden = gf->hides && !gf->shown;
-	gf->was_reset = true;
-	device_end(gf);
+	device_end_reset(gf);
 	return ret;
 }
 
@@ -177,8 +178,7 @@ static void device_detach(struct gw_device *d)
 	gw_guest_quiet_end(gf);
 	gf->remote = NULL;
 	gf->attached = false;
-	gf->was_reset = true;
-	device_end(gf);
+	device_end_reset(gf);
 }
 
 static struct gw_guest_function *from_device(struct gw_device *d)

@@ -39,9 +39,8 @@ struct gw_guest_listener {
  * @cookie:   in the vendor capability; 0 but under plan paravirt
  * @listener: set before the first VMM attaches
  * @hides:    the guest sees it only while @shown, see gw_guest_function_show()
- * @hidden:   its identity reads as all ones and writes are dropped. Follows from the two at a reset;
- *            a VMM that attaches reads who it is before it resets it
- * @was_reset: @listener is to be told
+ * @hidden:   its identity reads as all ones and writes are dropped. Follows from the two at a
+ *            reset; a VMM that attaches reads who it is before it resets it
  * @lock: of all but what is fixed, @irqs, which has a lock of its own, and the counters. The front
  *        end's thread holds it over each operation, but for DMA maps; taken before the host's
  */
@@ -59,7 +58,7 @@ struct gw_guest_function {
 	bool fenced, gone;
 	uint64_t cookie;
 	struct gw_guest_listener *listener;
-	bool hides, shown, hidden, attached, was_reset;
+	bool hides, shown, hidden, attached;
 	pthread_mutex_t lock;
 	_Atomic uint64_t reads, writes, config_reads, config_writes, resets;
 };

@@ -10,8 +10,8 @@
 #include "base/util.h"
 
 /*
- * How it works: at most one of INTx, MSI and MSI-X is enabled, and host vector N is message N of it. A
- * VMM enables MSI-X first and hands out eventfds as the guest unmasks vectors, so the host
+ * How it works: at most one of INTx, MSI and MSI-X is enabled, and host vector N is message N of
+ * it. A VMM enables MSI-X first and hands out eventfds as the guest unmasks vectors, so the host
  * delivers all vectors from the moment an index is enabled, and one that has nowhere to go yet
  * is remembered: an edge is never lost. The host's mask so changes only when an index is enabled
  * or disabled.

@@ -7,8 +7,8 @@
 
 /*
  * How it works: guest memory goes to the space as it is. A peer's BAR is mapped by the address
- * that its registers have in this process, or by a dma-buf of it; that mapping ends before the peer is given up, since
- * the IOMMU would go on pointing at addresses that then belong to another.
+ * that its registers have in this process, or by a dma-buf of it; that mapping ends before the
+ * peer is given up, since the IOMMU would go on pointing at addresses that then belong to another.
  */
 
 static int function_map(struct gw_vfio_function *fn, const struct gw_vfio_want *want,

@@ -213,7 +213,7 @@ static int function_claim(struct gw_vfio_function *fn, unsigned int group)
 	if (ret)
 		return ret;
 	gw_info(host->base.log, "%s: IOMMU group %u, by %s", fn->base.info.name, group,
-		 iommufd ? "iommufd" : "type1");
+		iommufd ? "iommufd" : "type1");
 	limits_fill(fn);
 	return 0;
 }

@@ -6,7 +6,8 @@
 
 /*
  * What Debian 12's linux/vfio.h (Linux 6.1) does not know yet: the function's own node with
- * iommufd (6.6), dma-bufs of BARs (6.19) and their way into an iommufd (6.19). The kernel is asked at run time what it has.
+ * iommufd (6.6), dma-bufs of BARs (6.19) and their way into an iommufd (6.19). The kernel is asked
+ * at run time what it has.
  */
 
 struct gw_vfio_bind_iommufd {
