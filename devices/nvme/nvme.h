@@ -363,7 +363,7 @@ struct io_uring_sqe *gw_nvme_ring_get(struct nvme *nv);
 void gw_nvme_ring_own(struct nvme *nv, struct nvme_cmd *cmd, struct io_uring_sqe *sqe);
 void gw_nvme_ring_submit(struct nvme *nv);
 bool gw_nvme_ring_reap(struct nvme *nv);
-void gw_nvme_ring_sleep(struct nvme *nv, uint64_t ns);
+uint64_t gw_nvme_ring_sleep(struct nvme *nv, uint64_t ns);
 
 /* data.c, prp.c, sgl.c */
 int gw_nvme_data_add(struct nvme *nv, struct nvme_data *d, gw_iova iova, uint32_t len,

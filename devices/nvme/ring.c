@@ -126,8 +126,13 @@ static unsigned int sleep_for(const struct nvme *nv, uint64_t *ns)
 	return nv->nr_ring / 2;
 }
 
-/** gw_nvme_ring_sleep() - until the ring or a wake-up has something; @ns 0: no limit */
-void gw_nvme_ring_sleep(struct nvme *nv, uint64_t ns)
+/**
+ * gw_nvme_ring_sleep() - until the ring or a wake-up has something
+ * @ns: at most; 0: no limit
+ *
+ * Return: the limit that held, which is shorter with many commands under way.
+ */
+uint64_t gw_nvme_ring_sleep(struct nvme *nv, uint64_t ns)
 {
 	unsigned int nr = sleep_for(nv, &ns);
 	struct __kernel_timespec ts = {
@@ -145,4 +150,5 @@ void gw_nvme_ring_sleep(struct nvme *nv, uint64_t ns)
 	}
 	nv->ring_dirty = false;
 	io_uring_submit_and_wait_timeout(&nv->ring, &cqe, nr, ns ? &ts : NULL, NULL);
+	return ns;
 }

@@ -204,15 +204,17 @@ static bool poll_for_work(struct nvme *nv)
 /* Return: slept a moment, look for work */
 static bool nap(struct nvme *nv)
 {
+	uint64_t ns;
+
 	if (!nv->shadow.on || nv->shadow.remote || !nv->poll.max_ns || !nv->ready || nv->quiet ||
-	    nv->dead ||
-	    !gw_nvme_nap_wanted(&nv->nap, nv->nr_commands, gw_now_ns()))
+	    nv->dead || !gw_nvme_nap_wanted(&nv->nap, nv->nr_commands, gw_now_ns()))
 		return false;
 	atomic_store(&nv->ctl.sleeping, true);
-	if (!something_waits(nv))
-		gw_nvme_ring_sleep(nv, gw_nvme_nap_begin(&nv->nap, nv->nr_commands));
-	if (io_uring_cq_ready(&nv->ring))
-		gw_nvme_nap_cut(&nv->nap);
+	if (!something_waits(nv)) {
+		ns = gw_nvme_nap_begin(&nv->nap, nv->nr_commands);
+		if (gw_nvme_ring_sleep(nv, ns) < ns || io_uring_cq_ready(&nv->ring))
+			gw_nvme_nap_cut(&nv->nap);
+	}
 	atomic_store(&nv->ctl.sleeping, false);
 	return true;
 }
