@@ -25,3 +25,26 @@ def refused(rig, status, words, *args, env=None):
     for word in words:
         assert word in err, f"{args}: '{word}' is missing in: {err}"
     return err
+
+
+class FakeQemu:
+    """A program that passes for QEMU, and only notes what it is asked for."""
+
+    def __init__(self, rig):
+        self.path = rig.new_path("qemu")
+        self.words_path = rig.new_path("words")
+        with open(self.path, "w", encoding="utf-8") as file:
+            file.write("#!/bin/sh\n"
+                       "case $* in *vfio-user-pci,help) echo vfio-user-pci options; exit;; esac\n"
+                       f"printf '%s\\n' \"$@\" >{self.words_path}\n")
+        os.chmod(self.path, 0o755)
+
+    def run(self, rig, *args):
+        """`gangway run` with it, to a good end; return what it was asked for, word by word."""
+        kernel = rig.new_path("kernel")
+        open(kernel, "w", encoding="utf-8").close()
+        status, _, err = gangway(rig, "run", "sim:probe", "--qemu", self.path, "--kernel", kernel,
+                                 *args)
+        assert status == OK, err
+        with open(self.words_path, encoding="utf-8") as file:
+            return file.read().splitlines()

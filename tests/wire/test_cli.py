@@ -11,7 +11,7 @@ import stat
 import client as vu
 import probe
 from child import Child
-from command import FAILED, FAULTS, OK, UNAVAILABLE, USAGE, gangway, refused
+from command import FAILED, FAULTS, OK, UNAVAILABLE, USAGE, FakeQemu, gangway, refused
 from qemu import MIB
 from runner import main, test
 
@@ -65,9 +65,10 @@ def a_command_line_that_is_wrong_tries_nothing(rig):
     refused(rig, USAGE, ["--memory", "lots", "2G"], "run", "sim:probe", "--memory", "lots")
     refused(rig, USAGE, ["--memory", "'0'", "size"], "run", "sim:probe", "--memory", "0")
     refused(rig, USAGE, ["--cpus", "1000"], "run", "sim:probe", "--cpus", "1000")
-    refused(rig, USAGE, ["--accel", "hvf", "kvm or tcg"], "run", "sim:probe", "--accel", "hvf")
-    refused(rig, FAILED, ["--accel kvm", "architecture", "emulated"], "run", "sim:probe", "--accel", "kvm",
-            "--arch", "arm64" if platform.machine() == "x86_64" else "x86_64")
+    for accel in "hvf", "", "kv", "kvmx", "tcg-", ",kvm", "TCG":
+        refused(rig, USAGE, ["--accel", f"'{accel}'", "kvm or tcg"], "run", "sim:probe", "--accel",
+                accel)
+    serve(rig, USAGE, ["accel", "--help"], "sim:probe", "--accel", "tcg")
 
 
 @test
@@ -254,6 +255,62 @@ def a_qemu_for_another_machine_is_named(rig):
     open(kernel, "w", encoding="utf-8").close()
     refused(rig, FAILED, [other, "-machine virt"], "run", "sim:probe", "--qemu", other,
             "--kernel", kernel)
+
+
+def native():
+    return "x86_64" if platform.machine() == "x86_64" else "arm64"
+
+
+def kvm_trouble():
+    """Why this machine has no KVM, or None."""
+    try:
+        os.close(os.open("/dev/kvm", os.O_RDWR))
+    except OSError as error:
+        return error.strerror
+    return None
+
+
+@test
+def kvm_that_cannot_be_had_is_refused_with_the_reason(rig):
+    other = "arm64" if native() == "x86_64" else "x86_64"
+    for accel in "kvm", "kvm,kernel-irqchip=on":
+        refused(rig, FAILED, ["--accel kvm", "architecture", "emulated"], "run", "sim:probe",
+                "--accel", accel, "--arch", other)
+        if kvm_trouble():
+            refused(rig, FAILED, ["--accel kvm", "/dev/kvm", kvm_trouble(), "gangway doctor"],
+                    "run", "sim:probe", "--accel", accel, "--arch", native())
+
+
+@test
+def a_guest_is_emulated_unless_kvm_is_asked_for(rig):
+    qemu = FakeQemu(rig)
+
+    def machine(*args):
+        words = qemu.run(rig, *args)
+        assert words.count("-accel") == words.count("-cpu") == 1
+        return words[words.index("-accel") + 1], words[words.index("-cpu") + 1]
+
+    x86 = ("--arch", "x86_64", *TAKES)
+    arm = ("--plan", "paravirt")
+    assert machine(*x86) == ("tcg", "max")
+    assert machine(*x86, "--accel", "tcg,thread=single") == ("tcg,thread=single", "max")
+    # without the choice of a cheaper algorithm emulated guests are slow
+    assert machine(*arm) == ("tcg", "max,pauth-impdef=on")
+    if not kvm_trouble():
+        options = x86 if native() == "x86_64" else arm
+        assert machine(*options, "--accel", "kvm") == ("kvm", "host")
+
+
+@test
+def the_guests_kernel_is_told_where_its_console_is(rig):
+    qemu = FakeQemu(rig)
+
+    def told(*args):
+        words = qemu.run(rig, *args)
+        return words[words.index("-append") + 1].split()
+
+    assert told("--arch", "x86_64", *TAKES) == ["console=ttyS0", "no_timer_check"]
+    assert told("--plan", "paravirt", "--append", "a b") == ["console=ttyAMA0", "a", "b"]
 
 
 @test
