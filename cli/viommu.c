@@ -31,6 +31,21 @@ int viommu_parse(const char *name, enum viommu *viommu)
 	return -EINVAL;
 }
 
+/* Do QEMU's options make a device, or say what the machine has, by their @i-th word? */
+static bool makes(const struct options *o, int i)
+{
+	static const char *const options[] = { "-device", "-machine", "-M", "-global" };
+
+	for (size_t k = 0; i && k < ARRAY_SIZE(options); k++) {
+		const char *before = o->qemu_args[i - 1];
+
+		if (!strcmp(before, options[k]) ||
+		    (*before == '-' && !strcmp(before + 1, options[k])))
+			return true;
+	}
+	return false;
+}
+
 /* The word of QEMU's options that makes an IOMMU, or NULL. */
 static const char *named(const struct options *o)
 {
@@ -39,7 +54,7 @@ static const char *named(const struct options *o)
 
 	for (int i = 0; i < o->nr_qemu_args; i++) {
 		for (size_t k = 0; k < ARRAY_SIZE(words); k++)
-			if (strstr(o->qemu_args[i], words[k]))
+			if (makes(o, i) && strstr(o->qemu_args[i], words[k]))
 				return words[k];
 	}
 	return NULL;
@@ -49,8 +64,9 @@ static const char *named(const struct options *o)
 static bool is_deaf(const struct options *o)
 {
 	for (int i = 0; i < o->nr_qemu_args; i++)
-		if (strstr(o->qemu_args[i], "intel-iommu") &&
-		    !strstr(o->qemu_args[i], "caching-mode"))
+		if (makes(o, i) && strstr(o->qemu_args[i], "intel-iommu") &&
+		    (!strstr(o->qemu_args[i], "caching-mode") ||
+		     strstr(o->qemu_args[i], "caching-mode=off")))
 			return true;
 	return false;
 }

@@ -326,8 +326,30 @@ def a_virtual_iommu_that_cannot_work_is_refused_with_the_reason(rig):
     for words in (["-device", "virtio-iommu-pci"], ["-device", '{"driver": "virtio-iommu-pci"}'],
                   ["-device", "intel-iommu,caching-mode=on"]):
         refused(rig, FAILED, ["iommu", "plan paravirt", "plan direct"], *start, "--", *words)
-    refused(rig, FAILED, ["caching-mode=on", "--viommu intel"], *start, *TAKES, "--", "-device",
-            "intel-iommu")
+    refused(rig, FAILED, ["iommu", "plan window"], *start, "--arch", "arm64", "--", "--machine",
+            "iommu=smmuv3")
+    for device in "intel-iommu", "intel-iommu,caching-mode=off":
+        refused(rig, FAILED, ["caching-mode=on", "--viommu intel"], *start, *TAKES, "--", "-device",
+                device)
+
+
+@test
+def a_name_that_is_like_that_of_an_iommu_is_nobodys_concern(rig):
+    words = FakeQemu(rig).run(rig, "--arch", "x86_64", "--", "-name", "intel-iommu", "-M", "q35")
+    assert "intel-iommu" in words
+
+
+@test
+def a_virtual_iommu_comes_before_the_devices_and_its_kernel_knows(rig):
+    qemu = FakeQemu(rig)
+    for kind, device, word in (("virtio", "virtio-iommu-pci", "gangway.modules=virtio_iommu"),
+                               ("intel", "intel-iommu,caching-mode=on", "intel_iommu=on")):
+        words = qemu.run(rig, "--arch", "x86_64", *TAKES, "--viommu", kind)
+        devices = [words[i + 1] for i, w in enumerate(words) if w == "-device"]
+        assert devices[0] == device and "vfio-user-pci" in devices[-1]
+        assert word in words[words.index("-append") + 1].split()
+    words = qemu.run(rig, "--arch", "x86_64", *TAKES, "--viommu", "none")
+    assert not any("iommu" in word for word in words)
 
 
 @test
