@@ -6,7 +6,7 @@
 
 /*
  * Guest memory is mapped at multiples of this, so that the largest granule of any host and the
- * processor's large pages suit it.
+ * processor's large pages suit it; files of huge pages that are larger, at multiples of those.
  */
 #define GW_MAP_ALIGN	(2u << 20)
 
