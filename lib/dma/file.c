@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -24,20 +25,28 @@ static struct gw_file *file_find(struct gw_file_list *files, const struct stat *
 }
 
 #define MAX_IDLE	8u
+#define MAX_FILES	1024u		/* mappings of this process are limited, too */
 
-/* A client that hands over ever new files must not make us keep them all. */
-static void file_limit_idle(struct gw_file_list *files)
+/*
+ * A client that hands over ever new files must not make us keep them all. Return: is there room
+ * for one more?
+ */
+static bool file_make_room(struct gw_file_list *files)
 {
+	unsigned int idle = 0, nr = 0;
 	struct gw_file *f;
-	unsigned int idle = 0;
 
-	SLIST_FOREACH(f, files, link)
+	SLIST_FOREACH(f, files, link) {
 		idle += !f->users;
-	if (idle >= MAX_IDLE)
-		gw_file_drop_idle(files);
+		nr++;
+	}
+	if (idle < MAX_IDLE)
+		return nr < MAX_FILES;
+	gw_file_drop_idle(files);
+	return nr - idle < MAX_FILES;
 }
 
-static int file_map(struct gw_file_list *files, int fd, const struct stat *st,
+static int file_map(struct gw_file_list *files, int fd, const struct stat *st, struct gw_log *log,
 		    struct gw_file **file)
 {
 	int mode = fcntl(fd, F_GETFL);
@@ -47,13 +56,18 @@ static int file_map(struct gw_file_list *files, int fd, const struct stat *st,
 
 	if (mode < 0)
 		return -errno;
-	file_limit_idle(files);
+	if (!file_make_room(files)) {
+		gw_log_guest(log, "guest memory: in more than %u files", MAX_FILES);
+		return -ENOSPC;
+	}
 	f = calloc(1, sizeof(*f));
 	if (!f)
 		return -ENOMEM;
 	f->writable = (mode & O_ACCMODE) == O_RDWR;
 	ret = gw_map_file(fd, (size_t)st->st_size, PROT_READ | (f->writable ? PROT_WRITE : 0), &addr);
 	if (ret) {
+		gw_log_guest(log, "guest memory: cannot map a file of %#" PRIx64 " bytes: %s",
+			     (uint64_t)st->st_size, strerror(-ret));
 		free(f);
 		return ret;
 	}
@@ -90,7 +104,7 @@ int gw_file_get(struct gw_file_list *files, int fd, uint64_t off, uint64_t size,
 	}
 	*file = file_find(files, &st, end, writable);
 	if (!*file) {
-		ret = file_map(files, fd, &st, file);
+		ret = file_map(files, fd, &st, log, file);
 		if (ret)
 			return ret;
 	}

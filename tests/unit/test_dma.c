@@ -228,6 +228,43 @@ static void remaps_of_one_file_reuse_its_mapping(void **state)
 	}
 }
 
+/* Each is a mapping of this process, and the kernel limits those. */
+static void files_without_end_are_refused_at_a_bound(void **state)
+{
+	struct env *e = *state;
+	struct gw_slice s = { .size = 4096, .prot = RW };
+	unsigned int nr = 0;
+	uint64_t bytes;
+	int ret = 0, fd;
+
+	for (; !ret && nr < 5000; nr += !ret, s.iova.v += s.size) {
+		fd = memfd_create("one of many", MFD_CLOEXEC);
+		assert_int_equal(ftruncate(fd, 4096), 0);
+		ret = gw_dma_map(e->dma, &s, fd);
+		close(fd);
+	}
+	assert_int_equal(ret, -ENOSPC);
+	assert_int_equal(nr, 1024);
+	/* there is room again for whoever lets go of some */
+	assert_int_equal(gw_dma_unmap(e->dma, (gw_iova){ 0 }, (gw_iova){ 16 * 4096 - 1 }, &bytes), 0);
+	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), 0);
+}
+
+static void runs_without_end_are_refused_at_a_bound(void **state)
+{
+	struct env *e = *state;
+	struct gw_slice s = { .size = 4096, .prot = RW };
+	unsigned int nr = 0;
+	int ret = 0;
+
+	for (; !ret && nr < 70000; nr += !ret, s.iova.v += s.size)
+		ret = gw_dma_map(e->dma, &s, -1);
+	assert_int_equal(ret, -ENOSPC);
+	assert_int_equal(nr, 65536);
+	gw_dma_unmap_all(e->dma);
+	assert_int_equal(gw_dma_map(e->dma, &s, -1), 0);
+}
+
 static void the_budget_is_checked_before_the_host_is_asked(void **state)
 {
 	struct env *e = *state;
@@ -335,6 +372,10 @@ int main(void)
 		direct(memory_stays_mapped_here_if_the_host_cannot_unmap),
 		direct(memory_without_a_file_is_reached_through_the_remote),
 		cmocka_unit_test_setup_teardown(under_window_runs_are_known_but_not_mapped,
+						setup_window, teardown),
+		cmocka_unit_test_setup_teardown(files_without_end_are_refused_at_a_bound,
+						setup_window, teardown),
+		cmocka_unit_test_setup_teardown(runs_without_end_are_refused_at_a_bound,
 						setup_window, teardown),
 	};
 
