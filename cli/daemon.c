@@ -320,6 +320,9 @@ int daemon_wait(struct daemon *d, const sigset_t *signals, bool ends)
 	struct signalfd_siginfo info;
 	int fd = signalfd(-1, signals, SFD_CLOEXEC | SFD_NONBLOCK), sig = 0;
 
+	/* said when all is open that will be: tests count descriptors from here on */
+	if (ends)
+		gw_info(d->log, "serving; SIGTERM ends it");
 	if (fd < 0) {
 		gw_warn(d->log, "cannot watch the functions: %s; one that disappears is noticed when "
 			"it is used", strerror(errno));

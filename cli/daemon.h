@@ -84,7 +84,7 @@ int daemon_listen(struct daemon *d, const char *path, const char *companion,
 /**
  * daemon_wait() - wait for a signal, and tell the VMMs of functions that disappear meanwhile
  * @signals: what to wait for; all threads block them
- * @ends:    do not wait for one once every function has gone and its VMM has let go
+ * @ends:    say that we serve; do not wait once every function has gone and its VMM has let go
  *
  * Return: the signal; 0 there is nothing left to serve (logged).
  */

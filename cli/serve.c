@@ -71,7 +71,6 @@ static int serve_run(int argc, char **argv, struct gw_log *log)
 	if (o.companion && d.plan != GW_PLAN_PARAVIRT)
 		gw_warn(log, "--companion %s: plan %s has none", o.companion, gw_plan_name(d.plan));
 	print_how_to_connect(&d, &o);
-	gw_info(log, "serving; SIGTERM ends it");
 	ended_by = daemon_wait(&d, &stop, true);
 	daemon_stop(&d);
 	ret = report_print(&d, o.report);
