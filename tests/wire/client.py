@@ -43,6 +43,11 @@ class Message:
         self.body, self.fds = body, fds
 
 
+def rights(fds):
+    """A control message that carries descriptors."""
+    return socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds)
+
+
 class Client:
     def __init__(self, path, negotiate=True, timeout=TIMEOUT):
         self.sock = socket.socket(socket.AF_UNIX)
@@ -57,8 +62,9 @@ class Client:
     def close(self):
         self.sock.close()
 
-    def send_raw(self, data, fds=()):
-        control = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+    def send_raw(self, data, fds=(), control=()):
+        """Bytes, and with them descriptors, also as control messages of the caller's making."""
+        control = [*control, *([rights(fds)] if fds else [])]
         try:
             sent = self.sock.sendmsg([data], control)
             if sent < len(data):

@@ -6,6 +6,7 @@ import mmap
 import os
 import random
 import select
+import socket
 import struct
 
 import client as vu
@@ -154,6 +155,23 @@ def a_message_may_come_byte_by_byte(rig):
 
 
 @test
+def one_id_for_all_messages_does_no_harm(rig):
+    _, client = meet(rig)
+    client.map(0, MIB)
+    # also that of the server's own requests
+    begin(client, probe.CMD_SUM, src=0, length=64)
+    ident = client.request().ident
+    reads = [(probe.ID, 4), (probe.SCRATCH64, 8), (probe.VERSION, 4)]
+    for register, count in reads:
+        client.send(vu.REGION_READ, struct.pack("=QII", register, 0, count), ident=ident)
+    for register, count in reads:
+        reply = client.reply_to(ident, vu.REGION_READ)
+        assert struct.unpack("=QII", reply.body[:16]) == (register, 0, count)
+    assert reg(client, probe.STATUS) == probe.BUSY
+    client.in_sync()
+
+
+@test
 def a_client_that_goes_in_mid_message_leaves_the_socket_to_the_next(rig):
     daemon = rig.daemon()
     message = vu.HEADER.pack(7, vu.REGION_WRITE, 1000, 0, 0) + bytes(500)
@@ -298,6 +316,29 @@ def a_read_only_map_is_not_written(rig):
 
 
 @test
+def memory_of_huge_pages_is_mapped_or_refused_and_named(rig):
+    daemon, client = meet(rig, faults=None)
+    for size, flag in ((2 * MIB, 21 << 26), (1024 * MIB, 30 << 26)):
+        try:
+            fd = os.memfd_create("huge", os.MFD_HUGETLB | flag)
+            os.ftruncate(fd, size)
+        except OSError:
+            continue        # this machine has no pages of that size
+        # a part that is not made of whole pages, which a virtual IOMMU may ask for
+        body = struct.pack("=IIQQQ", 32, 3, PAGE, 0, 3 * PAGE)
+        ident = client.send(vu.DMA_MAP, body, fds=(fd,))
+        try:
+            client.reply_to(ident, vu.DMA_MAP)
+            assert run(client, probe.CMD_FILL, dst=PAGE, length=PAGE) == probe.OK
+            client.unmap(0, 3 * PAGE)
+        except vu.Refused as refusal:
+            assert refusal.errno == errno.ENOMEM
+            daemon.wait_words("cannot map a file", f"{size:#x}", "Cannot allocate memory")
+        os.close(fd)
+    client.in_sync()
+
+
+@test
 def memory_that_shrinks_under_dma_does_no_harm(rig):
     daemon, client = meet(rig, faults=None)
     memory = Memory()
@@ -417,6 +458,17 @@ def an_eventfd_that_is_full_holds_nobody_up(rig):
 
 
 @test
+def an_eventfd_that_counts_down_by_one_gets_what_was_raised(rig):
+    _, client = meet(rig)
+    event = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_SEMAPHORE)
+    client.set_irqs(2, vu.DATA_EVENTFD | vu.ACTION_TRIGGER, 0, 1, [event])
+    for _ in range(3):
+        client.set_irqs(2, vu.DATA_NONE | vu.ACTION_TRIGGER, 0, 1)
+    assert [os.eventfd_read(event) for _ in range(3)] == [1, 1, 1]
+    assert not select.select([event], [], [], 0)[0]
+
+
+@test
 def descriptors_are_not_kept(rig):
     daemon, client = meet(rig)
     event, memory = os.eventfd(0), Memory()
@@ -441,6 +493,36 @@ def descriptors_are_not_kept(rig):
         client.set_irqs(2, 0x24, 0, 1, [event])
         client.set_irqs(2, 0x21, 0, 0)
     assert held() <= before + 1
+
+
+@test
+def control_messages_of_every_kind_and_number_are_taken(rig):
+    daemon, client = meet(rig)
+    events = [os.eventfd(0, os.EFD_NONBLOCK) for _ in range(2)]
+    credentials = (socket.SOL_SOCKET, socket.SCM_CREDENTIALS,
+                   struct.pack("=iII", os.getpid(), os.getuid(), os.getgid()))
+    held = len(os.listdir(f"/proc/{daemon.pid}/fd"))
+    body = struct.pack("=IIIII", 20, 0x24, 2, 0, 2)
+    header = vu.HEADER.pack(7, vu.SET_IRQS, 36, 0, 0)
+    for control in ([credentials, vu.rights(events)],
+                    [vu.rights(events[:1]), credentials, vu.rights(events[1:])]):
+        client.send_raw(header + body, control=control)
+        client.reply_to(7, vu.SET_IRQS)
+        set_reg(client, probe.IRQS, 3)
+        for event in events:
+            assert select.select([event], [], [], 30)[0]
+            assert os.eventfd_read(event) == 1
+    # two descriptors where one belongs, in two pieces
+    client.send_raw(vu.HEADER.pack(7, vu.DMA_MAP, 48, 0, 0) +
+                    struct.pack("=IIQQQ", 32, 3, 0, 0, PAGE),
+                    control=[vu.rights(events[:1]), vu.rights(events[1:])])
+    assert client.receive().error == errno.EMSGSIZE
+    client.send_raw(vu.HEADER.pack(8, vu.GET_INFO, 32, 0, 0) +
+                    struct.pack("=IIII", 16, 0, 0, 0), control=[credentials])
+    client.reply_to(8, vu.GET_INFO)
+    client.set_irqs(2, 0x21, 0, 0)
+    client.in_sync()
+    assert len(os.listdir(f"/proc/{daemon.pid}/fd")) == held
 
 
 @test

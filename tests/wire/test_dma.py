@@ -166,6 +166,23 @@ def rom_cannot_be_written_by_dma(rig):
     assert device.qtest.read(0xffff0000, 16) == before
 
 
+@test
+def a_device_that_is_aimed_at_its_own_registers_harms_nobody(rig):
+    # QEMU tells of mapped BARs as memory without a file; those that trap must be out of reach
+    daemon = rig.daemon(faults=4)
+    device = probe.Probe(rig.qemu(daemon.socket))
+    ram, own = device.qemu.machine.ram, device.bars
+    for bar in (0, 4):
+        device.begin(probe.CMD_FILL, dst=own[bar].address, length=0x80, pattern=2 ** 64 - 1)
+        assert device.wait() == probe.FAILED
+        device.begin(probe.CMD_COPY, src=own[bar].address, dst=ram + MIB, length=0x80)
+        assert device.wait() == probe.FAILED
+    assert device.get(probe.SCRATCH64, 8) == 0
+    device.run(probe.CMD_FILL, dst=own[2].address + PAGE, length=PAGE, pattern=0x5555555555555555)
+    assert own[2].read(PAGE, PAGE) == b"\x55" * PAGE
+    device.copy(ram, ram + MIB, PAGE)
+
+
 def refused(rig, kind):
     daemon, device = a_probe(rig, ram=kind, machine="pc")
     daemon.wait_words("0xbffff", "private to the VMM", "share=on", "-object memory-backend-")
