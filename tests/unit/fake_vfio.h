@@ -34,6 +34,7 @@ struct fake_vfio {
 	int unmask_fd;			/* as given last; 0: never */
 	unsigned int feature_flags;
 	int dma_buf;			/* what feature 11 answers with, or -errno */
+	const char *wrong;		/* asked for although it never may be */
 	char log[16384];
 	struct gw_log sink;
 };
