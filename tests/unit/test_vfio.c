@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/bitmap.h"
+#include "base/util.h"
 
 #define PAGE	4096u
 
@@ -24,7 +25,7 @@ struct rig {
 
 static void rig_fire(struct gw_irq_sink *sink, const uint64_t pending[GW_IRQ_WORDS])
 {
-	struct rig *r = (struct rig *)((char *)sink - offsetof(struct rig, sink));
+	struct rig *r = container_of(sink, struct rig, sink);
 
 	pthread_mutex_lock(&r->lock);
 	r->fired |= pending[0];
@@ -32,24 +33,26 @@ static void rig_fire(struct gw_irq_sink *sink, const uint64_t pending[GW_IRQ_WOR
 	pthread_mutex_unlock(&r->lock);
 }
 
-static void rig_request(struct gw_irq_sink *sink)
+static void rig_told(struct rig *r, unsigned int *what)
 {
-	struct rig *r = (struct rig *)((char *)sink - offsetof(struct rig, sink));
-
 	pthread_mutex_lock(&r->lock);
-	r->requests++;
+	(*what)++;
 	pthread_cond_broadcast(&r->changed);
 	pthread_mutex_unlock(&r->lock);
 }
 
+static void rig_request(struct gw_irq_sink *sink)
+{
+	struct rig *r = container_of(sink, struct rig, sink);
+
+	rig_told(r, &r->requests);
+}
+
 static void rig_error(struct gw_irq_sink *sink)
 {
-	struct rig *r = (struct rig *)((char *)sink - offsetof(struct rig, sink));
+	struct rig *r = container_of(sink, struct rig, sink);
 
-	pthread_mutex_lock(&r->lock);
-	r->errors++;
-	pthread_cond_broadcast(&r->changed);
-	pthread_mutex_unlock(&r->lock);
+	rig_told(r, &r->errors);
 }
 
 static void wait_fired(struct rig *r, uint64_t mask)
@@ -61,6 +64,19 @@ static void wait_fired(struct rig *r, uint64_t mask)
 	pthread_mutex_unlock(&r->lock);
 }
 
+/* Until the sink has been told so often of a request and of an error, and no oftener. */
+static void wait_told(struct rig *r, unsigned int requests, unsigned int errors)
+{
+	bool more;
+
+	pthread_mutex_lock(&r->lock);
+	while (r->requests < requests || r->errors < errors)
+		pthread_cond_wait(&r->changed, &r->lock);
+	more = r->requests > requests || r->errors > errors;
+	pthread_mutex_unlock(&r->lock);
+	assert_false(more);
+}
+
 static struct gw_host *host_new(bool hide)
 {
 	const struct gw_vfio_options opt = { .tree = fake.tree, .hide_caller_iova = hide };
@@ -70,8 +86,11 @@ static struct gw_host *host_new(bool hide)
 	return host;
 }
 
-static void rig_open(struct rig *r, bool hide)
+static struct rig *rig_open(bool hide)
 {
+	struct rig *r = malloc(sizeof(*r));
+
+	assert_non_null(r);
 	*r = (struct rig){ .sink = { rig_fire, rig_request, rig_error } };
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_cond_init(&r->changed, NULL);
@@ -79,6 +98,7 @@ static void rig_open(struct rig *r, bool hide)
 	assert_int_equal(r->host->ops->open(r->host, "01:00.0", &r->f), 0);
 	r->mem = mmap(NULL, 64 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert_true(r->mem != MAP_FAILED);
+	return r;
 }
 
 static void rig_close(struct rig *r)
@@ -88,7 +108,36 @@ static void rig_close(struct rig *r)
 	munmap(r->mem, 64 * PAGE);
 	pthread_cond_destroy(&r->changed);
 	pthread_mutex_destroy(&r->lock);
+	free(r);
+}
+
+static int setup(void **state, bool hide)
+{
+	int ret = fake_setup(state);
+
+	if (!ret)
+		*state = rig_open(hide);
+	return ret;
+}
+
+static int setup_open(void **state)
+{
+	return setup(state, false);
+}
+
+static int setup_hiding(void **state)
+{
+	return setup(state, true);
+}
+
+static int teardown_open(void **state)
+{
+	int ret;
+
+	rig_close(*state);
+	ret = fake_teardown(state);
 	assert_int_equal(fake.nr_maps, 0);
+	return ret;
 }
 
 static int map(struct rig *r, unsigned int page, uint64_t iova, unsigned int pages,
@@ -98,6 +147,21 @@ static int map(struct rig *r, unsigned int page, uint64_t iova, unsigned int pag
 	gw_iova want = { iova };
 
 	return r->f->ops->dma_map(r->f, &mem, pages * PAGE, &want, m);
+}
+
+static int unmap(struct rig *r, const struct gw_mapping *m)
+{
+	return r->f->ops->dma_unmap(r->f, m->handle);
+}
+
+static int irqs_setup(struct rig *r)
+{
+	unsigned int nr;
+	int ret = r->f->ops->irq_setup(r->f, &r->sink, &nr);
+
+	if (!ret)
+		assert_int_equal(nr, FAKE_VECTORS);
+	return ret;
 }
 
 /* @name cannot be opened: the error, and the lines that say why and what to do. */
@@ -171,216 +235,190 @@ static void functions_of_vfio_pci_are_listed(void **state)
 
 static void limits_are_the_kernels(void **state)
 {
-	struct rig r;
+	struct rig *r = *state;
 
-	rig_open(&r, false);
-	assert_int_equal(r.f->limits.granule, PAGE);
-	assert_int_equal(r.f->limits.max_maps, FAKE_MAPS);
-	assert_true(r.f->limits.caller_iova);
-	assert_true(r.f->limits.iova_last.v == (1ull << 39) - 1);
-	rig_close(&r);
+	assert_int_equal(r->f->limits.granule, PAGE);
+	assert_int_equal(r->f->limits.max_maps, FAKE_MAPS);
+	assert_true(r->f->limits.caller_iova);
+	assert_true(r->f->limits.iova_last.v == (1ull << 39) - 1);
 }
 
 static void maps_are_checked_before_the_kernel_sees_them(void **state)
 {
+	struct rig *r = *state;
 	struct gw_mapping m, other;
-	struct rig r;
 
-	rig_open(&r, false);
-	assert_int_equal(map(&r, 0, 0xfee00000, 1, &m), -EADDRNOTAVAIL);
+	assert_int_equal(map(r, 0, 0xfee00000, 1, &m), -EADDRNOTAVAIL);
 	assert_true(fake_logged("the platform keeps 0xfee00000"));
-	assert_int_equal(map(&r, 0, 0xfedff000, 2, &m), -EADDRNOTAVAIL);
-	assert_int_equal(map(&r, 0, 1ull << 39, 1, &m), -EADDRNOTAVAIL);
-	assert_int_equal(map(&r, 0, -(uint64_t)PAGE, 2, &m), -EINVAL);
-	assert_int_equal(map(&r, 0, 0x1800, 1, &m), -EINVAL);
-	assert_int_equal(map(&r, 0, 0x1000, 0, &m), -EINVAL);
+	assert_int_equal(map(r, 0, 0xfedff000, 2, &m), -EADDRNOTAVAIL);
+	assert_int_equal(map(r, 0, 1ull << 39, 1, &m), -EADDRNOTAVAIL);
+	assert_int_equal(map(r, 0, -(uint64_t)PAGE, 2, &m), -EINVAL);
+	assert_int_equal(map(r, 0, 0x1800, 1, &m), -EINVAL);
+	assert_int_equal(map(r, 0, 0x1000, 0, &m), -EINVAL);
 	assert_int_equal(fake.maps_ever, 0);
 
-	assert_int_equal(map(&r, 0, 0x10000, 4, &m), 0);
+	assert_int_equal(map(r, 0, 0x10000, 4, &m), 0);
 	assert_true(m.nr_segments == 1 && m.seg[0].iova.v == 0x10000 && m.seg[0].size == 4 * PAGE);
-	assert_true(fake.map[0].vaddr == (uintptr_t)r.mem && fake.map[0].write);
-	assert_int_equal(map(&r, 0, 0x10000, 4, &other), -EEXIST);
-	assert_int_equal(map(&r, 8, 0x13000, 4, &other), -EEXIST);
-	assert_int_equal(r.f->ops->dma_unmap(r.f, m.handle + 1), -ENOENT);
-	assert_int_equal(r.f->ops->dma_unmap(r.f, m.handle), 0);
-	assert_int_equal(r.f->ops->dma_unmap(r.f, m.handle), -ENOENT);
+	assert_true(fake.map[0].vaddr == (uintptr_t)r->mem && fake.map[0].write);
+	assert_int_equal(map(r, 0, 0x10000, 4, &other), -EEXIST);
+	assert_int_equal(map(r, 8, 0x13000, 4, &other), -EEXIST);
+	assert_int_equal(r->f->ops->dma_unmap(r->f, m.handle + 1), -ENOENT);
+	assert_int_equal(unmap(r, &m), 0);
+	assert_int_equal(unmap(r, &m), -ENOENT);
 
 	/* an old handle does not end a mapping that came to the same address */
-	assert_int_equal(map(&r, 0, 0x10000, 4, &other), 0);
-	assert_int_equal(r.f->ops->dma_unmap(r.f, m.handle), -ENOENT);
+	assert_int_equal(map(r, 0, 0x10000, 4, &other), 0);
+	assert_int_equal(unmap(r, &m), -ENOENT);
 	assert_int_equal(fake.nr_maps, 1);
-	rig_close(&r);
 }
 
 static void the_kernels_refusals_are_handed_on(void **state)
 {
+	struct rig *r = *state;
 	struct gw_mapping m;
-	struct rig r;
 
-	rig_open(&r, false);
 	fake.fail_map = -ENOMEM;
-	assert_int_equal(map(&r, 0, 0x10000, 1, &m), -ENOMEM);
+	assert_int_equal(map(r, 0, 0x10000, 1, &m), -ENOMEM);
 	fake.fail_map = -EFAULT;
-	assert_int_equal(map(&r, 0, 0x10000, 1, &m), -EFAULT);
+	assert_int_equal(map(r, 0, 0x10000, 1, &m), -EFAULT);
 	fake.fail_map = 0;
-	assert_int_equal(map(&r, 0, 0x10000, 1, &m), 0);
+	assert_int_equal(map(r, 0, 0x10000, 1, &m), 0);
 	fake.fail_unmap = -EIO;
-	assert_int_equal(r.f->ops->dma_unmap(r.f, m.handle), -EIO);
+	assert_int_equal(unmap(r, &m), -EIO);
 	fake.fail_unmap = 0;
 	/* still known: the address is not given out again */
-	assert_int_equal(map(&r, 1, 0x10000, 1, &m), -EEXIST);
+	assert_int_equal(map(r, 1, 0x10000, 1, &m), -EEXIST);
 	fake.nr_maps = 0;
-	rig_close(&r);
 }
 
 static void a_host_that_hides_chooses_far_from_guest_memory(void **state)
 {
+	struct rig *r = *state;
 	struct gw_memory mem;
 	struct gw_mapping m[8];
-	struct rig r;
 
-	rig_open(&r, true);
-	assert_false(r.f->limits.caller_iova);
-	assert_int_equal(map(&r, 0, 0x10000, 1, &m[0]), -EOPNOTSUPP);
+	assert_false(r->f->limits.caller_iova);
+	assert_int_equal(map(r, 0, 0x10000, 1, &m[0]), -EOPNOTSUPP);
 	for (unsigned int i = 0; i < 8; i++) {
-		mem = (struct gw_memory){ .addr = r.mem + i * PAGE };
-		assert_int_equal(r.f->ops->dma_map(r.f, &mem, PAGE, NULL, &m[i]), 0);
+		mem = (struct gw_memory){ .addr = r->mem + i * PAGE };
+		assert_int_equal(r->f->ops->dma_map(r->f, &mem, PAGE, NULL, &m[i]), 0);
 		assert_true(m[i].seg[0].iova.v >= 1ull << 38);
 		assert_true(!i || m[i].seg[0].iova.v >= m[i - 1].seg[0].iova.v + 2 * PAGE);
 	}
 	for (unsigned int i = 0; i < 8; i++)
-		assert_int_equal(r.f->ops->dma_unmap(r.f, m[i].handle), 0);
-	rig_close(&r);
+		assert_int_equal(unmap(r, &m[i]), 0);
 }
 
 static void registers_and_config_reach_the_function(void **state)
 {
+	struct rig *r = *state;
 	struct gw_bar_info info;
 	struct gw_bar_map bar;
 	uint32_t val;
 	uint64_t reg;
-	struct rig r;
 
-	rig_open(&r, false);
-	assert_int_equal(r.f->ops->bar_info(r.f, 0, &info), 0);
+	assert_int_equal(r->f->ops->bar_info(r->f, 0, &info), 0);
 	assert_true(info.size == 0x4000 && !info.mappable);
-	assert_int_equal(r.f->ops->bar_map(r.f, 0, &bar), -EOPNOTSUPP);
+	assert_int_equal(r->f->ops->bar_map(r->f, 0, &bar), -EOPNOTSUPP);
 	for (unsigned int b = 0; b <= 2; b += 2) {	/* mapped here, and by system call */
-		assert_int_equal(r.f->ops->reg_write(r.f, b, (gw_bar_off){ 8 }, 4, 0xabcd1234), 0);
-		assert_int_equal(r.f->ops->reg_read(r.f, b, (gw_bar_off){ 8 }, 8, &reg), 0);
+		assert_int_equal(r->f->ops->reg_write(r->f, b, (gw_bar_off){ 8 }, 4, 0xabcd1234), 0);
+		assert_int_equal(r->f->ops->reg_read(r->f, b, (gw_bar_off){ 8 }, 8, &reg), 0);
 		assert_true(reg == 0xabcd1234);
 	}
-	assert_int_equal(r.f->ops->reg_read(r.f, 2, (gw_bar_off){ 0x20 }, 4, &reg), -EINVAL);
-	assert_int_equal(r.f->ops->reg_read(r.f, 2, (gw_bar_off){ 2 }, 4, &reg), -EINVAL);
-	assert_int_equal(r.f->ops->reg_read(r.f, 6, (gw_bar_off){ 0 }, 4, &reg), -EINVAL);
-	assert_int_equal(r.f->ops->config_write(r.f, 0x100, 2, 0xbeef), 0);
-	assert_int_equal(r.f->ops->config_read(r.f, 0x100, 4, &val), 0);
+	assert_int_equal(r->f->ops->reg_read(r->f, 2, (gw_bar_off){ 0x20 }, 4, &reg), -EINVAL);
+	assert_int_equal(r->f->ops->reg_read(r->f, 2, (gw_bar_off){ 2 }, 4, &reg), -EINVAL);
+	assert_int_equal(r->f->ops->reg_read(r->f, 6, (gw_bar_off){ 0 }, 4, &reg), -EINVAL);
+	assert_int_equal(r->f->ops->config_write(r->f, 0x100, 2, 0xbeef), 0);
+	assert_int_equal(r->f->ops->config_read(r->f, 0x100, 4, &val), 0);
 	assert_int_equal(val, 0xbeef);
-	assert_int_equal(r.f->ops->config_read(r.f, 4096, 1, &val), -EINVAL);
-	assert_int_equal(r.f->ops->config_read(r.f, 2, 4, &val), -EINVAL);
-	rig_close(&r);
+	assert_int_equal(r->f->ops->config_read(r->f, 4096, 1, &val), -EINVAL);
+	assert_int_equal(r->f->ops->config_read(r->f, 2, 4, &val), -EINVAL);
 }
 
 static void an_eventfd_of_the_vmm_is_signalled_by_the_kernel_itself(void **state)
 {
+	struct rig *r = *state;
 	const uint64_t all[GW_IRQ_WORDS] = { 0xff };
 	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	unsigned int nr;
 	uint64_t n;
-	struct rig r;
 
-	rig_open(&r, false);
-	assert_int_equal(r.f->ops->irq_setup(r.f, &r.sink, &nr), 0);
-	assert_int_equal(nr, FAKE_VECTORS);
-	assert_int_equal(r.f->ops->irq_setup(r.f, &r.sink, &nr), -EBUSY);
-	assert_int_equal(r.f->ops->irq_eventfd(r.f, GW_IRQ_MSIX, 0, fd), -EPROTO);
-	assert_int_equal(r.f->ops->irq_enable(r.f, GW_IRQ_MSIX, FAKE_VECTORS + 1), -EINVAL);
-	assert_int_equal(r.f->ops->irq_mask(r.f, all), 0);
-	assert_int_equal(r.f->ops->irq_enable(r.f, GW_IRQ_MSIX, FAKE_VECTORS), 0);
-	assert_int_equal(r.f->ops->irq_enable(r.f, GW_IRQ_MSI, 1), -EBUSY);
+	assert_int_equal(irqs_setup(r), 0);
+	assert_int_equal(irqs_setup(r), -EBUSY);
+	assert_int_equal(r->f->ops->irq_eventfd(r->f, GW_IRQ_MSIX, 0, fd), -EPROTO);
+	assert_int_equal(r->f->ops->irq_enable(r->f, GW_IRQ_MSIX, FAKE_VECTORS + 1), -EINVAL);
+	assert_int_equal(r->f->ops->irq_mask(r->f, all), 0);
+	assert_int_equal(r->f->ops->irq_enable(r->f, GW_IRQ_MSIX, FAKE_VECTORS), 0);
+	assert_int_equal(r->f->ops->irq_enable(r->f, GW_IRQ_MSI, 1), -EBUSY);
 
 	fake_fire(GW_IRQ_MSIX, 3);	/* nobody's yet: by the sink */
-	wait_fired(&r, 1 << 3);
-	assert_int_equal(r.f->ops->irq_eventfd(r.f, GW_IRQ_MSIX, FAKE_VECTORS, fd), -EINVAL);
-	assert_int_equal(r.f->ops->irq_eventfd(r.f, GW_IRQ_MSIX, 3, fd), 0);
+	wait_fired(r, 1 << 3);
+	assert_int_equal(r->f->ops->irq_eventfd(r->f, GW_IRQ_MSIX, FAKE_VECTORS, fd), -EINVAL);
+	assert_int_equal(r->f->ops->irq_eventfd(r->f, GW_IRQ_MSIX, 3, fd), 0);
 	fake_fire(GW_IRQ_MSIX, 3);
 	assert_int_equal(read(fd, &n, sizeof(n)), sizeof(n));
 	fake_fire(GW_IRQ_MSIX, 4);
-	wait_fired(&r, 1 << 4);
+	wait_fired(r, 1 << 4);
 	assert_int_equal(read(fd, &n, sizeof(n)), -1);
-	assert_int_equal(r.f->ops->irq_eventfd(r.f, GW_IRQ_MSIX, 3, -1), 0);
+	assert_int_equal(r->f->ops->irq_eventfd(r->f, GW_IRQ_MSIX, 3, -1), 0);
 	fake_fire(GW_IRQ_MSIX, 3);
-	wait_fired(&r, 1 << 3);
-	assert_int_equal(r.f->ops->irq_enable(r.f, GW_IRQ_MSIX, 0), 0);
+	wait_fired(r, 1 << 3);
+	assert_int_equal(r->f->ops->irq_enable(r->f, GW_IRQ_MSIX, 0), 0);
 	assert_int_equal(fake.irq[GW_IRQ_MSIX][3], -1);
 	close(fd);
-	rig_close(&r);
 }
 
 static void too_few_vectors_left_is_an_error(void **state)
 {
-	unsigned int nr;
-	struct rig r;
+	struct rig *r = *state;
 
-	rig_open(&r, false);
-	assert_int_equal(r.f->ops->irq_setup(r.f, &r.sink, &nr), 0);
+	assert_int_equal(irqs_setup(r), 0);
 	fake.fail_irqs = 3;
-	assert_int_equal(r.f->ops->irq_enable(r.f, GW_IRQ_MSIX, FAKE_VECTORS), -ENOSPC);
+	assert_int_equal(r->f->ops->irq_enable(r->f, GW_IRQ_MSIX, FAKE_VECTORS), -ENOSPC);
 	fake.fail_irqs = 0;
-	assert_int_equal(r.f->ops->irq_enable(r.f, GW_IRQ_MSI, 1), 0);
-	rig_close(&r);
+	assert_int_equal(r->f->ops->irq_enable(r->f, GW_IRQ_MSI, 1), 0);
 }
 
 static void intx_is_masked_and_unmasked_at_the_kernel(void **state)
 {
-	struct rig r;
+	struct rig *r = *state;
 
-	rig_open(&r, false);
-	assert_true(r.f->ops->intx(r.f));
-	assert_int_equal(r.f->ops->intx_mask(r.f, true), 0);
-	assert_int_equal(r.f->ops->intx_mask(r.f, false), 0);
+	assert_true(r->f->ops->intx(r->f));
+	assert_int_equal(r->f->ops->intx_mask(r->f, true), 0);
+	assert_int_equal(r->f->ops->intx_mask(r->f, false), 0);
 	assert_true(fake.masks == 1 && fake.unmasks == 1);
-	rig_close(&r);
+}
+
+static void unmask_by(struct rig *r, int fd)
+{
+	assert_int_equal(r->f->ops->intx_unmask_fd(r->f, fd), 0);
+	assert_int_equal(fake.unmask_fd, fd);
 }
 
 static void intx_is_unmasked_by_one_eventfd_at_a_time(void **state)
 {
-	struct rig r;
-	unsigned int nr;
+	struct rig *r = *state;
 
-	rig_open(&r, false);
-	assert_int_equal(r.f->ops->irq_setup(r.f, &r.sink, &nr), 0);
-	assert_int_equal(r.f->ops->intx_unmask_fd(r.f, 7), -EPROTO);
-	assert_int_equal(r.f->ops->irq_enable(r.f, GW_IRQ_INTX, 1), 0);
-	assert_int_equal(r.f->ops->intx_unmask_fd(r.f, 7), 0);
-	assert_int_equal(fake.unmask_fd, 7);
-	assert_int_equal(r.f->ops->intx_unmask_fd(r.f, 8), 0);
-	assert_int_equal(fake.unmask_fd, 8);
-	assert_int_equal(r.f->ops->intx_unmask_fd(r.f, -1), 0);
-	assert_int_equal(fake.unmask_fd, -1);
+	assert_int_equal(irqs_setup(r), 0);
+	assert_int_equal(r->f->ops->intx_unmask_fd(r->f, 7), -EPROTO);
+	assert_int_equal(r->f->ops->irq_enable(r->f, GW_IRQ_INTX, 1), 0);
+	unmask_by(r, 7);
+	unmask_by(r, 8);
+	unmask_by(r, -1);
 	fake.fail_irqs = -EINVAL;
-	assert_int_equal(r.f->ops->intx_unmask_fd(r.f, 7), -EINVAL);
+	assert_int_equal(r->f->ops->intx_unmask_fd(r->f, 7), -EINVAL);
 	fake.fail_irqs = 0;
-	assert_int_equal(r.f->ops->irq_enable(r.f, GW_IRQ_INTX, 0), 0);
-	assert_int_equal(r.f->ops->intx_unmask_fd(r.f, 7), -EPROTO);
-	rig_close(&r);
+	assert_int_equal(r->f->ops->irq_enable(r->f, GW_IRQ_INTX, 0), 0);
+	assert_int_equal(r->f->ops->intx_unmask_fd(r->f, 7), -EPROTO);
 }
 
 static void an_error_of_the_function_is_handed_on(void **state)
 {
-	unsigned int nr;
-	struct rig r;
+	struct rig *r = *state;
 
-	rig_open(&r, false);
-	assert_int_equal(r.f->ops->irq_setup(r.f, &r.sink, &nr), 0);
+	assert_int_equal(irqs_setup(r), 0);
 	fake_fire(GW_IRQ_ERR, 0);
-	pthread_mutex_lock(&r.lock);
-	while (!r.errors)
-		pthread_cond_wait(&r.changed, &r.lock);
-	assert_int_equal(r.requests, 0);
-	pthread_mutex_unlock(&r.lock);
+	wait_told(r, 0, 1);
 	assert_true(fake_logged("0000:01:00.0: the function reported an error"));
-	rig_close(&r);
 }
 
 static void wait_gone(struct gw_function *f)
@@ -391,89 +429,79 @@ static void wait_gone(struct gw_function *f)
 	assert_int_equal(poll(&p, 1, -1), 1);
 }
 
+/* With @m mapped, the kernel has asked for the function. */
+static void wanted_back(struct rig *r, struct gw_mapping *m)
+{
+	assert_int_equal(irqs_setup(r), 0);
+	assert_int_equal(map(r, 0, 0x10000, 1, m), 0);
+	fake_fire(GW_IRQ_REQ, 0);
+	wait_told(r, 1, 0);
+}
+
 static void a_function_that_the_kernel_wants_back_goes_when_nothing_is_mapped(void **state)
 {
+	struct rig *r = *state;
 	struct gw_mapping m;
-	unsigned int nr;
 	uint32_t val;
-	struct rig r;
 
-	rig_open(&r, false);
-	assert_int_equal(r.f->ops->irq_setup(r.f, &r.sink, &nr), 0);
-	assert_int_equal(map(&r, 0, 0x10000, 1, &m), 0);
-	fake_fire(GW_IRQ_REQ, 0);
-	pthread_mutex_lock(&r.lock);
-	while (!r.requests)
-		pthread_cond_wait(&r.changed, &r.lock);
-	pthread_mutex_unlock(&r.lock);
-	assert_int_equal(r.f->ops->config_read(r.f, 0, 4, &val), 0);
-	assert_int_equal(r.f->ops->dma_unmap(r.f, m.handle), 0);
-	wait_gone(r.f);
-	assert_int_equal(r.f->ops->config_read(r.f, 0, 4, &val), -ENODEV);
-	assert_int_equal(map(&r, 0, 0x10000, 1, &m), -ENODEV);
-	assert_int_equal(r.f->ops->reset(r.f), -ENODEV);
-	rig_close(&r);
+	wanted_back(r, &m);
+	assert_int_equal(r->f->ops->config_read(r->f, 0, 4, &val), 0);
+	assert_int_equal(unmap(r, &m), 0);
+	wait_gone(r->f);
+	assert_int_equal(r->f->ops->config_read(r->f, 0, 4, &val), -ENODEV);
+	assert_int_equal(map(r, 0, 0x10000, 1, &m), -ENODEV);
+	assert_int_equal(r->f->ops->reset(r->f), -ENODEV);
 }
 
 static void a_function_that_is_not_let_go_is_taken_when_the_kernel_asks_again(void **state)
 {
+	struct rig *r = *state;
 	struct gw_mapping m;
-	unsigned int nr;
-	struct rig r;
 
-	rig_open(&r, false);
-	assert_int_equal(r.f->ops->irq_setup(r.f, &r.sink, &nr), 0);
-	assert_int_equal(map(&r, 0, 0x10000, 1, &m), 0);
+	wanted_back(r, &m);
 	fake_fire(GW_IRQ_REQ, 0);
-	pthread_mutex_lock(&r.lock);
-	while (!r.requests)
-		pthread_cond_wait(&r.changed, &r.lock);
-	pthread_mutex_unlock(&r.lock);
-	fake_fire(GW_IRQ_REQ, 0);
-	wait_gone(r.f);
-	assert_int_equal(r.f->ops->dma_unmap(r.f, m.handle), -ENODEV);
+	wait_gone(r->f);
+	assert_int_equal(unmap(r, &m), -ENODEV);
 	assert_int_equal(fake.nr_maps, 0);
-	rig_close(&r);
 }
 
 static void the_bus_is_reset_only_where_nobody_else_is_on_it(void **state)
 {
-	struct rig r;
+	struct rig *r = *state;
 
-	rig_open(&r, false);
-	assert_int_equal(r.f->ops->reset(r.f), 0);
+	assert_int_equal(r->f->ops->reset(r->f), 0);
 	assert_true(fake.resets == 1 && fake.hot_resets == 0);
 	fake.fail_reset = -ENOTTY;
-	assert_int_equal(r.f->ops->reset(r.f), 0);
+	assert_int_equal(r->f->ops->reset(r->f), 0);
 	assert_int_equal(fake.hot_resets, 1);
 	fake.hot_reset_shared = true;
-	assert_int_equal(r.f->ops->reset(r.f), -EOPNOTSUPP);
+	assert_int_equal(r->f->ops->reset(r->f), -EOPNOTSUPP);
 	assert_true(fake_logged("0000:01:00.1 of IOMMU group 9"));
 	assert_int_equal(fake.hot_resets, 1);
-	rig_close(&r);
 }
 
 static void a_bar_that_can_be_shared_alone_is(void **state)
 {
+	struct rig *r;
 	const struct gw_bar_range range = { { 0x1000 }, 0x1000 }, odd = { { 0x800 }, 0x1000 },
 				  beyond = { { 0x3000 }, 0x2000 };
 	struct gw_bar_map bar;
-	struct rig r;
 	int fd = -1;
 
 	fake.dma_buf = memfd_create("buf", MFD_CLOEXEC);
 	assert_int_equal(ftruncate(fake.dma_buf, 0x4000), 0);
-	rig_open(&r, false);
-	assert_int_equal(r.f->ops->bar_map(r.f, 0, &bar), 0);
+	r = rig_open(false);
+	assert_int_equal(r->f->ops->bar_map(r->f, 0, &bar), 0);
 	assert_true(bar.size == 0x4000 && bar.fd >= 0);
-	r.f->ops->bar_unmap(r.f, 0);
-	assert_int_equal(r.f->ops->bar_export(r.f, 0, &range, 1, &fd), 0);
+	r->f->ops->bar_unmap(r->f, 0);
+	assert_int_equal(r->f->ops->bar_export(r->f, 0, &range, 1, &fd), 0);
 	assert_int_equal(fake.feature_flags & 0xffff, 11);
 	close(fd);
-	assert_int_equal(r.f->ops->bar_export(r.f, 0, &odd, 1, &fd), -EINVAL);
-	assert_int_equal(r.f->ops->bar_export(r.f, 0, &beyond, 1, &fd), -EINVAL);
-	assert_int_equal(r.f->ops->bar_export(r.f, 0, &range, 0, &fd), -EINVAL);
-	rig_close(&r);
+	assert_int_equal(r->f->ops->bar_export(r->f, 0, &odd, 1, &fd), -EINVAL);
+	assert_int_equal(r->f->ops->bar_export(r->f, 0, &beyond, 1, &fd), -EINVAL);
+	assert_int_equal(r->f->ops->bar_export(r->f, 0, &range, 0, &fd), -EINVAL);
+	rig_close(r);
+	assert_int_equal(fake.nr_maps, 0);
 	close(fake.dma_buf);
 }
 
@@ -493,6 +521,8 @@ static void options_say_what_is_possible(void **state)
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, fake_setup, fake_teardown)
+#define OPEN(f) cmocka_unit_test_setup_teardown(f, setup_open, teardown_open)
+#define HIDING(f) cmocka_unit_test_setup_teardown(f, setup_hiding, teardown_open)
 
 int main(void)
 {
@@ -500,19 +530,19 @@ int main(void)
 		TEST(what_cannot_be_handed_out_is_refused_with_the_way_out),
 		TEST(a_group_that_is_not_viable_names_who_is_in_the_way),
 		TEST(functions_of_vfio_pci_are_listed),
-		TEST(limits_are_the_kernels),
-		TEST(maps_are_checked_before_the_kernel_sees_them),
-		TEST(the_kernels_refusals_are_handed_on),
-		TEST(a_host_that_hides_chooses_far_from_guest_memory),
-		TEST(registers_and_config_reach_the_function),
-		TEST(an_eventfd_of_the_vmm_is_signalled_by_the_kernel_itself),
-		TEST(too_few_vectors_left_is_an_error),
-		TEST(intx_is_unmasked_by_one_eventfd_at_a_time),
-		TEST(intx_is_masked_and_unmasked_at_the_kernel),
-		TEST(an_error_of_the_function_is_handed_on),
-		TEST(a_function_that_the_kernel_wants_back_goes_when_nothing_is_mapped),
-		TEST(a_function_that_is_not_let_go_is_taken_when_the_kernel_asks_again),
-		TEST(the_bus_is_reset_only_where_nobody_else_is_on_it),
+		OPEN(limits_are_the_kernels),
+		OPEN(maps_are_checked_before_the_kernel_sees_them),
+		OPEN(the_kernels_refusals_are_handed_on),
+		HIDING(a_host_that_hides_chooses_far_from_guest_memory),
+		OPEN(registers_and_config_reach_the_function),
+		OPEN(an_eventfd_of_the_vmm_is_signalled_by_the_kernel_itself),
+		OPEN(too_few_vectors_left_is_an_error),
+		OPEN(intx_is_unmasked_by_one_eventfd_at_a_time),
+		OPEN(intx_is_masked_and_unmasked_at_the_kernel),
+		OPEN(an_error_of_the_function_is_handed_on),
+		OPEN(a_function_that_the_kernel_wants_back_goes_when_nothing_is_mapped),
+		OPEN(a_function_that_is_not_let_go_is_taken_when_the_kernel_asks_again),
+		OPEN(the_bus_is_reset_only_where_nobody_else_is_on_it),
 		TEST(a_bar_that_can_be_shared_alone_is),
 		TEST(options_say_what_is_possible),
 	};
