@@ -140,6 +140,171 @@ static void a_nap_that_was_cut_does_not_count(void **state)
 	}
 }
 
+/* ---- nap by nap: the numbers are those of nap.c ---- */
+
+#define MS	1000000u
+
+struct sleeper {
+	struct nvme_nap n;
+	uint64_t now, commands;
+};
+
+static struct sleeper sleeper(void)
+{
+	struct sleeper s = { 0 };
+
+	gw_nvme_nap_init(&s.n);
+	return s;
+}
+
+static bool wanted(struct sleeper *s)
+{
+	return gw_nvme_nap_wanted(&s->n, s->commands, s->now);
+}
+
+/* A nap that brings @got. Return: how long it was, in ns. */
+static uint64_t nap(struct sleeper *s, uint64_t got)
+{
+	uint64_t ns;
+
+	assert_true(wanted(s));
+	ns = gw_nvme_nap_begin(&s->n, s->commands);
+	s->now += ns;
+	s->commands += got;
+	return ns;
+}
+
+/* Return: how long no nap is wanted, in ms. */
+static unsigned int rest(struct sleeper *s)
+{
+	unsigned int ms = 0;
+
+	while (!wanted(s)) {
+		s->now += MS;
+		assert_true(++ms < 10000);
+	}
+	return ms;
+}
+
+static void a_nap_is_as_long_as_half_of_what_is_under_way_takes(void **state)
+{
+	struct sleeper s = sleeper();
+
+	assert_int_equal(nap(&s, 16), 3 * MS / 2);	/* 8 would have taken half of that */
+	assert_int_equal(nap(&s, 8), 3 * MS / 4);
+	assert_int_equal(nap(&s, 8), 3 * MS / 4);
+	s = sleeper();
+	nap(&s, 100);				/* of more than 24 the first would wait long */
+	assert_int_equal(nap(&s, 12), 250000);	/* 180000, in steps of two */
+	assert_int_equal(nap(&s, 12), 250000);
+	assert_int_equal(nap(&s, 3), 250000);
+	assert_int_equal(nap(&s, 12), 500000);	/* 1 ms, in steps of two */
+	assert_int_equal(nap(&s, 1000), 500000);
+	assert_int_equal(nap(&s, 12), 250000);
+}
+
+static void naps_have_a_least_and_a_greatest_length(void **state)
+{
+	struct sleeper fast = sleeper(), slow = sleeper();
+	uint64_t least = UINT64_MAX, most = 0, ns;
+
+	for (unsigned int i = 0; i < 200; i++) {
+		ns = nap(&fast, 1000);
+		least = ns < least ? ns : least;
+		ns = nap(&slow, i % 32 ? 3 : 24);
+		most = ns > most ? ns : most;
+	}
+	assert_int_equal(least, 20000);
+	assert_int_equal(most, 2 * MS);
+}
+
+/* What is known is of this window and the last; within one, less may come for a while. */
+static void a_host_that_has_little_under_way_is_found_out_at_the_end_of_a_window(void **state)
+{
+	struct sleeper s = sleeper();
+
+	for (unsigned int i = 0; i < 32; i++)
+		nap(&s, 24);
+	for (unsigned int i = 0; i < 64; i++)
+		nap(&s, 5);
+	assert_false(wanted(&s));
+	assert_in_range(rest(&s), 15, 17);
+}
+
+static void one_long_nap_that_brings_little_does_not_hide_what_the_last_window_showed(void **state)
+{
+	struct sleeper s = sleeper();
+
+	for (unsigned int i = 0; i < 32; i++)
+		nap(&s, 24);
+	nap(&s, 12);		/* the long one */
+	nap(&s, 12);
+	nap(&s, 12);
+	assert_int_equal(nap(&s, 12), nap(&s, 12));
+}
+
+static void eight_poor_naps_in_a_row_are_enough(void **state)
+{
+	struct sleeper s = sleeper();
+
+	nap(&s, 24);
+	for (unsigned int i = 0; i < 7; i++)
+		nap(&s, 2);
+	nap(&s, 3);		/* pays: counting begins anew */
+	for (unsigned int i = 0; i < 8; i++)
+		nap(&s, 2);
+	assert_false(wanted(&s));
+}
+
+static void a_pause_doubles_where_naps_fail_and_is_short_again_after_a_good_window(void **state)
+{
+	static const unsigned int want[] = { 16, 32, 64, 128, 256, 512, 512, 512 };
+	struct sleeper s = sleeper();
+
+	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
+		nap(&s, 1);
+		assert_false(wanted(&s));
+		assert_int_equal(rest(&s), want[i]);
+	}
+	for (unsigned int i = 0; i < 32; i++)
+		nap(&s, 24);
+	for (unsigned int i = 0; i < 8; i++)
+		nap(&s, 1);
+	assert_int_equal(rest(&s), 16);
+	assert_int_equal(nap(&s, 1), 3 * MS / 2);	/* all is learned anew */
+	assert_int_equal(rest(&s), 32);
+}
+
+static void a_host_at_rest_is_tried_as_often_as_before(void **state)
+{
+	struct sleeper s = sleeper();
+
+	for (unsigned int i = 0; i < 5; i++) {
+		while (wanted(&s))
+			nap(&s, 0);
+		assert_int_equal(rest(&s), 16);
+	}
+}
+
+static void a_host_that_rests_now_and_then_is_not_at_rest(void **state)
+{
+	struct sleeper s = sleeper();
+
+	for (unsigned int i = 0; i < 1000; i++)
+		nap(&s, i % 4 ? 0 : 24);
+}
+
+/* The worker may find something to do before it begins another. */
+static void a_nap_is_judged_once(void **state)
+{
+	struct sleeper s = sleeper();
+
+	nap(&s, 24);
+	nap(&s, 1);
+	for (unsigned int i = 0; i < 100; i++)
+		assert_true(wanted(&s));
+}
+
 /* So that a nap is not judged by the time that it was meant to take. */
 static void a_sleep_that_many_commands_make_shorter_says_so(void **state)
 {
@@ -166,6 +331,15 @@ int main(void)
 		cmocka_unit_test(a_host_that_changes_is_followed),
 		cmocka_unit_test(a_host_that_sends_nothing_is_given_up),
 		cmocka_unit_test(a_nap_that_was_cut_does_not_count),
+		cmocka_unit_test(a_nap_is_as_long_as_half_of_what_is_under_way_takes),
+		cmocka_unit_test(naps_have_a_least_and_a_greatest_length),
+		cmocka_unit_test(a_host_that_has_little_under_way_is_found_out_at_the_end_of_a_window),
+		cmocka_unit_test(one_long_nap_that_brings_little_does_not_hide_what_the_last_window_showed),
+		cmocka_unit_test(eight_poor_naps_in_a_row_are_enough),
+		cmocka_unit_test(a_pause_doubles_where_naps_fail_and_is_short_again_after_a_good_window),
+		cmocka_unit_test(a_host_at_rest_is_tried_as_often_as_before),
+		cmocka_unit_test(a_host_that_rests_now_and_then_is_not_at_rest),
+		cmocka_unit_test(a_nap_is_judged_once),
 		cmocka_unit_test(a_sleep_that_many_commands_make_shorter_says_so),
 	};
 
