@@ -30,7 +30,7 @@ static int window_size(const struct gw_function *fn, struct gw_log *log, uint64_
 		*size = most & ~(l->granule - 1);
 	if (*size > ram_size)
 		*size = ram_size;
-	if (!ram_size || (ram_size | *size) & (l->granule - 1)) {
+	if ((ram_size | *size) & (l->granule - 1)) {
 		gw_err(log, "%s: guest memory of %#" PRIx64 " and a window of %#" PRIx64
 		       " bytes must be multiples of %#" PRIx64, fn->info.name, ram_size, *size,
 		       l->granule);

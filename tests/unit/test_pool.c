@@ -189,6 +189,21 @@ static void what_cannot_work_is_refused_before_the_host_is_asked(void **state)
 	gw_pools_close(&p);
 }
 
+static void a_pool_is_within_both_limits_of_the_host(void **state)
+{
+	struct fake f = fake_init(FIRST_IOVA);
+	struct gw_pools p = open_pools(1024 * MiB);
+
+	for (unsigned int i = 0; i < 2; i++) {
+		f.fn.limits.max_bytes = (i ? 32 : 64) * MiB;
+		f.fn.limits.max_map_bytes = (i ? 64 : 32) * MiB;
+		assert_int_equal(gw_pools_add(&p, &f.fn, 0, 32 * MiB + 16384, NULL), -ENOSPC);
+		assert_int_equal(f.calls, 0);
+	}
+	assert_int_equal(gw_pools_add(&p, &f.fn, 0, 32 * MiB, NULL), 0);
+	gw_pools_close(&p);
+}
+
 static void no_more_pools_than_there_is_room_to_note(void **state)
 {
 	struct fake f[GW_MAX_POOLS + 1];
@@ -197,6 +212,7 @@ static void no_more_pools_than_there_is_room_to_note(void **state)
 	for (unsigned int i = 0; i < GW_MAX_POOLS; i++) {
 		f[i] = fake_init(FIRST_IOVA + i * GiB);
 		assert_int_equal(gw_pools_add(&p, &f[i].fn, (uint8_t)i, 1 * MiB, NULL), 0);
+		assert_true(p.pool[i].gpa.v == ram.v + (511 - i) * MiB);
 	}
 	f[GW_MAX_POOLS] = fake_init(FIRST_IOVA + GW_MAX_POOLS * GiB);
 	assert_int_equal(gw_pools_add(&p, &f[GW_MAX_POOLS].fn, 8, 1 * MiB, NULL), -ENOSPC);
@@ -226,7 +242,7 @@ static void a_pool_in_several_ranges_is_refused(void **state)
 
 static void pools_that_meet_at_the_device_are_refused(void **state)
 {
-	struct fake a = fake_init(FIRST_IOVA), b = fake_init(FIRST_IOVA);
+	struct fake a = fake_init(FIRST_IOVA), b = fake_init(FIRST_IOVA), c = fake_init(0);
 	struct gw_pools p = open_pools(512 * MiB);
 
 	assert_int_equal(gw_pools_add(&p, &a.fn, 0, 32 * MiB, NULL), 0);
@@ -238,7 +254,12 @@ static void pools_that_meet_at_the_device_are_refused(void **state)
 	assert_int_equal(b.mapped, 0);
 	b.iova = FIRST_IOVA + 32 * MiB;
 	assert_int_equal(gw_pools_add(&p, &b.fn, 8, 32 * MiB, NULL), 0);
+	c.iova = b.iova;
+	assert_int_equal(gw_pools_add(&p, &c.fn, 16, 32 * MiB, NULL), -EADDRNOTAVAIL);
+	c.iova = FIRST_IOVA - 32 * MiB;
+	assert_int_equal(gw_pools_add(&p, &c.fn, 16, 32 * MiB, NULL), 0);
 	gw_pools_close(&p);
+	assert_int_equal(c.mapped, 0);
 	assert_int_equal(a.mapped + b.mapped, 0);
 }
 
@@ -429,6 +450,7 @@ int main(void)
 		cmocka_unit_test(an_odd_end_of_ram_leaves_the_pool_in_units_of_the_host),
 		cmocka_unit_test(a_host_that_takes_addresses_gets_the_guests),
 		cmocka_unit_test(what_cannot_work_is_refused_before_the_host_is_asked),
+		cmocka_unit_test(a_pool_is_within_both_limits_of_the_host),
 		cmocka_unit_test(no_more_pools_than_there_is_room_to_note),
 		cmocka_unit_test(a_pool_in_several_ranges_is_refused),
 		cmocka_unit_test(pools_that_meet_at_the_device_are_refused),

@@ -111,10 +111,29 @@ static void ram_smaller_than_or_equal_to_the_window_is_all_window(void **state)
 	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 128 * MiB, 128 * MiB, NULL, &w), 0);
 	assert_true(w.size == 128 * MiB);
 	gw_window_close(&w);
+	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 128 * MiB, 130 * MiB, NULL, &w), 0);
+	assert_true(w.size == 128 * MiB);
+	gw_window_close(&w);
 	/* no size: what the budget allows */
 	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 2048 * MiB, 0, NULL, &w), 0);
 	assert_true(w.size == 1536 * MiB && w.ram.size == 2048 * MiB);
 	gw_window_close(&w);
+}
+
+static void a_window_is_within_both_limits_of_the_host(void **state)
+{
+	struct fake f = fake_init();
+	struct gw_window w;
+
+	for (unsigned int i = 0; i < 2; i++) {
+		f.fn.limits.max_bytes = (i ? 128 : 256) * MiB + 4096;
+		f.fn.limits.max_map_bytes = (i ? 256 : 128) * MiB + 4096;
+		assert_int_equal(gw_window_open(&f.fn, NULL, ram, 512 * MiB, 0, NULL, &w), 0);
+		assert_true(w.size == 128 * MiB);
+		gw_window_close(&w);
+		assert_int_equal(gw_window_open(&f.fn, NULL, ram, 512 * MiB, 129 * MiB, NULL, &w),
+				 -ENOSPC);
+	}
 }
 
 static void what_cannot_work_is_refused_before_the_host_is_asked(void **state)
@@ -154,6 +173,22 @@ static void of_several_ranges_the_largest_is_used(void **state)
 	gw_window_close(&w);
 
 	f.ranges[0] = 60 * MiB;
+	f.ranges[1] = 16 * MiB;
+	f.next_iova = FIRST_IOVA;
+	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB, 160 * MiB, NULL, &w), 0);
+	assert_true(w.size == 84 * MiB && w.iova.v == FIRST_IOVA + 76 * MiB + 2 * GAP);
+	assert_true(w.ram.fd_off == 76 * MiB);
+	gw_window_close(&w);
+
+	/* nothing lies before the first of two */
+	f.ranges[0] = 80 * MiB;
+	f.nr_ranges = 1;
+	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB, 160 * MiB, NULL, &w), 0);
+	assert_true(w.size == 80 * MiB && w.ram.fd_off == 0);
+	gw_window_close(&w);
+
+	f.nr_ranges = 2;
+	f.ranges[0] = 60 * MiB;
 	f.ranges[1] = 60 * MiB;
 	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB, 160 * MiB, NULL, &w), -ENOTUNIQ);
 	assert_int_equal(f.mapped, 0);
@@ -172,6 +207,77 @@ static void functions_share_a_window_only_at_one_address(void **state)
 	assert_int_equal(b.mapped, 1);
 	gw_window_close(&w);
 	assert_int_equal(a.mapped + b.mapped, 0);
+}
+
+static void a_window_that_begins_elsewhere_or_is_smaller_is_not_shared(void **state)
+{
+	struct fake a = fake_init(), b = fake_init();
+	struct gw_window w;
+
+	assert_int_equal(gw_window_open(&a.fn, NULL, ram, 256 * MiB, 64 * MiB, NULL, &w), 0);
+	b.ranges[0] = 48 * MiB;
+	b.nr_ranges = 1;
+	assert_int_equal(gw_window_share(&w, &b.fn, NULL), -EADDRNOTAVAIL);
+	assert_int_equal(b.mapped, 0);
+	gw_window_close(&w);
+
+	a.ranges[0] = 16 * MiB;
+	a.ranges[1] = b.ranges[0] = 100 * MiB;
+	a.nr_ranges = 2;
+	assert_int_equal(gw_window_open(&a.fn, NULL, ram, 256 * MiB, 160 * MiB, NULL, &w), 0);
+	b.next_iova = w.iova.v;
+	assert_int_equal(gw_window_share(&w, &b.fn, NULL), -EADDRNOTAVAIL);
+	gw_window_close(&w);
+	assert_int_equal(a.mapped + b.mapped, 0);
+}
+
+static void no_more_share_a_window_than_there_is_room_to_note(void **state)
+{
+	struct fake f[GW_MAX_WINDOW_USERS + 1];
+	struct gw_window w;
+
+	for (unsigned int i = 0; i <= GW_MAX_WINDOW_USERS; i++)
+		f[i] = fake_init();
+	assert_int_equal(gw_window_open(&f[0].fn, NULL, ram, 64 * MiB, 64 * MiB, NULL, &w), 0);
+	for (unsigned int i = 1; i < GW_MAX_WINDOW_USERS; i++)
+		assert_int_equal(gw_window_share(&w, &f[i].fn, NULL), 0);
+	assert_int_equal(gw_window_share(&w, &f[GW_MAX_WINDOW_USERS].fn, NULL), -ENOSPC);
+	assert_int_equal(w.nr_users, GW_MAX_WINDOW_USERS);
+	gw_window_close(&w);
+	for (unsigned int i = 0; i <= GW_MAX_WINDOW_USERS; i++)
+		assert_int_equal(f[i].mapped, 0);
+}
+
+static void memory_that_a_device_may_still_reach_stays(void **state)
+{
+	for (unsigned int shared = 0; shared < 2; shared++) {
+		struct fake a = fake_init(), b = fake_init();
+		struct gw_window w;
+
+		assert_int_equal(gw_window_open(&a.fn, NULL, ram, 64 * MiB, 64 * MiB, NULL, &w), 0);
+		if (shared) {
+			/* refused, and the host does not take it back */
+			b.next_iova += GAP;
+			b.fail_unmap = -EIO;
+			assert_int_equal(gw_window_share(&w, &b.fn, NULL), -EADDRNOTAVAIL);
+		} else {
+			assert_int_equal(gw_window_share(&w, &b.fn, NULL), 0);
+			a.fail_unmap = -EIO;
+		}
+		gw_window_close(&w);
+		assert_int_equal(a.mapped, 0);
+		a.addr[64 * MiB - 1] = 1;	/* no SIGSEGV */
+		munmap(a.addr, 64 * MiB);
+	}
+}
+
+static void what_was_never_opened_can_be_closed(void **state)
+{
+	struct gw_window w = { 0 };
+
+	assert_true(fcntl(0, F_GETFD) >= 0);
+	gw_window_close(&w);
+	assert_true(fcntl(0, F_GETFD) >= 0);	/* its descriptor was not 0 */
 }
 
 /* It reaches nothing any more, so its memory need not be kept. */
@@ -297,9 +403,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_window_is_the_start_of_ram),
 		cmocka_unit_test(ram_smaller_than_or_equal_to_the_window_is_all_window),
+		cmocka_unit_test(a_window_is_within_both_limits_of_the_host),
 		cmocka_unit_test(what_cannot_work_is_refused_before_the_host_is_asked),
 		cmocka_unit_test(of_several_ranges_the_largest_is_used),
 		cmocka_unit_test(functions_share_a_window_only_at_one_address),
+		cmocka_unit_test(a_window_that_begins_elsewhere_or_is_smaller_is_not_shared),
+		cmocka_unit_test(no_more_share_a_window_than_there_is_room_to_note),
+		cmocka_unit_test(memory_that_a_device_may_still_reach_stays),
+		cmocka_unit_test(what_was_never_opened_can_be_closed),
 		cmocka_unit_test(the_memory_of_a_function_that_has_gone_is_let_go),
 		cmocka_unit_test(memory_with_a_name_is_made_and_removed),
 		cmocka_unit_test(the_device_tree_says_where_the_window_is),
