@@ -115,6 +115,13 @@ static int open_function(struct daemon *d, const struct options *o, unsigned int
 	return ret;
 }
 
+static void hint_direct(const struct daemon *d)
+{
+	if (!d->function[0].fn->limits.caller_iova)
+		gw_hint(d->log, "--host-option %s makes a host that takes the guest's own addresses",
+			d->sim ? "caller-iova=on" : "hide-caller-iova=off");
+}
+
 static int choose_plan(struct daemon *d, const struct options *o, bool device_tree)
 {
 	int ret = gw_plan_choose(&d->function[0].fn->limits, device_tree, o->plan, &d->plan,
@@ -124,15 +131,15 @@ static int choose_plan(struct daemon *d, const struct options *o, bool device_tr
 		gw_err(d->log, "plan %s cannot work here: %s", gw_plan_name(o->plan), d->reason);
 		if (!device_tree)
 			gw_hint(d->log, "plans window and pool need an arm64 guest: 'gangway run', or serve "
-				"with --device-tree; --host-option caller-iova=on makes a host that takes "
-				"the guest's addresses");
+				"with --device-tree");
+		hint_direct(d);
 		return ret;
 	}
 	if (d->plan == GW_PLAN_PARAVIRT && !o->companion) {
 		gw_err(d->log, "plan paravirt (%s): --companion PATH is missing", d->reason);
 		gw_hint(d->log, "it is for a second device, by which the guest's module maps memory; "
-			"'gangway run' has one by itself; --host-option caller-iova=on makes a host that "
-			"takes the guest's addresses");
+			"'gangway run' has one by itself");
+		hint_direct(d);
 		return -EINVAL;
 	}
 	gw_info(d->log, "plan %s: %s", gw_plan_name(d->plan), d->reason);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/text.h"
 
 enum { OPT_TREE = 256, OPT_JSON, OPT_FORCE, OPT_HELP };
 
@@ -44,14 +45,17 @@ int machine_args_parse(struct machine_args *a, const struct machine_usage *u, in
 
 	*a = (struct machine_args){ .tree = "" };
 	optind = 1;
-	while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
 		switch (opt) {
 		case OPT_TREE: a->tree = optarg; break;
 		case OPT_JSON: a->json = true; break;
 		case OPT_FORCE: a->force++; break;
 		case OPT_HELP:
 		case 'h': return print_help(u, argv[0]);
-		default: return bad_usage(log, argv[0]);
+		default:
+			text_bad_option(log, argv, opt);
+			return bad_usage(log, argv[0]);
 		}
 	}
 	if (a->force && !u->force) {

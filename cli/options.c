@@ -158,13 +158,15 @@ static int parse_size(struct gw_log *log, const char *option, const char *value,
 }
 
 static int parse_number(struct gw_log *log, const char *option, const char *value,
-			unsigned int max, unsigned int *out)
+			unsigned int min, unsigned int max, unsigned int *out)
 {
-	char *end;
+	char *end, want[64];
 	unsigned long v = strtoul(value, &end, 10);
 
-	if (!*value || *end || *value == '-' || v > max)
-		return bad_value(log, option, value, "wants a whole number in range");
+	if (!*value || *end || *value == '-' || v < min || v > max) {
+		snprintf(want, sizeof(want), "wants a whole number from %u to %u", min, max);
+		return bad_value(log, option, value, want);
+	}
 	*out = (unsigned int)v;
 	return -1;
 }
@@ -197,7 +199,7 @@ static int set_guest_option(struct options *o, int opt, const char *name, struct
 
 	switch (opt) {
 	case OPT_CPUS:
-		ret = parse_number(log, name, optarg, 64, &o->cpus);
+		ret = parse_number(log, name, optarg, 1, 64, &o->cpus);
 		break;
 	case OPT_ACCEL:
 		if (!accel_is(optarg, "kvm") && !accel_is(optarg, "tcg"))
@@ -249,10 +251,10 @@ static int set_option(struct options *o, int opt, const char *name, struct gw_lo
 		ret = parse_size(log, name, optarg, &o->memory);
 		break;
 	case OPT_SPIN:
-		ret = parse_number(log, name, optarg, 1000000, &o->spin_us);
+		ret = parse_number(log, name, optarg, 0, 1000000, &o->spin_us);
 		break;
 	case OPT_POLL:
-		ret = parse_number(log, name, optarg, 1000, &o->poll_us);
+		ret = parse_number(log, name, optarg, 0, 1000, &o->poll_us);
 		break;
 	case OPT_GUEST_BDF:
 		ret = parse_bdf(o, log, name, optarg);
@@ -300,10 +302,12 @@ int options_parse(struct options *o, int argc, char **argv, bool for_run, struct
 			end = i;
 	}
 	optind = 1;
-	while ((opt = getopt_long(end, argv, "h", known, &index)) != -1) {
+	opterr = 0;
+	while ((opt = getopt_long(end, argv, ":h", known, &index)) != -1) {
 		if (opt == OPT_HELP || opt == 'h')
 			return print_help(for_run);
-		if (opt == '?') {
+		if (opt == '?' || opt == ':') {
+			text_bad_option(log, argv, opt);
 			gw_hint(log, "gangway %s --help lists the options", argv[0]);
 			return CLI_USAGE;
 		}

@@ -76,7 +76,7 @@ int cache_file(const char *pattern, char path[PATH_MAX])
 	return *path ? 0 : -ENOENT;
 }
 
-/* @out: -1: it has our input and output; else its output goes there and the rest nowhere */
+/* @out: -1: it has our input and output; else it has no input, and all it says goes there */
 static void child_exec(const struct qemu_args *a, int fd, int out, pid_t parent)
 {
 	sigset_t none;
@@ -91,7 +91,7 @@ static void child_exec(const struct qemu_args *a, int fd, int out, pid_t parent)
 		_exit(127);
 	if (out >= 0) {
 		null = open("/dev/null", O_RDWR);
-		if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(null, 2) < 0)
+		if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0)
 			_exit(127);
 	}
 	execvp(a->arg[0], a->arg);

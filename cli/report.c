@@ -209,6 +209,8 @@ int report_print(struct daemon *d, const char *path)
 		json_object_put(o);
 		if (ret) {
 			gw_err(d->log, "cannot write the report to %s: %s", path, strerror(errno));
+			gw_hint(d->log, "it is above; --report wants a file in a folder that can be "
+				"written");
 			return CLI_FAILED;
 		}
 	}

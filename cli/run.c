@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,6 +35,7 @@ struct run {
 	struct gw_log *log;
 	struct daemon d;
 	bool arm;
+	bool missing;			/* QEMU, or what the guest boots */
 	char qemu[PATH_MAX], kernel[PATH_MAX], initrd[PATH_MAX];
 	char dir[64];			/* of sockets and device tree; ours alone */
 	char companion[96];
@@ -49,6 +51,8 @@ static int find_boot_file(struct run *r, const char *given, const char *what,
 		if (!access(path, R_OK))
 			return 0;
 		gw_err(r->log, "--%s '%s': %s", what, given, strerror(errno));
+		gw_hint(r->log, "name a file that can be read; without --%s, the one that "
+			"'provision/all' fetched is taken", what);
 		return -ENOENT;
 	}
 	if (!cache_file(pattern, path))
@@ -140,30 +144,44 @@ static void add_machine(const struct run *r, struct qemu_args *a, const char *mo
 		qemu_args_add(a, "%s", r->o.qemu_args[i]);
 }
 
+/* The first lines of what QEMU said. */
+static void repeat_output(struct run *r, int out)
+{
+	char text[1024], *line, *rest;
+	ssize_t n = pread(out, text, sizeof(text) - 1, 0);
+
+	text[n > 0 ? n : 0] = '\0';
+	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+		gw_err(r->log, "QEMU: %s", line);
+}
+
 /* Have QEMU print the device tree it would use, and add the window or the pools to it. */
 static int make_device_tree(struct run *r)
 {
 	struct qemu_args a = { 0 };
+	int out = memfd_create("qemu", MFD_CLOEXEC), ret;
 	char path[96], more[128];
-	int ret, null;
 	pid_t pid;
 
+	if (out < 0) {
+		ret = -errno;
+		gw_err(r->log, "cannot take what QEMU says: %s", strerror(-ret));
+		return ret;
+	}
 	snprintf(path, sizeof(path), "%s/guest.dtb", r->dir);
 	snprintf(more, sizeof(more), ",dumpdtb=%s", path);
 	add_machine(r, &a, more);
-	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	pid = qemu_spawn(&a, daemon_ram(&r->d)->fd, null, r->log);
+	pid = qemu_spawn(&a, daemon_ram(&r->d)->fd, out, r->log);
 	qemu_args_fini(&a);
-	close(null);
-	if (pid < 0)
-		return pid;
-	ret = qemu_wait(pid);
-	if (ret) {
+	ret = pid < 0 ? pid : qemu_wait(pid);
+	if (ret > 0) {
 		gw_err(r->log, "QEMU cannot print its device tree (exit status %d)", ret);
-		gw_hint(r->log, "the options after -- must suit '%s -machine virt'", r->qemu);
-		return -EINVAL;
+		repeat_output(r, out);
+		gw_hint(r->log, "what is behind -- must suit '%s -machine virt'", r->qemu);
+		ret = -EINVAL;
 	}
-	return daemon_amend_tree(&r->d, path);
+	close(out);
+	return ret ? ret : daemon_amend_tree(&r->d, path);
 }
 
 /*
@@ -316,8 +334,10 @@ static int prepare(struct run *r)
 	if (ret)
 		return ret;
 	ret = find_parts(r);
-	if (ret)
+	if (ret) {
+		r->missing = true;
 		return ret;
+	}
 	ret = make_dir(r);
 	if (ret)
 		return ret;
@@ -374,7 +394,7 @@ static int run_run(int argc, char **argv, struct gw_log *log)
 	ret = prepare(&r);
 	if (ret) {
 		clean_up(&r);
-		return ret == -ENOENT ? CLI_UNAVAILABLE : CLI_FAILED;
+		return r.missing ? CLI_UNAVAILABLE : CLI_FAILED;
 	}
 	status = start_and_wait(&r);
 	daemon_stop(&r.d);

@@ -202,6 +202,12 @@ static int add_pools(void *fdt, const void *arg)
 	return set_dma_ranges(fdt, cells, p->nr);
 }
 
+static void hint_tree(struct gw_log *log, const char *in)
+{
+	gw_hint(log, "QEMU writes it: qemu-system-aarch64 -machine virt,dumpdtb=%s, with the guest's "
+		"other options", in);
+}
+
 /* Read a tree, have it changed, and write it. */
 static int amend(const char *in, const char *out, int (*change)(void *fdt, const void *arg),
 		 const void *arg, struct gw_log *log)
@@ -213,10 +219,12 @@ static int amend(const char *in, const char *out, int (*change)(void *fdt, const
 	ret = read_all(in, &fdt, &size);
 	if (ret) {
 		gw_err(log, "cannot read device tree %s: %s", in, strerror(-ret));
+		hint_tree(log, in);
 		return ret;
 	}
 	if (fdt_check_full(fdt, size)) {
 		gw_err(log, "%s is not a device tree", in);
+		hint_tree(log, in);
 		ret = -EINVAL;
 		goto free_fdt;
 	}

@@ -54,6 +54,7 @@ static int size_check(const struct gw_function *fn, uint64_t size, struct gw_log
 	if (size < POOL_MIN || size & (l->granule - 1)) {
 		gw_err(log, "%s: a pool of %#" PRIx64 " bytes must be a multiple of %#" PRIx64
 		       ", and at least 1 MiB", fn->info.name, size, l->granule);
+		gw_hint(log, "give --pool-size in MiB, as in 64M");
 		return -EINVAL;
 	}
 	if (size > most) {
@@ -126,6 +127,7 @@ static int pool_map(struct gw_pools *p, struct gw_pool *pool, struct gw_log *log
 		gw_err(log, "%s: the host cannot map a pool of %" PRIu64 " MiB: %s", fn->info.name,
 		       pool->size >> 20,
 		       ret == -EMLINK ? "it is split into too many ranges" : strerror(-ret));
+		gw_hint(log, "a smaller --pool-size may do; --plan paravirt needs none");
 		return ret;
 	}
 	pool->handle = map.handle;

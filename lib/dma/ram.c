@@ -72,6 +72,8 @@ int gw_ram_open(struct gw_ram *ram, gw_gpa gpa, uint64_t size, const char *path,
 		return 0;
 	gw_err(log, "cannot make %" PRIu64 " MiB of guest memory%s%s: %s", size >> 20,
 	       path ? " in " : "", path ? path : "", strerror(-ret));
+	gw_hint(log, path ? "--memory-file wants a file that is not there yet, in a folder with room" :
+		"ask for less --memory");
 	*ram = (struct gw_ram){ 0 };
 	return ret;
 }

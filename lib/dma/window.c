@@ -34,11 +34,14 @@ static int window_size(const struct gw_function *fn, struct gw_log *log, uint64_
 		gw_err(log, "%s: guest memory of %#" PRIx64 " and a window of %#" PRIx64
 		       " bytes must be multiples of %#" PRIx64, fn->info.name, ram_size, *size,
 		       l->granule);
+		gw_hint(log, "give --memory and --window in MiB, as in 512M");
 		return -EINVAL;
 	}
 	if (*size < WINDOW_MIN) {
 		gw_err(log, "%s: a window of %" PRIu64 " MiB is too small for a guest, which needs %"
 		       PRIu64 " MiB", fn->info.name, *size >> 20, (uint64_t)WINDOW_MIN >> 20);
+		gw_hint(log, "ask for more: --window, and --memory, which is larger; the host maps %"
+			PRIu64 " MiB", most >> 20);
 		return -EINVAL;
 	}
 	if (*size > most) {
@@ -88,6 +91,8 @@ static int map_at_host(struct gw_window *w, struct gw_function *fn, struct gw_lo
 		if (ret == -EMLINK)
 			gw_hint(log, "at most %u ranges; ask for a smaller --window",
 				fn->limits.max_segments);
+		else
+			gw_hint(log, "a smaller --window may do; --plan paravirt needs none");
 		return ret;
 	}
 	w->user[w->nr_users++] = (struct gw_window_user){ .fn = fn, .handle = map.handle };
@@ -123,6 +128,7 @@ int gw_window_open(struct gw_function *fn, struct gw_log *log, gw_gpa gpa, uint6
 	if (w->size < WINDOW_MIN) {
 		gw_err(log, "%s: the largest range has %" PRIu64 " MiB, a guest needs %" PRIu64,
 		       fn->info.name, w->size >> 20, (uint64_t)WINDOW_MIN >> 20);
+		gw_hint(log, "a larger --window has larger ranges; --plan paravirt needs none");
 		ret = -ENOTUNIQ;
 		goto close_window;
 	}

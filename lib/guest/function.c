@@ -354,6 +354,7 @@ static int function_open(struct gw_guest_function *gf)
 	if (ret) {
 		gw_err(gf->log, "%s: reset failed: %s; a function that cannot be reset is not safe "
 		       "to hand to a guest", gf->fn->info.name, strerror(-ret));
+		gw_hint(gf->log, "switch the device off and on, or restart the machine, and try again");
 		return ret;
 	}
 	ret = function_snapshot(gf, cfg);

@@ -71,6 +71,7 @@ static int path_clear(const struct sockaddr_un *addr, struct gw_log *log)
 	ret = -errno;
 say:
 	gw_err(log, "%s: %s", addr->sun_path, strerror(-ret));
+	gw_hint(log, "a socket wants a folder that is there and can be written");
 	return ret;
 }
 

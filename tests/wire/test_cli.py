@@ -64,7 +64,16 @@ def a_command_line_that_is_wrong_tries_nothing(rig):
     refused(rig, USAGE, ["--arch", "vax", "arm64"], "run", "sim:probe", "--arch", "vax")
     refused(rig, USAGE, ["--memory", "lots", "2G"], "run", "sim:probe", "--memory", "lots")
     refused(rig, USAGE, ["--memory", "'0'", "size"], "run", "sim:probe", "--memory", "0")
-    refused(rig, USAGE, ["--cpus", "1000"], "run", "sim:probe", "--cpus", "1000")
+    for value in "1000", "0", "", "two":
+        refused(rig, USAGE, [f"--cpus '{value}'", "from 1 to 64"], "run", "sim:probe", "--cpus",
+                value)
+    for command in "serve", "run", "list", "bind":
+        refused(rig, USAGE, [f"error: {command}: ", "'--frob'", "--help"], command, "--frob")
+    refused(rig, USAGE, ["error: run: --plan wants a value"], "run", "sim:probe", "--plan")
+    refused(rig, USAGE, ["--show-at-once=1", "takes no value"], "run", "--show-at-once=1")
+    refused(rig, USAGE, ["ambiguous", "'--p'"], "run", "sim:probe", "--p", "1")
+    refused(rig, USAGE, ["unknown option '-x'"], "serve", "-x", "sim:probe")
+    refused(rig, USAGE, ["list: --tree wants a value"], "list", "--tree")
     for accel in "hvf", "", "kv", "kvmx", "tcg-", ",kvm", "TCG":
         refused(rig, USAGE, ["--accel", f"'{accel}'", "kvm or tcg"], "run", "sim:probe", "--accel",
                 accel)
@@ -354,8 +363,46 @@ def a_virtual_iommu_comes_before_the_devices_and_its_kernel_knows(rig):
 
 @test
 def a_kernel_that_is_not_there_is_named(rig):
-    refused(rig, UNAVAILABLE, ["--kernel", rig.path("no"), "No such file"], "run", "sim:probe",
-            "--qemu", rig.qemu_dir, "--kernel", rig.path("no"))
+    refused(rig, UNAVAILABLE, ["--kernel", rig.path("no"), "No such file", "hint"], "run",
+            "sim:probe", "--qemu", rig.qemu_dir, "--kernel", rig.path("no"))
+
+
+@test
+def what_qemu_does_not_take_is_told_in_its_own_words(rig):
+    kernel = rig.path("kernel")
+    open(kernel, "w", encoding="utf-8").close()
+    refused(rig, FAILED, ["device tree", "QEMU: ", "-frob: invalid option", "behind --"], "run",
+            "sim:probe", "--qemu", rig.qemu_dir, "--kernel", kernel, "--", "-frob")
+
+
+@test
+def a_device_that_cannot_be_had_ends_run_as_it_ends_serve(rig):
+    kernel = rig.path("kernel")
+    open(kernel, "w", encoding="utf-8").close()
+    for device, word in (("sim:frob", "gangway list"), ("0000:7f:1f.7", "gangway list"),
+                         (f"sim:nvme,file={rig.path('none')}", "size=N")):
+        refused(rig, FAILED, [word], "run", device, "--qemu", rig.qemu_dir, "--kernel", kernel)
+        serve(rig, FAILED, [word], device)
+
+
+@test
+def what_a_host_cannot_do_comes_with_a_way_out(rig):
+    kernel = rig.path("kernel")
+    open(kernel, "w", encoding="utf-8").close()
+    for options, words in ((["--plan", "direct"], ["chooses the DMA addresses", "caller-iova=on"]),
+                           (["--memory", "1M"], ["too small", "hint: ask for more"]),
+                           (["--host-option", "fail-map=1"], ["Input/output", "smaller --window"]),
+                           (["--host-option", "fail-reset=on"], ["reset failed", "off and on"])):
+        refused(rig, FAILED, words, "run", "sim:probe", "--qemu", rig.qemu_dir, "--kernel", kernel,
+                *options)
+    text = rig.path("text")
+    with open(text, "w", encoding="utf-8") as file:
+        file.write("x" * 100)
+    for tree, word in ((rig.path("no"), "No such file"), (text, "not a device tree")):
+        serve(rig, FAILED, [tree, word, "dumpdtb"], "sim:probe", "--device-tree", tree,
+              "--memory-file", rig.path("ram"))
+    serve(rig, FAILED, [text, "File exists", "not there yet"], "sim:probe", "--device-tree", text,
+          "--memory-file", text)
 
 
 @test
