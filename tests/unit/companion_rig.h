@@ -261,11 +261,7 @@ static inline uint32_t rig_control(struct rig *r, uint32_t what)
 /* Identity of the function, as a scan of the bus reads it. */
 static inline uint32_t rig_identity(struct rig *r)
 {
-	uint32_t val;
-
-	if (r->fn->ops->region_read(r->fn, GW_REGION_CONFIG, 0, &val, 4))
-		abort();
-	return val;
+	return cfg_get(r->fn, 0, 4);
 }
 
 static inline bool rig_ring_start(struct rig *r, unsigned int shift)
@@ -332,6 +328,28 @@ static inline struct gw_ring_cqe rig_ring_do(struct rig *r, uint16_t op, uint16_
 	if (cqe.tag != tag)
 		abort();
 	return cqe;
+}
+
+/* Fixtures: a companion that is made with @opt, and one whose ring of 2^@shift entries runs. */
+static inline int rig_setup(void **state, const struct gw_companion_options *opt)
+{
+	*state = rig_new(opt);
+	return 0;
+}
+
+static inline int rig_setup_ring(void **state, const struct gw_companion_options *opt,
+				 unsigned int shift)
+{
+	struct rig *r = rig_new(opt);
+
+	*state = r;
+	return rig_ring_start(r, shift) ? 0 : -1;
+}
+
+static inline int rig_teardown(void **state)
+{
+	rig_free(*state);
+	return 0;
 }
 
 #endif

@@ -14,6 +14,7 @@
 #include <gangway/guest.h>
 
 #include "base/util.h"
+#include "device_config.h"
 #include "pci/caps.h"
 
 /*
@@ -422,20 +423,12 @@ static inline void guest_close(struct guest *g)
 
 static inline uint32_t guest_get(struct guest *g, unsigned int off, unsigned int width)
 {
-	uint8_t buf[4];
-
-	if (g->dev->ops->region_read(g->dev, GW_REGION_CONFIG, off, buf, width))
-		abort();
-	return gw_pci_get(buf, 0, width);
+	return cfg_get(g->dev, off, width);
 }
 
 static inline void guest_put(struct guest *g, unsigned int off, unsigned int width, uint32_t val)
 {
-	uint8_t buf[4];
-
-	gw_pci_put(buf, 0, width, val);
-	if (g->dev->ops->region_write(g->dev, GW_REGION_CONFIG, off, buf, width))
-		abort();
+	cfg_put(g->dev, off, width, val);
 }
 
 #endif

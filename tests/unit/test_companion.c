@@ -9,45 +9,21 @@
 
 static int setup(void **state)
 {
-	*state = rig_new(NULL);
-	return 0;
+	return rig_setup(state, NULL);
 }
 
 static int setup_shown(void **state)
 {
 	const struct gw_companion_options opt = { .show = true };
 
-	*state = rig_new(&opt);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	rig_free(*state);
-	return 0;
-}
-
-static void fn_put(struct rig *r, unsigned int off, unsigned int width, uint32_t val)
-{
-	uint8_t buf[4];
-
-	gw_pci_put(buf, 0, width, val);
-	assert_int_equal(r->fn->ops->region_write(r->fn, GW_REGION_CONFIG, off, buf, width), 0);
-}
-
-static uint32_t fn_get(struct rig *r, unsigned int off, unsigned int width)
-{
-	uint8_t buf[4];
-
-	assert_int_equal(r->fn->ops->region_read(r->fn, GW_REGION_CONFIG, off, buf, width), 0);
-	return gw_pci_get(buf, 0, width);
+	return rig_setup(state, &opt);
 }
 
 static void a_driver_at_work(struct rig *r)
 {
 	assert_int_equal(rig_control(r, GW_CONTROL_ANNOUNCE), GW_STATUS_OK);
 	assert_true(rig_ring_start(r, 6));
-	fn_put(r, GW_PCI_COMMAND, 2, ON);
+	cfg_put(r->fn, GW_PCI_COMMAND, 2, ON);
 	assert_int_equal(rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA, 0x10000).status, GW_STATUS_OK);
 	r->f->trace[0] = '\0';
 }
@@ -58,15 +34,15 @@ static void a_function_hides_until_the_module_is_there(void **state)
 	uint32_t val = 0;
 
 	assert_int_equal(rig_identity(r), UINT32_MAX);
-	assert_int_equal(fn_get(r, 0, 2), 0xffff);
-	assert_int_equal(fn_get(r, 2, 2), 0xffff);
-	assert_int_equal(fn_get(r, 3, 1), 0xff);
+	assert_int_equal(cfg_get(r->fn, 0, 2), 0xffff);
+	assert_int_equal(cfg_get(r->fn, 2, 2), 0xffff);
+	assert_int_equal(cfg_get(r->fn, 3, 1), 0xff);
 	/* the rest is what a VMM looks at when it resets a device */
-	assert_int_equal(fn_get(r, GW_PCI_COMMAND, 2) & ON, 0);
-	fn_put(r, GW_PCI_COMMAND, 2, ON);
-	fn_put(r, GW_PCI_BAR0, 4, 0xfe000000);
-	assert_int_equal(fn_get(r, GW_PCI_COMMAND, 2) & ON, 0);
-	assert_int_equal(fn_get(r, GW_PCI_BAR0, 4), 0);
+	assert_int_equal(cfg_get(r->fn, GW_PCI_COMMAND, 2) & ON, 0);
+	cfg_put(r->fn, GW_PCI_COMMAND, 2, ON);
+	cfg_put(r->fn, GW_PCI_BAR0, 4, 0xfe000000);
+	assert_int_equal(cfg_get(r->fn, GW_PCI_COMMAND, 2) & ON, 0);
+	assert_int_equal(cfg_get(r->fn, GW_PCI_BAR0, 4), 0);
 	assert_int_equal(r->f->cfg[GW_PCI_COMMAND] & GW_PCI_COMMAND_MASTER, 0);
 	assert_int_equal(r->fn->ops->region_read(r->fn, 0, 0, &val, 4), 0);
 	assert_int_equal(val, UINT32_MAX);
@@ -75,7 +51,7 @@ static void a_function_hides_until_the_module_is_there(void **state)
 
 	assert_int_equal(rig_control(r, GW_CONTROL_ANNOUNCE), GW_STATUS_OK);
 	assert_int_equal(rig_identity(r), REAL_ID);
-	fn_put(r, GW_PCI_COMMAND, 2, ON);
+	cfg_put(r->fn, GW_PCI_COMMAND, 2, ON);
 	assert_int_equal(r->f->cfg[GW_PCI_COMMAND] & ON, ON);
 }
 
@@ -185,7 +161,7 @@ static void mappings_outlive_a_function_level_reset(void **state)
 	a_driver_at_work(r);
 	rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA, 4096);
 	was = rig_get(r, GW_REG_GENERATION);
-	fn_put(r, 0x88, 2, 0x8000);
+	cfg_put(r->fn, 0x88, 2, 0x8000);
 	assert_int_equal(rig_get(r, GW_REG_GENERATION), was);
 	assert_int_equal(rig_get(r, GW_REG_RING_ENABLE), 1);
 	assert_true(r->nr > 0);
@@ -212,7 +188,7 @@ static void an_earlier_module_s_function_is_always_there(void **state)
 
 	assert_int_equal(rig_identity(r), REAL_ID);
 	assert_int_equal(rig_get(r, GW_REG_FEATURES) & GW_FEATURE_HIDDEN, 0);
-	fn_put(r, GW_PCI_COMMAND, 2, ON);
+	cfg_put(r->fn, GW_PCI_COMMAND, 2, ON);
 	assert_true(rig_ring_start(r, 6));
 	rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA, 4096);
 	r->f->trace[0] = '\0';
@@ -357,7 +333,7 @@ static void a_function_without_room_for_the_cookie_works_without(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, rig_teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_function_hides_until_the_module_is_there),
 		T(a_vmm_that_attaches_sees_who_it_is),
@@ -368,7 +344,7 @@ int main(void)
 		T(mappings_outlive_a_function_level_reset),
 		T(a_control_that_is_none_changes_nothing),
 		cmocka_unit_test_setup_teardown(an_earlier_module_s_function_is_always_there,
-						setup_shown, teardown),
+						setup_shown, rig_teardown),
 		T(the_vmm_takes_memory_and_the_mappings_in_it_go_first),
 		T(the_budget_is_kept_whatever_is_asked),
 		T(a_function_that_fails_to_reset_stays_off_and_the_memory_goes),

@@ -19,12 +19,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	rig_free(*state);
-	return 0;
-}
-
 static void put(struct rig *r, uint64_t gpa, unsigned int width, uint64_t val)
 {
 	memcpy(rig_at(r, gpa), &val, width);
@@ -281,7 +275,7 @@ static void a_slow_host_fails_what_takes_too_long(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, rig_teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_map_and_its_unmap_are_answered_byte_for_byte),
 		T(a_failed_entry_gets_its_status_only_and_the_rest_is_done),

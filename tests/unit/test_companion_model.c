@@ -7,16 +7,8 @@
 static int setup(void **state)
 {
 	const struct gw_companion_options opt = { .poll_us = 50 };
-	struct rig *r = rig_new(&opt);
 
-	*state = r;
-	return rig_ring_start(r, GW_RING_MIN_SHIFT) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	rig_free(*state);
-	return 0;
+	return rig_setup_ring(state, &opt, GW_RING_MIN_SHIFT);
 }
 
 static uint64_t seed;
@@ -266,7 +258,7 @@ static void mappings_in_numbers_cost_one_call_each(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, rig_teardown)
 	const struct CMUnitTest tests[] = {
 		T(requests_at_random_do_what_a_model_says),
 		T(a_ring_that_changes_under_us_maps_nothing_outside),

@@ -8,40 +8,17 @@ static int setup(void **state)
 {
 	const struct gw_companion_options opt = { .guest_bdf = 0x0108 };
 
-	*state = rig_new(&opt);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	rig_free(*state);
-	return 0;
-}
-
-static uint32_t cfg(struct gw_device *d, unsigned int off, unsigned int width)
-{
-	uint8_t buf[4];
-
-	assert_int_equal(d->ops->region_read(d, GW_REGION_CONFIG, off, buf, width), 0);
-	return gw_pci_get(buf, 0, width);
-}
-
-static void set_cfg(struct gw_device *d, unsigned int off, unsigned int width, uint32_t val)
-{
-	uint8_t buf[4];
-
-	gw_pci_put(buf, 0, width, val);
-	assert_int_equal(d->ops->region_write(d, GW_REGION_CONFIG, off, buf, width), 0);
+	return rig_setup(state, &opt);
 }
 
 /* Where the vendor capability is; 0 without one. */
 static unsigned int vendor_cap(struct gw_device *d)
 {
-	unsigned int at = cfg(d, GW_PCI_CAP_PTR, 1);
+	unsigned int at = cfg_get(d, GW_PCI_CAP_PTR, 1);
 
-	while (at && (cfg(d, at, 1) != GW_PCI_CAP_VENDOR ||
-		      cfg(d, at + 4, 2) != GW_VENDOR_CAP_MAGIC))
-		at = cfg(d, at + 1, 1);
+	while (at && (cfg_get(d, at, 1) != GW_PCI_CAP_VENDOR ||
+		      cfg_get(d, at + 4, 2) != GW_VENDOR_CAP_MAGIC))
+		at = cfg_get(d, at + 1, 1);
 	return at;
 }
 
@@ -50,25 +27,25 @@ static void it_is_the_pci_device_that_drivers_know(void **state)
 	struct rig *r = *state;
 	struct gw_device *d = r->dev;
 
-	assert_int_equal(cfg(d, 0, 4), 0x00151b36);
-	assert_int_equal(cfg(d, 8, 4) >> 8, 0x088000);
-	assert_int_equal(cfg(d, GW_PCI_HEADER_TYPE, 1), 0);
-	assert_int_equal(cfg(d, GW_PCI_INT_PIN, 1), 0);
-	assert_int_equal(cfg(d, GW_PCI_STATUS, 2), GW_PCI_STATUS_CAPS);
-	assert_int_equal(cfg(d, GW_PCI_ROM, 4), 0);
-	set_cfg(d, GW_PCI_BAR0, 4, UINT32_MAX);
-	set_cfg(d, GW_PCI_BAR0 + 4, 4, UINT32_MAX);
-	set_cfg(d, GW_PCI_BAR0 + 8, 4, UINT32_MAX);
-	assert_int_equal(cfg(d, GW_PCI_BAR0, 4), 0xfffff000);
-	assert_int_equal(cfg(d, GW_PCI_BAR0 + 4, 4), 0);
-	assert_int_equal(cfg(d, GW_PCI_BAR0 + 8, 4), 0xfffff000);
-	set_cfg(d, GW_PCI_COMMAND, 2, 0x6);
-	assert_int_equal(cfg(d, GW_PCI_COMMAND, 2), 0x6);
-	set_cfg(d, 0, 4, 0);
-	assert_int_equal(cfg(d, 0, 4), 0x00151b36);
+	assert_int_equal(cfg_get(d, 0, 4), 0x00151b36);
+	assert_int_equal(cfg_get(d, 8, 4) >> 8, 0x088000);
+	assert_int_equal(cfg_get(d, GW_PCI_HEADER_TYPE, 1), 0);
+	assert_int_equal(cfg_get(d, GW_PCI_INT_PIN, 1), 0);
+	assert_int_equal(cfg_get(d, GW_PCI_STATUS, 2), GW_PCI_STATUS_CAPS);
+	assert_int_equal(cfg_get(d, GW_PCI_ROM, 4), 0);
+	cfg_put(d, GW_PCI_BAR0, 4, UINT32_MAX);
+	cfg_put(d, GW_PCI_BAR0 + 4, 4, UINT32_MAX);
+	cfg_put(d, GW_PCI_BAR0 + 8, 4, UINT32_MAX);
+	assert_int_equal(cfg_get(d, GW_PCI_BAR0, 4), 0xfffff000);
+	assert_int_equal(cfg_get(d, GW_PCI_BAR0 + 4, 4), 0);
+	assert_int_equal(cfg_get(d, GW_PCI_BAR0 + 8, 4), 0xfffff000);
+	cfg_put(d, GW_PCI_COMMAND, 2, 0x6);
+	assert_int_equal(cfg_get(d, GW_PCI_COMMAND, 2), 0x6);
+	cfg_put(d, 0, 4, 0);
+	assert_int_equal(cfg_get(d, 0, 4), 0x00151b36);
 	d->ops->reset(d);
-	assert_int_equal(cfg(d, GW_PCI_BAR0, 4), 0);
-	assert_int_equal(cfg(d, GW_PCI_COMMAND, 2), 0);
+	assert_int_equal(cfg_get(d, GW_PCI_BAR0, 4), 0);
+	assert_int_equal(cfg_get(d, GW_PCI_COMMAND, 2), 0);
 }
 
 static void both_functions_carry_the_same_cookie(void **state)
@@ -78,11 +55,11 @@ static void both_functions_carry_the_same_cookie(void **state)
 	uint64_t cookie;
 
 	assert_true(a && b);
-	assert_int_equal(cfg(r->dev, a + 2, 2), GW_VENDOR_CAP_LEN | GW_VENDOR_ROLE_COMPANION << 8);
-	assert_int_equal(cfg(r->fn, b + 2, 2), GW_VENDOR_CAP_LEN | GW_VENDOR_ROLE_FUNCTION << 8);
-	cookie = cfg(r->dev, a + 8, 4) | (uint64_t)cfg(r->dev, a + 12, 4) << 32;
+	assert_int_equal(cfg_get(r->dev, a + 2, 2), GW_VENDOR_CAP_LEN | GW_VENDOR_ROLE_COMPANION << 8);
+	assert_int_equal(cfg_get(r->fn, b + 2, 2), GW_VENDOR_CAP_LEN | GW_VENDOR_ROLE_FUNCTION << 8);
+	cookie = cfg_get(r->dev, a + 8, 4) | (uint64_t)cfg_get(r->dev, a + 12, 4) << 32;
 	assert_true(cookie);
-	assert_true(cookie == (cfg(r->fn, b + 8, 4) | (uint64_t)cfg(r->fn, b + 12, 4) << 32));
+	assert_true(cookie == (cfg_get(r->fn, b + 8, 4) | (uint64_t)cfg_get(r->fn, b + 12, 4) << 32));
 	assert_true(cookie == rig_get64(r, GW_REG_COOKIE_LO));
 }
 
@@ -226,13 +203,13 @@ static void it_has_one_message_interrupt(void **state)
 		r->dev->ops->irq_info(r->dev, (enum gw_irq)i, &info);
 		assert_int_equal(info.count, i == GW_IRQ_MSI || i == GW_IRQ_ERR || i == GW_IRQ_REQ);
 	}
-	assert_int_equal(cfg(r->dev, 0x40, 4) & 0xff, GW_PCI_CAP_MSI);
-	assert_int_equal(cfg(r->dev, 0x42, 2), GW_PCI_MSI_64BIT);
+	assert_int_equal(cfg_get(r->dev, 0x40, 4) & 0xff, GW_PCI_CAP_MSI);
+	assert_int_equal(cfg_get(r->dev, 0x42, 2), GW_PCI_MSI_64BIT);
 }
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, rig_teardown)
 	const struct CMUnitTest tests[] = {
 		T(it_is_the_pci_device_that_drivers_know),
 		T(both_functions_carry_the_same_cookie),

@@ -8,25 +8,14 @@
 
 static int setup(void **state)
 {
-	struct rig *r = rig_new(NULL);
-
-	*state = r;
-	return rig_ring_start(r, GW_RING_MIN_SHIFT) ? 0 : -1;
+	return rig_setup_ring(state, NULL, GW_RING_MIN_SHIFT);
 }
 
 static int setup_polled(void **state)
 {
 	const struct gw_companion_options opt = { .poll_us = 1000 };
-	struct rig *r = rig_new(&opt);
 
-	*state = r;
-	return rig_ring_start(r, GW_RING_MAX_SHIFT) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	rig_free(*state);
-	return 0;
+	return rig_setup_ring(state, &opt, GW_RING_MAX_SHIFT);
 }
 
 static void an_entry_maps_where_the_host_says_and_unmaps(void **state)
@@ -369,20 +358,13 @@ static void the_ring_stops_when_the_file_shrinks(void **state)
 
 static int event_of(struct rig *r)
 {
-	int fd = eventfd(0, EFD_NONBLOCK), give = dup(fd);
+	int fd = event(), give = dup(fd);
 	struct gw_irq_set set = { .index = GW_IRQ_MSI, .action = GW_IRQ_TRIGGER,
 				  .data = GW_IRQ_EVENTFD, .count = 1, .fds = &give };
 
 	assert_int_equal(r->dev->ops->irq_set(r->dev, &set), 0);
 	assert_int_equal(give, -1);
 	return fd;
-}
-
-static uint64_t events(int fd)
-{
-	uint64_t v = 0;
-
-	return read(fd, &v, sizeof(v)) == sizeof(v) ? v : 0;
 }
 
 static void an_interrupt_comes_when_asked_for_and_once_for_a_batch(void **state)
@@ -392,20 +374,20 @@ static void an_interrupt_comes_when_asked_for_and_once_for_a_batch(void **state)
 	int fd = event_of(r);
 
 	rig_ring_do(r, GW_RING_QUERY, 0, 0, 0);
-	assert_int_equal(events(fd), 0);		/* cq_event was left alone, at ~0 */
+	assert_int_equal(counted(fd), 0);		/* cq_event was left alone, at ~0 */
 	r->hdr->cq_event = 5;				/* at the sixth */
 	for (unsigned int i = 1; i < 5; i++)
 		rig_ring_do(r, GW_RING_QUERY, 0, 0, 0);
-	assert_int_equal(events(fd), 0);
+	assert_int_equal(counted(fd), 0);
 	rig_ring_do(r, GW_RING_QUERY, 0, 0, 0);
-	assert_int_equal(events(fd), 1);
+	assert_int_equal(counted(fd), 1);
 	rig_ring_do(r, GW_RING_QUERY, 0, 0, 0);
-	assert_int_equal(events(fd), 0);
+	assert_int_equal(counted(fd), 0);
 	r->hdr->cq_event = 7;
 	for (uint32_t i = 0; i < r->size; i++)
 		rig_ring_put(r, GW_RING_QUERY, 0, i, 0, 0);
 	rig_ring_push(r, r->size);
-	assert_int_equal(events(fd), 1);
+	assert_int_equal(counted(fd), 1);
 	while (rig_ring_take(r, &cqe))
 		;
 	close(fd);
@@ -458,7 +440,7 @@ static void entries_are_done_whether_or_not_somebody_polls(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, rig_teardown)
 	const struct CMUnitTest tests[] = {
 		T(an_entry_maps_where_the_host_says_and_unmaps),
 		T(the_same_memory_is_mapped_twice_under_different_handles),
@@ -481,7 +463,7 @@ int main(void)
 		T(an_interrupt_comes_when_asked_for_and_once_for_a_batch),
 		T(a_slow_host_does_not_keep_a_doorbell),
 		cmocka_unit_test_setup_teardown(entries_are_done_whether_or_not_somebody_polls,
-						setup_polled, teardown),
+						setup_polled, rig_teardown),
 	};
 
 	return cmocka_run_group_tests_name("companion_ring", tests, NULL, NULL);

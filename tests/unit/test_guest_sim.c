@@ -9,6 +9,7 @@
 #include <gangway/guest.h>
 #include <gangway/sim.h>
 
+#include "device_config.h"
 #include "devices/probe.h"
 #include "pci/caps.h"
 
@@ -101,22 +102,6 @@ static int teardown(void **state)
 	return 0;
 }
 
-static uint32_t config_get(struct side *s, unsigned int off, unsigned int width)
-{
-	uint8_t b[4];
-
-	assert_int_equal(s->dev->ops->region_read(s->dev, GW_REGION_CONFIG, off, b, width), 0);
-	return gw_pci_get(b, 0, width);
-}
-
-static void config_put(struct side *s, unsigned int off, unsigned int width, uint32_t v)
-{
-	uint8_t b[4];
-
-	gw_pci_put(b, 0, width, v);
-	assert_int_equal(s->dev->ops->region_write(s->dev, GW_REGION_CONFIG, off, b, width), 0);
-}
-
 static uint64_t reg_get(struct side *s, unsigned int reg, unsigned int width)
 {
 	uint64_t v = 0;
@@ -164,10 +149,10 @@ static void copy(struct side *s, uint64_t src, uint64_t dst, uint64_t len, uint3
 /* Find a capability as a guest does. */
 static unsigned int find(struct side *s, uint8_t id)
 {
-	unsigned int at = config_get(s, GW_PCI_CAP_PTR, 1);
+	unsigned int at = cfg_get(s->dev, GW_PCI_CAP_PTR, 1);
 
-	while (at && config_get(s, at, 1) != id)
-		at = config_get(s, at + 1, 1);
+	while (at && cfg_get(s->dev, at, 1) != id)
+		at = cfg_get(s->dev, at + 1, 1);
 	return at;
 }
 
@@ -177,9 +162,9 @@ static void a_guest_finds_what_the_endpoint_is(void **state)
 	struct side *s = &r->side[0];
 	struct gw_region_info info;
 
-	assert_int_equal(config_get(s, 0, 4), PROBE_DEVICE << 16 | PROBE_VENDOR);
-	assert_int_equal(config_get(s, find(s, GW_PCI_CAP_MSIX) + 2, 2), PROBE_VECTORS - 1);
-	assert_int_equal(config_get(s, GW_PCI_BAR0 + 8, 4), 0xc);
+	assert_int_equal(cfg_get(s->dev, 0, 4), PROBE_DEVICE << 16 | PROBE_VENDOR);
+	assert_int_equal(cfg_get(s->dev, find(s, GW_PCI_CAP_MSIX) + 2, 2), PROBE_VECTORS - 1);
+	assert_int_equal(cfg_get(s->dev, GW_PCI_BAR0 + 8, 4), 0xc);
 	s->dev->ops->region_info(s->dev, 2, &info);
 	assert_int_equal(info.size, PROBE_MEM_SIZE);
 	assert_true(info.flags & GW_REGION_F_MMAP);
@@ -187,7 +172,7 @@ static void a_guest_finds_what_the_endpoint_is(void **state)
 	assert_false(info.flags & GW_REGION_F_MMAP);
 	s->dev->ops->region_info(s->dev, 4, &info);
 	assert_false(info.flags & GW_REGION_F_MMAP);
-	config_put(s, GW_PCI_COMMAND, 2, ON);
+	cfg_put(s->dev, GW_PCI_COMMAND, 2, ON);
 	assert_int_equal(reg_get(s, PROBE_ID, 4), PROBE_ID_VALUE);
 }
 
@@ -200,7 +185,7 @@ static void both_functions_copy_at_one_time(void **state)
 	memset(b->mem, 0xbb, MEM / 2);
 	for (int i = 0; i < 2; i++) {
 		map(&r->side[i]);
-		config_put(&r->side[i], GW_PCI_COMMAND, 2, ON);
+		cfg_put(r->side[i].dev, GW_PCI_COMMAND, 2, ON);
 		give_event(&r->side[i], (uint32_t)i);
 		copy(&r->side[i], 0, MEM / 2, MEM / 2, (uint32_t)i);
 	}
@@ -222,16 +207,16 @@ static void flr_under_dma_stops_it_and_spares_the_neighbour(void **state)
 
 	for (int i = 0; i < 2; i++) {
 		map(&r->side[i]);
-		config_put(&r->side[i], GW_PCI_COMMAND, 2, ON);
+		cfg_put(r->side[i].dev, GW_PCI_COMMAND, 2, ON);
 	}
 	resets = (uint32_t)reg_get(a, PROBE_RESETS, 4);
 	give_event(b, 3);
 	reg_put(b, PROBE_SCRATCH32, 4, 77);
 	copy(b, 0, MEM / 2, MEM / 2, 3);
 	copy(a, 0, MEM / 2, MEM / 2, PROBE_NO_VECTOR);
-	config_put(a, devctl, 2, GW_PCI_PCIE_DEVCTL_FLR);
-	assert_int_equal(config_get(a, GW_PCI_COMMAND, 2) & ON, 0);
-	config_put(a, GW_PCI_COMMAND, 2, ON);
+	cfg_put(a->dev, devctl, 2, GW_PCI_PCIE_DEVCTL_FLR);
+	assert_int_equal(cfg_get(a->dev, GW_PCI_COMMAND, 2) & ON, 0);
+	cfg_put(a->dev, GW_PCI_COMMAND, 2, ON);
 	assert_int_equal(reg_get(a, PROBE_RESETS, 4), resets + 1);
 	assert_int_equal(reg_get(a, PROBE_STATUS, 4), PROBE_IDLE);
 	await_event(b);
@@ -249,17 +234,17 @@ static void dma_goes_on_after_d3hot(void **state)
 	struct rig *r = *state;
 	struct side *s = &r->side[0];
 	unsigned int pm = find(s, GW_PCI_CAP_PM);
-	bool keeps = pm && config_get(s, pm + GW_PCI_PM_CTRL, 2) & GW_PCI_PM_NO_SOFT_RESET;
+	bool keeps = pm && cfg_get(s->dev, pm + GW_PCI_PM_CTRL, 2) & GW_PCI_PM_NO_SOFT_RESET;
 
 	assert_true(pm);
 	map(s);
 	give_event(s, 0);
-	config_put(s, GW_PCI_COMMAND, 2, ON);
+	cfg_put(s->dev, GW_PCI_COMMAND, 2, ON);
 	reg_put(s, PROBE_SCRATCH32, 4, 5);
-	config_put(s, pm + GW_PCI_PM_CTRL, 2, 3);
+	cfg_put(s->dev, pm + GW_PCI_PM_CTRL, 2, 3);
 	assert_int_equal(reg_get(s, PROBE_SCRATCH32, 4), UINT32_MAX);
-	config_put(s, pm + GW_PCI_PM_CTRL, 2, 0);
-	config_put(s, GW_PCI_COMMAND, 2, ON);
+	cfg_put(s->dev, pm + GW_PCI_PM_CTRL, 2, 0);
+	cfg_put(s->dev, GW_PCI_COMMAND, 2, ON);
 	assert_int_equal(reg_get(s, PROBE_SCRATCH32, 4), keeps ? 5 : 0);
 	copy(s, 0, MEM / 2, 4096, 0);
 	await_event(s);
@@ -273,7 +258,7 @@ static void the_mapped_bar_is_one_memory_for_all(void **state)
 	uint32_t v = 0x12345678;
 	char *p;
 
-	config_put(s, GW_PCI_COMMAND, 2, ON);
+	cfg_put(s->dev, GW_PCI_COMMAND, 2, ON);
 	s->dev->ops->region_info(s->dev, 2, &info);
 	p = mmap(NULL, info.size, PROT_READ | PROT_WRITE, MAP_SHARED, info.fd, (off_t)info.fd_off);
 	assert_ptr_not_equal(p, MAP_FAILED);
@@ -286,12 +271,12 @@ static void a_function_that_vanishes_reads_as_ones(void **state)
 {
 	struct rig *r = *state;
 
-	config_put(&r->side[0], GW_PCI_COMMAND, 2, ON);
-	config_put(&r->side[1], GW_PCI_COMMAND, 2, ON);
+	cfg_put(r->side[0].dev, GW_PCI_COMMAND, 2, ON);
+	cfg_put(r->side[1].dev, GW_PCI_COMMAND, 2, ON);
 	map(&r->side[0]);
 	assert_int_equal(gw_sim_vanish(r->sim, NULL, 0, 0x1e, 0), 0);
 	assert_int_equal(reg_get(&r->side[0], PROBE_ID, 4), UINT32_MAX);
-	assert_int_equal(config_get(&r->side[0], 0, 4), UINT32_MAX);
+	assert_int_equal(cfg_get(r->side[0].dev, 0, 4), UINT32_MAX);
 	assert_int_equal(reg_get(&r->side[1], PROBE_ID, 4), PROBE_ID_VALUE);
 }
 
@@ -301,14 +286,14 @@ static void a_reset_that_fails_leaves_no_bus_mastering(void **state)
 	struct side *s = &r->side[0];
 
 	map(s);
-	config_put(s, GW_PCI_COMMAND, 2, ON);
+	cfg_put(s->dev, GW_PCI_COMMAND, 2, ON);
 	copy(s, 0, MEM / 2, MEM / 2, PROBE_NO_VECTOR);
 	assert_int_equal(gw_sim_set_option(r->sim, "fail-reset", "on"), 0);
 	assert_true(s->dev->ops->reset(s->dev) < 0);
-	assert_int_equal(config_get(s, 0, 4), UINT32_MAX);
+	assert_int_equal(cfg_get(s->dev, 0, 4), UINT32_MAX);
 	assert_int_equal(gw_sim_set_option(r->sim, "fail-reset", "off"), 0);
 	assert_int_equal(s->dev->ops->reset(s->dev), 0);
-	config_put(s, GW_PCI_COMMAND, 2, ON);
+	cfg_put(s->dev, GW_PCI_COMMAND, 2, ON);
 	assert_int_equal(reg_get(s, PROBE_STATUS, 4), PROBE_IDLE);
 }
 
