@@ -28,6 +28,7 @@ struct both {
 
 static void print_bars(struct both *b, const struct gw_p2p_verdict *v)
 {
+	unsigned int nr = 0;
 	struct gw_pci_bar bar;
 
 	for (unsigned int i = 0; i < 6; i++) {
@@ -38,7 +39,10 @@ static void print_bars(struct both *b, const struct gw_p2p_verdict *v)
 			printf(", on the bus at %#" PRIx64 "%s", bar.bus.v,
 			       bar.bus.v == bar.first ? "" : " (not the same)");
 		putchar('\n');
+		nr++;
 	}
+	if (!nr)
+		printf("    none: it has no BAR of memory\n");
 }
 
 static void print_one(struct both *b, const struct gw_p2p_verdict *v)
