@@ -27,15 +27,18 @@ static const struct options native = { .arch = "x86_64" };
 
 void doctor_qemu(struct gw_topology *t, struct doctor_finding *f)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], version[QEMU_VERSION_SIZE];
 
 	if (qemu_find(&native, NULL, path))
 		doctor_say(f, DOCTOR_BAD,
 			   "QEMU 10.1 or newer is needed: 'provision/qemu' fetches one, $QEMU "
 			   "names one",
 			   "no QEMU for %s that knows vfio-user-pci", native.arch);
+	else if (qemu_version(path, NULL, version))
+		doctor_say(f, DOCTOR_NOTE, "it should say so by --version", "%.200s, of a version that "
+			   "is not known", path);
 	else
-		doctor_say(f, DOCTOR_OK, NULL, "%.200s", path);
+		doctor_say(f, DOCTOR_OK, NULL, "%s, %.200s", version, path);
 }
 
 /* A kernel for this machine: a provisioned one, or the system's own. */

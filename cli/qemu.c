@@ -165,6 +165,32 @@ static bool qemu_usable(const char *path, struct gw_log *log)
 	return usable;
 }
 
+int qemu_version(const char *path, struct gw_log *log, char text[QEMU_VERSION_SIZE])
+{
+	int out = memfd_create("qemu", MFD_CLOEXEC);
+	struct qemu_args a = { 0 };
+	char buf[4096], *at;
+	ssize_t n = -1;
+	pid_t pid;
+
+	if (out < 0)
+		return -errno;
+	qemu_args_add(&a, "%s", path);
+	qemu_args_add(&a, "--version");
+	pid = qemu_spawn(&a, -1, out, log);
+	if (pid > 0 && !qemu_wait(pid))
+		n = pread(out, buf, sizeof(buf) - 1, 0);
+	qemu_args_fini(&a);
+	close(out);
+	buf[n > 0 ? n : 0] = '\0';
+	at = strstr(buf, "version ");
+	if (!at)
+		return -EPROTO;
+	at += strlen("version ");
+	snprintf(text, QEMU_VERSION_SIZE, "%.*s", (int)strcspn(at, " \n"), at);
+	return 0;
+}
+
 /* What the user named must do; there is no falling back from it. */
 static int qemu_named(const char *named, const char *how, const char *binary, struct gw_log *log,
 		      char path[PATH_MAX])

@@ -30,8 +30,7 @@ int qemu_find(const struct options *o, struct gw_log *log, char path[PATH_MAX]);
 /**
  * qemu_spawn() - start it; it dies with us
  * @fd: a descriptor it inherits under the same number, or -1
- * @out: where its output goes, and then it has no input and its errors go nowhere; -1: it shares
- *       our terminal
+ * @out: where its output and its errors go, and then it has no input; -1: it shares our terminal
  *
  * Return: its process id; -errno (logged).
  */
@@ -47,5 +46,10 @@ int qemu_wait(pid_t pid);
  * Return: 0; -ENOENT.
  */
 int cache_file(const char *pattern, char path[PATH_MAX]);
+
+#define QEMU_VERSION_SIZE	32
+
+/** qemu_version() - as QEMU itself says it, e.g. "11.1.3". Return: 0 or -errno */
+int qemu_version(const char *path, struct gw_log *log, char text[QEMU_VERSION_SIZE]);
 
 #endif

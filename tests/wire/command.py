@@ -36,6 +36,7 @@ class FakeQemu:
         with open(self.path, "w", encoding="utf-8") as file:
             file.write("#!/bin/sh\n"
                        "case $* in *vfio-user-pci,help) echo vfio-user-pci options; exit;; esac\n"
+                       "case $* in --version) echo QEMU emulator version 10.2.7 '(here)'; exit;; esac\n"
                        f"printf '%s\\n' \"$@\" >{self.words_path}\n")
         os.chmod(self.path, 0o755)
 

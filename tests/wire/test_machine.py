@@ -5,7 +5,7 @@ import json
 import os
 import struct
 
-from command import FAILED, OK, UNAVAILABLE, USAGE, gangway, refused
+from command import FAILED, OK, UNAVAILABLE, USAGE, FakeQemu, gangway, refused
 from runner import main, test
 
 DISK = "0000:01:00.0"
@@ -239,7 +239,7 @@ def the_verdict_comes_with_both_ways_and_an_exit_status(rig):
     assert port["acs"] == "present" and port["acs_control"] == 0x1d
     assert port["text"] == "root port 0000:00:02.0 redirects requests and completions (ACS RR CR)"
     status, text, _ = gangway(rig, "p2p", NET, SIBLING, "--tree", machine.dir)
-    assert status == OK and port["text"] in text
+    assert status == OK and port["text"] in text and "none: it has no BAR of memory" in text
     machine.write("etc/gangway/host-bridges.conf", "\nwhat?\n")
     machine.refused(FAILED, ["line 2"], "p2p", DISK, NET)
     machine.refused(USAGE, ["A B"], "p2p", DISK)
@@ -289,6 +289,19 @@ def the_doctor_tells_what_to_do(rig):
     found = {f["check"]: f for f in found}
     assert status == OK and found["IOMMU"]["state"] == "ok" and found["modules"]["state"] == "ok"
     assert found["safety"]["state"] == "note" and found["groups"]["state"] == "note"
+
+
+@test
+def the_doctor_tells_which_qemu_there_is(rig):
+    def qemu(path):
+        _, out, _ = gangway(rig, "doctor", "--json", env={"QEMU": path})
+        return next(f for f in json.loads(out) if f["check"] == "QEMU")
+
+    path = FakeQemu(rig).path
+    found = qemu(path)
+    assert found["state"] == "ok" and found["text"] == f"10.2.7, {path}", found
+    found = qemu("/bin/false")
+    assert found["state"] == "bad" and "10.1 or newer" in found["advice"], found
 
 
 @test
