@@ -4,6 +4,7 @@
 import json
 import os
 import platform
+import re
 import signal
 import socket
 import stat
@@ -13,7 +14,7 @@ import probe
 from child import Child
 from command import FAILED, FAULTS, OK, UNAVAILABLE, USAGE, FakeQemu, gangway, refused
 from qemu import MIB
-from runner import main, test
+from runner import ROOT, main, test
 
 
 def serve(rig, status, words, *args):
@@ -46,6 +47,20 @@ def help_and_version_are_no_errors(rig):
         assert status == OK and out and not err, args
     for word in ("sim:probe", "caller-iova", "--socket", "--report"):
         assert word in gangway(rig, "serve", "--help")[1]
+
+
+@test
+def the_manual_knows_every_command_and_every_option(rig):
+    with open(os.path.join(ROOT, "docs", "gangway.1"), encoding="utf-8") as file:
+        manual = file.read()
+    commands = re.findall(r"^  (\w+) +\w", gangway(rig, "--help")[1], re.M)
+    assert len(commands) == 8, commands
+    for command in commands:
+        assert f".It Cm {command}\n" in manual, command
+        options = set(re.findall(r"^ +--([a-z-]+)", gangway(rig, command, "--help")[1], re.M))
+        assert options
+        for option in options:
+            assert re.search(rf"Fl -{option}\b", manual), f"{command} --{option}"
 
 
 @test
