@@ -21,9 +21,10 @@ def pattern(seed, size):
     return random.Random(seed).randbytes(size)
 
 
-def copies(rig, size=3 * MIB + 5 * PAGE + 77, **options):
+def copies(rig, size=3 * MIB + 5 * PAGE + 77, host=("caller-iova=on",), **options):
     """A copy between two places of guest RAM, begun and ended at odd addresses."""
-    daemon, device = a_probe(rig, **options)
+    daemon = rig.daemon(host=host)
+    device = probe.Probe(rig.qemu(daemon.socket, **options))
     ram = device.qemu.machine.ram
     src, dst = ram + 4 * MIB + 13, ram + 12 * MIB + 8191
     data = pattern(len(options), size)
@@ -212,6 +213,36 @@ def more_memory_than_the_host_maps_is_refused_with_the_numbers(rig):
     daemon.wait_words("exceeds the budget", "0x2000000")
     device.begin(probe.CMD_FILL, dst=48 * MIB, length=8)
     assert device.wait() == probe.FAILED
+
+
+@test
+def maps_that_the_host_fails_are_told_and_the_vm_runs_on(rig):
+    daemon = rig.daemon(host=("caller-iova=on", "fail-map-one-in=1"), faults=1)
+    device = probe.Probe(rig.qemu(daemon.socket))
+    daemon.wait_words("DMA_MAP", "Input/output error")
+    device.qemu.wait_words("Input/output error")
+    assert device.get(probe.ID) == probe.ID_VALUE
+    device.begin(probe.CMD_FILL, dst=device.qemu.machine.ram + MIB, length=8)
+    assert device.wait() == probe.FAILED
+    rig.finish()
+    assert daemon.report["maps"] == 0
+
+
+@test
+def a_map_that_the_host_fails_once_comes_with_the_next(rig):
+    daemon = rig.daemon(host=("caller-iova=on", "fail-map=1"))
+    device = probe.Probe(rig.qemu(daemon.socket))
+    daemon.wait_words("DMA_MAP", "Input/output error")
+    ram = device.qemu.machine.ram       # QEMU maps it anew as the chipset is set up
+    device.qtest.fill(ram + MIB, PAGE, 0x5a)
+    device.copy(ram + MIB, ram + 2 * MIB, PAGE)
+    assert device.qtest.read(ram + 2 * MIB, PAGE) == b"\x5a" * PAGE
+
+
+@test
+def a_host_that_takes_its_time_delays_and_breaks_nothing(rig):
+    # of its calls a reset takes the most, which QEMU waits for
+    copies(rig, host=("caller-iova=on", "call-delay-us=2000"))
 
 
 if __name__ == "__main__":
