@@ -72,6 +72,48 @@ uint64_t bench_median(uint64_t *v, size_t nr)
 	return v[nr / 2];
 }
 
+unsigned int bench_rounds(int argc, char **argv, int words, const char *usage)
+{
+	int rounds = argc > words + 1 ? atoi(argv[words + 1]) : 25;
+
+	if (argc > words && rounds > 0 && rounds <= (int)BENCH_MAX_ROUNDS)
+		return (unsigned int)rounds;
+	fprintf(stderr, "Usage: %s\n", usage);
+	exit(2);
+}
+
+uint64_t bench_round(void (*once)(void))
+{
+	uint64_t v[BENCH_ONCES], begun;
+
+	for (unsigned int i = 0; i < BENCH_ONCES; i++) {
+		begun = gw_now_ns();
+		once();
+		v[i] = gw_now_ns() - begun;
+	}
+	return bench_median(v, BENCH_ONCES);
+}
+
+static uint64_t round_of(const struct bench_what *w)
+{
+	return w->round ? w->round() : bench_round(w->once);
+}
+
+void bench_pair_run(const struct bench_pair *p, unsigned int rounds)
+{
+	uint64_t ours[BENCH_MAX_ROUNDS], theirs[BENCH_MAX_ROUNDS];
+	double a, b;
+
+	for (unsigned int i = 0; i < rounds; i++) {
+		ours[i] = round_of(&p->ours);
+		theirs[i] = round_of(&p->theirs);
+	}
+	a = (double)bench_median(ours, rounds) / p->per;
+	b = (double)bench_median(theirs, rounds) / p->per;
+	bench_row_print(&(struct bench_row){ .name = p->name, .unit = p->unit, .peer = p->peer,
+		.value = a, .peer_value = b, .ratio = b / a, .floor = p->floor ? b : 0 });
+}
+
 void bench_send(int sock, const void *buf, size_t len, int fd)
 {
 	union {
@@ -125,10 +167,20 @@ void bench_request(struct bench_client *c, uint16_t command, const void *body, s
 	memcpy(reply, buf + sizeof(h), reply_len);
 }
 
+void bench_read(struct bench_client *c)
+{
+	static const struct { uint64_t off; uint32_t region, count; } read4 = { 0, 0, 4 };
+	uint8_t reply[20];
+
+	_Static_assert(sizeof(struct header) + sizeof(read4) == BENCH_READ_REQUEST, "request");
+	_Static_assert(sizeof(struct header) + sizeof(reply) == BENCH_READ_REPLY, "reply");
+	bench_request(c, GW_VU_REGION_READ, &read4, sizeof(read4), -1, reply, sizeof(reply));
+}
+
 struct bench_echo bench_echo_start(size_t request, size_t reply, bool spin)
 {
+	struct bench_echo e = { .request = request, .reply = reply, .spin = spin };
 	char buf[512] = { 0 };
-	struct bench_echo e;
 	int fds[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds))
@@ -148,6 +200,14 @@ struct bench_echo bench_echo_start(size_t request, size_t reply, bool spin)
 	close(fds[1]);
 	e.fd = fds[0];
 	return e;
+}
+
+void bench_echo_exchange(struct bench_echo *e)
+{
+	static char buf[512];
+
+	bench_send(e->fd, buf, e->request, -1);
+	bench_recv(e->fd, buf, e->reply, e->spin);
 }
 
 void bench_echo_stop(struct bench_echo *e)
@@ -170,7 +230,8 @@ static int try_connect(const char *path)
 	return fd;
 }
 
-struct bench_client bench_client_open(const char *path, bool spin)
+/* Connect and agree on the version. */
+static struct bench_client client_open(const char *path, bool spin)
 {
 	struct bench_client c = { .fd = try_connect(path), .spin = spin };
 	static const char version[] = "\0\0\0\0{}";	/* 0.0 and no capabilities */
@@ -190,19 +251,34 @@ struct bench_client bench_client_open(const char *path, bool spin)
 	return c;
 }
 
-struct bench_daemon bench_daemon_start(const char *gangway, const char *const *args)
+/* Until "gangway serve" listens there. */
+static void daemon_await(const char *gangway, pid_t pid, const char *path)
+{
+	for (int i = 0; i < 1000; i++) {
+		if (!access(path, F_OK))
+			return;
+		if (waitpid(pid, NULL, WNOHANG) == pid)
+			break;
+		usleep(10000);
+	}
+	fprintf(stderr, "%s serve does not come up\n", gangway);
+	exit(1);
+}
+
+struct bench_daemon bench_daemon_start(const char *gangway, const char *const *args, bool spin)
 {
 	static unsigned int serial;
 	struct bench_daemon d;
 	const char *argv[32] = { gangway, "serve" };
 	unsigned int nr = 2;
+	char path[64];
 	int fd;
 
-	snprintf(d.socket, sizeof(d.socket), "/tmp/gangway-bench-%d-%u", getpid(), serial++);
+	snprintf(path, sizeof(path), "/tmp/gangway-bench-%d-%u", getpid(), serial++);
 	while (*args && nr < 28)
 		argv[nr++] = *args++;
 	argv[nr++] = "--socket";
-	argv[nr++] = d.socket;
+	argv[nr++] = path;
 	d.pid = fork();
 	if (d.pid < 0)
 		bench_die("fork");
@@ -214,19 +290,14 @@ struct bench_daemon bench_daemon_start(const char *gangway, const char *const *a
 		execv(gangway, (char *const *)argv);
 		_exit(127);
 	}
-	for (int i = 0; i < 1000; i++) {
-		if (!access(d.socket, F_OK))
-			return d;
-		if (waitpid(d.pid, NULL, WNOHANG) == d.pid)
-			break;
-		usleep(10000);
-	}
-	fprintf(stderr, "%s serve does not come up\n", gangway);
-	exit(1);
+	daemon_await(gangway, d.pid, path);
+	d.client = client_open(path, spin);
+	return d;
 }
 
 void bench_daemon_stop(struct bench_daemon *d)
 {
+	close(d->client.fd);
 	kill(d->pid, SIGTERM);
 	waitpid(d->pid, NULL, 0);
 }

@@ -7,7 +7,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* What the benchmark programs share: medians, rows, daemons, and a plain vfio-user client. */
+/*
+ * What the benchmark programs share: rounds and their medians, rows, daemons with a plain vfio-user
+ * client, and what a bare exchange with another process costs.
+ */
+
+#define BENCH_MAX_ROUNDS	1000u
+#define BENCH_ONCES		200u	/* in one round */
 
 /** A row of the table. A floor of 0 is left out; the ratio is such that larger is better. */
 struct bench_row {
@@ -32,17 +38,43 @@ enum bench_side { BENCH_CALLER, BENCH_ANSWERER };
  */
 void bench_pin(enum bench_side side);
 
+/**
+ * bench_rounds() - how many are asked for: the last word of the command line, 25 without it
+ * @words: what has to stand before it; otherwise the program ends with @usage
+ */
+unsigned int bench_rounds(int argc, char **argv, int words, const char *usage);
+
 /** bench_median() - sorts @v */
 uint64_t bench_median(uint64_t *v, size_t nr);
+
+/** bench_round() - do it BENCH_ONCES times. Return: the median, ns */
+uint64_t bench_round(void (*once)(void));
+
+/** Something to measure: either what bench_round() does, or a round that knows what it took. */
+struct bench_what {
+	void (*once)(void);
+	uint64_t (*round)(void);
+};
+
+/**
+ * Something beside its peer. They take turns, a round of each, so that whatever else the machine
+ * does meets both; a row has the medians of the rounds.
+ */
+struct bench_pair {
+	const char *name, *unit, *peer;
+	struct bench_what ours, theirs;
+	double per;		/* so much of what a round took is one @unit */
+	bool floor;		/* nothing can take less than the peer */
+};
+
+/** bench_pair_run() - measure, and print the row */
+void bench_pair_run(const struct bench_pair *p, unsigned int rounds);
 
 /** A vfio-user client that waits for each reply, asleep or spinning. */
 struct bench_client {
 	int fd;
 	bool spin;
 };
-
-/** bench_client_open() - connect and agree on the version */
-struct bench_client bench_client_open(const char *path, bool spin);
 
 /**
  * bench_send() / bench_recv() - the bare exchange that a request is made of
@@ -59,23 +91,36 @@ void bench_recv(int sock, void *buf, size_t len, bool spin);
 void bench_request(struct bench_client *c, uint16_t command, const void *body, size_t len, int fd,
 		   void *reply, size_t reply_len);
 
+/** bench_read() - the first register of BAR 0, four bytes; it is trapped */
+void bench_read(struct bench_client *c);
+
+/** The bytes of that, there and back. */
+#define BENCH_READ_REQUEST	32u
+#define BENCH_READ_REPLY	36u
+
 /** A process that answers so many bytes with so many: what an exchange costs at least. */
 struct bench_echo {
 	pid_t pid;
 	int fd;
+	size_t request, reply;
+	bool spin;
 };
 
 struct bench_echo bench_echo_start(size_t request, size_t reply, bool spin);
+void bench_echo_exchange(struct bench_echo *e);
 void bench_echo_stop(struct bench_echo *e);
 
-/** A gangway daemon of the build under test. */
+/** A gangway daemon of the build under test, and its client. */
 struct bench_daemon {
 	pid_t pid;
-	char socket[64];
+	struct bench_client client;
 };
 
-/** bench_daemon_start() - "gangway serve" with @args (up to a NULL), ready to be connected to */
-struct bench_daemon bench_daemon_start(const char *gangway, const char *const *args);
+/**
+ * bench_daemon_start() - "gangway serve" with @args, up to a NULL
+ * @spin: how its client, which has agreed on the version, waits
+ */
+struct bench_daemon bench_daemon_start(const char *gangway, const char *const *args, bool spin);
 void bench_daemon_stop(struct bench_daemon *d);
 
 #endif

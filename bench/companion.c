@@ -9,8 +9,6 @@
  * Usage: bench-companion [ROUNDS]
  */
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -24,7 +22,6 @@
 #include "guest/abi.h"
 
 #define PAIRS		200u		/* in one round */
-#define MAX_ROUNDS	1000u
 #define SHIFT		GW_RING_MAX_SHIFT
 #define SIZE		(1u << SHIFT)
 #define RAM_GPA		0x40000000ull
@@ -169,19 +166,10 @@ static uint64_t line_round(void)
 
 static void measure_cold(unsigned int rounds)
 {
-	static uint64_t ours[MAX_ROUNDS], bare[MAX_ROUNDS];
-	double x, y;
-
 	ring_start();
-	for (unsigned int i = 0; i < rounds; i++) {
-		ours[i] = cold_round();
-		bare[i] = line_round();
-	}
-	x = (double)bench_median(ours, rounds);
-	y = (double)bench_median(bare, rounds);
-	bench_row_print(&(struct bench_row){ .name = "ring-map-cold", .unit = "us",
-		.peer = "shared cache line ping-pong", .value = x / 1e3, .peer_value = y / 1e3,
-		.ratio = y / x, .floor = y / 1e3 });
+	bench_pair_run(&(struct bench_pair){ .name = "ring-map-cold", .unit = "us",
+		.peer = "shared cache line ping-pong", .ours.round = cold_round,
+		.theirs.round = line_round, .per = 1e3, .floor = true }, rounds);
 }
 
 /* A host whose own work is next to nothing. */
@@ -241,25 +229,17 @@ static uint64_t copy_round(void)
 
 static void measure_entry(unsigned int rounds)
 {
-	static uint64_t ours[MAX_ROUNDS], bare[MAX_ROUNDS];
 	struct gw_function_ops ops = *b.fn->ops;
 	const struct gw_function_ops *was = b.fn->ops;
-	double x, y;
 
 	ops.dma_map = null_map;
 	ops.dma_unmap = null_unmap;
 	b.fn->ops = &ops;
 	ring_start();
-	for (unsigned int i = 0; i < rounds; i++) {
-		ours[i] = entry_round();
-		bare[i] = copy_round();
-	}
+	bench_pair_run(&(struct bench_pair){ .name = "ring-entry", .unit = "ns",
+		.peer = "copying the entries", .ours.round = entry_round,
+		.theirs.round = copy_round, .per = 10, .floor = true }, rounds);
 	b.fn->ops = was;
-	x = (double)bench_median(ours, rounds);
-	y = (double)bench_median(bare, rounds);
-	bench_row_print(&(struct bench_row){ .name = "ring-entry", .unit = "ns",
-		.peer = "copying the entries", .value = x / 10, .peer_value = y / 10,
-		.ratio = y / x, .floor = y / 10 });
 }
 
 static void memory_open(void)
@@ -321,12 +301,8 @@ static void close_all(void)
 
 int main(int argc, char **argv)
 {
-	unsigned int rounds = argc > 1 ? (unsigned int)atoi(argv[1]) : 25;
+	unsigned int rounds = bench_rounds(argc, argv, 0, "bench-companion [ROUNDS]");
 
-	if (!rounds || rounds > MAX_ROUNDS) {
-		fprintf(stderr, "Usage: bench-companion [ROUNDS]\n");
-		return 2;
-	}
 	open_all(1000);
 	measure_cold(rounds);
 	close_all();

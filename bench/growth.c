@@ -8,7 +8,6 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -16,7 +15,6 @@
 #include "bench.h"
 #include "vfio_user/wire.h"
 
-#define MAX_ROUNDS	1000u
 #define PAGE		4096ull
 #define PAIRS		100u		/* in one round */
 #define MOST		65536u
@@ -85,28 +83,22 @@ int main(int argc, char **argv)
 					    "--host-option", "max-maps=65536", NULL };
 	static const unsigned int live[] = { 1024, 16384, MOST };
 	static const char *const name[] = { "map-growth-1k", "map-growth-16k", "map-growth-64k" };
-	unsigned int rounds = argc > 2 ? (unsigned int)atoi(argv[2]) : 25, seed = 1;
-	uint64_t times[MAX_ROUNDS], base = 0, at, n = 0;
+	unsigned int rounds = bench_rounds(argc, argv, 1, "bench-growth GANGWAY [ROUNDS]"), seed = 1;
+	uint64_t times[BENCH_MAX_ROUNDS], base = 0, at, n = 0;
 	struct bench_daemon d;
-	struct bench_client c;
 	double mib;
 	int mem;
 
-	if (argc < 2 || !rounds || rounds > MAX_ROUNDS) {
-		fprintf(stderr, "Usage: bench-growth GANGWAY [ROUNDS]\n");
-		return 2;
-	}
 	bench_pin(BENCH_CALLER);
-	d = bench_daemon_start(argv[1], args);
-	c = bench_client_open(d.socket, false);
+	d = bench_daemon_start(argv[1], args, false);
 	mem = memfd_create("bench", MFD_CLOEXEC);
 	if (mem < 0 || ftruncate(mem, MOST * PAGE))
 		bench_die("memfd");
 	for (size_t i = 0; i < ARRAY_SIZE(live); i++) {
 		while (n < live[i])
-			map(&c, mem, n++);
+			map(&d.client, mem, n++);
 		for (unsigned int r = 0; r < rounds; r++)
-			times[r] = round_of(&c, mem, live[i], &seed);
+			times[r] = round_of(&d.client, mem, live[i], &seed);
 		at = bench_median(times, rounds);
 		if (!i)
 			base = at;
@@ -116,7 +108,6 @@ int main(int argc, char **argv)
 	mib = own_mib(d.pid);
 	bench_row_print(&(struct bench_row){ "rss-64k", "MiB", "limit", mib, RSS_LIMIT_MIB,
 					     RSS_LIMIT_MIB / mib, 0 });
-	close(c.fd);
 	bench_daemon_stop(&d);
 	return 0;
 }

@@ -7,20 +7,13 @@
  * Usage: bench-irq [ROUNDS]
  */
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <gangway/guest.h>
 #include <gangway/sim.h>
 
-#include "base/util.h"
 #include "bench.h"
-
-#define IRQS		200u		/* in one round */
-#define MAX_ROUNDS	1000u
 
 static void nothing(struct gw_endpoint *ep)
 {
@@ -57,8 +50,13 @@ static struct gw_endpoint endpoint = {
 
 /* The other side: waits at one eventfd, answers at the other. */
 struct answerer {
+	pthread_t thread;
 	int wait, answer;
 };
+
+static struct {
+	struct answerer ours, bare;
+} b;
 
 static void *answer_main(void *opaque)
 {
@@ -77,73 +75,69 @@ static void *answer_main(void *opaque)
 	}
 }
 
-static uint64_t round_of(struct answerer *a, bool device)
+static void await(struct answerer *a)
 {
-	uint64_t v[IRQS], begun, one = 1;
+	uint64_t v;
 
-	for (unsigned int i = 0; i < IRQS; i++) {
-		begun = gw_now_ns();
-		if (device)
-			gw_endpoint_irq(&endpoint, 0);
-		else if (write(a->wait, &one, sizeof(one)) != sizeof(one))
-			bench_die("eventfd write");
-		if (read(a->answer, &one, sizeof(one)) != sizeof(one))
-			bench_die("eventfd read");
-		one = 1;
-		v[i] = gw_now_ns() - begun;
-	}
-	return bench_median(v, IRQS);
+	if (read(a->answer, &v, sizeof(v)) != sizeof(v))
+		bench_die("eventfd read");
 }
 
-static void start(struct answerer *a, pthread_t *thread)
+static void interrupt_once(void)
+{
+	gw_endpoint_irq(&endpoint, 0);
+	await(&b.ours);
+}
+
+static void eventfd_once(void)
+{
+	const uint64_t one = 1;
+
+	if (write(b.bare.wait, &one, sizeof(one)) != sizeof(one))
+		bench_die("eventfd write");
+	await(&b.bare);
+}
+
+static void start(struct answerer *a)
 {
 	a->wait = eventfd(0, 0);
 	a->answer = eventfd(0, 0);
-	if (a->wait < 0 || a->answer < 0 || pthread_create(thread, NULL, answer_main, a))
+	if (a->wait < 0 || a->answer < 0 || pthread_create(&a->thread, NULL, answer_main, a))
 		bench_die("answerer");
 }
 
-static void stop(struct answerer *a, pthread_t thread)
+static void stop(struct answerer *a)
 {
 	uint64_t end = 1ull << 32;
 
 	if (write(a->wait, &end, sizeof(end)) != sizeof(end))
 		bench_die("eventfd write");
-	pthread_join(thread, NULL);
+	pthread_join(a->thread, NULL);
 	close(a->wait);
 	close(a->answer);
 }
 
 static void measure(struct gw_device *dev, unsigned int rounds)
 {
-	uint64_t ours[MAX_ROUNDS], bare[MAX_ROUNDS], x, y;
-	struct answerer a, b;
-	pthread_t ta, tb;
 	int fd;
-
-	start(&a, &ta);
-	start(&b, &tb);
-	fd = dup(a.wait);
 	struct gw_irq_set set = { .index = GW_IRQ_MSIX, .action = GW_IRQ_TRIGGER,
 				  .data = GW_IRQ_EVENTFD, .count = 1, .fds = &fd };
 
+	start(&b.ours);
+	start(&b.bare);
+	fd = dup(b.ours.wait);
 	if (dev->ops->irq_set(dev, &set))
 		bench_die("irq_set");
-	for (unsigned int i = 0; i < rounds; i++) {
-		ours[i] = round_of(&a, true);
-		bare[i] = round_of(&b, false);
-	}
-	x = bench_median(ours, rounds);
-	y = bench_median(bare, rounds);
-	bench_row_print(&(struct bench_row){ "irq", "us", "bare eventfd ping-pong", (double)x / 1e3,
-					     (double)y / 1e3, (double)y / (double)x, (double)y / 1e3 });
-	stop(&a, ta);
-	stop(&b, tb);
+	bench_pair_run(&(struct bench_pair){ .name = "irq", .unit = "us",
+		.peer = "bare eventfd ping-pong", .ours.once = interrupt_once,
+		.theirs.once = eventfd_once, .per = 1e3, .floor = true }, rounds);
+	stop(&b.ours);
+	stop(&b.bare);
 }
 
 int main(int argc, char **argv)
 {
-	unsigned int rounds = argc > 1 ? (unsigned int)atoi(argv[1]) : 25;
+	unsigned int rounds = bench_rounds(argc, argv, 0, "bench-irq [ROUNDS]");
 	struct gw_guest_function *guest;
 	struct gw_function *fn;
 	struct gw_host *host;
@@ -152,10 +146,6 @@ int main(int argc, char **argv)
 	struct gw_sim *sim;
 	const uint16_t command = 0x6;
 
-	if (!rounds || rounds > MAX_ROUNDS) {
-		fprintf(stderr, "Usage: bench-irq [ROUNDS]\n");
-		return 2;
-	}
 	bench_pin(BENCH_CALLER);
 	if (gw_sim_new(NULL, &sim) || gw_sim_add(sim, &endpoint, NULL, 0, 1, 0) ||
 	    gw_dext_host_new(gw_sim_services(sim), NULL, &host) ||

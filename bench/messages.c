@@ -7,49 +7,42 @@
  * Usage: bench-messages GANGWAY [ROUNDS]
  */
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "base/util.h"
 #include "bench.h"
 #include "vfio_user/wire.h"
 
-#define READS		200u		/* in one round */
-#define MAX_ROUNDS	1000u
-#define HEADER		16u
+#define MEM	(64ull << 20)
+#define MAP	(1ull << 20)
+#define HEADER	16u
 
-/* Median time of a register read. */
-static uint64_t read_round(struct bench_client *c)
+static struct {
+	struct bench_daemon d;
+	struct bench_echo e;
+	int mem;
+} b;
+
+static void read_once(void)
 {
-	static const struct { uint64_t off; uint32_t region, count; } read4 = { 0, 0, 4 };
-	uint64_t v[READS], begun;
-	uint8_t reply[20];
-
-	for (unsigned int i = 0; i < READS; i++) {
-		begun = gw_now_ns();
-		bench_request(c, GW_VU_REGION_READ, &read4, sizeof(read4), -1, reply, sizeof(reply));
-		v[i] = gw_now_ns() - begun;
-	}
-	return bench_median(v, READS);
+	bench_read(&b.d.client);
 }
 
-/* Median time of @nr bare exchanges. */
-static uint64_t echo_round(struct bench_echo *e, size_t request, size_t reply, unsigned int nr, bool spin)
+static void exchange_once(void)
 {
-	uint64_t v[READS], begun;
-	char buf[512] = { 0 };
+	bench_echo_exchange(&b.e);
+}
 
-	for (unsigned int i = 0; i < READS; i++) {
-		begun = gw_now_ns();
-		for (unsigned int k = 0; k < nr; k++) {
-			bench_send(e->fd, buf, request, -1);
-			bench_recv(e->fd, buf, reply, spin);
-		}
-		v[i] = gw_now_ns() - begun;
-	}
-	return bench_median(v, READS);
+/* The one that waits must not spin on the other's processor. */
+static uint64_t read_spinning(void)
+{
+	uint64_t ns;
+
+	kill(b.e.pid, SIGSTOP);
+	ns = bench_round(read_once);
+	kill(b.e.pid, SIGCONT);
+	usleep(2000);	/* longer than the daemon spins */
+	return ns;
 }
 
 static void trap_read(const char *gangway, const char *name, bool spin, unsigned int rounds)
@@ -57,82 +50,54 @@ static void trap_read(const char *gangway, const char *name, bool spin, unsigned
 	static const char *const asleep[] = { "sim:probe", "--host-option", "caller-iova=on", NULL };
 	static const char *const spinning[] = { "sim:probe", "--host-option", "caller-iova=on",
 						"--spin", "1000", NULL };
-	struct bench_daemon d = bench_daemon_start(gangway, spin ? spinning : asleep);
-	struct bench_client c = bench_client_open(d.socket, spin);
-	struct bench_echo e = bench_echo_start(HEADER + 16, HEADER + 20, spin);
-	uint64_t ours[MAX_ROUNDS], bare[MAX_ROUNDS], a, b;
 
-	for (unsigned int i = 0; i < rounds; i++) {
-		/* the one that waits must not spin on the other's processor */
-		if (spin)
-			kill(e.pid, SIGSTOP);
-		ours[i] = read_round(&c);
-		if (spin) {
-			kill(e.pid, SIGCONT);
-			usleep(2000);	/* longer than the daemon spins */
-		}
-		bare[i] = echo_round(&e, HEADER + 16, HEADER + 20, 1, spin);
-	}
-	a = bench_median(ours, rounds);
-	b = bench_median(bare, rounds);
-	bench_row_print(&(struct bench_row){ name, "us", "bare socket ping-pong", (double)a / 1e3,
-					     (double)b / 1e3, (double)b / (double)a, (double)b / 1e3 });
-	bench_echo_stop(&e);
-	close(c.fd);
-	bench_daemon_stop(&d);
+	b.d = bench_daemon_start(gangway, spin ? spinning : asleep, spin);
+	b.e = bench_echo_start(BENCH_READ_REQUEST, BENCH_READ_REPLY, spin);
+	bench_pair_run(&(struct bench_pair){ .name = name, .unit = "us",
+		.peer = "bare socket ping-pong", .ours.once = read_once,
+		.ours.round = spin ? read_spinning : NULL, .theirs.once = exchange_once,
+		.per = 1e3, .floor = true }, rounds);
+	bench_echo_stop(&b.e);
+	bench_daemon_stop(&b.d);
 }
 
-static uint64_t map_round(struct bench_client *c, int mem)
+static void map_once(void)
 {
-	struct { uint32_t argsz, flags; uint64_t off, iova, size; } map = { 32, 3, 0, 1 << 20,
-									    1 << 20 };
-	struct { uint32_t argsz, flags; uint64_t iova, size; } unmap = { 24, 0, 1 << 20, 1 << 20 };
-	uint64_t v[READS], begun;
-	uint8_t reply[24];
+	struct { uint32_t argsz, flags; uint64_t off, iova, size; } map = { 32, 3, 0, MAP, MAP };
+	struct { uint32_t argsz, flags; uint64_t iova, size; } unmap = { 24, 0, MAP, MAP };
+	uint8_t reply[sizeof(unmap)];
 
-	for (unsigned int i = 0; i < READS; i++) {
-		begun = gw_now_ns();
-		bench_request(c, GW_VU_DMA_MAP, &map, sizeof(map), mem, reply, 0);
-		bench_request(c, GW_VU_DMA_UNMAP, &unmap, sizeof(unmap), -1, reply, sizeof(unmap));
-		v[i] = gw_now_ns() - begun;
-	}
-	return bench_median(v, READS);
+	bench_request(&b.d.client, GW_VU_DMA_MAP, &map, sizeof(map), b.mem, reply, 0);
+	bench_request(&b.d.client, GW_VU_DMA_UNMAP, &unmap, sizeof(unmap), -1, reply, sizeof(reply));
+}
+
+static void exchange_twice(void)
+{
+	bench_echo_exchange(&b.e);
+	bench_echo_exchange(&b.e);
 }
 
 static void dma_map_unmap(const char *gangway, unsigned int rounds)
 {
 	static const char *const args[] = { "sim:probe", "--host-option", "caller-iova=on", NULL };
-	struct bench_daemon d = bench_daemon_start(gangway, args);
-	struct bench_client c = bench_client_open(d.socket, false);
-	struct bench_echo e = bench_echo_start(HEADER + 24, HEADER + 24, false);
-	uint64_t ours[MAX_ROUNDS], bare[MAX_ROUNDS], a, b;
-	int mem = memfd_create("bench", MFD_CLOEXEC);
 
-	if (mem < 0 || ftruncate(mem, 64 << 20))
+	b.mem = memfd_create("bench", MFD_CLOEXEC);
+	if (b.mem < 0 || ftruncate(b.mem, MEM))
 		bench_die("memfd");
-	for (unsigned int i = 0; i < rounds; i++) {
-		ours[i] = map_round(&c, mem);
-		bare[i] = echo_round(&e, HEADER + 24, HEADER + 24, 2, false);
-	}
-	a = bench_median(ours, rounds);
-	b = bench_median(bare, rounds);
-	bench_row_print(&(struct bench_row){ "dma-map-unmap", "us", "two bare socket ping-pongs",
-					     (double)a / 1e3, (double)b / 1e3, (double)b / (double)a,
-					     (double)b / 1e3 });
-	close(mem);
-	bench_echo_stop(&e);
-	close(c.fd);
-	bench_daemon_stop(&d);
+	b.d = bench_daemon_start(gangway, args, false);
+	b.e = bench_echo_start(HEADER + 24, HEADER + 24, false);
+	bench_pair_run(&(struct bench_pair){ .name = "dma-map-unmap", .unit = "us",
+		.peer = "two bare socket ping-pongs", .ours.once = map_once,
+		.theirs.once = exchange_twice, .per = 1e3, .floor = true }, rounds);
+	bench_echo_stop(&b.e);
+	bench_daemon_stop(&b.d);
+	close(b.mem);
 }
 
 int main(int argc, char **argv)
 {
-	unsigned int rounds = argc > 2 ? (unsigned int)atoi(argv[2]) : 25;
+	unsigned int rounds = bench_rounds(argc, argv, 1, "bench-messages GANGWAY [ROUNDS]");
 
-	if (argc < 2 || !rounds || rounds > MAX_ROUNDS) {
-		fprintf(stderr, "Usage: bench-messages GANGWAY [ROUNDS]\n");
-		return 2;
-	}
 	bench_pin(BENCH_CALLER);
 	trap_read(argv[1], "trap-read-asleep", false, rounds);
 	trap_read(argv[1], "trap-read-spinning", true, rounds);

@@ -5,17 +5,16 @@
  *
  * Usage: bench-p2p [ROUNDS]
  */
-#include <stdlib.h>
-
 #include <gangway/p2p.h>
 
 #include "../tests/unit/pci_tree.h"
 #include "base/util.h"
 #include "bench.h"
 
-#define MAX_ROUNDS	1000u
 #define FUNCTIONS	500u
 #define SWITCHES	40u
+
+static struct gw_p2p_hosts *hosts;
 
 /*
  * Root ports, and below each a switch of five ports with a function each; what lacks in number
@@ -52,7 +51,7 @@ static void build(void)
 	}
 }
 
-static uint64_t verdict(const struct gw_p2p_hosts *hosts)
+static uint64_t verdict(void)
 {
 	static const struct gw_pci_addr provider = { 2, 1, 0, 0 }, client = { 2, 1, 1, 0 };
 	struct gw_pci_node *p, *c;
@@ -85,23 +84,14 @@ static uint64_t everything(void)
 
 int main(int argc, char **argv)
 {
-	unsigned int rounds = argc > 1 ? (unsigned int)atoi(argv[1]) : 20;
-	uint64_t one[MAX_ROUNDS], all[MAX_ROUNDS];
-	struct gw_p2p_hosts *hosts;
-	struct bench_row row = { .name = "p2p-verdict-500", .unit = "us",
-				 .peer = "reading all 500 functions" };
+	unsigned int rounds = bench_rounds(argc, argv, 0, "bench-p2p [ROUNDS]");
 
-	if (!rounds || rounds > MAX_ROUNDS || gw_p2p_hosts_new(&hosts))
-		return 2;
+	if (gw_p2p_hosts_new(&hosts))
+		bench_die("hosts");
 	build();
-	for (unsigned int i = 0; i < rounds; i++) {
-		one[i] = verdict(hosts);
-		all[i] = everything();
-	}
-	row.value = (double)bench_median(one, rounds) / 1000;
-	row.peer_value = (double)bench_median(all, rounds) / 1000;
-	row.ratio = row.peer_value / row.value;
-	bench_row_print(&row);
+	bench_pair_run(&(struct bench_pair){ .name = "p2p-verdict-500", .unit = "us",
+		.peer = "reading all 500 functions", .ours.round = verdict,
+		.theirs.round = everything, .per = 1e3 }, rounds);
 	gw_p2p_hosts_free(hosts);
 	tree_fini();
 	return 0;

@@ -25,8 +25,6 @@
 #include "vfio_user/wire.h"
 
 #define EACH		100u		/* of each kind in one round */
-#define MAX_ROUNDS	1000u
-#define HEADER		16u
 #define REGISTERS	4096u		/* of edu's BAR 0 */
 #define PIECE		0x8000u		/* words of ivshmem's BAR 2 */
 
@@ -76,22 +74,6 @@ static uint64_t *samples(unsigned int nr)
 	return t;
 }
 
-static void trapped(struct bench_client *c)
-{
-	static const struct { uint64_t off; uint32_t region, count; } read4 = { 0, 0, 4 };
-	uint8_t reply[20];
-
-	bench_request(c, GW_VU_REGION_READ, &read4, sizeof(read4), -1, reply, sizeof(reply));
-}
-
-static void exchange(struct bench_echo *e)
-{
-	char buf[HEADER + 20] = { 0 };
-
-	bench_send(e->fd, buf, HEADER + 16, -1);
-	bench_recv(e->fd, buf, HEADER + 20, false);
-}
-
 enum { TRAPPED, BARE, ACCESS, NOTHING, NR_KINDS };
 
 /*
@@ -107,9 +89,9 @@ static void take_turns(struct bench_client *c, struct bench_echo *e, const volat
 		for (unsigned int k = 0; k < NR_KINDS; k++) {
 			begun = gw_now_ns();
 			if (k == TRAPPED)
-				trapped(c);
+				bench_read(c);
 			else if (k == BARE)
-				exchange(e);
+				bench_echo_exchange(e);
 			else if (k == ACCESS)
 				(void)*reg;
 			t[k][i] = gw_now_ns() - begun;
@@ -120,18 +102,17 @@ static void take_turns(struct bench_client *c, struct bench_echo *e, const volat
 static void trap_read(const char *gangway, const char *edu, unsigned int rounds)
 {
 	const char *const args[] = { edu, NULL };
-	struct bench_daemon d = bench_daemon_start(gangway, args);
-	struct bench_client c = bench_client_open(d.socket, false);
-	struct bench_echo e = bench_echo_start(HEADER + 16, HEADER + 20, false);
+	struct bench_daemon d = bench_daemon_start(gangway, args, false);
+	struct bench_echo e = bench_echo_start(BENCH_READ_REQUEST, BENCH_READ_REPLY, false);
 	const uint32_t *reg = map_resource(edu, 0, REGISTERS);
 	unsigned int nr = rounds * EACH;
 	uint64_t *t[NR_KINDS];
 	double us[NR_KINDS], a, b;
 
-	start_function(&c);
+	start_function(&d.client);
 	for (unsigned int k = 0; k < NR_KINDS; k++)
 		t[k] = samples(nr);
-	take_turns(&c, &e, reg, t, nr);
+	take_turns(&d.client, &e, reg, t, nr);
 	for (unsigned int k = 0; k < NR_KINDS; k++) {
 		us[k] = (double)bench_median(t[k], nr) / 1e3;
 		free(t[k]);
@@ -144,7 +125,6 @@ static void trap_read(const char *gangway, const char *edu, unsigned int rounds)
 					     a, b, b / a, b });
 	munmap((void *)(uintptr_t)reg, REGISTERS);
 	bench_echo_stop(&e);
-	close(c.fd);
 	bench_daemon_stop(&d);
 }
 
@@ -187,15 +167,14 @@ static uint64_t memory_piece(volatile uint32_t *p)
 static void bar_mapped(const char *gangway, const char *ivshmem, unsigned int rounds)
 {
 	const char *const args[] = { ivshmem, "--host-option", "bar-resource=on", NULL };
-	struct bench_daemon d = bench_daemon_start(gangway, args);
-	struct bench_client c = bench_client_open(d.socket, false);
+	struct bench_daemon d = bench_daemon_start(gangway, args, false);
 	unsigned int nr = rounds * EACH;
 	uint64_t *t[2] = { samples(nr), samples(nr) };
 	double a, b;
 	void *p[2];
 
-	start_function(&c);
-	p[0] = map_fd(bar_fd(&c), PIECE * 4);
+	start_function(&d.client);
+	p[0] = map_fd(bar_fd(&d.client), PIECE * 4);
 	p[1] = map_resource(ivshmem, 2, PIECE * 4);
 	for (unsigned int i = 0; i < 2 * nr; i++) {
 		unsigned int who = (i ^ i / 2) & 1;	/* who begins changes from round to round */
@@ -208,18 +187,13 @@ static void bar_mapped(const char *gangway, const char *ivshmem, unsigned int ro
 	free(t[1]);
 	bench_row_print(&(struct bench_row){ "vfio-bar-mapped", "ns", "sysfs' resource file", a, b,
 					     b / a, b });
-	close(c.fd);
 	bench_daemon_stop(&d);
 }
 
 int main(int argc, char **argv)
 {
-	unsigned int rounds = argc > 4 ? (unsigned int)atoi(argv[4]) : 25;
+	unsigned int rounds = bench_rounds(argc, argv, 3, "bench-vfio GANGWAY EDU IVSHMEM [ROUNDS]");
 
-	if (argc < 4 || !rounds || rounds > MAX_ROUNDS) {
-		fprintf(stderr, "Usage: bench-vfio GANGWAY EDU IVSHMEM [ROUNDS]\n");
-		return 2;
-	}
 	bench_pin(BENCH_CALLER);
 	trap_read(argv[1], argv[2], rounds);
 	bar_mapped(argv[1], argv[3], rounds);
