@@ -30,6 +30,8 @@ static void print_bars(struct both *b, const struct gw_p2p_verdict *v)
 {
 	unsigned int nr = 0;
 	struct gw_pci_bar bar;
+	gw_bus use;
+	int ret;
 
 	for (unsigned int i = 0; i < 6; i++) {
 		if (gw_pci_node_bar(b->t, v->provider, i, &bar) || bar.io)
@@ -38,6 +40,11 @@ static void print_bars(struct both *b, const struct gw_p2p_verdict *v)
 		if (bar.has_bus)
 			printf(", on the bus at %#" PRIx64 "%s", bar.bus.v,
 			       bar.bus.v == bar.first ? "" : " (not the same)");
+		ret = gw_p2p_bar_address(b->t, v, &bar, &use);
+		if (!ret)
+			printf("; the client uses %#" PRIx64, use.v);
+		else if (ret == -ENOENT)
+			printf("; its host bridge gives the client no address for it");
 		putchar('\n');
 		nr++;
 	}
@@ -110,6 +117,7 @@ static struct json_object *bars_json(struct both *b, const struct gw_p2p_verdict
 {
 	struct json_object *list = json_object_new_array(), *o;
 	struct gw_pci_bar bar;
+	gw_bus use;
 
 	for (unsigned int i = 0; i < 6; i++) {
 		if (gw_pci_node_bar(b->t, v->provider, i, &bar) || bar.io)
@@ -120,6 +128,8 @@ static struct json_object *bars_json(struct both *b, const struct gw_p2p_verdict
 		json_object_object_add(o, "size", json_object_new_uint64(bar.last - bar.first + 1));
 		json_object_object_add(o, "bus",
 				       bar.has_bus ? json_object_new_uint64(bar.bus.v) : NULL);
+		json_object_object_add(o, "use", gw_p2p_bar_address(b->t, v, &bar, &use) ? NULL :
+				       json_object_new_uint64(use.v));
 		json_object_array_add(list, o);
 	}
 	return list;

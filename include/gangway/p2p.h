@@ -123,6 +123,17 @@ int gw_p2p_verdict(struct gw_topology *t, const struct gw_p2p_hosts *h,
 		   struct gw_pci_node *provider, struct gw_pci_node *client,
 		   struct gw_p2p_verdict *v);
 
+/**
+ * gw_p2p_bar_address() - what the client's DMA engine has to be given for the start of a BAR
+ * @v:   of gw_p2p_verdict()
+ * @bar: one of the provider's, of gw_pci_node_bar()
+ *
+ * Return: 0; -EXDEV the verdict is against it; -EOPNOTSUPP an IOVA, which a mapping makes; -ENODATA
+ * the provider's register cannot be read; or as gw_pci_dma_addr().
+ */
+int gw_p2p_bar_address(struct gw_topology *t, const struct gw_p2p_verdict *v,
+		       const struct gw_pci_bar *bar, gw_bus *bus);
+
 /** gw_p2p_map_name() - "bus address", "through host bridge", "not supported", "unknown" */
 const char *gw_p2p_map_name(enum gw_p2p_map map);
 

@@ -184,6 +184,21 @@ int gw_pci_node_bar(struct gw_topology *t, struct gw_pci_node *node, unsigned in
 		    struct gw_pci_bar *out);
 
 /**
+ * gw_pci_dma_addr() - what a function sends, past no IOMMU, to reach what the CPU addresses
+ * @phys: as the CPU addresses it: memory, or a BAR of another function
+ * @size: bytes
+ * @bits: of address that the function can send, at most 64
+ *
+ * A device tree says how devices below a host bridge address what (dma-ranges); without one they
+ * do as the CPU.
+ *
+ * Return: 0; -ENOENT it is out of reach for every function there, -ERANGE for one of so many bits;
+ * -EINVAL nothing, or it wraps; -EBADMSG the table makes no sense (logged), -ENODEV.
+ */
+int gw_pci_dma_addr(struct gw_topology *t, const struct gw_pci_node *node, uint64_t phys,
+		    uint64_t size, unsigned int bits, gw_bus *bus);
+
+/**
  * gw_pci_root_first() - the function that identifies a host bridge: the lowest of its root bus
  *
  * Return: 0; -ENOENT the bus is empty, else as gw_topology_find().

@@ -203,3 +203,19 @@ int gw_p2p_verdict(struct gw_topology *t, const struct gw_p2p_hosts *h,
 	v->address = address_for(t, v);
 	return 0;
 }
+
+int gw_p2p_bar_address(struct gw_topology *t, const struct gw_p2p_verdict *v,
+		       const struct gw_pci_bar *bar, gw_bus *bus)
+{
+	switch (v->address) {
+	case GW_P2P_BUS_ADDRESS:
+		*bus = bar->bus;
+		return bar->has_bus ? 0 : -ENODATA;
+	case GW_P2P_PHYS:
+		return gw_pci_dma_addr(t, v->client, bar->first, bar->last - bar->first + 1, 64,
+				       bus);
+	case GW_P2P_IOVA: return -EOPNOTSUPP;
+	case GW_P2P_NO_ADDRESS: break;
+	}
+	return -EXDEV;
+}

@@ -285,13 +285,13 @@ int gw_pci_root_first(struct gw_topology *t, const struct gw_pci_root *root,
 	return -ENOENT;
 }
 
-int gw_topology_read(struct gw_topology *t, const struct gw_pci_addr *addr, const char *file,
-		     char *text, size_t size)
+int gw_topology_read_bytes(struct gw_topology *t, const struct gw_pci_addr *addr, const char *file,
+			   void *bytes, size_t size, size_t *len)
 {
 	char name[GW_PCI_ADDR_SIZE], path[64];
 	struct stat st;
-	ssize_t len;
 	int fd, ret = 0;
+	ssize_t n;
 
 	snprintf(path, sizeof(path), "%s/%s", gw_pci_addr_format(addr, name), file);
 	fd = openat(t->devices, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -301,14 +301,25 @@ int gw_topology_read(struct gw_topology *t, const struct gw_pci_addr *addr, cons
 		close(fd);
 		return -EBADMSG;
 	}
-	len = read(fd, text, size);
-	if (len < 0)
+	n = read(fd, bytes, size);
+	if (n < 0)
 		ret = -errno;
-	else if ((size_t)len == size)
+	else if ((size_t)n == size)
 		ret = -EMSGSIZE;
 	else
-		text[len - (len && text[len - 1] == '\n')] = '\0';
+		*len = (size_t)n;
 	close(fd);
+	return ret;
+}
+
+int gw_topology_read(struct gw_topology *t, const struct gw_pci_addr *addr, const char *file,
+		     char *text, size_t size)
+{
+	size_t len;
+	int ret = gw_topology_read_bytes(t, addr, file, text, size, &len);
+
+	if (!ret)
+		text[len - (len && text[len - 1] == '\n')] = '\0';
 	return ret;
 }
 

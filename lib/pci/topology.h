@@ -37,11 +37,16 @@ static inline struct node *node_of(struct gw_pci_node *pub)
 }
 
 /**
- * gw_topology_read() - a small file of a function, as text without its last newline
+ * gw_topology_read_bytes() - a small file of a function, or of what is above it
+ * @file: relative to the function's folder
  *
- * Return: 0; -ENOENT, -ENODEV the function went away, -EMSGSIZE it does not fit, -EBADMSG no
- * regular file, or -errno of read(2).
+ * Return: 0; -ENOENT, -ENODEV the function went away, -EMSGSIZE it has @size bytes or more,
+ * -EBADMSG no regular file, or -errno of read(2).
  */
+int gw_topology_read_bytes(struct gw_topology *t, const struct gw_pci_addr *addr, const char *file,
+			   void *bytes, size_t size, size_t *len);
+
+/** gw_topology_read() - likewise, as text without its last newline */
 int gw_topology_read(struct gw_topology *t, const struct gw_pci_addr *addr, const char *file,
 		     char *text, size_t size);
 

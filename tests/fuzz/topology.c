@@ -14,8 +14,10 @@
 
 enum {
 	LINK, CONFIG, SHORTEN, RESOURCE, VENDOR, CLASS, PHYSFN, GROUP, GROUP_TYPE, HOSTS, CPUINFO,
-	NR,
+	DMA_RANGES, SIZE_CELLS, NR,
 };
+
+#define OF_NODE	"sys/devices/pci0000:00/of_node"
 
 /* Where they really are: nothing is ever written through a link that an input has made. */
 static const char *const places[] = {
@@ -64,6 +66,10 @@ static void machine_restore(unsigned int changed)
 	if (changed >> ARRAY_SIZE(places)) {
 		tree_text("proc/cpuinfo", "vendor_id\t: AuthenticAMD\ncpu family\t: 23\n");
 		tree_text("sys/kernel/iommu_groups/1/type", "DMA\n");
+		unlink(tree_path(OF_NODE "/dma-ranges"));
+		tree_write("sys/devices/pci0000:00/#address-cells", "\0\0\0\2", 4);
+		tree_write(OF_NODE "/#address-cells", "\0\0\0\3", 4);
+		tree_write(OF_NODE "/#size-cells", "\0\0\0\2", 4);
 	}
 }
 
@@ -121,6 +127,8 @@ static void change(const char *place, unsigned int what, const uint8_t *bytes, s
 	case GROUP_TYPE: put_file("sys/kernel/iommu_groups/1/type", text, len); break;
 	case HOSTS: gw_p2p_hosts_add(hosts, text, &line); break;
 	case CPUINFO: put_file("proc/cpuinfo", text, len); break;
+	case DMA_RANGES: put_file(OF_NODE "/dma-ranges", text, len); break;
+	case SIZE_CELLS: put_file(OF_NODE "/#size-cells", text, len); break;
 	default: put_file(below, text, len);
 	}
 }
@@ -130,11 +138,14 @@ static void ask_all(struct gw_topology *t, const struct gw_p2p_hosts *hosts)
 	char text[GW_P2P_TEXT_SIZE];
 	struct gw_p2p_verdict v;
 	struct gw_pci_bar bar;
+	gw_bus bus;
 
 	for (struct gw_pci_node *p = NULL; (p = gw_topology_next(t, p));) {
 		for (unsigned int i = 0; i < 6; i++)
 			if (!gw_pci_node_bar(t, p, i, &bar))
 				check(bar.first <= bar.last);
+		if (!gw_pci_dma_addr(t, p, 0x80001000, 0x2000, 32, &bus))
+			check(bus.v <= UINT32_MAX - 0x1fff);
 		for (struct gw_pci_node *c = NULL; (c = gw_topology_next(t, c));) {
 			if (gw_p2p_verdict(t, hosts, p, c, &v))
 				continue;
@@ -144,6 +155,8 @@ static void ask_all(struct gw_topology *t, const struct gw_p2p_hosts *hosts)
 			for (unsigned int i = 0; i < v.nr_hops; i++)
 				check(strlen(gw_p2p_hop_text(&v.hop[i], text)) < sizeof(text));
 			gw_p2p_permit_text(&v, text);
+			if (!gw_pci_node_bar(t, p, 0, &bar))
+				gw_p2p_bar_address(t, &v, &bar, &bus);
 		}
 	}
 }
@@ -172,6 +185,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	if (!*tree_dir) {
 		tree_init();
+		tree_mkdirs(OF_NODE);
 		atexit(tree_fini);
 	}
 	machine_restore(changed);

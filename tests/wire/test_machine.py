@@ -246,6 +246,37 @@ def the_verdict_comes_with_both_ways_and_an_exit_status(rig):
 
 
 @test
+def the_address_that_a_client_uses_is_what_its_host_bridge_makes_of_the_cpus(rig):
+    machine = Machine(rig, grouped=False)
+    machine.write("etc/gangway/host-bridges.conf", "1b36 0010\n")
+    machine.write(f"sys/bus/pci/devices/{DISK}/resource",
+                  "0x6000000010000000 0x6000000010003fff 0x200\n")
+    config = machine.path(f"sys/bus/pci/devices/{DISK}/config")
+    with open(config, "r+b") as file:
+        file.seek(0x10)
+        file.write(struct.pack("<I", 0x10000000))
+
+    def used():
+        status, ways, _ = machine.run("p2p", DISK, NET)
+        assert status == OK and ways[0]["address"] == "physical address", ways[0]
+        bar = ways[0]["bars"][0]
+        assert bar["physical"] == 0x6000000010000000 and bar["bus"] == 0x10000000
+        return bar["use"], gangway(rig, "p2p", DISK, NET, "--tree", machine.dir)[1]
+
+    use, text = used()
+    assert use == 0x6000000010000000 and "the client uses 0x6000000010000000" in text
+    node = "sys/devices/pci0000:00/of_node"
+    for name, value in (("#address-cells", 3), ("#size-cells", 2), ("../#address-cells", 2)):
+        machine.write(f"{node}/{name}", struct.pack(">I", value))
+    machine.write(f"{node}/dma-ranges", struct.pack(">IQQQ", 2 << 24, 0x10000000, 6 << 60, 1 << 20))
+    use, text = used()
+    assert use is None and "gives the client no address" in text
+    machine.write(f"{node}/dma-ranges", struct.pack(">IQQQ", 2 << 24, 0, 6 << 60, 1 << 32))
+    use, text = used()
+    assert use == 0x10000000 and "the client uses 0x10000000" in text
+
+
+@test
 def a_verdict_that_needs_root_says_so(rig):
     machine = Machine(rig)
     place = machine.path("sys/bus/pci/devices/0000:00:02.0/config")
