@@ -303,6 +303,8 @@ static int start_and_wait(struct run *r)
 	add_guest(r, &a);
 	for (unsigned int i = 0; i < a.nr; i++)
 		gw_debug(r->log, "  %s", a.arg[i]);
+	if (isatty(STDIN_FILENO))
+		gw_info(r->log, "the guest's console follows; Ctrl-A x ends the guest");
 	pid = qemu_spawn(&a, ram ? ram->fd : -1, -1, r->log);
 	qemu_args_fini(&a);
 	return pid < 0 ? pid : supervise(r, pid);
