@@ -24,6 +24,7 @@ static void each_option_takes_its_values_and_no_others(void **state)
 		{ "call-delay-us", "0", 0 }, { "call-delay-us", "10000001", -EINVAL },
 		{ "fail-map", "1", 0 }, { "fail-map-one-in", "3", 0 }, { "vanish-after", "9", 0 },
 		{ "fail-reset", "on", 0 }, { "fail-reset", "yes", -EINVAL },
+		{ "fail-reset-after", "2", 0 }, { "fail-reset-after", "on", -EINVAL },
 		{ "lose-irq", "2", 0 }, { "irq-storm", "1000000", 0 },
 		{ "irq-storm", "1000001", -EINVAL }, { "speed", "fast", -ENOENT },
 		{ "", "", -ENOENT }, { "gran", "4K", -ENOENT },
@@ -205,6 +206,23 @@ static void a_reset_that_fails_leaves_the_device_quiet(void **state)
 	rig_free(r);
 }
 
+static void resets_fail_after_so_many(void **state)
+{
+	struct rig *r = rig_with("fail-reset-after", "2");
+
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(rig_call(r->c, GW_DEXT_RESET_DEVICE, NULL, 0), OK);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(rig_call(r->c, GW_DEXT_RESET_DEVICE, NULL, 0), GW_IORETURN_TIMEOUT);
+	assert_int_equal(r->ep->resets, 2);
+	assert_int_equal(gw_sim_set_option(r->sim, "fail-reset-after", "1"), 0);
+	assert_int_equal(rig_call(r->c, GW_DEXT_RESET_DEVICE, NULL, 0), OK);
+	assert_int_equal(rig_call(r->c, GW_DEXT_RESET_DEVICE, NULL, 0), GW_IORETURN_TIMEOUT);
+	assert_int_equal(gw_sim_set_option(r->sim, "fail-reset-after", "0"), 0);
+	assert_int_equal(rig_call(r->c, GW_DEXT_RESET_DEVICE, NULL, 0), OK);
+	rig_free(r);
+}
+
 static void a_call_takes_as_long_as_asked(void **state)
 {
 	struct rig *r = rig_with("call-delay-us", "1500");
@@ -284,6 +302,7 @@ int main(void)
 		cmocka_unit_test(a_function_vanishes_after_so_many_calls),
 		cmocka_unit_test(interrupt_calls_count_but_leave_the_vanishing_to_the_next),
 		cmocka_unit_test(a_reset_that_fails_leaves_the_device_quiet),
+		cmocka_unit_test(resets_fail_after_so_many),
 		cmocka_unit_test(a_call_takes_as_long_as_asked),
 		cmocka_unit_test(equal_faults_are_counted_and_the_oldest_kept),
 		cmocka_unit_test(bytes_are_counted_by_direction),

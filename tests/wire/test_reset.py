@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Resets of every kind: the machine's, the function's, and a stay in a low power state."""
 
+import errno
 import os
 import select
 
@@ -172,6 +173,42 @@ def a_device_that_vanishes_reads_as_ones_and_the_machine_lives_on(rig):
     daemon.wait_words("the function has gone")
     device.qemu.quit()
     has_nothing_left(daemon)
+
+
+@test
+def a_device_whose_reset_fails_is_out_of_reach_and_the_machine_lives_on(rig):
+    # one when the device is opened, those of QEMU as it starts, and some of the guest's
+    daemon = rig.daemon(host=("caller-iova=on", "fail-reset-after=6"))
+    device = probe.Probe(rig.qemu(daemon.socket))
+    assert_works(device)
+    ram = device.qemu.machine.ram
+    resets = 0
+    while device.get(probe.ID) == probe.ID_VALUE:
+        device.begin(probe.CMD_FILL, dst=ram + 8 * MIB, length=16 * MIB, pattern=2 ** 64 - 1)
+        pcie = device.capability(pci.CAP_PCIE)
+        device.set_cfg(pcie + 8, 2, device.cfg(pcie + 8, 2) | FLR)
+        if device.cfg(0, 4) != 0xffffffff:
+            device.place_bars()
+            device.enable()
+        resets += 1
+        assert resets <= 6
+    assert resets > 1
+    daemon.wait_words("reset failed", "bus mastering is off")
+    daemon.wait_words("comes back with the first reset that succeeds")
+    device.qtest.fill(ram + 8 * MIB, 16 * MIB, 0)
+    device.set(probe.SCRATCH32, 1)
+    assert device.get(probe.SCRATCH32) == 0xffffffff
+    system_reset(device)
+    assert device.cfg(0, 4) == 0xffffffff
+    assert device.qtest.read(ram + 8 * MIB, 16 * MIB) == bytes(16 * MIB), "it wrote afterwards"
+    device.qemu.quit()
+    for _ in range(2):      # and nobody else is given it
+        try:
+            vu.Client(daemon.socket)
+        except vu.Refused as refusal:
+            assert refusal.errno == errno.EIO
+        else:
+            raise AssertionError("a device that was not reset is served")
 
 
 def has_nothing_left(daemon):

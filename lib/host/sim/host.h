@@ -26,6 +26,7 @@ enum gw_sim_option {
 	GW_SIM_FAIL_MAP_ONE_IN,
 	GW_SIM_VANISH_AFTER,
 	GW_SIM_FAIL_RESET,
+	GW_SIM_FAIL_RESET_AFTER,
 	GW_SIM_LOSE_IRQ,
 	GW_SIM_IRQ_STORM,
 	GW_SIM_NR_OPTIONS,
@@ -51,6 +52,7 @@ struct gw_sim {
 	_Atomic uint64_t opt[GW_SIM_NR_OPTIONS];
 	_Atomic uint64_t map_calls;	/* since "fail-map" was set */
 	_Atomic uint64_t map_calls_in;	/* likewise, "fail-map-one-in" */
+	_Atomic uint64_t resets;	/* likewise, "fail-reset-after" */
 	_Atomic uint64_t irq_count;	/* likewise, "lose-irq" */
 
 	struct gw_dart_limits limits;	/* fixed once opened */

@@ -33,6 +33,7 @@ static const struct option options[] = {
 	{ "fail-map-one-in", GW_SIM_FAIL_MAP_ONE_IN, .max = INT64_MAX },
 	{ "vanish-after", GW_SIM_VANISH_AFTER, .max = INT64_MAX },
 	{ "fail-reset", GW_SIM_FAIL_RESET, .on_off = true },
+	{ "fail-reset-after", GW_SIM_FAIL_RESET_AFTER, .max = INT64_MAX },
 	{ "lose-irq", GW_SIM_LOSE_IRQ, .max = INT64_MAX },
 	{ "irq-storm", GW_SIM_IRQ_STORM, .max = 1000000 },
 };
@@ -52,6 +53,7 @@ const char *gw_sim_options_help(void)
 	       "fail-map-one-in=N     every N-th mapping fails (0: none)\n"
 	       "vanish-after=N        a function is gone after N more calls (0: stays)\n"
 	       "fail-reset=on|off     resets fail (off)\n"
+	       "fail-reset-after=N    resets fail after N more, of which opening takes one (0: never)\n"
 	       "lose-irq=N            every N-th interrupt is told of at the next wait only (0)\n"
 	       "irq-storm=N           each interrupt is raised N times (0: once)\n";
 }
@@ -129,6 +131,8 @@ static void restart_count(struct gw_sim *sim, enum gw_sim_option id)
 		atomic_store(&sim->map_calls, 0);
 	if (id == GW_SIM_FAIL_MAP_ONE_IN)
 		atomic_store(&sim->map_calls_in, 0);
+	if (id == GW_SIM_FAIL_RESET_AFTER)
+		atomic_store(&sim->resets, 0);
 	if (id == GW_SIM_LOSE_IRQ)
 		atomic_store(&sim->irq_count, 0);
 	for (size_t i = 0; i < sim->nr && id == GW_SIM_VANISH_AFTER; i++)

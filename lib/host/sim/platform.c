@@ -213,11 +213,19 @@ static void irq_teardown(struct gw_core *core)
 	gw_bus_irq_teardown(&function_of(core)->bus);
 }
 
+static bool reset_fails(struct gw_sim *sim)
+{
+	uint64_t after = atomic_load(&sim->opt[GW_SIM_FAIL_RESET_AFTER]);
+
+	return atomic_load(&sim->opt[GW_SIM_FAIL_RESET]) ||
+	       (after && atomic_fetch_add(&sim->resets, 1) >= after);
+}
+
 static uint32_t reset(struct gw_core *core, bool flr)
 {
 	struct gw_sim_function *f = function_of(core);
 
-	return ioreturn(gw_bus_reset(&f->bus, flr, atomic_load(&f->sim->opt[GW_SIM_FAIL_RESET])));
+	return ioreturn(gw_bus_reset(&f->bus, flr, reset_fails(f->sim)));
 }
 
 static void terminate(struct gw_core *core)
