@@ -3,8 +3,12 @@
 
 import json
 import os
+import resource
+import shutil
 import struct
+import subprocess
 
+from child import TIMEOUT
 from command import FAILED, OK, UNAVAILABLE, USAGE, FakeQemu, gangway, refused
 from runner import main, test
 
@@ -104,6 +108,7 @@ def functions_are_listed_with_what_speaks_against_passing_them_through(rig):
     assert status == OK and sorted(functions) == ["0000:00:00.0", DISK, NET, SIBLING]
     assert functions[DISK]["driver"] == "nvme" and functions[DISK]["group"] == 3
     assert functions[DISK]["vendor"] == 0x1b36 and functions[DISK]["class"] == 0x010802
+    assert functions[DISK]["name"] == "Red Hat, Inc. QEMU NVM Express Controller"
     assert not functions[DISK]["passable"] and "gangway bind" in functions[DISK]["why"]
     assert "machine itself" in functions["0000:00:00.0"]["why"]
     for fn in (NET, DISK):
@@ -333,6 +338,25 @@ def the_doctor_tells_which_qemu_there_is(rig):
     assert found["state"] == "ok" and found["text"] == f"10.2.7, {path}", found
     found = qemu("/bin/false")
     assert found["state"] == "bad" and "10.1 or newer" in found["advice"], found
+
+
+@test
+def the_doctor_tells_who_is_not_root_what_is_in_the_way(rig):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (1 << 16, 1 << 16))
+
+    os.chmod(rig.dir, 0o755)
+    program = rig.path("gangway")
+    shutil.copy(rig.gangway, program)
+    nobody = {"user": 65534, "group": 65534, "extra_groups": []} if os.getuid() == 0 else {}
+    done = subprocess.run([program, "doctor", "--json"], capture_output=True, text=True,
+                          timeout=TIMEOUT, check=False, preexec_fn=limit, **nobody,
+                          env={**os.environ, "QEMU": FakeQemu(rig).path})
+    found = {f["check"]: f for f in json.loads(done.stdout)}
+    assert done.returncode == UNAVAILABLE, done.stderr
+    assert found["locked memory"]["state"] == "bad" and found["locked memory"]["text"] == "0 MiB"
+    assert "LimitMEMLOCK=" in found["locked memory"]["advice"]
+    assert found["permissions"]["state"] == "ok" or found["permissions"]["advice"]
 
 
 @test
