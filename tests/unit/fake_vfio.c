@@ -222,6 +222,9 @@ static int set_irqs(const struct vfio_irq_set *s)
 
 	if (fake.fail_irqs)
 		return fake.fail_irqs;
+	if (s->flags & (VFIO_IRQ_SET_ACTION_MASK | VFIO_IRQ_SET_ACTION_UNMASK) &&
+	    s->index != VFIO_PCI_INTX_IRQ_INDEX)
+		return wrong("to mask what is not INTx");
 	fake.masks += !!(s->flags & VFIO_IRQ_SET_ACTION_MASK);
 	fake.unmasks += !!(s->flags & VFIO_IRQ_SET_ACTION_UNMASK);
 	if (s->flags & VFIO_IRQ_SET_ACTION_UNMASK && s->flags & VFIO_IRQ_SET_DATA_EVENTFD) {

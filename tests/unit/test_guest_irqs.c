@@ -290,6 +290,9 @@ static void a_vmm_is_told_at_once_that_the_function_has_gone(void **state)
 	give(g, GW_IRQ_REQ, 0, late);
 	assert_int_equal(counted(late), 1);
 	assert_int_equal(counted(fd), 0);
+	/* once is enough */
+	assert_int_equal(off(g, GW_IRQ_MSIX), 0);
+	assert_int_equal(counted(late), 0);
 	assert_int_equal(off(g, GW_IRQ_REQ), 0);
 	close(fd);
 	close(late);

@@ -409,6 +409,8 @@ static void intx_is_unmasked_by_one_eventfd_at_a_time(void **state)
 	fake.fail_irqs = 0;
 	assert_int_equal(r->f->ops->irq_enable(r->f, GW_IRQ_INTX, 0), 0);
 	assert_int_equal(r->f->ops->intx_unmask_fd(r->f, 7), -EPROTO);
+	assert_int_equal(r->f->ops->irq_enable(r->f, GW_IRQ_MSIX, 1), 0);
+	assert_int_equal(r->f->ops->intx_unmask_fd(r->f, 7), -EPROTO);
 }
 
 static void an_error_of_the_function_is_handed_on(void **state)
@@ -451,6 +453,10 @@ static void a_function_that_the_kernel_wants_back_goes_when_nothing_is_mapped(vo
 	assert_int_equal(r->f->ops->config_read(r->f, 0, 4, &val), -ENODEV);
 	assert_int_equal(map(r, 0, 0x10000, 1, &m), -ENODEV);
 	assert_int_equal(r->f->ops->reset(r->f), -ENODEV);
+	assert_int_equal(r->f->ops->irq_enable(r->f, GW_IRQ_INTX, 1), -ENODEV);
+	assert_int_equal(r->f->ops->irq_eventfd(r->f, GW_IRQ_MSIX, 0, -1), -ENODEV);
+	assert_int_equal(r->f->ops->intx_mask(r->f, true), -ENODEV);
+	assert_int_equal(r->f->ops->intx_unmask_fd(r->f, 7), -ENODEV);
 }
 
 static void a_function_that_is_not_let_go_is_taken_when_the_kernel_asks_again(void **state)
