@@ -118,16 +118,24 @@ static inline void fake_bar_unmap(struct gw_function *fn, unsigned int bar)
 	container_of(fn, struct fake, fn)->bar_maps--;
 }
 
+static inline int fake_reg_access(struct fake *f, unsigned int bar, gw_bar_off off,
+				  unsigned int width)
+{
+	if (!gw_is_pow2(width) || width > 8 || off.v % width || off.v + width > f->bar[bar].size)
+		abort();
+	if (!f->fail_reg)
+		f->widths |= width;
+	return f->fail_reg;
+}
+
 static inline int fake_reg_read(struct gw_function *fn, unsigned int bar, gw_bar_off off,
 				unsigned int width, uint64_t *val)
 {
 	struct fake *f = container_of(fn, struct fake, fn);
+	int ret = fake_reg_access(f, bar, off, width);
 
-	if (!gw_is_pow2(width) || width > 8 || off.v % width || off.v + width > f->bar[bar].size)
-		abort();
-	if (f->fail_reg)
-		return f->fail_reg;
-	f->widths |= width;
+	if (ret)
+		return ret;
 	*val = 0;
 	memcpy(val, f->mem[bar] + off.v, width);
 	return 0;
@@ -137,12 +145,10 @@ static inline int fake_reg_write(struct gw_function *fn, unsigned int bar, gw_ba
 				 unsigned int width, uint64_t val)
 {
 	struct fake *f = container_of(fn, struct fake, fn);
+	int ret = fake_reg_access(f, bar, off, width);
 
-	if (!gw_is_pow2(width) || width > 8 || off.v % width || off.v + width > f->bar[bar].size)
-		abort();
-	if (f->fail_reg)
-		return f->fail_reg;
-	f->widths |= width;
+	if (ret)
+		return ret;
 	memcpy(f->mem[bar] + off.v, &val, width);
 	return 0;
 }

@@ -420,17 +420,23 @@ static void masks_may_change_while_interrupts_come(void **state)
 	assert_true(sink_count(0) > 0);
 }
 
-/* Masks while fire() is held inside; without the lock, as what it sees must be ordered by the mask. */
-static void *mask_thread(void *opaque)
+/* fire() is held inside until the owner of the sink says that it will do away with it. */
+static void close_while_inside(void)
 {
-	const uint64_t none[GW_IRQ_WORDS] = { 0 };
-
 	pthread_mutex_lock(&sink.lock);
 	while (!sink.inside)
 		pthread_cond_wait(&sink.changed, &sink.lock);
 	sink.closing = true;
 	pthread_cond_broadcast(&sink.changed);
 	pthread_mutex_unlock(&sink.lock);
+}
+
+/* Looks at the sink without the lock, as what it sees must be ordered by the mask. */
+static void *mask_thread(void *opaque)
+{
+	const uint64_t none[GW_IRQ_WORDS] = { 0 };
+
+	close_while_inside();
 	assert_int_equal(fn->ops->irq_mask(fn, none), 0);
 	sink.bad |= sink.inside;
 	return NULL;
@@ -453,12 +459,7 @@ static void a_mask_waits_for_a_delivery_under_way(void **state)
 
 static void *close_thread(void *opaque)
 {
-	pthread_mutex_lock(&sink.lock);
-	while (!sink.inside)
-		pthread_cond_wait(&sink.changed, &sink.lock);
-	sink.closing = true;
-	pthread_cond_broadcast(&sink.changed);
-	pthread_mutex_unlock(&sink.lock);
+	close_while_inside();
 	close_it();
 	pthread_mutex_lock(&sink.lock);
 	sink.bad |= sink.inside;

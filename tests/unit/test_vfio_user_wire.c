@@ -373,6 +373,15 @@ static void descriptors_stay_with_a_message_that_comes_in_pieces(void **state)
 	assert_trace(p, "map 1000 1000 off 0 prot 3 fd file\nmap 2000 1000 off 0 prot 3 fd file\n");
 }
 
+/* The client that went is here again, and as many descriptors are open. */
+static void assert_fds_when_back(struct peer *p, unsigned int before)
+{
+	wait_detached(p, 1);
+	p->sock = peer_connect(p->path);
+	assert_int_equal(version(p, "{}"), 0);
+	assert_int_equal(count_fds(), before);
+}
+
 static void descriptors_in_mid_message_end_the_connection(void **state)
 {
 	struct peer *p = *state;
@@ -389,10 +398,16 @@ static void descriptors_in_mid_message_end_the_connection(void **state)
 		assert_true(logged(p, "descriptors in the middle of a message"));
 		peer_hang_up(p);
 	}
-	wait_detached(p, 1);
-	p->sock = peer_connect(p->path);
-	assert_int_equal(version(p, "{}"), 0);
-	assert_int_equal(count_fds(), before);
+	assert_fds_when_back(p, before);
+}
+
+/* Return: how many descriptors are open while nothing is under way. */
+static unsigned int many_fds(struct peer *p, int fds[GW_VU_MAX_FDS])
+{
+	for (unsigned int i = 0; i < GW_VU_MAX_FDS; i++)
+		fds[i] = p->bar2_fd;
+	assert_in_sync(p);
+	return count_fds();
 }
 
 static void descriptors_nobody_takes_are_closed(void **state)
@@ -402,10 +417,7 @@ static void descriptors_nobody_takes_are_closed(void **state)
 	unsigned int before;
 	struct map m = a_map(1, 0);
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(fds); i++)
-		fds[i] = p->bar2_fd;
-	assert_in_sync(p);
-	before = count_fds();
+	before = many_fds(p, fds);
 	assert_int_equal(call_fds(p, GW_VU_RESET, NULL, 0, NULL, 0, fds, 1), EMSGSIZE);
 	assert_int_equal(call_fds(p, GW_VU_DMA_MAP, &m.argsz, 32, NULL, 0, fds, 2), EMSGSIZE);
 	assert_int_equal(call_fds(p, 77, NULL, 0, NULL, 0, fds, ARRAY_SIZE(fds)), EOPNOTSUPP);
@@ -420,10 +432,7 @@ static void descriptors_nobody_takes_are_closed(void **state)
 	log_unlimit(p);
 	assert_true(send_raw(p->sock, &m, 20, fds, ARRAY_SIZE(fds)));
 	peer_hang_up(p);
-	wait_detached(p, 1);
-	p->sock = peer_connect(p->path);
-	assert_int_equal(version(p, "{}"), 0);
-	assert_int_equal(count_fds(), before);
+	assert_fds_when_back(p, before);
 	assert_true(logged(p, "the client went in the middle of a message"));
 }
 
@@ -436,10 +445,7 @@ static void descriptors_we_have_no_room_for_refuse_their_message(void **state)
 	unsigned int before;
 	struct map m = a_map(1, 0);
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(fds); i++)
-		fds[i] = p->bar2_fd;
-	assert_in_sync(p);
-	before = count_fds();
+	before = many_fds(p, fds);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
 	tight = was;
 	tight.rlim_cur = before + 20;
