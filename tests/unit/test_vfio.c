@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/bitmap.h"
+#include "host/vfio/function.h"
 #include "base/util.h"
 
 #define PAGE	4096u
@@ -464,11 +465,30 @@ static void a_function_that_is_not_let_go_is_taken_when_the_kernel_asks_again(vo
 	struct rig *r = *state;
 	struct gw_mapping m;
 
+	gw_vfio_fn(r->f)->patience = 0;
 	wanted_back(r, &m);
 	fake_fire(GW_IRQ_REQ, 0);
 	wait_gone(r->f);
+	assert_true(fake_logged("did not let go in time"));
 	assert_int_equal(unmap(r, &m), -ENODEV);
 	assert_int_equal(fake.nr_maps, 0);
+}
+
+/* Whoever waits for the kernel got a signal: then it asks once more, and no time has passed. */
+static void a_kernel_that_asks_twice_at_once_leaves_the_vmm_its_time(void **state)
+{
+	struct rig *r = *state;
+	struct gw_mapping m;
+	uint32_t val;
+
+	wanted_back(r, &m);
+	for (unsigned int i = 0; i < 100; i++) {
+		fake_fire(GW_IRQ_REQ, 0);
+		assert_int_equal(r->f->ops->config_read(r->f, 0, 4, &val), 0);
+	}
+	assert_int_equal(unmap(r, &m), 0);
+	wait_gone(r->f);
+	assert_false(fake_logged("did not let go in time"));
 }
 
 static void the_bus_is_reset_only_where_nobody_else_is_on_it(void **state)
@@ -548,6 +568,7 @@ int main(void)
 		OPEN(an_error_of_the_function_is_handed_on),
 		OPEN(a_function_that_the_kernel_wants_back_goes_when_nothing_is_mapped),
 		OPEN(a_function_that_is_not_let_go_is_taken_when_the_kernel_asks_again),
+		OPEN(a_kernel_that_asks_twice_at_once_leaves_the_vmm_its_time),
 		OPEN(the_bus_is_reset_only_where_nobody_else_is_on_it),
 		TEST(a_bar_that_can_be_shared_alone_is),
 		TEST(options_say_what_is_possible),

@@ -83,7 +83,8 @@ struct gw_vfio_irqs {
 /**
  * struct gw_vfio_function - an open function
  * @slot:   its bit among the users of @space
- * @asked:  how often the kernel has asked for the function back; the thread's
+ * @asked:  how often the kernel has asked for the function back, and when first; the thread's
+ * @patience: ns that a VMM has at least to let go; set before the thread starts
  * @lock:   held for reading by all that use the descriptor, for writing to give it up. Taken under
  *          the host's lock, over the space's
  * @gone:   it was given up: @device and @space are no more
@@ -94,6 +95,7 @@ struct gw_vfio_function {
 	LIST_ENTRY(gw_vfio_function) link;
 	int gone_fd;
 	unsigned int asked;
+	uint64_t asked_ns, patience;
 	struct gw_vfio_irqs irqs;
 
 	pthread_rwlock_t lock;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/bitmap.h"
+#include "base/util.h"
 #include "host/vfio/function.h"
 
 /*
@@ -18,8 +19,11 @@
  *
  * The thread also hears ERR, which it hands on, and REQ, when the kernel wants the function back.
  * On the first REQ the sink is told, so that a VMM can let go; once nothing is mapped any more the
- * function is given up, and when the kernel asks again (after ten seconds) in any case.
+ * function is given up, and when the kernel asks again in any case: after ten seconds; but also at
+ * once, if whoever waits for the kernel gets a signal, which must not cost a VMM its time.
  */
+
+#define PATIENCE_NS	5000000000ull
 
 /* What an event is, behind the vectors. */
 enum { EVENT_WAKE = GW_MAX_VECTORS, EVENT_ERR, EVENT_REQ };
@@ -110,6 +114,7 @@ static void irqs_asked(struct gw_vfio_function *fn)
 		return;
 	if (fn->asked++)
 		return;
+	fn->asked_ns = gw_now_ns();
 	gw_warn(fn->base.log, "%s: the kernel asks for the function back: it is unbound or removed",
 		fn->base.info.name);
 	pthread_mutex_lock(&irqs->firing);
@@ -139,10 +144,11 @@ static void irqs_let_go(struct gw_vfio_function *fn)
 {
 	if (!fn->asked || fn->gone)
 		return;
-	if (fn->asked == 1 && !gw_vfio_space_idle(fn->space, fn->slot))
-		return;
-	if (fn->asked > 1)
+	if (!gw_vfio_space_idle(fn->space, fn->slot)) {
+		if (fn->asked == 1 || gw_now_ns() - fn->asked_ns < fn->patience)
+			return;
 		gw_warn(fn->base.log, "%s: the VMM did not let go in time", fn->base.info.name);
+	}
 	gw_vfio_function_give_up(fn);
 }
 
@@ -203,6 +209,7 @@ void gw_vfio_irqs_init(struct gw_vfio_function *fn)
 {
 	struct gw_vfio_irqs *irqs = &fn->irqs;
 
+	fn->patience = PATIENCE_NS;
 	irqs->index = GW_NR_IRQS;
 	irqs->epoll = irqs->wake = irqs->err = irqs->req = -1;
 	for (unsigned int v = 0; v < GW_MAX_VECTORS; v++)
