@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <linux/vfio.h>
+#include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -72,16 +73,26 @@ static void fake_function(const char *bdf, unsigned int group)
 	assert_int_equal(truncate(target, 8 * FAKE_REGION), 0);
 }
 
+static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
+
 static void log_write(void *opaque, enum gw_log_level level, const char *line)
 {
-	size_t len = strlen(fake.log);
+	size_t len;
 
+	pthread_mutex_lock(&log_lock);
+	len = strlen(fake.log);
 	snprintf(fake.log + len, sizeof(fake.log) - len, "%s\n", line);
+	pthread_mutex_unlock(&log_lock);
 }
 
 bool fake_logged(const char *text)
 {
-	return strstr(fake.log, text) != NULL;
+	bool found;
+
+	pthread_mutex_lock(&log_lock);
+	found = strstr(fake.log, text) != NULL;
+	pthread_mutex_unlock(&log_lock);
+	return found;
 }
 
 int fake_setup(void **state)
