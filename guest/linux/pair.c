@@ -4,10 +4,10 @@
  *
  * How it works. Both carry the same cookie in a vendor capability. Operations are set when a
  * driver is about to be bound, from a notifier of the PCI bus, with the function's device lock
- * held and after the bus has set up DMA; they are taken away when the driver is gone. So it does
- * not matter which of companion, function and this module appears first, and nothing is changed
- * under a driver that runs. A function whose companion is missing can be bound, but is refused
- * all memory.
+ * held and after the bus has set up DMA; they are taken away when the driver is gone, and with it
+ * what it had the driver core free. So it does not matter which of companion, function and this
+ * module appears first, and nothing is changed under a driver that runs. A function whose
+ * companion is missing can be bound, but is refused all memory.
  *
  * The function is hidden until its companion announces that this module translates, so after
  * that slots are scanned again. That is left to work, as a companion can be probed, and removed,
@@ -76,6 +76,46 @@ static const char *function_unfit(struct gw_companion *c, struct device *dev)
 	return NULL;
 }
 
+/*
+ * The driver has gone. So has what it mapped, and if not we see to that. This is the first of the
+ * resources that the driver core has for this binding, so it is the last to be given up.
+ */
+static void function_release(void *data)
+{
+	struct gw_companion *c = data;
+	struct pci_dev *pdev = c->function;
+
+	mutex_lock(&gw_companions_lock);
+	set_dma_ops(&pdev->dev, NULL);
+	gw_pool_close(&c->pool);
+	mutex_lock(&c->control);
+	gw_regs_control(c, GW_CONTROL_UNMAP_ALL);
+	mutex_unlock(&c->control);
+	gw_space_close(&c->space);
+	c->function = NULL;
+	mutex_unlock(&gw_companions_lock);
+	pci_dev_put(pdev);
+	module_put(THIS_MODULE);
+}
+
+/* Have a companion serve a function, until its driver has gone. Return why it cannot, or NULL. */
+static const char *function_serve(struct gw_companion *c, struct pci_dev *pdev)
+{
+	struct device *dev = &pdev->dev;
+
+	gw_ops_init(&c->space);
+	if (devm_add_action(dev, function_release, c))
+		return "there is not enough memory";
+	if (gw_space_open(&c->space, dev)) {
+		devm_remove_action(dev, function_release, c);
+		return "there is not enough memory";
+	}
+	gw_pool_open(&c->pool);
+	c->function = pci_dev_get(pdev);
+	set_dma_ops(dev, &c->space.ops);
+	return NULL;
+}
+
 /* A driver is about to be bound: the function gets operations, or those that refuse. */
 static void function_bind(struct pci_dev *pdev)
 {
@@ -92,18 +132,11 @@ static void function_bind(struct pci_dev *pdev)
 		goto unlock;
 	c = companion_find(cookie);
 	unfit = function_unfit(c, dev);
-	if (!unfit) {
-		gw_ops_init(&c->space);
-		if (gw_space_open(&c->space, dev))
-			unfit = "there is not enough memory";
-	}
+	if (!unfit)
+		unfit = function_serve(c, pdev);
 	if (unfit) {
 		dev_err(dev, "gangway: no memory can be mapped for this function: %s\n", unfit);
 		set_dma_ops(dev, &gw_refuse_ops);
-	} else {
-		gw_pool_open(&c->pool);
-		c->function = pci_dev_get(pdev);
-		set_dma_ops(dev, &c->space.ops);
 	}
 	/* it may be set from when another driver was bound, and is only looked at if set */
 	dma_reset_need_sync(dev);
@@ -111,32 +144,13 @@ unlock:
 	mutex_unlock(&gw_companions_lock);
 }
 
-/* The driver has gone. So has what it mapped, and if not we see to that. */
-static void function_unbound(struct pci_dev *pdev)
+/* The driver of a function that was refused has gone, or was not bound in the end. */
+static void function_unrefuse(struct pci_dev *pdev)
 {
-	struct gw_companion *c;
-
-	if (pdev->dev.dma_ops == &gw_refuse_ops) {
-		set_dma_ops(&pdev->dev, NULL);
-		module_put(THIS_MODULE);
+	if (pdev->dev.dma_ops != &gw_refuse_ops)
 		return;
-	}
-	mutex_lock(&gw_companions_lock);
-	list_for_each_entry(c, &gw_companions, node) {
-		if (c->function != pdev)
-			continue;
-		set_dma_ops(&pdev->dev, NULL);
-		gw_pool_close(&c->pool);
-		mutex_lock(&c->control);
-		gw_regs_control(c, GW_CONTROL_UNMAP_ALL);
-		mutex_unlock(&c->control);
-		gw_space_close(&c->space);
-		c->function = NULL;
-		pci_dev_put(pdev);
-		module_put(THIS_MODULE);
-		break;
-	}
-	mutex_unlock(&gw_companions_lock);
+	set_dma_ops(&pdev->dev, NULL);
+	module_put(THIS_MODULE);
 }
 
 static int pairs_notify(struct notifier_block *nb, unsigned long action, void *data)
@@ -149,7 +163,7 @@ static int pairs_notify(struct notifier_block *nb, unsigned long action, void *d
 		break;
 	case BUS_NOTIFY_UNBOUND_DRIVER:
 	case BUS_NOTIFY_DRIVER_NOT_BOUND:
-		function_unbound(pdev);
+		function_unrefuse(pdev);
 		break;
 	}
 	return NOTIFY_OK;
@@ -284,12 +298,15 @@ int gw_pairs_add(struct gw_companion *c)
  */
 void gw_pairs_remove(struct gw_companion *c)
 {
-	struct pci_dev *pdev = function_find(c->cookie);
+	struct pci_dev *pdev;
 
-	/* from here on, who binds is refused; who was bound is found by its function */
+	/* from here on, who binds is refused */
 	mutex_lock(&gw_companions_lock);
 	c->leaving = true;
+	pdev = pci_dev_get(c->function);
 	mutex_unlock(&gw_companions_lock);
+	if (!pdev)
+		pdev = function_find(c->cookie);
 	if (pdev)
 		device_release_driver(&pdev->dev);
 

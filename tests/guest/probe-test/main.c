@@ -31,6 +31,10 @@ static bool later;
 module_param(later, bool, 0444);
 MODULE_PARM_DESC(later, "do not run the tests when loaded");
 
+static bool unwilling;
+module_param(unwilling, bool, 0444);
+MODULE_PARM_DESC(unwilling, "allocate memory and then do not bind to the function");
+
 static unsigned int failed;
 module_param(failed, uint, 0444);
 MODULE_PARM_DESC(failed, "result: tests that failed");
@@ -459,6 +463,19 @@ static const struct {
 	{ "unmapped", test_unmapped },
 };
 
+/* What a driver leaves to the driver core is freed after its probe has failed. */
+static int refuse_function(struct pci_dev *pdev)
+{
+	static const size_t sizes[] = { 256, 4096, SZ_64K, SZ_1M };
+	dma_addr_t dma;
+	unsigned int i;
+
+	failed = 0;
+	for (i = 0; i < ARRAY_SIZE(sizes); i++)
+		failed += !dmam_alloc_coherent(&pdev->dev, sizes[i], &dma, GFP_KERNEL);
+	return -ENODEV;
+}
+
 static int function_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	int ret = pcim_enable_device(pdev);
@@ -472,6 +489,8 @@ static int function_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (ret)
 		return ret;
 	dma_set_max_seg_size(&pdev->dev, UINT_MAX);
+	if (unwilling)
+		return refuse_function(pdev);
 	pci_set_master(pdev);
 	ret = pci_alloc_irq_vectors(pdev, 1, 1, PCI_IRQ_MSIX | PCI_IRQ_MSI);
 	if (ret < 0)
@@ -541,7 +560,7 @@ static int __init probe_test_init(void)
 	init_completion(&probe.done);
 	init_completion(&probe.bound);
 	ret = pci_register_driver(&driver);
-	if (ret)
+	if (ret || unwilling)
 		return ret;
 	if (!wait_for_completion_timeout(&probe.bound, 10 * HZ)) {
 		pr_err("there is no function\n");

@@ -79,3 +79,22 @@ huge_files()
 		huge_i=$((huge_i + 1))
 	done
 }
+
+probe_parameters=/sys/module/probe_test/parameters
+
+# tests_went_well NUMBER: so many times the probe's driver has run its tests, and now all went well
+tests_went_well()
+{
+	[ "$(dmesg | grep -c 'probe-test: .* of .* failed')" = "$1" ] || fail "no tests have run"
+	[ "$(cat $probe_parameters/failed)" = 0 ] || fail "$(dmesg | grep probe-test | tail -n 8)"
+}
+
+# unwilling_driver: what a driver that does not bind has left to the driver core is freed
+unwilling_driver()
+{
+	must insmod /probe-test.ko unwilling=1
+	[ "$(cat $probe_parameters/failed)" = 0 ] ||
+		fail "$(cat $probe_parameters/failed) allocations failed"
+	[ "$(counter used_maps)" = 0 ] || fail "$(counter used_maps) mappings without a driver"
+	must rmmod probe-test
+}
