@@ -55,7 +55,8 @@ DEFINE_SHOW_ATTRIBUTE(stats);
 struct shown {
 	phys_addr_t start, last;
 	u64 iova;
-	unsigned int refs, uses;
+	int refs;
+	unsigned int uses;
 };
 
 static unsigned int windows_copy(struct gw_space *s, struct shown *to)
@@ -67,7 +68,7 @@ static unsigned int windows_copy(struct gw_space *s, struct shown *to)
 	for (node = rb_first(&s->by_iova); node && n < MAX_SHOWN; node = rb_next(node)) {
 		struct gw_window *w = rb_entry(node, struct gw_window, rb_iova);
 
-		to[n++] = (struct shown) { w->start, w->last, w->iova, w->refs, w->uses };
+		to[n++] = (struct shown) { w->start, w->last, w->iova, atomic_read(&w->refs), w->uses };
 	}
 	spin_unlock_irq(&s->lock);
 	return n;
@@ -83,7 +84,7 @@ static int windows_show(struct seq_file *f, void *unused)
 		return -ENOMEM;
 	n = windows_copy(&c->space, all);
 	for (i = 0; i < n; i++)
-		seq_printf(f, "%pa-%pa iova %#llx refs %u uses %u\n", &all[i].start,
+		seq_printf(f, "%pa-%pa iova %#llx refs %d uses %u\n", &all[i].start,
 			   &all[i].last, all[i].iova, all[i].refs, all[i].uses);
 	if (n == MAX_SHOWN)
 		seq_puts(f, "...\n");

@@ -69,36 +69,49 @@ struct gw_request {
 	struct gw_segment *segs;
 };
 
+#define GW_HOT_SLOTS	64	/* a power of two */
+
 /**
  * struct gw_window - a range of guest memory that the host has mapped
  * @rb_phys, @subtree_last: in space->by_phys
  * @rb_iova: in space->by_iova, once live
- * @idle:    in space->idle while nobody uses it, or in a list of windows that are going
+ * @node:    in space->clock once live, in space->stale, or in a list of windows that are going
  * @start, @last: physical addresses
  * @iova:    where the function sees @start
  * @seg:     the host's answer
  * @req:     the request that maps or unmaps it
- * @refs:    users
- * @uses:    users there were
+ * @refs:    users, and GW_WINDOW_GONE once there can be no more of them
+ * @uses:    about how many users there were
+ * @touched: had a user since it was last considered for eviction
+ * @parked:  not in space->clock, as it had users when it was considered; the last one puts it back
+ * @hot:     where in space->hot it has been, by bits
  * @block:   an aligned block of the size that was current
  * @live:    the host has mapped it. Until then only the holder of fill_lock sees it.
+ * @rcu:     to free it
  *
- * Protected by space->lock; @seg, @req by who maps or unmaps the window.
+ * Protected by space->lock; @seg, @req by who maps or unmaps the window. Who finds a live window in
+ * space->hot takes a reference, or gives it back, without the lock.
  */
 struct gw_window {
 	struct rb_node rb_phys;
 	phys_addr_t subtree_last;
 	struct rb_node rb_iova;
-	struct list_head idle;
+	struct list_head node;
 	phys_addr_t start, last;
 	u64 iova;
 	struct gw_segment seg;
 	struct gw_request req;
-	unsigned int refs;
+	atomic_t refs;
 	unsigned int uses;
+	bool touched;
+	bool parked;
 	bool block;
 	bool live;
+	DECLARE_BITMAP(hot[2], GW_HOT_SLOTS);
+	struct rcu_head rcu;
 };
+
+#define GW_WINDOW_GONE	INT_MIN
 
 /* A piece of RAM that is mapped for as long as its generation lasts. */
 struct gw_extent {
@@ -167,10 +180,12 @@ struct gw_error {
  * @fill_lock:  taken to have the host map something; what is below is protected by @lock
  * @by_phys:    windows by physical address; they can overlap
  * @by_iova:    live windows by their address for the function
- * @idle:       windows without users, that which waits longest first
+ * @clock:      live windows, but for those that are parked, in the order in which they are
+ *              considered for eviction
  * @stale:      windows of older generations that still have users
  * @used_bytes, @used_maps: mapped, or about to be
- * @recent:     the live window that was last mapped in, or NULL; the next is mostly there too
+ * @hot:        live windows that were looked up by physical address and by IOVA; see hot_index().
+ *              Written with @lock, read by RCU
  * @windows:    number in @by_phys
  * @shift:      log2 of the size of new windows; @max_shift is its limit
  * @gone_blocks: blocks that were evicted since @shift was last looked at; how many pages they had
@@ -193,9 +208,9 @@ struct gw_space {
 	spinlock_t lock;
 	struct rb_root_cached by_phys;
 	struct rb_root by_iova;
-	struct list_head idle;
+	struct list_head clock;
 	struct list_head stale;
-	struct gw_window *recent;
+	struct gw_window __rcu *hot[2][GW_HOT_SLOTS];
 	u64 used_bytes;
 	u32 used_maps;
 	u32 windows;
@@ -338,14 +353,6 @@ static inline u32 gw_companion_generation(struct gw_companion *c)
 	return gw_regs_generation(c);
 }
 
-/* gw_window_get() - one more user; the caller holds the space's lock */
-static inline void gw_window_get(struct gw_window *w)
-{
-	if (!w->refs++)
-		list_del_init(&w->idle);
-	w->uses++;
-}
-
 static inline u64 gw_granule(const struct gw_companion *c)
 {
 	return 1ull << c->granule_shift;
@@ -436,12 +443,15 @@ static inline bool gw_cover_phys(const struct gw_cover *cover, u64 iova, phys_ad
 struct gw_window *gw_window_new(struct gw_space *s, phys_addr_t phys, size_t len, bool exact);
 void gw_window_insert(struct gw_space *s, struct gw_window *w);
 void gw_window_remove(struct gw_space *s, struct gw_window *w);
-struct gw_window *gw_window_find(struct gw_space *s, const struct gw_want *want, bool pending);
+struct gw_window *gw_window_get(struct gw_space *s, const struct gw_want *want, bool pending);
+struct gw_window *gw_window_get_hot(struct gw_space *s, phys_addr_t phys, size_t len);
+bool gw_window_put_hot(struct gw_space *s, u64 iova);
 struct gw_window *gw_window_at(struct gw_space *s, u64 iova);
 struct gw_window *gw_window_stale(struct gw_space *s, u64 iova);
 struct gw_window *gw_window_first(struct gw_space *s);
 bool gw_window_live(struct gw_space *s, struct gw_window *w);
-void gw_window_put(struct gw_space *s, struct gw_window *w, struct list_head *going);
+bool gw_window_put(struct gw_space *s, struct gw_window *w, struct list_head *going);
+bool gw_window_end(struct gw_window *w);
 void gw_windows_unmap(struct gw_space *s, struct list_head *going);
 void gw_windows_size(struct gw_space *s);
 bool gw_windows_reserve(struct gw_space *s, u64 bytes, u32 maps);

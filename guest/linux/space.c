@@ -2,11 +2,11 @@
 /*
  * What one function can reach: maps and unmaps of ranges, by the cover or by windows.
  *
- * How it works. A map that finds its range takes space->lock for a moment, or no lock at all if
- * it is in the cover. One that does not takes fill_lock, looks again, and has the host map
- * windows, without space->lock; so maps that find theirs never wait for the host. If the host
- * begins a new generation, everything before it has been unmapped. Windows in use are kept aside
- * until their users give them back, and the next map starts afresh.
+ * How it works. A map that finds its range takes no lock if that is in the cover or in a window
+ * that was in use lately, else space->lock for a moment. One that does not takes fill_lock, looks
+ * again, and has the host map windows, without space->lock; so maps that find theirs never wait for
+ * the host. If the host begins a new generation, everything before it has been unmapped. Windows in
+ * use are kept aside until their users give them back, and the next map starts afresh.
  */
 
 #include <linux/ktime.h>
@@ -25,7 +25,7 @@ void gw_space_init(struct gw_space *s, struct gw_companion *c)
 	spin_lock_init(&s->lock);
 	s->by_phys = RB_ROOT_CACHED;
 	s->by_iova = RB_ROOT;
-	INIT_LIST_HEAD(&s->idle);
+	INIT_LIST_HEAD(&s->clock);
 	INIT_LIST_HEAD(&s->stale);
 }
 
@@ -77,21 +77,21 @@ static unsigned int space_forget(struct gw_space *s)
 	struct gw_window *w, *next;
 	unsigned int used = 0;
 	unsigned long flags;
-	LIST_HEAD(all);
 
 	spin_lock_irqsave(&s->lock, flags);
-	while ((w = gw_window_first(s))) {
-		gw_window_remove(s, w);
-		list_add(&w->idle, &all);
+	list_for_each_entry_safe(w, next, &s->stale, node) {
+		list_del(&w->node);
+		kfree_rcu(w, rcu);
+		used++;
 	}
-	list_splice_init(&s->stale, &all);
+	while ((w = gw_window_first(s))) {
+		used += gw_window_end(w);
+		gw_window_remove(s, w);
+		kfree_rcu(w, rcu);
+	}
 	s->used_bytes = 0;
 	s->used_maps = 0;
 	spin_unlock_irqrestore(&s->lock, flags);
-	list_for_each_entry_safe(w, next, &all, idle) {
-		used += !!w->refs;
-		kfree(w);
-	}
 	return used;
 }
 
@@ -130,10 +130,10 @@ static void space_renew(struct gw_space *s)
 	spin_lock_irqsave(&s->lock, flags);
 	while ((w = gw_window_first(s))) {
 		gw_window_remove(s, w);
-		if (w->refs)
-			list_add(&w->idle, &s->stale);
+		if (gw_window_end(w))
+			list_add(&w->node, &s->stale);
 		else
-			kfree(w);
+			kfree_rcu(w, rcu);
 	}
 	spin_unlock_irqrestore(&s->lock, flags);
 	if (old) {
@@ -144,6 +144,14 @@ static void space_renew(struct gw_space *s)
 	WRITE_ONCE(s->generation, generation);
 }
 
+/* Take a want's address from its window, which is live. */
+static void want_settle(struct gw_want *want, struct gw_window *w)
+{
+	want->window = w;
+	want->iova = w->iova + (want->phys - w->start);
+	want->done = true;
+}
+
 /* Map a range without the host, if it is mapped. */
 static bool space_hit(struct gw_space *s, struct gw_want *want, bool pending)
 {
@@ -151,15 +159,10 @@ static bool space_hit(struct gw_space *s, struct gw_want *want, bool pending)
 	unsigned long flags;
 
 	spin_lock_irqsave(&s->lock, flags);
-	w = gw_window_find(s, want, pending);
-	if (w) {
-		gw_window_get(w);
-		want->window = w;
-		if (w->live) {
-			want->iova = w->iova + (want->phys - w->start);
-			want->done = true;
-		}
-	}
+	w = gw_window_get(s, want, pending);
+	want->window = w;
+	if (w && w->live)
+		want_settle(want, w);
 	spin_unlock_irqrestore(&s->lock, flags);
 	return w;
 }
@@ -207,7 +210,6 @@ static int fill_plan(struct gw_space *s, struct gw_want *wants, unsigned int n, 
 			return -ENOMEM;
 		spin_lock_irqsave(&s->lock, flags);
 		gw_window_insert(s, w);
-		gw_window_get(w);
 		spin_unlock_irqrestore(&s->lock, flags);
 		wants[i].window = w;
 		list_add_tail(&w->req.node, plan);
@@ -252,7 +254,7 @@ static int fill_settle(struct gw_space *s, struct list_head *plan, int ret, bool
 		if (!err) {
 			/* in more than one piece, or with an answer that cannot be */
 			list_del_init(&w->req.node);
-			list_add_tail(&w->idle, going);
+			list_add_tail(&w->node, going);
 			err = -EIO;
 		} else if (reserved) {
 			s->used_bytes -= w->req.len;
@@ -279,11 +281,10 @@ static int fill_take(struct gw_space *s, struct gw_want *want, struct list_head 
 		want->window = NULL;
 		return 0;
 	}
-	want->iova = w->iova + (want->phys - w->start);
-	if (!gw_crosses(want->iova, want->len, want->boundary)) {
-		want->done = true;
+	want_settle(want, w);
+	if (!gw_crosses(want->iova, want->len, want->boundary))
 		return 0;
-	}
+	want->done = false;
 	want->window = NULL;
 	spin_lock_irqsave(&s->lock, flags);
 	gw_window_put(s, w, going);
@@ -397,41 +398,27 @@ int gw_space_map_many(struct gw_space *s, struct gw_want *wants, unsigned int n)
 	return ret;
 }
 
-/* In the window that was last used: most are. */
-static bool space_map_recent(struct gw_space *s, phys_addr_t phys, size_t len, u64 *iova)
-{
-	struct gw_window *w;
-	unsigned long flags;
-	bool hit;
-
-	spin_lock_irqsave(&s->lock, flags);
-	w = s->recent;
-	hit = w && phys >= w->start && phys <= w->last && len - 1 <= w->last - phys;
-	if (hit) {
-		gw_window_get(w);
-		*iova = w->iova + (phys - w->start);
-	}
-	spin_unlock_irqrestore(&s->lock, flags);
-	if (hit)
-		gw_count(s->companion, GW_STAT_HITS);
-	return hit;
-}
-
 /* What needs more than a look; apart, so that the rest needs no stack. */
 static noinline int space_map_one(struct gw_space *s, phys_addr_t phys, size_t len, u64 *iova)
 {
 	struct gw_want want = { .phys = phys, .len = len };
-	int ret;
+	int ret = gw_space_map_many(s, &want, 1);
 
-	if (!s->cover && gw_companion_generation(s->companion) == READ_ONCE(s->generation) &&
-	    space_map_recent(s, phys, len, iova)) {
-		trace_gangway_map(s->dev, phys, len, *iova);
-		return 0;
-	}
-	ret = gw_space_map_many(s, &want, 1);
 	if (!ret)
 		*iova = want.iova;
 	return ret;
+}
+
+/* In a window that was in use lately: most are. */
+static bool space_map_hot(struct gw_space *s, phys_addr_t phys, size_t len, u64 *iova)
+{
+	struct gw_window *w = s->strict ? NULL : gw_window_get_hot(s, phys, len);
+
+	if (!w)
+		return false;
+	*iova = w->iova + (phys - w->start);
+	gw_count(s->companion, GW_STAT_HITS);
+	return true;
 }
 
 /**
@@ -445,12 +432,31 @@ static noinline int space_map_one(struct gw_space *s, phys_addr_t phys, size_t l
  */
 int gw_space_map(struct gw_space *s, phys_addr_t phys, size_t len, u64 *iova)
 {
-	if (unlikely(gw_companion_generation(s->companion) != READ_ONCE(s->generation)) ||
-	    !gw_cover_iova(smp_load_acquire(&s->cover), phys, len, iova))
+	const struct gw_cover *cover = smp_load_acquire(&s->cover);
+
+	if (unlikely(gw_companion_generation(s->companion) != READ_ONCE(s->generation)))
 		return space_map_one(s, phys, len, iova);
-	gw_count(s->companion, GW_STAT_COVERED);
+	if (gw_cover_iova(cover, phys, len, iova))
+		gw_count(s->companion, GW_STAT_COVERED);
+	else if (!space_map_hot(s, phys, len, iova))
+		return space_map_one(s, phys, len, iova);
 	trace_gangway_map(s->dev, phys, len, *iova);
 	return 0;
+}
+
+/* One user less of what was mapped in an older generation. Return whether this was. */
+static bool space_unmap_stale(struct gw_space *s, u64 iova)
+{
+	struct gw_window *w = gw_window_stale(s, iova);
+	phys_addr_t phys;
+
+	if (!w)
+		return gw_cover_phys(s->retired, iova, &phys);
+	if (atomic_dec_return(&w->refs) == GW_WINDOW_GONE) {
+		list_del(&w->node);
+		kfree_rcu(w, rcu);
+	}
+	return true;
 }
 
 static noinline void space_unmap_window(struct gw_space *s, u64 iova)
@@ -458,25 +464,14 @@ static noinline void space_unmap_window(struct gw_space *s, u64 iova)
 	struct gw_window *w;
 	unsigned long flags;
 	LIST_HEAD(going);
-	phys_addr_t phys;
 	bool found;
 
 	spin_lock_irqsave(&s->lock, flags);
 	/* older ones first: to give back too little is safe, to give back too much is not */
-	w = gw_window_stale(s, iova);
-	if (w) {
-		if (!--w->refs) {
-			list_del(&w->idle);
-			kfree(w);
-		}
-		found = true;
-	} else if (gw_cover_phys(s->retired, iova, &phys)) {
-		found = true;
-	} else {
+	found = space_unmap_stale(s, iova);
+	if (!found) {
 		w = gw_window_at(s, iova);
-		found = w && w->refs;
-		if (found)
-			gw_window_put(s, w, &going);
+		found = w && gw_window_put(s, w, &going);
 	}
 	spin_unlock_irqrestore(&s->lock, flags);
 	gw_windows_unmap(s, &going);
@@ -497,7 +492,8 @@ void gw_space_unmap(struct gw_space *s, u64 iova, size_t len)
 	phys_addr_t phys;
 
 	trace_gangway_unmap(s->dev, iova, len);
-	if (!gw_cover_phys(smp_load_acquire(&s->cover), iova, &phys))
+	if (!gw_cover_phys(smp_load_acquire(&s->cover), iova, &phys) &&
+	    (s->strict || !gw_window_put_hot(s, iova)))
 		space_unmap_window(s, iova);
 }
 

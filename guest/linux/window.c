@@ -3,13 +3,15 @@
  * Windows: ranges of guest memory that the host has mapped, where the budget does not cover RAM.
  *
  * How it works. A window is an aligned block of the size that is current, so that neighbours of
- * what was mapped find it there. It stays when nobody uses it any more, in a queue from which the
- * one that waited longest goes first when room is needed. Blocks that go after few of their pages
- * were mapped were too large, and after most of them were, too small, so the size follows. A range
- * that fits no block has a window of exactly its granules; windows may overlap, as the same memory
- * can be mapped twice.
+ * what was mapped find it there. It stays when nobody uses it any more. When room is needed, windows
+ * are considered in turn, and those without users go, unless they had one since their last turn: that
+ * is nearly the order in which they were used, and nobody needs a lock to use one. Blocks that go
+ * after few of their pages were mapped were too large, and after most of them were, too small, so the
+ * size follows. A range that fits no block has a window of exactly its granules; windows may overlap,
+ * as the same memory can be mapped twice.
  */
 
+#include <linux/bitmap.h>
 #include <linux/slab.h>
 
 #include "gangway-dma.h"
@@ -58,7 +60,7 @@ static void window_range(const struct gw_space *s, struct gw_window *w, bool exa
  * @len:   bytes of that
  * @exact: no more than the granules that the range touches
  *
- * Return: the window, without users, or NULL.
+ * Return: the window, with one user, or NULL.
  */
 struct gw_window *gw_window_new(struct gw_space *s, phys_addr_t phys, size_t len, bool exact)
 {
@@ -67,7 +69,9 @@ struct gw_window *gw_window_new(struct gw_space *s, phys_addr_t phys, size_t len
 
 	if (!w)
 		return NULL;
-	INIT_LIST_HEAD(&w->idle);
+	INIT_LIST_HEAD(&w->node);
+	atomic_set(&w->refs, 1);
+	w->uses = 1;
 	w->start = ALIGN_DOWN(phys, granule);
 	w->last = (phys + len - 1) | (granule - 1);
 	window_range(s, w, exact);
@@ -115,17 +119,44 @@ void gw_window_insert(struct gw_space *s, struct gw_window *w)
 	s->windows++;
 }
 
-/* gw_window_remove() - have nobody find a window any more */
+enum { HOT_PHYS, HOT_IOVA };
+
+/* Where to keep a window for who looks for this address. Windows next to one another do not meet. */
+static unsigned int hot_index(const struct gw_space *s, u64 addr)
+{
+	return (addr >> READ_ONCE(s->shift)) % GW_HOT_SLOTS;
+}
+
+static void hot_set(struct gw_space *s, unsigned int by, u64 addr, struct gw_window *w)
+{
+	unsigned int i = hot_index(s, addr);
+
+	__set_bit(i, w->hot[by]);
+	rcu_assign_pointer(s->hot[by][i], w);
+}
+
+static void hot_forget(struct gw_space *s, const struct gw_window *w)
+{
+	unsigned int by, i;
+
+	for (by = HOT_PHYS; by <= HOT_IOVA; by++)
+		for_each_set_bit(i, w->hot[by], GW_HOT_SLOTS)
+			if (rcu_access_pointer(s->hot[by][i]) == w)
+				RCU_INIT_POINTER(s->hot[by][i], NULL);
+}
+
+/* gw_window_remove() - have nobody find a window any more; it is freed by RCU */
 void gw_window_remove(struct gw_space *s, struct gw_window *w)
 {
 	lockdep_assert_held(&s->lock);
 	windows_remove(w, &s->by_phys);
 	s->windows--;
-	if (s->recent == w)
-		s->recent = NULL;
-	if (w->live)
+	if (w->live) {
+		hot_forget(s, w);
 		rb_erase(&w->rb_iova, &s->by_iova);
-	list_del_init(&w->idle);
+	}
+	list_del_init(&w->node);
+	WRITE_ONCE(w->parked, false);
 }
 
 /**
@@ -159,6 +190,7 @@ bool gw_window_live(struct gw_space *s, struct gw_window *w)
 	w->live = true;
 	rb_link_node(&w->rb_iova, parent, link);
 	rb_insert_color(&w->rb_iova, &s->by_iova);
+	list_add_tail(&w->node, &s->clock);
 	return true;
 }
 
@@ -171,37 +203,113 @@ static bool window_suits(const struct gw_window *w, const struct gw_want *want, 
 	return !gw_crosses(w->iova + (want->phys - w->start), want->len, want->boundary);
 }
 
+static struct gw_window *window_find(struct gw_space *s, const struct gw_want *want, bool pending)
+{
+	phys_addr_t phys = want->phys, last = phys + want->len - 1;
+	struct gw_window *w;
+
+	for (w = windows_iter_first(&s->by_phys, phys, last); w;
+	     w = windows_iter_next(w, phys, last))
+		if (window_suits(w, want, pending))
+			return w;
+	return NULL;
+}
+
 /**
- * gw_window_find() - find a window with a range in it
+ * gw_window_get() - become a user of a window with a range in it
  * @s:       the space
  * @want:    the range
  * @pending: one that is being mapped will do
  *
  * Return: the window or NULL.
  */
-struct gw_window *gw_window_find(struct gw_space *s, const struct gw_want *want, bool pending)
+struct gw_window *gw_window_get(struct gw_space *s, const struct gw_want *want, bool pending)
 {
-	phys_addr_t phys = want->phys, last = phys + want->len - 1;
-	struct gw_window *w;
+	struct gw_window *w = window_find(s, want, pending);
 
 	lockdep_assert_held(&s->lock);
-	w = s->recent;
-	if (w && window_suits(w, want, pending))
-		return w;
-	for (w = windows_iter_first(&s->by_phys, phys, last); w;
-	     w = windows_iter_next(w, phys, last)) {
-		if (!window_suits(w, want, pending))
-			continue;
-		if (w->live)
-			s->recent = w;
-		return w;
-	}
-	return NULL;
+	if (!w)
+		return NULL;
+	if (w->live)
+		hot_set(s, HOT_PHYS, want->phys, w);
+	/* it has not gone, as it would then not be found with the lock held */
+	atomic_inc(&w->refs);
+	w->uses++;
+	return w;
+}
+
+/**
+ * gw_window_get_hot() - the same without the lock, for most
+ * @s:    the space
+ * @phys: where the range starts
+ * @len:  bytes
+ *
+ * Return: the window, which is live, or NULL: there may be one all the same.
+ */
+struct gw_window *gw_window_get_hot(struct gw_space *s, phys_addr_t phys, size_t len)
+{
+	struct gw_window *w;
+
+	rcu_read_lock();
+	w = rcu_dereference(s->hot[HOT_PHYS][hot_index(s, phys)]);
+	if (!w || phys < w->start || phys > w->last || len - 1 > w->last - phys ||
+	    !atomic_inc_unless_negative(&w->refs))
+		w = NULL;
+	rcu_read_unlock();
+	if (w)
+		WRITE_ONCE(w->uses, w->uses + 1);	/* one more or less does not matter */
+	return w;
 }
 
 static bool window_has(const struct gw_window *w, u64 iova)
 {
 	return iova >= w->iova && iova - w->iova <= w->last - w->start;
+}
+
+/* A window has lost its last user; if it was parked, it is to be considered for eviction again. */
+static void window_unpark(struct gw_space *s, struct gw_window *w)
+{
+	lockdep_assert_held(&s->lock);
+	if (!w->parked)
+		return;
+	WRITE_ONCE(w->parked, false);
+	list_add_tail(&w->node, &s->clock);
+}
+
+/**
+ * gw_window_put_hot() - one user less, without the lock, for most
+ * @s:    the space, which is not strict
+ * @iova: an address in the window
+ *
+ * Return: is it done?
+ */
+bool gw_window_put_hot(struct gw_space *s, u64 iova)
+{
+	struct gw_window *w;
+	unsigned long flags;
+	int left = -1;
+
+	rcu_read_lock();
+	w = rcu_dereference(s->hot[HOT_IOVA][hot_index(s, iova)]);
+	/* if it is of a newer generation than what the caller mapped, there is more in these */
+	smp_rmb();
+	if (w && window_has(w, iova) && list_empty(&s->stale) && !READ_ONCE(s->retired)) {
+		if (!READ_ONCE(w->touched))
+			WRITE_ONCE(w->touched, true);
+		/*
+		 * Live windows do not overlap here. So if this one is live, it is that of the
+		 * caller, who keeps it from going; else this fails.
+		 */
+		left = atomic_dec_if_positive(&w->refs);
+	}
+	/* ordered, so that either we see it parked, or window_park() sees that nobody is left */
+	if (!left && READ_ONCE(w->parked)) {
+		spin_lock_irqsave(&s->lock, flags);
+		window_unpark(s, w);
+		spin_unlock_irqrestore(&s->lock, flags);
+	}
+	rcu_read_unlock();
+	return left >= 0;
 }
 
 /* gw_window_at() - find the live window that an address is in */
@@ -210,13 +318,13 @@ struct gw_window *gw_window_at(struct gw_space *s, u64 iova)
 	struct rb_node *node = s->by_iova.rb_node;
 
 	lockdep_assert_held(&s->lock);
-	if (s->recent && window_has(s->recent, iova))
-		return s->recent;
 	while (node) {
 		struct gw_window *w = rb_entry(node, struct gw_window, rb_iova);
 
-		if (window_has(w, iova))
+		if (window_has(w, iova)) {
+			hot_set(s, HOT_IOVA, iova, w);
 			return w;
+		}
 		node = iova < w->iova ? node->rb_left : node->rb_right;
 	}
 	return NULL;
@@ -228,7 +336,7 @@ struct gw_window *gw_window_stale(struct gw_space *s, u64 iova)
 	struct gw_window *w;
 
 	lockdep_assert_held(&s->lock);
-	list_for_each_entry(w, &s->stale, idle)
+	list_for_each_entry(w, &s->stale, node)
 		if (window_has(w, iova))
 			return w;
 	return NULL;
@@ -244,22 +352,47 @@ struct gw_window *gw_window_first(struct gw_space *s)
 }
 
 /**
+ * gw_window_end() - let a window have no new users
+ * @w: a window that is about to be removed, or is not live
+ *
+ * Return: does it still have users?
+ */
+bool gw_window_end(struct gw_window *w)
+{
+	return atomic_fetch_add(GW_WINDOW_GONE, &w->refs);
+}
+
+/* Let a window go, if it has no users. */
+static bool window_retire(struct gw_window *w)
+{
+	return !atomic_cmpxchg(&w->refs, 0, GW_WINDOW_GONE);
+}
+
+/**
  * gw_window_put() - one user less
  * @s:     the space
  * @w:     a live window of it
  * @going: where it goes if it is to be unmapped, for gw_windows_unmap()
+ *
+ * Return: did it have users?
  */
-void gw_window_put(struct gw_space *s, struct gw_window *w, struct list_head *going)
+bool gw_window_put(struct gw_space *s, struct gw_window *w, struct list_head *going)
 {
+	int left;
+
 	lockdep_assert_held(&s->lock);
-	if (WARN_ON_ONCE(!w->refs) || --w->refs)
-		return;
+	WRITE_ONCE(w->touched, true);
+	left = atomic_dec_if_positive(&w->refs);
+	if (left)
+		return left > 0;
 	if (s->strict) {
+		window_retire(w);	/* nobody finds it without the lock */
 		gw_window_remove(s, w);
-		list_add_tail(&w->idle, going);
+		list_add_tail(&w->node, going);
 	} else {
-		list_add_tail(&w->idle, &s->idle);
+		window_unpark(s, w);
 	}
+	return true;
 }
 
 /**
@@ -280,12 +413,12 @@ void gw_windows_unmap(struct gw_space *s, struct list_head *going)
 
 	if (list_empty(going))
 		return;
-	list_for_each_entry(w, going, idle) {
+	list_for_each_entry(w, going, node) {
 		w->req.op = GW_RING_UNMAP;
 		list_add_tail(&w->req.node, &requests);
 	}
 	ret = gw_companion_submit(s->companion, &requests);
-	list_for_each_entry_safe(w, next, going, idle) {
+	list_for_each_entry_safe(w, next, going, node) {
 		/* one that the host knows nothing of has gone with its generation */
 		if (ret || w->req.status == GW_STATUS_IOERR) {
 			dev_err_ratelimited(s->dev, "the host did not unmap %pa-%pa\n", &w->start,
@@ -294,7 +427,7 @@ void gw_windows_unmap(struct gw_space *s, struct list_head *going)
 			bytes += w->last - w->start + 1;
 			maps++;
 		}
-		kfree(w);
+		kfree_rcu(w, rcu);
 	}
 	spin_lock_irqsave(&s->lock, flags);
 	s->used_bytes -= min(bytes, s->used_bytes);
@@ -327,26 +460,55 @@ static bool windows_fit(const struct gw_space *s, u64 bytes, u32 maps)
 	return s->used_bytes + bytes <= c->budget_bytes && s->used_maps + maps <= c->budget_maps;
 }
 
-/* Take windows nobody uses, until there would be room. Return the bytes they hold. */
+/* Do not consider a window, which has users, until it has none. */
+static void window_park(struct gw_space *s, struct gw_window *w)
+{
+	list_del_init(&w->node);
+	WRITE_ONCE(w->parked, true);
+	smp_mb();
+	if (!atomic_read(&w->refs))
+		window_unpark(s, w);
+}
+
+/* Consider a window: have it go, if it has no users and had none since it was last considered. */
+static bool window_evict(struct gw_space *s, struct gw_window *w, struct list_head *going)
+{
+	list_move_tail(&w->node, &s->clock);
+	if (READ_ONCE(w->touched)) {
+		WRITE_ONCE(w->touched, false);
+		return false;
+	}
+	if (!window_retire(w)) {
+		window_park(s, w);
+		return false;
+	}
+	gw_window_remove(s, w);
+	list_add_tail(&w->node, going);
+	windows_observe(s, w);
+	gw_count(s->companion, GW_STAT_EVICTIONS);
+	trace_gangway_evict(s->dev, w->start, w->last - w->start + 1, w->iova, w->uses);
+	return true;
+}
+
+/* Take windows nobody uses, until there would be room. */
 static void windows_evict(struct gw_space *s, u64 bytes, u32 maps, struct list_head *going)
 {
 	u64 slack = s->companion->budget_bytes / MIN_WINDOWS;
+	/* all twice: at first, all may have been used lately */
+	u64 turns = 2 * (u64)s->windows;
 	u32 gone_maps = 0;
 	u64 gone = 0;
 
 	/* a little more than needed, as one request for many costs little more than for one */
-	while (!list_empty(&s->idle) &&
+	for (; turns && !list_empty(&s->clock) &&
 	       (s->used_bytes - gone + bytes + slack > s->companion->budget_bytes ||
-		s->used_maps - gone_maps + maps > s->companion->budget_maps)) {
-		struct gw_window *w = list_first_entry(&s->idle, struct gw_window, idle);
+		s->used_maps - gone_maps + maps > s->companion->budget_maps); turns--) {
+		struct gw_window *w = list_first_entry(&s->clock, struct gw_window, node);
 
-		gw_window_remove(s, w);
-		list_add_tail(&w->idle, going);
-		gone += w->last - w->start + 1;
-		gone_maps++;
-		windows_observe(s, w);
-		gw_count(s->companion, GW_STAT_EVICTIONS);
-		trace_gangway_evict(s->dev, w->start, w->last - w->start + 1, w->iova, w->uses);
+		if (window_evict(s, w, going)) {
+			gone += w->last - w->start + 1;
+			gone_maps++;
+		}
 	}
 }
 
