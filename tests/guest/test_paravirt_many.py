@@ -61,5 +61,22 @@ def come_and_go(work):
         server.finish()
 
 
+def memory_is_added(work):
+    """Memory is plugged while all there was is mapped for a disk; it is reached as well."""
+    path = os.path.join(work.dir, "monitor")
+    with paravirt.Server(work, [paravirt.disk(work)]) as server:
+        with guest.Vmm(work, server, "paravirt-more", sockets=server.sockets, fio=True,
+                       qemu=("-m", "slots=1,maxmem=2G", "-qmp", f"unix:{path},server=on,wait=off"),
+                       add=(work.seed(), *paravirt.files("x86_64", "7.2"))) as vmm, \
+                paravirt.Monitor(path) as monitor:
+            vmm.console.wait_for("gw-step: ready: plug memory", 180)
+            monitor.command("object-add", **{"qom-type": "memory-backend-memfd", "id": "more",
+                                             "size": 256 * guest.MIB, "share": True})
+            monitor.command("device_add", driver="pc-dimm", id="dimm", memdev="more")
+            vmm.finish()
+        server.finish()
+
+
 if __name__ == "__main__":
-    sys.exit(guest.main([budgets_of_their_own, several_behind_one_process, come_and_go]))
+    sys.exit(guest.main([budgets_of_their_own, several_behind_one_process, come_and_go,
+                         memory_is_added]))
