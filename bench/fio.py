@@ -25,6 +25,11 @@ JOBS = [
     ("fio-randwrite-qd32", "--rw=randwrite --bs=4k --iodepth=32", "IOPS", 48),
     ("fio-read-1m", "--rw=read --bs=1m --iodepth=4", "KiB/s", 6),
 ]
+JOBS = [(name, f"{options} --iomem=mmapshared:/dev/shm/buffer", unit, number)
+        for name, options, unit, number in JOBS]
+# The plans also with a buffer no two pages of which are neighbours: as many maps as can be.
+SCATTERED = ("fio-read-1m-scattered", "--rw=read --bs=1m --iodepth=4 "
+             "--iomem=mmapshared:/dev/shm/scattered", "KiB/s", 6)
 
 # Simulated functions by the plan that serves them; the guest has 2 GiB.
 COVERED = ["--plan", "paravirt", "--host-option", "max-bytes=4G",
@@ -250,7 +255,8 @@ def fio_rows(build, quick, only):
             yield from peer_rows(bench, jobs)
     plans = ("paravirt-covered", "paravirt-256m", "window", "bounce")
     with Bench(build, *((1, 1) if quick else (3, 5))) as bench:
-        jobs = [job for job in JOBS if any(only in f"{plan}/{job[0]}" for plan in plans)]
+        jobs = [job for job in [*JOBS, SCATTERED]
+                if any(only in f"{plan}/{job[0]}" for plan in plans)]
         if jobs:
             yield from plan_rows(bench, jobs)
     with Bench(build, seconds, rounds) as bench:
