@@ -27,6 +27,17 @@ static int by_group(const void *a, const void *b)
 	return 0;
 }
 
+/* Of the group that @m begins. Functions that have none come first. */
+static void print_heading(const struct gw_group_member *m, const struct gw_group_member *last)
+{
+	if (m->node->group >= 0)
+		printf("%sgroup %d%s\n", last && last->node->group < 0 ? "\n" : "", m->node->group,
+		       m->agree ? "" : ", which is not what we make of it");
+	else
+		printf("%sgroup that an IOMMU would make\n",
+		       last ? "" : "no IOMMU is in use for these; see gangway doctor\n\n");
+}
+
 static void print_text(const struct gw_groups *g, struct pci_access *names)
 {
 	char addr[GW_PCI_ADDR_SIZE], why[GW_P2P_TEXT_SIZE], name[MACHINE_NAME_SIZE];
@@ -35,12 +46,9 @@ static void print_text(const struct gw_groups *g, struct pci_access *names)
 	for (size_t i = 0; i < g->nr; last = &g->member[i++]) {
 		const struct gw_group_member *m = &g->member[i];
 
-		if (m->node->group >= 0 && (!last || last->node->group != m->node->group))
-			printf("group %d%s\n", m->node->group, m->agree ? "" :
-			       ", which is not what we make of it");
-		else if (m->node->group < 0 && (!last || last->node->group != m->node->group ||
-						last->ours != m->ours))
-			printf("no group, as no IOMMU is in use; with one, it should be:\n");
+		if (!last || last->node->group != m->node->group ||
+		    (m->node->group < 0 && last->ours != m->ours))
+			print_heading(m, last);
 		printf("  %s  %s\n                %s\n", gw_pci_addr_format(&m->node->addr, addr),
 		       machine_name(names, m->node, name), gw_group_why_text(m, why));
 	}

@@ -304,6 +304,11 @@ def groups_are_told_with_the_hop_that_merged_them(rig):
     assert told[DISK]["why"] == "own"
     status, text, _ = gangway(rig, "groups", "--tree", machine.dir)
     assert status == OK and "group 5" in text and "one device with" in text
+    assert "no IOMMU" not in text
+    status, text, _ = gangway(rig, "groups", "--tree", Machine(rig, grouped=False).dir)
+    lines = text.splitlines()
+    assert status == OK and "no IOMMU" in lines[0] and text.count("no IOMMU") == 1
+    assert lines.count("group that an IOMMU would make") == 5
 
 
 @test
