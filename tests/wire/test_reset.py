@@ -246,7 +246,9 @@ def a_vmm_is_told_of_a_function_that_vanishes_though_it_asks_nothing_of_it(rig):
     clients[1].in_sync()    # it is served on
     while maps(clients[1]):
         pass
-    clients[1].in_sync()
+    daemon.wait_line("has gone; the guest", after=1 + daemon.wait_line("has gone; the guest"))
+    for _ in range(100):
+        clients[1].in_sync()    # as long as it wants
     clients[1].close()
     has_nothing_left(daemon)
     for fd in request, memory:
