@@ -163,7 +163,8 @@ static int parse_number(struct gw_log *log, const char *option, const char *valu
 	char *end, want[64];
 	unsigned long v = strtoul(value, &end, 10);
 
-	if (!*value || *end || *value == '-' || v < min || v > max) {
+	/* strtoul(3) takes blanks and signs, too, and makes of -18446744073709551615 a 1 */
+	if (*value < '0' || *value > '9' || *end || v < min || v > max) {
 		snprintf(want, sizeof(want), "wants a whole number from %u to %u", min, max);
 		return bad_value(log, option, value, want);
 	}

@@ -81,7 +81,7 @@ def a_command_line_that_is_wrong_tries_nothing(rig):
     refused(rig, USAGE, ["--arch", "vax", "arm64"], "run", "sim:probe", "--arch", "vax")
     refused(rig, USAGE, ["--memory", "lots", "2G"], "run", "sim:probe", "--memory", "lots")
     refused(rig, USAGE, ["--memory", "'0'", "size"], "run", "sim:probe", "--memory", "0")
-    for value in "1000", "0", "", "two":
+    for value in "1000", "0", "", "two", "0x2", " 2", "+2", " -18446744073709551615":
         refused(rig, USAGE, [f"--cpus '{value}'", "from 1 to 64"], "run", "sim:probe", "--cpus",
                 value)
     for command in "serve", "run", "list", "bind":
