@@ -90,10 +90,12 @@ static void roll_back(struct moves *m, size_t nr)
 	while (nr--) {
 		struct gw_pci_node *n = m->move[nr].node;
 
-		if (rebind(m, n, !m->vfio, now))
-			gw_err(m->log, "%s cannot be moved back and has %s%s",
-			       gw_pci_addr_format(&n->addr, addr), *now ? "driver " : "no driver",
-			       now);
+		if (!rebind(m, n, !m->vfio, now))
+			continue;
+		gw_err(m->log, "%s cannot be moved back and has %s%s",
+		       gw_pci_addr_format(&n->addr, addr), *now ? "driver " : "no driver", now);
+		gw_hint(m->log, "'dmesg' may say why; 'gangway %s %s' tries again",
+			m->vfio ? "unbind" : "bind", addr);
 	}
 }
 
@@ -204,6 +206,7 @@ static int check_unbind(struct moves *m, const struct gw_pci_node *n)
 		return CLI_OK;
 	gw_err(m->log, "group %d is in use: a VM, or a gangway that serves it, has it open",
 	       n->group);
+	gw_hint(m->log, "end that first; 'fuser -v %s' says which it is", path);
 	return CLI_FAILED;
 }
 

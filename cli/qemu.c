@@ -103,7 +103,8 @@ pid_t qemu_spawn(const struct qemu_args *a, int fd, int out, struct gw_log *log)
 	pid_t parent = getpid(), pid;
 
 	if (a->failed) {
-		gw_err(log, "too many QEMU options");
+		gw_err(log, "QEMU would get more than %d words; give it fewer, or by -readconfig",
+		       QEMU_MAX_ARGS);
 		return -E2BIG;
 	}
 	pid = fork();

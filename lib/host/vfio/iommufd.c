@@ -81,6 +81,7 @@ static int node_open(struct gw_vfio_space *s, const char *bdf)
 
 	if (gw_sysfs_vfio_node(s->sysfs, bdf, node, sizeof(node))) {
 		gw_err(s->log, "%s: the kernel has no node for it", bdf);
+		gw_hint(s->log, "--host-option iommufd=off uses the function's group");
 		return -EOPNOTSUPP;
 	}
 	snprintf(path, sizeof(path), "%s/vfio/devices/%s", s->dev, node);

@@ -339,6 +339,7 @@ static int irqs_enable(struct gw_vfio_function *fn, enum gw_irq index, unsigned 
 	if (ret > 0) {
 		gw_err(fn->base.log, "%s: the machine has %d interrupt vectors left for it, it wants "
 		       "%u", fn->base.info.name, ret, nr);
+		gw_hint(fn->base.log, "other devices have the rest: unbind some that are not needed");
 		ret = -ENOSPC;
 	}
 	if (ret)

@@ -43,6 +43,8 @@ static int bus_check(struct gw_vfio_function *fn, const struct vfio_pci_hot_rese
 		if (is_open(fn, name)) {
 			gw_err(fn->base.log, "%s: resetting its bus would reset %s, which is in use",
 			       fn->base.info.name, name);
+			gw_hint(fn->base.log, "functions on one bus without resets of their own go to "
+				"one guest at a time: end the other's");
 			return -EBUSY;
 		}
 		if (fn->space->group_fd >= 0 && d->group_id != fn->space->group) {

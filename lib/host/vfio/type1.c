@@ -80,6 +80,7 @@ static int iommu_set(struct gw_vfio_space *s, const char *bdf)
 	}
 	gw_err(s->log, "%s: the kernel does not take group %u under type1: %s", bdf, s->group,
 	       strerror(err));
+	gw_hint(s->log, "'dmesg' may say why; 'gangway doctor' looks at what VFIO needs");
 	return -err;
 }
 
