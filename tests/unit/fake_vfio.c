@@ -3,11 +3,14 @@
 
 #include <fcntl.h>
 #include <ftw.h>
-#include <linux/vfio.h>
 #include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "host/vfio/uapi.h"
+
+#define FAKE_IOAS	5u
 
 struct fake_vfio fake;
 
@@ -47,6 +50,32 @@ void fake_remove(const char *path)
 	assert_int_equal(unlink(full), 0);
 }
 
+/* A function's descriptor is such a file: regions, the last of them config space. */
+static void device_file(const char *path)
+{
+	char full[384];
+
+	fake_write(path, "");
+	snprintf(full, sizeof(full), "%s/%s", fake.tree, path);
+	assert_int_equal(truncate(full, 8 * FAKE_REGION), 0);
+}
+
+void fake_device(const char *bdf, unsigned int group, const char *node)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "dev/vfio/%u", group);
+	fake_write(path, "");
+	snprintf(path, sizeof(path), "dev/%s", bdf);
+	device_file(path);
+	if (!node)
+		return;
+	snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/vfio-dev/%s/dev", bdf, node);
+	fake_write(path, "");
+	snprintf(path, sizeof(path), "dev/vfio/devices/%s", node);
+	device_file(path);
+}
+
 static void fake_function(const char *bdf, unsigned int group)
 {
 	char path[256], target[384];
@@ -64,13 +93,7 @@ static void fake_function(const char *bdf, unsigned int group)
 	fake_link(path, target);
 	snprintf(path, sizeof(path), "sys/kernel/iommu_groups/%u/devices/%s", group, bdf);
 	fake_write(path, "");
-	snprintf(path, sizeof(path), "dev/vfio/%u", group);
-	fake_write(path, "");
-	/* a function's descriptor is this file: regions, the last of them config space */
-	snprintf(path, sizeof(path), "dev/%s", bdf);
-	fake_write(path, "");
-	snprintf(target, sizeof(target), "%s/%s", fake.tree, path);
-	assert_int_equal(truncate(target, 8 * FAKE_REGION), 0);
+	fake_device(bdf, group, NULL);
 }
 
 static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -212,6 +235,72 @@ static int dma_unmap(struct vfio_iommu_type1_dma_unmap *u)
 	return 0;
 }
 
+/* ---- iommufd ---- */
+
+static int ioas_ranges(struct gw_iommufd_ranges *r)
+{
+	struct gw_iommufd_range *range = (void *)(uintptr_t)r->allowed_iovas;
+
+	if (r->ioas_id != FAKE_IOAS || !r->num_iovas)
+		return wrong("for the ranges of nothing");
+	r->num_iovas = 1;
+	r->out_iova_alignment = 4096;
+	*range = (struct gw_iommufd_range){ 0, (1ull << 39) - 1 };
+	return 0;
+}
+
+static int ioas_map(uint32_t ioas, uint32_t flags, struct vfio_iommu_type1_dma_map m)
+{
+	if (ioas != FAKE_IOAS || !(flags & GW_IOMMUFD_MAP_FIXED) ||
+	    !(flags & GW_IOMMUFD_MAP_READABLE))
+		return wrong("to map somewhere, or for nobody to read");
+	m.flags = flags & GW_IOMMUFD_MAP_WRITEABLE ? VFIO_DMA_MAP_FLAG_WRITE : 0;
+	return dma_map(&m);
+}
+
+static int ioas_map_file(const struct gw_iommufd_map_file *m)
+{
+	struct stat is, want;
+	int ret;
+
+	if (fake.dma_buf < 0 || fstat(m->fd, &is) || fstat(fake.dma_buf, &want) ||
+	    is.st_ino != want.st_ino || m->start)
+		return wrong("to map a file that is not the dma-buf");
+	ret = ioas_map(m->ioas_id, m->flags, (struct vfio_iommu_type1_dma_map){
+		.iova = m->iova, .size = m->length });
+	fake.bufs += !ret;
+	return ret;
+}
+
+static int ioas_unmap(struct gw_iommufd_unmap *u)
+{
+	struct vfio_iommu_type1_dma_unmap was = { .iova = u->iova, .size = u->length };
+
+	return u->ioas_id == FAKE_IOAS ? dma_unmap(&was) : wrong("to unmap from nothing");
+}
+
+static int iommufd_ioctl(unsigned long request, void *arg)
+{
+	const struct gw_iommufd_map *m = arg;
+
+	switch (request) {
+	case GW_IOMMUFD_IOAS_ALLOC:
+		((struct gw_iommufd_alloc *)arg)->out_ioas_id = FAKE_IOAS;
+		return 0;
+	case GW_IOMMUFD_IOVA_RANGES:
+		return ioas_ranges(arg);
+	case GW_IOMMUFD_IOAS_MAP:
+		return ioas_map(m->ioas_id, m->flags, (struct vfio_iommu_type1_dma_map){
+			.vaddr = m->user_va, .iova = m->iova, .size = m->length });
+	case GW_IOMMUFD_IOAS_MAP_FILE:
+		return ioas_map_file(arg);
+	case GW_IOMMUFD_IOAS_UNMAP:
+		return ioas_unmap(arg);
+	default:
+		return -ENOTTY;
+	}
+}
+
 static int region_info(struct vfio_region_info *r)
 {
 	r->offset = (uint64_t)r->index * FAKE_REGION;
@@ -295,6 +384,11 @@ static int device_ioctl(unsigned long request, void *arg)
 		return 0;
 	case VFIO_DEVICE_SET_IRQS:
 		return set_irqs(arg);
+	case GW_VFIO_DEVICE_BIND_IOMMUFD:
+		return fake.fail_bind;
+	case GW_VFIO_DEVICE_ATTACH_PT:
+		return ((struct gw_vfio_attach_pt *)arg)->pt_id == FAKE_IOAS ? 0 :
+			wrong("to attach to nothing");
 	case VFIO_DEVICE_RESET:
 		fake.resets++;
 		return fake.fail_reset;
@@ -311,7 +405,7 @@ static int device_ioctl(unsigned long request, void *arg)
 }
 
 /* Some numbers mean one thing to a container and another to a function. */
-static bool is_container(int fd)
+static bool is_file(int fd, const char *name)
 {
 	char link[64], path[512];
 	ssize_t n;
@@ -319,7 +413,7 @@ static bool is_container(int fd)
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	n = readlink(link, path, sizeof(path) - 1);
 	path[n < 0 ? 0 : n] = '\0';
-	return strstr(path, "/dev/vfio/vfio") != NULL;
+	return strstr(path, name) != NULL;
 }
 
 static int container_ioctl(unsigned long request, void *arg)
@@ -351,8 +445,10 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 	va_start(ap, request);
 	arg = va_arg(ap, void *);
 	va_end(ap);
-	if (is_container(fd))
+	if (is_file(fd, "/dev/vfio/vfio"))
 		return container_ioctl(request, arg);
+	if (is_file(fd, "/dev/iommu"))
+		return answer(iommufd_ioctl(request, arg));
 	switch (request) {
 	case VFIO_GROUP_GET_STATUS:
 		((struct vfio_group_status *)arg)->flags =

@@ -32,6 +32,8 @@ struct fake_vfio {
 	unsigned int irq_count[5];
 	unsigned int masks, unmasks;
 	int unmask_fd;			/* as given last; 0: never */
+	int fail_bind;
+	unsigned int bufs;		/* mappings by a file instead of by address */
 	unsigned int feature_flags;
 	int dma_buf;			/* what feature 11 answers with, or -errno */
 	const char *wrong;		/* asked for although it never may be */
@@ -44,6 +46,9 @@ extern struct fake_vfio fake;
 /** fake_setup() - one function 0000:01:00.0 of group 7, bound to vfio-pci, and 0000:02:00.0 of 8 */
 int fake_setup(void **state);
 int fake_teardown(void **state);
+
+/** fake_device() - what the kernel has in /dev for a function; its node if @node is not NULL */
+void fake_device(const char *bdf, unsigned int group, const char *node);
 
 /** fake_write() - a file of the tree; folders are made */
 void fake_write(const char *path, const char *text);
