@@ -276,7 +276,10 @@ static int ioas_unmap(struct gw_iommufd_unmap *u)
 {
 	struct vfio_iommu_type1_dma_unmap was = { .iova = u->iova, .size = u->length };
 
-	return u->ioas_id == FAKE_IOAS ? dma_unmap(&was) : wrong("to unmap from nothing");
+	int ret = u->ioas_id == FAKE_IOAS ? dma_unmap(&was) : wrong("to unmap from nothing");
+
+	u->length = was.size;
+	return ret;
 }
 
 static int iommufd_ioctl(unsigned long request, void *arg)

@@ -147,9 +147,13 @@ static void what_is_not_in_a_bar_is_refused_before_the_kernel_is_asked(void **st
 	};
 	struct pair *p = *state;
 	struct gw_mapping m;
+	int fd;
 
-	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
 		assert_int_equal(map_peer(p, 0, &wrong[i], &m), -EINVAL);
+		assert_int_equal(p->provider->ops->bar_export(p->provider, 0, &wrong[i], 1, &fd),
+				 -EINVAL);
+	}
 	assert_int_equal(map_peer(p, 1, &range, &m), -EINVAL);
 	assert_int_equal(map_peer(p, GW_NR_BARS, &range, &m), -EINVAL);
 	assert_int_equal(fake.maps_ever, 0);
@@ -256,6 +260,11 @@ static void memory_is_mapped_by_iommufd(void **state)
 	fake.fail_unmap = 0;
 	assert_int_equal(p->client->ops->dma_map(p->client, &other, 0x1000, &want, &m), -EEXIST);
 	fake.nr_maps = 0;	/* as closing the descriptor does */
+	p->client->ops->close(p->client);
+	p->client = function_open(p->host, CLIENT);
+	assert_int_equal(p->client->ops->dma_map(p->client, &mem, 0x4000, &want, &m), 0);
+	fake.nr_maps = 0;	/* the kernel knows nothing of it */
+	assert_int_equal(unmap(p, &m), -EIO);
 	munmap(mem.addr, 0x4000);
 }
 
@@ -318,6 +327,24 @@ static void iommufd_is_used_where_it_is_and_said_why_not_where_it_is_wanted(void
 	host->ops->free(host);
 }
 
+/* Whoever was to have it would close it once more, and by then it may be another's. */
+static void a_function_that_does_not_open_leaves_no_descriptor_behind(void **state)
+{
+	struct gw_vfio_space *s = gw_vfio_space_new(&gw_vfio_iommufd, tree_path("sys"),
+						    tree_path("dev"), 21, &fake.sink);
+	int fd = -1;
+
+	assert_non_null(s);
+	fake.fail_bind = -EBUSY;
+	assert_int_equal(s->ops->open(s, CLIENT, &fd), -EBUSY);
+	assert_int_equal(fd, -1);
+	fake.fail_bind = 0;
+	assert_int_equal(s->ops->open(s, CLIENT, &fd), 0);
+	assert_true(fd >= 0);
+	close(fd);
+	gw_vfio_space_free(s);
+}
+
 #define PAIR(f)		cmocka_unit_test_setup_teardown(f, setup_type1, teardown)
 #define IOMMUFD(f)	cmocka_unit_test_setup_teardown(f, setup_iommufd, teardown)
 
@@ -337,6 +364,9 @@ int main(void)
 		IOMMUFD(the_mapping_ends_before_the_peer_does),
 		cmocka_unit_test_setup_teardown(
 			iommufd_is_used_where_it_is_and_said_why_not_where_it_is_wanted, tree_setup,
+			fake_teardown),
+		cmocka_unit_test_setup_teardown(
+			a_function_that_does_not_open_leaves_no_descriptor_behind, tree_setup,
 			fake_teardown),
 	};
 

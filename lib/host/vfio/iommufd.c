@@ -94,22 +94,24 @@ static int iommufd_open(struct gw_vfio_space *s, const char *bdf, int *fd)
 {
 	struct gw_vfio_bind_iommufd bind = { .argsz = sizeof(bind) };
 	struct gw_vfio_attach_pt attach = { .argsz = sizeof(attach) };
-	int ret = s->iommufd < 0 ? ioas_open(s, bdf) : 0;
+	int ret = s->iommufd < 0 ? ioas_open(s, bdf) : 0, node;
 
 	if (ret)
 		return ret;
-	*fd = node_open(s, bdf);
-	if (*fd < 0)
-		return *fd;
+	node = node_open(s, bdf);
+	if (node < 0)
+		return node;
 	bind.iommufd = s->iommufd;
 	attach.pt_id = s->ioas;
-	if (ioctl(*fd, GW_VFIO_DEVICE_BIND_IOMMUFD, &bind) ||
-	    ioctl(*fd, GW_VFIO_DEVICE_ATTACH_PT, &attach))
+	if (ioctl(node, GW_VFIO_DEVICE_BIND_IOMMUFD, &bind) ||
+	    ioctl(node, GW_VFIO_DEVICE_ATTACH_PT, &attach))
 		ret = bind_failed(s, bdf, errno);
 	else if (!s->nr_ranges)
 		ret = ranges_read(s);
 	if (ret)
-		close(*fd);
+		close(node);
+	else
+		*fd = node;
 	return ret;
 }
 
