@@ -5,6 +5,7 @@
 import hashlib
 import os
 import re
+import socket
 import subprocess
 import sys
 
@@ -14,6 +15,7 @@ SERIAL = "gangway-disk"
 WORD = 0x9e3779b97f4a7c15  # of both programs' patterns
 TOOLS = ("tests/guest/client/vfio-client", "tests/guest/client/vfio-direct",
          "tests/guest/client/igb-pf")
+ERROR = "an error that the machine has it report"
 MODULES = ("vfio", "vfio_iommu_type1", "vfio-pci", "pci-pf-stub")
 
 
@@ -57,7 +59,8 @@ def machine(work, disk, shared):
              "-device", "intel-iommu,intremap=on",
              "-drive", f"if=none,id=disk,format=raw,file={disk}",
              "-object", f"memory-backend-file,id=shm,share=on,size=1M,mem-path={shared}"]
-    devices = [f"nvme,drive=disk,serial={SERIAL}", "edu,dma_mask=0xffffffffffff", "ivshmem-plain,memdev=shm", "igb"]
+    devices = [f"nvme,drive=disk,serial={SERIAL}", "edu,dma_mask=0xffffffffffff",
+               "ivshmem-plain,memdev=shm", "igb", "virtio-rng-pci,id=rng,aer=on"]
     for i, device in enumerate(devices):
         words += ["-device", f"pcie-root-port,id=port{i},chassis={i + 1},slot={i + 1}",
                   "-device", f"{device},bus=port{i}"]
@@ -73,21 +76,36 @@ def pattern(size, seed):
     return bytes(data)
 
 
+def inject_error(monitor):
+    """A function reports that it gave up on a request (PCIe 5.0, 6.2.3.2.4)."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(monitor)
+        sock.sendall(b"pcie_aer_inject_error rng COMP_ABORT\n")
+        said = b""
+        while b"OK id: rng" not in said:
+            data = sock.recv(4096)
+            guest.expect(data and b"rror:" not in said, f"QEMU: {said}")
+            said += data
+
+
 def boot(work, only="", kernel=None, script="vfio", tools=TOOLS, modules=MODULES, add=(), words="",
          seconds=240):
     """Run a script of this test; return what it measured, and the shared memory's file."""
     disk, shared = work.path("disk.img"), work.path("shared.img")
     with open(disk, "ab") as file:
         file.truncate(64 * guest.MIB)
+    monitor = work.path("monitor")
     command = machine(work, disk, shared)
-    command += ["-kernel", kernel or guest.kernel("x86_64", "7.2"),
+    command += ["-monitor", f"unix:{monitor},server=on,wait=off",
+                "-kernel", kernel or guest.kernel("x86_64", "7.2"),
                 "-initrd", image(work, tools, modules, add), "-append",
                 f"console=ttyS0 quiet loglevel=5 intel_iommu=on iomem=relaxed panic=-1 "
                 f"no_timer_check tsc=unstable {guest.PATIENCE} "
                 f"gangway.script={script} gangway.only={only} {words}"]
     with guest.Process(command, work.path("qemu.log"), stdin=subprocess.DEVNULL,
                        stdout=subprocess.PIPE) as qemu:
-        console = guest.Console(qemu.popen.stdout, work.path("console.log"))
+        console = guest.Console(qemu.popen.stdout, work.path("console.log"),
+                                lambda text: inject_error(monitor) if text == ERROR else None)
         try:
             console.drain(seconds)
         finally:

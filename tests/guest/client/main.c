@@ -34,6 +34,7 @@ static const struct { const char *name; int (*run)(struct vu *v, int argc, char 
 	{ "load", nvme_load },
 	{ "ivshmem", ivshmem_test },
 	{ "igb", igb_test },
+	{ "error", error_test },
 };
 
 /* No capability but in the bounding set, which no_new_privs makes worthless. */

@@ -51,3 +51,19 @@ int ivshmem_test(struct vu *v, int argc, char **argv)
 	say("ivshmem: BAR %s by the VMM", flags & GW_REGION_F_MMAP ? "mapped" : "trapped");
 	return 0;
 }
+
+/* Whoever made the machine has the function report an error that it does not recover from. */
+int error_test(struct vu *v, int argc, char **argv)
+{
+	int error = event_new(v, GW_IRQ_ERR, 0), request = event_new(v, GW_IRQ_REQ, 0);
+
+	/* QEMU's functions report what they do not recover from if SERR# is enabled */
+	must(!vu_write(v, GW_REGION_CONFIG, 4, "\x06\x01", 2), "COMMAND");
+	must(!event_wait(error, 0), "an error before any");
+	say("error: waits");
+	must(event_wait(error, 60000), "no word of the error");
+	must(!event_wait(request, 0), "an error is no request");
+	must(!vu_reset(v), "reset");
+	say("error: told");
+	return 0;
+}

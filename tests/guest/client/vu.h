@@ -82,5 +82,6 @@ int ivshmem_test(struct vu *v, int argc, char **argv);
 int igb_test(struct vu *v, int argc, char **argv);
 int window_test(struct vu *v, int argc, char **argv);
 int memory_test(struct vu *v, int argc, char **argv);
+int error_test(struct vu *v, int argc, char **argv);
 
 #endif
