@@ -46,8 +46,9 @@ int machine_args_parse(struct machine_args *a, const struct machine_usage *u, in
 	*a = (struct machine_args){ .tree = "" };
 	optind = 1;
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, ":hv", options, NULL)) != -1) {
 		switch (opt) {
+		case 'v': log->level = GW_LOG_DEBUG; break;
 		case OPT_TREE: a->tree = optarg; break;
 		case OPT_JSON: a->json = true; break;
 		case OPT_FORCE: a->force++; break;

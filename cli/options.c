@@ -304,9 +304,13 @@ int options_parse(struct options *o, int argc, char **argv, bool for_run, struct
 	}
 	optind = 1;
 	opterr = 0;
-	while ((opt = getopt_long(end, argv, ":h", known, &index)) != -1) {
+	while ((opt = getopt_long(end, argv, ":hv", known, &index)) != -1) {
 		if (opt == OPT_HELP || opt == 'h')
 			return print_help(for_run);
+		if (opt == 'v') {
+			log->level = GW_LOG_DEBUG;
+			continue;
+		}
 		if (opt == '?' || opt == ':') {
 			text_bad_option(log, argv, opt);
 			gw_hint(log, "gangway %s --help lists the options", argv[0]);

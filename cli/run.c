@@ -310,6 +310,17 @@ static int start_and_wait(struct run *r)
 	return pid < 0 ? pid : supervise(r, pid);
 }
 
+/* It may be given more than there is; but then it should not be a slip. */
+static void check_memory(const struct run *r)
+{
+	uint64_t have = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+
+	if (r->o.memory > have)
+		gw_warn(r->log, "the guest has %" PRIu64 " MiB of memory and this machine %" PRIu64
+			"; ask for less --memory, unless the guest does not use it all",
+			r->o.memory >> 20, have >> 20);
+}
+
 /* In $TMPDIR, unless that is so long that a socket there has no address (108 bytes, unix(7)). */
 static int make_dir(struct run *r)
 {
@@ -335,6 +346,7 @@ static int prepare(struct run *r)
 	ret = check_accel(r);
 	if (ret)
 		return ret;
+	check_memory(r);
 	ret = find_parts(r);
 	if (ret) {
 		r->missing = true;

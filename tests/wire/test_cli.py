@@ -402,6 +402,30 @@ def a_kernel_that_is_not_there_is_named(rig):
 
 
 @test
+def memory_that_the_machine_does_not_have_is_warned_of(rig):
+    qemu = FakeQemu(rig).path
+    kernel = rig.path("kernel")
+    open(kernel, "w", encoding="utf-8").close()
+    start = ["run", "sim:probe", "--arch", "x86_64", "--qemu", qemu, "--kernel", kernel]
+    status, _, err = gangway(rig, *start, "--memory", "64T")
+    assert status == OK and "warning: the guest has 67108864 MiB of memory" in err, err
+    assert "warning" not in gangway(rig, *start, "--memory", "64M")[2]
+
+
+@test
+def more_can_be_asked_to_be_said_before_and_behind_the_command(rig):
+    for words in (["-v", "list"], ["list", "-v"], ["list", "-v", "--json"]):
+        assert gangway(rig, *words)[0] == OK, words
+    qemu = FakeQemu(rig).path
+    kernel = rig.path("kernel")
+    open(kernel, "w", encoding="utf-8").close()
+    start = ["run", "sim:probe", "--arch", "x86_64", "--qemu", qemu, "--kernel", kernel]
+    assert "debug: " not in gangway(rig, *start)[2]
+    for words in (["-v", *start], [*start, "-v"]):
+        assert "debug:   -nographic" in gangway(rig, *words)[2], words
+
+
+@test
 def what_qemu_does_not_take_is_told_in_its_own_words(rig):
     kernel = rig.path("kernel")
     open(kernel, "w", encoding="utf-8").close()
