@@ -164,6 +164,26 @@ def qemu_is_killed_in_the_middle_of_writes_and_the_next_one_reads_whole_blocks(r
 
 
 @test
+def the_server_ends_in_the_middle_of_writes_and_leaves_whole_blocks(rig):
+    old, new, size = b"\x11" * 512, b"\x22" * 512, 128 * 1024
+    for ram in ("memfd", "anonymous"):
+        path = rig.new_path("disk")
+        daemon = rig.daemon(f"sim:nvme,file={path},size=64M")
+        drive = nvme.Nvme(rig.qemu(daemon.socket, ram=ram))
+        base = drive.qemu.machine.ram
+        drive.qtest.write(base + BUFFER, old * (size // 512))
+        drive.qtest.write(base + 2 * BUFFER, new * (size // 512))
+        for i in range(8):
+            drive.transfer(nvme.WRITE, i * 256, base + BUFFER, size)
+        for i in range(8):
+            drive.submit(nvme.WRITE, i * 256, base + 2 * BUFFER, size)
+        daemon.stop()
+        with open(path, "rb") as file:
+            got = file.read(8 * size)
+        assert {got[at:at + 512] for at in range(0, 8 * size, 512)} <= {old, new}
+
+
+@test
 def a_disk_and_a_probe_serve_one_machine(rig):
     path = rig.path("disk")
     daemon = rig.daemon(f"sim:nvme,file={path},size=64M", "sim:probe")
