@@ -235,7 +235,10 @@ static int amend(const char *in, const char *out, int (*change)(void *fdt, const
 	ret = change(fdt, arg);
 	if (ret) {
 		gw_err(log, "%s: cannot say at the PCIe host bridge what devices reach: %s", in,
-		       ret == -ENOENT ? "there is none" : strerror(-ret));
+		       ret == -ENOENT ? "there is none" : ret == -EEXIST ?
+		       "it has such a node, perhaps of an earlier run" : strerror(-ret));
+		if (ret == -EEXIST)
+			hint_tree(log, in);
 		goto free_fdt;
 	}
 	fdt_pack(fdt);

@@ -411,6 +411,19 @@ static void the_device_tree_says_what_each_function_reaches(void **state)
 	unlink(path);
 }
 
+static void a_device_tree_without_a_host_bridge_is_refused(void **state)
+{
+	char path[] = "/tmp/gangway-test-XXXXXX", buf[4096];
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	assert_int_equal(fdt_create_empty_tree(buf, sizeof(buf)), 0);
+	assert_int_equal(write(fd, buf, sizeof(buf)), sizeof(buf));
+	close(fd);
+	assert_int_equal(gw_fdt_add_pools(path, path, &two_pools, NULL), -ENOENT);
+	unlink(path);
+}
+
 static void a_place_that_is_taken_in_the_device_tree_is_refused(void **state)
 {
 	char path[] = "/tmp/gangway-test-XXXXXX";
@@ -458,6 +471,7 @@ int main(void)
 		cmocka_unit_test(memory_of_a_pool_that_was_refused_and_not_unmapped_stays),
 		cmocka_unit_test(the_memory_of_a_function_that_has_gone_is_let_go),
 		cmocka_unit_test(the_device_tree_says_what_each_function_reaches),
+		cmocka_unit_test(a_device_tree_without_a_host_bridge_is_refused),
 		cmocka_unit_test(a_place_that_is_taken_in_the_device_tree_is_refused),
 		cmocka_unit_test(the_plan_needs_a_device_tree_and_is_never_automatic),
 	};

@@ -2,7 +2,9 @@
 #include "unit.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +13,7 @@
 #include <gangway/dma.h>
 
 #include "base/util.h"
+#include "fds.h"
 
 /* A host that chooses addresses, and may answer with several ranges. */
 
@@ -316,6 +319,43 @@ static void memory_with_a_name_is_made_and_removed(void **state)
 	assert_int_equal(stat(path, &st), -1);
 }
 
+/* As where the file system is full: all that grows a file fails. */
+static void limit_files(uint64_t bytes)
+{
+	struct rlimit limit;
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = bytes ? bytes : limit.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void memory_that_cannot_be_made_leaves_nothing(void **state)
+{
+	struct fake f = fake_init();
+	unsigned int before = count_fds();
+	struct gw_window w;
+	struct stat st;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/tmp/gangway-test-memory.%d", getpid());
+	limit_files(64 * MiB);
+	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 128 * MiB, 64 * MiB, path, &w), -EFBIG);
+	assert_int_equal(stat(path, &st), -1);
+	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 128 * MiB, 64 * MiB, NULL, &w), -EFBIG);
+	assert_int_equal(f.mapped, 0);
+	/* it can be made, but not grow by what lies before the window */
+	limit_files(256 * MiB);
+	f.ranges[0] = 16 * MiB;
+	f.nr_ranges = 1;
+	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB, 160 * MiB, path, &w), -EFBIG);
+	assert_int_equal(stat(path, &st), -1);
+	assert_int_equal(f.mapped, 0);
+	assert_int_equal(w.ram.size, 0);
+	limit_files(0);
+	assert_int_equal(count_fds(), before);
+}
+
 static void write_tree(const char *path, const char *compatible)
 {
 	char buf[2048];
@@ -361,6 +401,7 @@ static void what_is_no_device_tree_for_us_is_refused(void **state)
 {
 	struct gw_window w = { .size = 4096 };
 	char path[] = "/tmp/gangway-test-XXXXXX";
+	unsigned int before = count_fds();
 	int fd = mkstemp(path);
 
 	assert_true(fd >= 0);
@@ -372,8 +413,13 @@ static void what_is_no_device_tree_for_us_is_refused(void **state)
 	close(fd);
 	write_tree(path, "something-else");
 	assert_int_equal(gw_fdt_add_window(path, path, &w, NULL), -ENOENT);
+	write_tree(path, "pci-host-ecam-generic");
+	assert_int_equal(gw_fdt_add_window(path, "/tmp/no/such/folder", &w, NULL), -ENOENT);
+	assert_int_equal(gw_fdt_add_window(path, "/dev/full", &w, NULL), -ENOSPC);
+	assert_int_equal(gw_fdt_add_window("/tmp", path, &w, NULL), -EISDIR);
 	unlink(path);
 	assert_int_equal(gw_fdt_add_window(path, path, &w, NULL), -ENOENT);
+	assert_int_equal(count_fds(), before);
 }
 
 static void auto_takes_the_first_plan_that_works(void **state)
@@ -413,6 +459,7 @@ int main(void)
 		cmocka_unit_test(what_was_never_opened_can_be_closed),
 		cmocka_unit_test(the_memory_of_a_function_that_has_gone_is_let_go),
 		cmocka_unit_test(memory_with_a_name_is_made_and_removed),
+		cmocka_unit_test(memory_that_cannot_be_made_leaves_nothing),
 		cmocka_unit_test(the_device_tree_says_where_the_window_is),
 		cmocka_unit_test(what_is_no_device_tree_for_us_is_refused),
 		cmocka_unit_test(auto_takes_the_first_plan_that_works),
