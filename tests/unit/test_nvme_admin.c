@@ -402,6 +402,24 @@ static void events_wait_for_requests_and_are_masked_until_read(void **state)
 	rig_close(r);
 }
 
+/* An event request promises no entry of the queue, so there may be none when one is due. */
+static void an_event_waits_for_room_in_the_completion_queue(void **state)
+{
+	struct rig *r = rig_ready("size=1M");
+	struct rig_cqe c;
+
+	rig_send(r, 0, event_request);
+	for (unsigned int i = 0; i < RIG_ADMIN_SIZE - 1; i++) {
+		rig_send(r, 0, get_log(NVME_LOG_HEALTH, 16, 0));
+		rig_take_quietly(r, 0);		/* no room is made */
+	}
+	rig_set(r, NVME_REG_DOORBELLS + 4 * 20, 4, 1);		/* no such queue */
+	rig_ring(r, 1, r->q[0].head);
+	c = rig_take(r, 0);
+	assert_int_equal(c.result, NVME_EVENT_BAD_DOORBELL << 8 | NVME_LOG_ERROR << 16);
+	rig_close(r);
+}
+
 static void a_temperature_threshold_is_an_event_if_asked_for(void **state)
 {
 	struct rig *r = rig_ready("size=1M");
@@ -541,6 +559,7 @@ int main(void)
 		cmocka_unit_test(the_effects_log_names_the_commands),
 		cmocka_unit_test(errors_are_logged_newest_first),
 		cmocka_unit_test(events_wait_for_requests_and_are_masked_until_read),
+		cmocka_unit_test(an_event_waits_for_room_in_the_completion_queue),
 		cmocka_unit_test(a_temperature_threshold_is_an_event_if_asked_for),
 		cmocka_unit_test(abort_ends_what_it_can),
 		cmocka_unit_test(aborting_under_load_answers_every_command_once),
