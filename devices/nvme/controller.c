@@ -218,8 +218,11 @@ void gw_nvme_control_cc(struct nvme *nv)
 		nv->shutdown_waits = waits;
 		atomic_store(&nv->regs.csts, 0);
 	}
-	if (!nv->disabling && !nv->ready && !nv->dead && (v.cc & NVME_CC_EN))
+	if (!nv->disabling && !nv->ready && !nv->dead && (v.cc & NVME_CC_EN)) {
 		enable(nv, &v);
+		/* one from before it was enabled, and taken back, is forgotten likewise */
+		v.shn_rose &= NVME_CC_SHN(v.cc) != 0;
+	}
 	if (v.shn_rose || nv->shutdown_waits)
 		shutdown_begin(nv);
 }

@@ -114,6 +114,56 @@ static void shutdown_completes_and_a_reset_ends_it(void **state)
 	rig_close(r);
 }
 
+/* Several writes to CC, the last of them of @cc, before the worker looks. It has acted on return. */
+static void host_wrote(struct rig *r, uint32_t cc, bool en_fell, bool shn_rose)
+{
+	struct nvme *nv = container_of(r->ep, struct nvme, ep);
+
+	pthread_mutex_lock(&nv->regs.lock);
+	nv->regs.cc = cc;
+	nv->regs.en_fell = en_fell;
+	nv->regs.shn_rose = shn_rose;
+	pthread_mutex_unlock(&nv->regs.lock);
+	atomic_store(&nv->ctl.attention, true);
+	gw_nvme_wake(nv);
+	/* two orders: it looks at CC behind the first */
+	rig_master(r, false);
+	rig_master(r, true);
+}
+
+static void a_shutdown_that_a_reset_or_an_enable_overtakes_is_not_begun(void **state)
+{
+	struct rig *r = rig_ready("size=1M");
+
+	host_wrote(r, RIG_CC, true, true);
+	assert_int_equal(rig_csts(r), 0);
+	rig_enable(r);
+	assert_int_equal(rig_csts(r), NVME_CSTS_RDY);
+	host_wrote(r, RIG_CC, true, false);
+	rig_queue_init(r, 0, RIG_ADMIN_SIZE);
+	host_wrote(r, RIG_CC | NVME_CC_EN, false, true);
+	assert_int_equal(rig_csts(r), NVME_CSTS_RDY);
+	rig_add_queue(r, 1, 16);
+	rig_expect(r, 1, rig_rw(NVME_IO_READ, 0, 1, RIG_DATA), NVME_OK);
+	/* but one that the host only takes back from the register is */
+	host_wrote(r, RIG_CC | NVME_CC_EN, false, true);
+	rig_wait_csts(r, NVME_CSTS_SHST_MASK, NVME_CSTS_SHST_DONE);
+	rig_close(r);
+}
+
+static void a_shutdown_of_a_disabled_controller_ends_when_it_is_enabled(void **state)
+{
+	struct rig *r = rig_open("size=1M");
+
+	rig_set(r, NVME_REG_CC, 4, RIG_CC | 1 << 14);
+	rig_wait_csts(r, NVME_CSTS_SHST_MASK, NVME_CSTS_SHST_DONE);
+	rig_enable(r);
+	assert_int_equal(rig_csts(r), NVME_CSTS_RDY);
+	rig_add_queue(r, 1, 16);
+	rig_expect(r, 1, rig_rw(NVME_IO_READ, 0, 1, RIG_DATA), NVME_OK);
+	rig_close(r);
+}
+
 static void a_shutdown_does_not_outlive_a_reset(void **state)
 {
 	struct rig *r = rig_ready("size=1M");
@@ -281,6 +331,8 @@ int main(void)
 		cmocka_unit_test(enabling_with_a_bad_setting_is_fatal_until_reset),
 		cmocka_unit_test(larger_pages_work),
 		cmocka_unit_test(shutdown_completes_and_a_reset_ends_it),
+		cmocka_unit_test(a_shutdown_that_a_reset_or_an_enable_overtakes_is_not_begun),
+		cmocka_unit_test(a_shutdown_of_a_disabled_controller_ends_when_it_is_enabled),
 		cmocka_unit_test(a_shutdown_does_not_outlive_a_reset),
 		cmocka_unit_test(a_queue_that_is_not_in_memory_is_fatal),
 		cmocka_unit_test(a_reset_under_load_is_complete),
