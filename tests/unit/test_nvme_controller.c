@@ -161,6 +161,10 @@ static void a_shutdown_of_a_disabled_controller_ends_when_it_is_enabled(void **s
 	assert_int_equal(rig_csts(r), NVME_CSTS_RDY);
 	rig_add_queue(r, 1, 16);
 	rig_expect(r, 1, rig_rw(NVME_IO_READ, 0, 1, RIG_DATA), NVME_OK);
+	/* unless the enable asks for another */
+	rig_disable(r);
+	rig_set(r, NVME_REG_CC, 4, RIG_CC | NVME_CC_EN | 1 << 14);
+	rig_wait_csts(r, NVME_CSTS_SHST_MASK, NVME_CSTS_SHST_DONE);
 	rig_close(r);
 }
 
