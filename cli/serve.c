@@ -75,7 +75,7 @@ static int serve_run(int argc, char **argv, struct gw_log *log)
 	daemon_stop(&d);
 	ret = report_print(&d, o.report);
 	daemon_close(&d);
-	return ended_by ? ret : CLI_FAILED;
+	return ended_by || ret ? ret : CLI_FAILED;
 }
 
 const struct cli_command cli_serve = { "serve", "serve a device to a VMM over vfio-user", serve_run };
