@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* How the connection thread waits for its client, and what ends the wait. */
-#include "vfio_user_peer.h"
+#include "vfio_user_job.h"
 
 #include <sched.h>
 
@@ -100,37 +100,6 @@ static void descriptors_are_not_left_to_programs_that_others_start(void **state)
 
 /* ---- a transfer by another thread ---- */
 
-struct job {
-	pthread_t thread;
-	struct gw_remote *r;
-	bool write;
-	uint8_t *buf;
-	size_t len;
-	int ret;
-};
-
-static void *job_run(void *opaque)
-{
-	struct job *j = opaque;
-	gw_iova at = { 0x1000 };
-
-	j->ret = j->write ? j->r->ops->write(j->r, at, j->buf, j->len) :
-			    j->r->ops->read(j->r, at, j->buf, j->len);
-	return NULL;
-}
-
-static void job_start(struct job *j, struct gw_remote *r, bool write, uint8_t *buf, size_t len)
-{
-	*j = (struct job){ .r = r, .write = write, .buf = buf, .len = len };
-	assert_int_equal(pthread_create(&j->thread, NULL, job_run, j), 0);
-}
-
-static int job_end(struct job *j)
-{
-	pthread_join(j->thread, NULL);
-	return j->ret;
-}
-
 static uint8_t big[GW_VU_MAX_XFER];
 
 /* Take a request of @size bytes; say no to it. */
@@ -154,7 +123,7 @@ static void a_large_request_arrives_though_the_client_says_nothing(void **state)
 
 	listen_and_meet(p);
 	for (unsigned int i = 0; i < 2; i++) {
-		job_start(&j, p->remote, true, big, sizeof(big));
+		job_start(p, &j, true, 0x1000, big, sizeof(big));
 		if (!i)
 			refuse_request(p, GW_VU_DMA_READ, 32, E2BIG);
 		refuse_request(p, GW_VU_DMA_WRITE, 32 + sizeof(big), EFAULT);
@@ -169,7 +138,7 @@ static void each_client_is_waited_for_in_the_kernel_anew(void **state)
 	struct job j;
 
 	listen_and_meet(p);
-	job_start(&j, p->remote, true, big, 1);
+	job_start(p, &j, true, 0x1000, big, 1);
 	refuse_request(p, GW_VU_DMA_READ, 32, ENODEV);
 	assert_int_equal(job_end(&j), -EFAULT);
 	assert_in_sync(p);
@@ -346,7 +315,7 @@ static void the_first_request_does_not_cut_a_reply_in_two(void **state)
 	while (!waits_in_outbox(&l->c))
 		sched_yield();
 	assert_int_equal(recv(l->p->sock, got, first, MSG_WAITALL), first);
-	job_start(&j, l->p->remote, false, &byte, 1);
+	job_start(l->p, &j, false, 0x1000, &byte, 1);
 	while (!has_calls(&l->c))
 		sched_yield();
 	assert_int_equal(recv(l->p->sock, got + first, sizeof(got) - first, MSG_WAITALL),
@@ -367,7 +336,8 @@ static void a_request_to_a_client_that_has_gone_fails(void **state)
 	l->hold = true;		/* so that the request is the first to notice */
 	line_start(l);
 	peer_hang_up(l->p);
-	job_start(&j, &l->c.remote, false, &byte, 1);
+	l->p->remote = &l->c.remote;	/* nobody has attached */
+	job_start(l->p, &j, false, 0x1000, &byte, 1);
 	assert_int_equal(job_end(&j), -EPIPE);
 	pthread_mutex_lock(&l->lock);
 	l->hold = false;

@@ -1,45 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Memory that only the VMM can reach, read and written by message. */
-#include "vfio_user_peer.h"
+#include "vfio_user_job.h"
 
 #include <sched.h>
 #include <sys/ioctl.h>
 
 #include "vfio_user/client.h"
-
-/* One transfer, made by a thread of its own as a device's worker would. */
-struct job {
-	pthread_t thread;
-	struct gw_remote *r;
-	bool write;
-	uint64_t addr;
-	uint8_t *buf;
-	size_t len;
-	int ret;
-};
-
-static void *job_run(void *opaque)
-{
-	struct job *j = opaque;
-	gw_iova at = { j->addr };
-
-	j->ret = j->write ? j->r->ops->write(j->r, at, j->buf, j->len) :
-			    j->r->ops->read(j->r, at, j->buf, j->len);
-	return NULL;
-}
-
-static void job_start(struct peer *p, struct job *j, bool write, uint64_t addr, void *buf,
-		      size_t len)
-{
-	*j = (struct job){ .r = p->remote, .write = write, .addr = addr, .buf = buf, .len = len };
-	assert_int_equal(pthread_create(&j->thread, NULL, job_run, j), 0);
-}
-
-static int job_end(struct job *j)
-{
-	pthread_join(j->thread, NULL);
-	return j->ret;
-}
 
 struct dma { struct hdr h; uint64_t addr, count; uint8_t data[GW_VU_MAX_XFER + 4]; };
 
