@@ -94,10 +94,10 @@ class Bench:
         provisioned("initramfs", arch, "7.2", "--out", out, "--fio", *words)
         return out
 
-    def append(self, more=""):
+    def append(self, rounds=None, more=""):
         """The guest's kernel command line."""
         return (f"quiet panic=-1 printk.devkmsg=on bench.seconds={self.seconds} "
-                f"bench.rounds={self.rounds} {more}")
+                f"bench.rounds={rounds or self.rounds} {more}")
 
     def rows(self, process, log):
         """Read a guest's console to its end: {(job, disk): [fields of a run]}."""
@@ -115,13 +115,13 @@ class Bench:
             raise SystemExit(f"the guest failed, status {process.returncode}:\n{text[-4000:]}")
         return rows
 
-    def run(self, arch, image, devices, options, qemu=(), more=""):
+    def run(self, arch, image, devices, options, qemu=(), **append):
         """`gangway run`; its rows and its report."""
         kernel = provisioned("kernel", arch, "7.2")
         report = self.dir / "report.json"
         command = [self.gangway, "run", *devices, "--arch", {"amd64": "x86_64"}.get(arch, arch),
                    "--kernel", f"{kernel}/vmlinuz", "--initrd", image, "--append",
-                   self.append(more), "--report", report, *options, "--", "-no-reboot", *qemu]
+                   self.append(**append), "--report", report, *options, "--", "-no-reboot", *qemu]
         with subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               errors="replace") as process:
@@ -168,16 +168,22 @@ class Bench:
             return self.rows(process, self.dir / "console.log")
 
 
-def field(samples, number):
-    """The median of a field of fio's output."""
-    return statistics.median(float(sample.split(" ", 2)[-1].split(";")[number])
-                             for sample in samples)
+def fields(samples, number):
+    """A field of fio's output, of each round."""
+    return [float(sample.split(" ", 2)[-1].split(";")[number]) for sample in samples]
 
 
-def beside(name, unit, value, peer, other):
-    """A row; larger is better."""
+def beside(name, unit, values, peer, others):
+    """A row from one number for each round; larger is better."""
+    value, other = statistics.median(values), statistics.median(others)
     return {"name": name, "value": value, "unit": unit, "peer": peer, "peer_value": other,
             "ratio": round(value / other, 4), "floor": None}
+
+
+def beside_in_turns(name, unit, values, peer, others):
+    """The same where both took turns: the machine's own ups and downs leave the ratio alone."""
+    ratio = statistics.median(value / other for value, other in zip(values, others, strict=True))
+    return beside(name, unit, values, peer, others) | {"ratio": round(ratio, 4)}
 
 
 def peer_rows(bench, jobs):
@@ -190,15 +196,17 @@ def peer_rows(bench, jobs):
         ["-drive", f"file={bench.disk('peer')},format=raw,if=none,id=peer",
          "-device", "nvme,serial=peer,drive=peer"])
     for name, _, unit, number in jobs:
-        yield beside(name, unit, field(rows[name, "ours"], number), "QEMU's nvme",
-                     field(rows[name, "peer"], number))
+        yield beside_in_turns(name, unit, fields(rows[name, "ours"], number), "QEMU's nvme",
+                              fields(rows[name, "peer"], number))
 
 
 def plan_samples(bench, jobs):
     """Each plan's rows: those by the companion beside direct in one guest, the others after it."""
     disks = [(name, f"GW{serial:016X}") for name, serial in SERIALS.items()]
     image = bench.image("arm64", jobs, disks, module=True)
-    say(f"the plans beside one another, {len(jobs) * 5 * bench.rounds} jobs of "
+    # those that stand alone tell less exactly how they compare, however often they are measured
+    alone = (bench.rounds + 1) // 2
+    say(f"the plans beside one another, {len(jobs) * (3 * bench.rounds + 2 * alone)} jobs of "
         f"{bench.seconds} s ...")
     with contextlib.ExitStack() as stack:
         sockets = []
@@ -209,17 +217,18 @@ def plan_samples(bench, jobs):
                                 ("bounce", DIRECT, "swiotlb=131072,force")):
         image = bench.image("arm64", jobs, [(name, f"GW{1:016X}")])
         rows |= bench.run("arm64", image, [f"sim:nvme,file={bench.disk(name)},serial=1"],
-                          ["--memory", "2G", *options], more=more)[0]
+                          ["--memory", "2G", *options], rounds=alone, more=more)[0]
     return rows
 
 
 def plan_rows(bench, jobs):
     """Each plan beside direct."""
     rows = plan_samples(bench, jobs)
-    for plan in ("paravirt-covered", "paravirt-256m", "window", "bounce"):
+    for plan, row in (("paravirt-covered", beside_in_turns), ("paravirt-256m", beside_in_turns),
+                      ("window", beside), ("bounce", beside)):
         for name, _, unit, number in jobs:
-            yield beside(f"{plan}/{name}", unit, field(rows[name, plan], number), "direct",
-                         field(rows[name, "direct"], number))
+            yield row(f"{plan}/{name}", unit, fields(rows[name, plan], number), "direct",
+                      fields(rows[name, "direct"], number))
 
 
 def warm_rows(bench):
@@ -228,10 +237,8 @@ def warm_rows(bench):
     image = bench.image("arm64", jobs, [("warm", f"GW{1:016X}")], module=True)
     say(f"maps of a warm guest, {len(jobs) * bench.rounds + len(jobs)} jobs of "
         f"{bench.seconds} s ...")
-    bench.rounds += 1  # the first is to warm up
     rows, report = bench.run("arm64", image, [f"sim:nvme,file={bench.disk('warm')},serial=1"],
-                             ["--memory", "2G", *SMALL])
-    bench.rounds -= 1
+                             ["--memory", "2G", *SMALL], rounds=1 + bench.rounds)  # 1 to warm up
     maps = hits = requests = 0
     for (name, _), samples in rows.items():
         for i, sample in enumerate(samples):
@@ -241,24 +248,24 @@ def warm_rows(bench):
                 maps += int(counts[2]) - int(counts[0])
                 hits += int(counts[2]) - int(counts[0]) - (int(counts[3]) - int(counts[1]))
     traps = report["trapped_reads"] + report["trapped_writes"]
-    yield beside("warm-hit", "%", 100 * hits / maps, "all maps", 100)
+    yield beside("warm-hit", "%", [100 * hits / maps], "all maps", [100])
     yield {"name": "traps-per-io", "value": traps / requests, "unit": "traps", "peer": "limit",
            "peer_value": 0.01, "ratio": round(0.01 * requests / traps, 4), "floor": None}
 
 
 def fio_rows(build, quick, only):
     """All rows with fio; of those only what has a word in its name."""
-    seconds, rounds = (1, 1) if quick else (4, 3)
-    with Bench(build, seconds, rounds) as bench:
-        jobs = [job for job in JOBS if only in job[0]]
-        if jobs:
-            yield from peer_rows(bench, jobs)
+    seconds, rounds = (1, 1) if quick else (2, 7)
     plans = ("paravirt-covered", "paravirt-256m", "window", "bounce")
-    with Bench(build, *((1, 1) if quick else (3, 5))) as bench:
-        jobs = [job for job in [*JOBS, SCATTERED]
-                if any(only in f"{plan}/{job[0]}" for plan in plans)]
-        if jobs:
-            yield from plan_rows(bench, jobs)
+    peer = [job for job in JOBS if only in job[0]]
+    plan = [job for job in [*JOBS, SCATTERED] if any(only in f"{name}/{job[0]}" for name in plans)]
+    # each with files of its own, which take memory until it ends
+    with Bench(build, seconds, rounds) as bench:
+        if peer:
+            yield from peer_rows(bench, peer)
+    with Bench(build, seconds, rounds) as bench:
+        if plan:
+            yield from plan_rows(bench, plan)
     with Bench(build, seconds, rounds) as bench:
         if only in "warm-hit" or only in "traps-per-io":
             yield from warm_rows(bench)
