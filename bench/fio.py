@@ -25,11 +25,11 @@ JOBS = [
     ("fio-randwrite-qd32", "--rw=randwrite --bs=4k --iodepth=32", "IOPS", 48),
     ("fio-read-1m", "--rw=read --bs=1m --iodepth=4", "KiB/s", 6),
 ]
-JOBS = [(name, f"{options} --iomem=mmapshared:/dev/shm/buffer", unit, number)
+JOBS = [(name, f"{options} --iomem=mmapshared:/buffers/huge/one", unit, number)
         for name, options, unit, number in JOBS]
 # The plans also with a buffer no two pages of which are neighbours: as many maps as can be.
 SCATTERED = ("fio-read-1m-scattered", "--rw=read --bs=1m --iodepth=4 "
-             "--iomem=mmapshared:/dev/shm/scattered", "KiB/s", 6)
+             "--iomem=mmapshared:/buffers/small/one", "KiB/s", 6)
 
 # Simulated functions by the plan that serves them; the guest has 2 GiB.
 COVERED = ["--plan", "paravirt", "--host-option", "max-bytes=4G",
