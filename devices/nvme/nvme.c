@@ -103,9 +103,7 @@ static void nvme_init(struct nvme *nv, const struct nvme_options *o, struct gw_l
 	nv->log = log;
 	nv->serial = o->serial ? o->serial : file_serial(nv->back.fd);
 	nv->block_bits = o->block == 4096 ? 12 : 9;
-	nv->poll.max_ns = o->poll_us * 1000;
-	nv->poll.ns = nv->poll.max_ns / 2;
-	nv->poll.backoff = 8;
+	gw_nvme_poll_init(&nv->poll, o->poll_us * 1000);
 	gw_nvme_nap_init(&nv->nap);
 	nv->quiet = true;	/* until bus mastering is on */
 	nv->health.power_cycles = 1;

@@ -225,11 +225,13 @@ struct nvme_events {
 	bool masked[2];			/* until the log page is read */
 };
 
-/* How long to look for work before sleeping; adapts to what that brings. */
+/* Whether to look for work before sleeping; see poll.c. */
 struct nvme_poll {
-	uint64_t max_ns, ns;
-	unsigned int pause;		/* sleeps to go before polling is tried again */
-	unsigned int backoff;
+	uint64_t max_ns;
+	bool on;
+	unsigned int credit;		/* looks in vain until it is off, at least one while it is on */
+	unsigned int pause;		/* sleeps to go before it is tried again */
+	unsigned int backoff;		/* the next pause */
 };
 
 /* Whether and how long to nap; see nap.c. */
@@ -309,6 +311,13 @@ bool gw_nvme_nap_wanted(struct nvme_nap *n, uint64_t commands, uint64_t now);
 uint64_t gw_nvme_nap_begin(struct nvme_nap *n, uint64_t commands);
 void gw_nvme_nap_cut(struct nvme_nap *n);
 
+/* poll.c */
+void gw_nvme_poll_init(struct nvme_poll *p, uint64_t max_ns);
+void gw_nvme_poll_paid(struct nvme_poll *p);
+void gw_nvme_poll_pause(struct nvme_poll *p);
+void gw_nvme_poll_failed(struct nvme_poll *p);
+void gw_nvme_poll_slept(struct nvme_poll *p);
+
 /* worker.c */
 int gw_nvme_worker_start(struct nvme *nv);
 void gw_nvme_worker_stop(struct nvme *nv);
@@ -362,6 +371,7 @@ int gw_nvme_ring_init(struct nvme *nv);
 struct io_uring_sqe *gw_nvme_ring_get(struct nvme *nv);
 void gw_nvme_ring_own(struct nvme *nv, struct nvme_cmd *cmd, struct io_uring_sqe *sqe);
 void gw_nvme_ring_submit(struct nvme *nv);
+bool gw_nvme_ring_waits(const struct nvme *nv);
 bool gw_nvme_ring_reap(struct nvme *nv);
 uint64_t gw_nvme_ring_sleep(struct nvme *nv, uint64_t ns);
 

@@ -85,6 +85,13 @@ static void ring_result(struct nvme *nv, struct nvme_cmd *cmd, int res)
 	}
 }
 
+/** gw_nvme_ring_waits() - has the ring finished something, or will it, once the kernel is entered? */
+bool gw_nvme_ring_waits(const struct nvme *nv)
+{
+	return io_uring_cq_ready(&nv->ring) ||
+	       IO_URING_READ_ONCE(*nv->ring.sq.kflags) & IORING_SQ_TASKRUN;
+}
+
 /** gw_nvme_ring_reap() - continue what the ring has finished. Return: there was any */
 bool gw_nvme_ring_reap(struct nvme *nv)
 {

@@ -17,8 +17,6 @@
  * more, and who brings work stores it before looking at ctl.sleeping.
  */
 #define AGAIN_NS	1000000u	/* memory out of reach: try this often */
-#define POLL_MIN_NS	4000u
-#define POLL_MAX_PAUSE	1024u
 #define LOADED_NS	100000u		/* a yield this long: others need the processor */
 
 /** gw_nvme_wake() - have the worker look; costs a system call only if it sleeps. Any thread */
@@ -130,7 +128,7 @@ static bool work_round(struct nvme *nv)
 	did |= gw_nvme_ring_reap(nv);	/* what was in the page cache is done already */
 	gw_nvme_events_deliver(nv);
 	did |= gw_nvme_post(nv);
-	gw_nvme_signal(nv, !nv->poll.ns && !nv->nap.on);
+	gw_nvme_signal(nv, !nv->poll.on && !nv->nap.on);
 	gw_nvme_shadow_end(nv);
 	return did;
 }
@@ -139,7 +137,7 @@ static bool something_waits(struct nvme *nv)
 {
 	bool waits;
 
-	if (atomic_load(&nv->ctl.attention) || io_uring_cq_ready(&nv->ring) ||
+	if (atomic_load(&nv->ctl.attention) || gw_nvme_ring_waits(nv) ||
 	    (nv->ready && !nv->dead && atomic_load(&nv->regs.bad_doorbells)))
 		return true;
 	gw_nvme_shadow_begin(nv);
@@ -150,54 +148,32 @@ static bool something_waits(struct nvme *nv)
 	return waits;
 }
 
-static void poll_paid(struct nvme_poll *p)
-{
-	p->backoff = 8;
-	p->ns = 2 * p->ns < p->max_ns ? 2 * p->ns : p->max_ns;
-}
-
-/* Sleep at once the next few times, longer each time that looking is in vain. */
-static void poll_pause(struct nvme_poll *p)
-{
-	p->ns = 0;
-	p->pause = p->backoff;
-	if (p->backoff < POLL_MAX_PAUSE)
-		p->backoff *= 2;
-}
-
-static void poll_failed(struct nvme_poll *p)
-{
-	p->ns /= 2;
-	if (p->ns < POLL_MIN_NS)
-		poll_pause(p);
-}
-
 /* Look for work a bounded time, yielding to whoever else can run. Return: found some */
 static bool poll_for_work(struct nvme *nv)
 {
 	struct nvme_poll *p = &nv->poll;
 	uint64_t start, last, now;
 
-	if (!p->ns || !nv->ready || nv->quiet || nv->dead || nv->shadow.remote)
+	if (!p->on || !nv->ready || nv->quiet || nv->dead || nv->shadow.remote)
 		return false;
 	start = last = gw_now_ns();
 	do {
 		sched_yield();
 		now = gw_now_ns();
 		if (now - last > LOADED_NS) {
-			poll_pause(p);
+			gw_nvme_poll_pause(p);
 			return something_waits(nv);
 		}
 		if (something_waits(nv)) {
-			poll_paid(p);
+			gw_nvme_poll_paid(p);
 			return true;
 		}
 		last = now;
 		gw_nvme_shadow_begin(nv);
 		gw_nvme_signal(nv, false);
 		gw_nvme_shadow_end(nv);
-	} while (now - start < p->ns);
-	poll_failed(p);
+	} while (now - start < p->max_ns);
+	gw_nvme_poll_failed(p);
 	return false;
 }
 
@@ -237,11 +213,9 @@ static uint64_t sleep_limit(struct nvme *nv)
 
 static void go_to_sleep(struct nvme *nv)
 {
-	struct nvme_poll *p = &nv->poll;
 	uint64_t limit;
 
-	if (!p->ns && p->max_ns && !p->pause--)
-		p->ns = p->max_ns / 4;
+	gw_nvme_poll_slept(&nv->poll);
 	gw_nvme_shadow_begin(nv);
 	gw_nvme_signal(nv, true);
 	gw_nvme_shadow_end(nv);

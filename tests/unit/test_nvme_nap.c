@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "unit.h"
 
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include "../../devices/nvme/nvme.h"
 
 /*
@@ -306,22 +303,6 @@ static void a_nap_is_judged_once(void **state)
 }
 
 /* So that a nap is not judged by the time that it was meant to take. */
-static void a_sleep_that_many_commands_make_shorter_says_so(void **state)
-{
-	struct nvme *nv = calloc(1, sizeof(*nv));
-
-	assert_non_null(nv);
-	nv->ctl.wake_fd = eventfd(1, EFD_CLOEXEC);	/* wakes it at once */
-	assert_int_equal(gw_nvme_ring_init(nv), 0);
-	assert_int_equal(gw_nvme_ring_sleep(nv, 2000000), 2000000);
-	nv->nr_ring = 8;
-	assert_true(gw_nvme_ring_sleep(nv, 2000000) < 2000000);
-	assert_int_equal(gw_nvme_ring_sleep(nv, 20000), 20000);
-	io_uring_queue_exit(&nv->ring);
-	close(nv->ctl.wake_fd);
-	free(nv);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -340,7 +321,6 @@ int main(void)
 		cmocka_unit_test(a_host_at_rest_is_tried_as_often_as_before),
 		cmocka_unit_test(a_host_that_rests_now_and_then_is_not_at_rest),
 		cmocka_unit_test(a_nap_is_judged_once),
-		cmocka_unit_test(a_sleep_that_many_commands_make_shorter_says_so),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
