@@ -55,6 +55,13 @@ def provisioned(*words):
     return output(TOP / "provision" / words[0], *words[1:]).split()[-1]
 
 
+def on_processors(qemu):
+    """Where QEMU runs, and where gangway does: apart, so that it is not up to chance who meets."""
+    cpus = sorted(os.sched_getaffinity(0))
+    mine = cpus[:-1] if qemu and len(cpus) > 1 else cpus[-1:]
+    return lambda: os.sched_setaffinity(0, mine)
+
+
 class Bench:
     """A folder in memory, where the machine's disk, which others use too, does not decide."""
 
@@ -136,7 +143,7 @@ class Bench:
                 [str(c) for c in (self.gangway, "serve",
                                   f"sim:nvme,file={self.disk(name)},serial={serial}",
                                   "--socket", paths[0], "--companion", paths[1], *options)],
-                stderr=subprocess.PIPE, text=True) as process:
+                stderr=subprocess.PIPE, text=True, preexec_fn=on_processors(False)) as process:
             try:
                 for line in process.stderr:
                     if "SIGTERM ends it" in line:
@@ -164,7 +171,7 @@ class Bench:
                         "-device", json.dumps(device)]
         with subprocess.Popen(command, stdin=subprocess.DEVNULL, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              errors="replace") as process:
+                              errors="replace", preexec_fn=on_processors(True)) as process:
             return self.rows(process, self.dir / "console.log")
 
 
