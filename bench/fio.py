@@ -36,6 +36,7 @@ COVERED = ["--plan", "paravirt", "--host-option", "max-bytes=4G",
            "--host-option", "max-map-bytes=4G"]
 SMALL = ["--plan", "paravirt", "--host-option", "max-bytes=256M"]
 DIRECT = ["--plan", "direct", "--host-option", "caller-iova=on"]
+TURN_MS = 500
 SERIALS = {"direct": 1, "paravirt-covered": 2, "paravirt-256m": 3}
 
 
@@ -55,19 +56,13 @@ def provisioned(*words):
     return output(TOP / "provision" / words[0], *words[1:]).split()[-1]
 
 
-def on_processors(qemu):
-    """Where QEMU runs, and where gangway does: apart, so that it is not up to chance who meets."""
-    cpus = sorted(os.sched_getaffinity(0))
-    mine = cpus[:-1] if qemu and len(cpus) > 1 else cpus[-1:]
-    return lambda: os.sched_setaffinity(0, mine)
-
-
 class Bench:
     """A folder in memory, where the machine's disk, which others use too, does not decide."""
 
-    def __init__(self, build, seconds, rounds):
+    def __init__(self, build, rounds):
         self.gangway = build / "cli" / "gangway"
-        self.seconds, self.rounds = seconds, rounds
+        self.rounds = rounds
+        self.maps = {}
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="gangway-bench-", dir="/dev/shm"))
 
     def __enter__(self):
@@ -103,19 +98,25 @@ class Bench:
 
     def append(self, rounds=None, more=""):
         """The guest's kernel command line."""
-        return (f"quiet panic=-1 printk.devkmsg=on bench.seconds={self.seconds} "
+        return (f"quiet panic=-1 printk.devkmsg=on bench.ms={TURN_MS} "
                 f"bench.rounds={rounds or self.rounds} {more}")
 
     def rows(self, process, log):
-        """Read a guest's console to its end: {(job, disk): [fields of a run]}."""
+        """Read a guest's console to its end: {(job, disk): [fields of a turn]}.
+
+        And self.maps: {job: [maps, of them asked of the host; before, and after]}, if it has the module.
+        """
         rows = {}
         with log.open("w", encoding="utf-8") as copy:
             for line in process.stdout:
                 copy.write(line)
                 found = re.search(r"bench: row (\S+) (\S+) (.*)", line.rstrip())
                 if found:
-                    rows.setdefault((found[2], found[1]), []).append(found[3])
-                    say(f"  {found[2]} {found[1]}")
+                    rows.setdefault((found[2], found[1]), []).append(found[3].split(";"))
+                found = re.search(r"bench: maps (\S+) ?(.*)", line.rstrip())
+                if found:
+                    self.maps[found[1]] = [int(word) for word in found[2].split()]
+                    say(f"  {found[1]}")
         process.wait()
         text = log.read_text(errors="replace")
         if process.returncode or "GANGWAY-EXIT 0" not in text:
@@ -143,7 +144,7 @@ class Bench:
                 [str(c) for c in (self.gangway, "serve",
                                   f"sim:nvme,file={self.disk(name)},serial={serial}",
                                   "--socket", paths[0], "--companion", paths[1], *options)],
-                stderr=subprocess.PIPE, text=True, preexec_fn=on_processors(False)) as process:
+                stderr=subprocess.PIPE, text=True) as process:
             try:
                 for line in process.stderr:
                     if "SIGTERM ends it" in line:
@@ -171,13 +172,13 @@ class Bench:
                         "-device", json.dumps(device)]
         with subprocess.Popen(command, stdin=subprocess.DEVNULL, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              errors="replace", preexec_fn=on_processors(True)) as process:
+                              errors="replace") as process:
             return self.rows(process, self.dir / "console.log")
 
 
 def fields(samples, number):
-    """A field of fio's output, of each round."""
-    return [float(sample.split(" ", 2)[-1].split(";")[number]) for sample in samples]
+    """A field of fio's output, of each turn."""
+    return [float(sample[number]) for sample in samples]
 
 
 def beside(name, unit, values, peer, others):
@@ -196,7 +197,7 @@ def beside_in_turns(name, unit, values, peer, others):
 def peer_rows(bench, jobs):
     """gangway's disk beside QEMU's own, in one guest."""
     image = bench.image("amd64", jobs, [("ours", "GW0000000000000001"), ("peer", "peer")])
-    say(f"fio in a guest, {len(jobs) * 2 * bench.rounds} jobs of {bench.seconds} s ...")
+    say(f"fio in a guest, {len(jobs) * 2 * bench.rounds} turns of {TURN_MS} ms ...")
     rows, _ = bench.run(
         "amd64", image, [f"sim:nvme,file={bench.disk('ours')},serial=1"],
         ["--memory", "1G", *DIRECT],
@@ -213,8 +214,8 @@ def plan_samples(bench, jobs):
     image = bench.image("arm64", jobs, disks, module=True)
     # those that stand alone tell less exactly how they compare, however often they are measured
     alone = (bench.rounds + 1) // 2
-    say(f"the plans beside one another, {len(jobs) * (3 * bench.rounds + 2 * alone)} jobs of "
-        f"{bench.seconds} s ...")
+    say(f"the plans beside one another, {len(jobs) * (3 * bench.rounds + 2 * alone)} turns of "
+        f"{TURN_MS} ms ...")
     with contextlib.ExitStack() as stack:
         sockets = []
         for (name, serial), options in zip(SERIALS.items(), (DIRECT, COVERED, SMALL)):
@@ -240,20 +241,16 @@ def plan_rows(bench, jobs):
 
 def warm_rows(bench):
     """How often a warm guest asks the host, at depth 32, with a budget below its RAM."""
-    jobs = [("read", JOBS[1][1], "", 7), ("write", JOBS[3][1], "", 48)]
+    jobs = [("warm-up", JOBS[1][1], "", 5), ("read", JOBS[1][1], "", 5), ("write", JOBS[3][1], "", 46)]
     image = bench.image("arm64", jobs, [("warm", f"GW{1:016X}")], module=True)
-    say(f"maps of a warm guest, {len(jobs) * bench.rounds + len(jobs)} jobs of "
-        f"{bench.seconds} s ...")
+    say(f"maps of a warm guest, {len(jobs) * bench.rounds} turns of {TURN_MS} ms ...")
     rows, report = bench.run("arm64", image, [f"sim:nvme,file={bench.disk('warm')},serial=1"],
-                             ["--memory", "2G", *SMALL], rounds=1 + bench.rounds)  # 1 to warm up
-    maps = hits = requests = 0
-    for (name, _), samples in rows.items():
-        for i, sample in enumerate(samples):
-            *counts, fio = sample.split(" ", 4)
-            requests += float(fio.split(";")[5 if name == "read" else 46]) / 4
-            if i:
-                maps += int(counts[2]) - int(counts[0])
-                hits += int(counts[2]) - int(counts[0]) - (int(counts[3]) - int(counts[1]))
+                             ["--memory", "2G", *SMALL])
+    before, after = ([sum(bench.maps[job][i + at] for job in ("read", "write")) for i in (0, 1)]
+                     for at in (0, 2))
+    maps = after[0] - before[0]
+    hits = maps - (after[1] - before[1])
+    requests = sum(sum(fields(rows[name, "warm"], number)) / 4 for name, _, _, number in jobs)
     traps = report["trapped_reads"] + report["trapped_writes"]
     yield beside("warm-hit", "%", [100 * hits / maps], "all maps", [100])
     yield {"name": "traps-per-io", "value": traps / requests, "unit": "traps", "peer": "limit",
@@ -262,17 +259,17 @@ def warm_rows(bench):
 
 def fio_rows(build, quick, only):
     """All rows with fio; of those only what has a word in its name."""
-    seconds, rounds = (1, 1) if quick else (2, 7)
+    rounds = 2 if quick else 25
     plans = ("paravirt-covered", "paravirt-256m", "window", "bounce")
     peer = [job for job in JOBS if only in job[0]]
     plan = [job for job in [*JOBS, SCATTERED] if any(only in f"{name}/{job[0]}" for name in plans)]
     # each with files of its own, which take memory until it ends
-    with Bench(build, seconds, rounds) as bench:
+    with Bench(build, rounds) as bench:
         if peer:
             yield from peer_rows(bench, peer)
-    with Bench(build, seconds, rounds) as bench:
+    with Bench(build, rounds) as bench:
         if plan:
             yield from plan_rows(bench, plan)
-    with Bench(build, seconds, rounds) as bench:
+    with Bench(build, rounds) as bench:
         if only in "warm-hit" or only in "traps-per-io":
             yield from warm_rows(bench)
