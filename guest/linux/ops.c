@@ -8,6 +8,7 @@
 #include <linux/swiotlb.h>
 
 #include "gangway-dma.h"
+#include "trace.h"
 
 static struct gw_space *space_of(struct device *dev)
 {
@@ -109,8 +110,8 @@ static dma_addr_t refuse_mmio(struct device *dev, phys_addr_t phys, size_t size)
 }
 
 #ifdef GW_HAVE_MAP_PHYS
-static dma_addr_t op_map_phys(struct device *dev, phys_addr_t phys, size_t size,
-			      enum dma_data_direction dir, unsigned long attrs)
+static noinline dma_addr_t op_map_phys(struct device *dev, phys_addr_t phys, size_t size,
+				       enum dma_data_direction dir, unsigned long attrs)
 {
 	if (attrs & DMA_ATTR_MMIO)
 		return refuse_mmio(dev, phys, size);
@@ -120,20 +121,20 @@ static dma_addr_t op_map_phys(struct device *dev, phys_addr_t phys, size_t size,
 	return map_range(dev, phys, size, dir, attrs);
 }
 
-static void op_unmap_phys(struct device *dev, dma_addr_t iova, size_t size,
-			  enum dma_data_direction dir, unsigned long attrs)
+static noinline void op_unmap_phys(struct device *dev, dma_addr_t iova, size_t size,
+				   enum dma_data_direction dir, unsigned long attrs)
 {
 	unmap_range(space_of(dev), iova, size, dir, attrs);
 }
 #else
-static dma_addr_t op_map_page(struct device *dev, struct page *page, unsigned long offset,
-			      size_t size, enum dma_data_direction dir, unsigned long attrs)
+static noinline dma_addr_t op_map_page(struct device *dev, struct page *page, unsigned long offset,
+				       size_t size, enum dma_data_direction dir, unsigned long attrs)
 {
 	return map_range(dev, page_to_phys(page) + offset, size, dir, attrs);
 }
 
-static void op_unmap_page(struct device *dev, dma_addr_t iova, size_t size,
-			  enum dma_data_direction dir, unsigned long attrs)
+static noinline void op_unmap_page(struct device *dev, dma_addr_t iova, size_t size,
+				   enum dma_data_direction dir, unsigned long attrs)
 {
 	unmap_range(space_of(dev), iova, size, dir, attrs);
 }
@@ -147,6 +148,68 @@ static dma_addr_t op_map_resource(struct device *dev, phys_addr_t phys, size_t s
 static void op_unmap_resource(struct device *dev, dma_addr_t iova, size_t size,
 			      enum dma_data_direction dir, unsigned long attrs)
 {
+}
+#endif
+
+/*
+ * Where all RAM is mapped, and memory needs no preparation, most maps are an addition, and unmaps
+ * nothing. So there are operations that do that, without another call, and leave the rest to those
+ * above.
+ */
+static __always_inline bool map_covered(struct device *dev, phys_addr_t phys, size_t size, u64 *iova)
+{
+	struct gw_space *s = space_of(dev);
+
+	if (trace_gangway_map_enabled() ||
+	    gw_companion_generation(s->companion) != READ_ONCE(s->generation) ||
+	    !gw_cover_iova(smp_load_acquire(&s->cover), phys, size, iova) ||
+	    *iova + size - 1 > min_not_zero(*dev->dma_mask, dev->bus_dma_limit))
+		return false;
+	gw_count(s->companion, GW_STAT_COVERED);
+	return true;
+}
+
+static __always_inline bool unmap_covered(struct device *dev, u64 iova)
+{
+	phys_addr_t phys;
+
+	return !trace_gangway_unmap_enabled() &&
+	       gw_cover_phys(smp_load_acquire(&space_of(dev)->cover), iova, &phys);
+}
+
+#ifdef GW_HAVE_MAP_PHYS
+static dma_addr_t op_map_covered(struct device *dev, phys_addr_t phys, size_t size,
+				 enum dma_data_direction dir, unsigned long attrs)
+{
+	u64 iova;
+
+	if (!(attrs & (DMA_ATTR_MMIO | DMA_ATTR_CC_SHARED)) && map_covered(dev, phys, size, &iova))
+		return iova;
+	return op_map_phys(dev, phys, size, dir, attrs);
+}
+
+static void op_unmap_covered(struct device *dev, dma_addr_t iova, size_t size,
+			     enum dma_data_direction dir, unsigned long attrs)
+{
+	if (!unmap_covered(dev, iova))
+		op_unmap_phys(dev, iova, size, dir, attrs);
+}
+#else
+static dma_addr_t op_map_covered(struct device *dev, struct page *page, unsigned long offset,
+				 size_t size, enum dma_data_direction dir, unsigned long attrs)
+{
+	u64 iova;
+
+	if (map_covered(dev, page_to_phys(page) + offset, size, &iova))
+		return iova;
+	return op_map_page(dev, page, offset, size, dir, attrs);
+}
+
+static void op_unmap_covered(struct device *dev, dma_addr_t iova, size_t size,
+			     enum dma_data_direction dir, unsigned long attrs)
+{
+	if (!unmap_covered(dev, iova))
+		op_unmap_page(dev, iova, size, dir, attrs);
 }
 #endif
 
@@ -425,7 +488,7 @@ static const struct dma_map_ops space_ops = {
 
 /**
  * gw_ops_init() - have the operations for a function
- * @s: its space
+ * @s: its space, just opened
  *
  * Without operations to sync, the kernel does not come here to be told that there is nothing to
  * do; that is so where the CPU sees what devices do and nothing is bounced.
@@ -436,6 +499,15 @@ void gw_ops_init(struct gw_space *s)
 
 	s->plain = dev_is_dma_coherent(base) && !is_swiotlb_force_bounce(base);
 	s->ops = space_ops;
+	if (s->plain && s->cover) {
+#ifdef GW_HAVE_MAP_PHYS
+		s->ops.map_phys = op_map_covered;
+		s->ops.unmap_phys = op_unmap_covered;
+#else
+		s->ops.map_page = op_map_covered;
+		s->ops.unmap_page = op_unmap_covered;
+#endif
+	}
 	if (s->plain)
 		return;
 	s->ops.sync_single_for_cpu = op_sync_for_cpu;

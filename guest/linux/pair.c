@@ -103,13 +103,13 @@ static const char *function_serve(struct gw_companion *c, struct pci_dev *pdev)
 {
 	struct device *dev = &pdev->dev;
 
-	gw_ops_init(&c->space);
 	if (devm_add_action(dev, function_release, c))
 		return "there is not enough memory";
 	if (gw_space_open(&c->space, dev)) {
 		devm_remove_action(dev, function_release, c);
 		return "there is not enough memory";
 	}
+	gw_ops_init(&c->space);
 	gw_pool_open(&c->pool);
 	c->function = pci_dev_get(pdev);
 	set_dma_ops(dev, &c->space.ops);
