@@ -420,35 +420,6 @@ static void an_event_waits_for_room_in_the_completion_queue(void **state)
 	rig_close(r);
 }
 
-/* Without a worker, as it asks this between looking for work and going to sleep. */
-static void the_worker_stays_awake_for_what_it_can_tell_and_else_asks_for_room(void **state)
-{
-	struct nvme *nv = calloc(1, sizeof(*nv));
-
-	assert_non_null(nv);
-	nv->ready = true;
-	gw_nvme_cq_open(nv, 0, rig_iova(RIG_CQ(0)), 4, 0, true);
-	assert_false(gw_nvme_events_wait(nv));
-	gw_nvme_event(nv, NVME_EVENT_ERROR, NVME_EVENT_BAD_VALUE);
-	assert_false(gw_nvme_events_wait(nv));			/* nobody asks */
-	nv->events.nr_requests = 1;
-	assert_true(gw_nvme_events_wait(nv));
-	nv->events.masked[NVME_EVENT_ERROR] = true;
-	assert_false(gw_nvme_events_wait(nv));
-	gw_nvme_event(nv, NVME_EVENT_HEALTH, NVME_EVENT_TEMPERATURE);
-	assert_true(gw_nvme_events_wait(nv));
-	nv->quiet = true;
-	assert_false(gw_nvme_events_wait(nv));
-	nv->quiet = false;
-	assert_false(nv->db[0].head_wanted);
-	nv->cq[0].tail = 3;					/* full */
-	assert_false(gw_nvme_events_wait(nv));
-	assert_true(nv->db[0].head_wanted);
-	nv->db[0].head = 1;
-	assert_true(gw_nvme_events_wait(nv));
-	free(nv);
-}
-
 static void a_temperature_threshold_is_an_event_if_asked_for(void **state)
 {
 	struct rig *r = rig_ready("size=1M");
@@ -589,7 +560,6 @@ int main(void)
 		cmocka_unit_test(errors_are_logged_newest_first),
 		cmocka_unit_test(events_wait_for_requests_and_are_masked_until_read),
 		cmocka_unit_test(an_event_waits_for_room_in_the_completion_queue),
-		cmocka_unit_test(the_worker_stays_awake_for_what_it_can_tell_and_else_asks_for_room),
 		cmocka_unit_test(a_temperature_threshold_is_an_event_if_asked_for),
 		cmocka_unit_test(abort_ends_what_it_can),
 		cmocka_unit_test(aborting_under_load_answers_every_command_once),

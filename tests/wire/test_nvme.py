@@ -136,6 +136,17 @@ def bus_mastering_off_in_the_middle_of_io(rig):
     many_at_once(rig, lambda drive: drive.disable(pci.COMMAND_MASTER))
 
 
+def begin_to_overwrite(drive, old, new, size):
+    """Eight pieces full of the block OLD are written, and being written again with NEW."""
+    base = drive.qemu.machine.ram
+    drive.qtest.write(base + BUFFER, old * (size // 512))
+    drive.qtest.write(base + 2 * BUFFER, new * (size // 512))
+    for i in range(8):
+        drive.transfer(nvme.WRITE, i * 256, base + BUFFER, size)
+    for i in range(8):
+        drive.submit(nvme.WRITE, i * 256, base + 2 * BUFFER, size)
+
+
 @test
 def qemu_is_killed_in_the_middle_of_writes_and_the_next_one_reads_whole_blocks(rig):
     daemon, _ = disk(rig)
@@ -145,12 +156,7 @@ def qemu_is_killed_in_the_middle_of_writes_and_the_next_one_reads_whole_blocks(r
         ram = "anonymous" if round_ % 2 else "memfd"
         drive = nvme.Nvme(rig.qemu(daemon.socket, ram=ram))
         base = drive.qemu.machine.ram
-        drive.qtest.write(base + BUFFER, old * (size // 512))
-        drive.qtest.write(base + 2 * BUFFER, new * (size // 512))
-        for i in range(8):
-            drive.transfer(nvme.WRITE, i * 256, base + BUFFER, size)
-        for i in range(8):
-            drive.submit(nvme.WRITE, i * 256, base + 2 * BUFFER, size)
+        begin_to_overwrite(drive, old, new, size)
         drive.qemu.kill()
         daemon.wait_gone(2 * round_ + 1)
         drive = nvme.Nvme(rig.qemu(daemon.socket))
@@ -170,13 +176,7 @@ def the_server_ends_in_the_middle_of_writes_and_leaves_whole_blocks(rig):
         path = rig.new_path("disk")
         daemon = rig.daemon(f"sim:nvme,file={path},size=64M")
         drive = nvme.Nvme(rig.qemu(daemon.socket, ram=ram))
-        base = drive.qemu.machine.ram
-        drive.qtest.write(base + BUFFER, old * (size // 512))
-        drive.qtest.write(base + 2 * BUFFER, new * (size // 512))
-        for i in range(8):
-            drive.transfer(nvme.WRITE, i * 256, base + BUFFER, size)
-        for i in range(8):
-            drive.submit(nvme.WRITE, i * 256, base + 2 * BUFFER, size)
+        begin_to_overwrite(drive, old, new, size)
         daemon.stop()
         with open(path, "rb") as file:
             got = file.read(8 * size)
