@@ -50,6 +50,9 @@ int test_coherent(void);
 int test_coherent_atomic(void);
 int test_pool(void);
 
+/* Test of what is mapped after all that can be was. */
+int test_full(void);
+
 /* Test of lists whose entries must not cross a boundary. */
 int test_boundary(void);
 

@@ -460,6 +460,7 @@ static const struct {
 	{ "mask", test_mask },
 	{ "resource", test_resource },
 	{ "many", test_many },
+	{ "full", test_full },
 	{ "unmapped", test_unmapped },
 };
 
