@@ -138,6 +138,7 @@ close_fd:
 
 void gw_nvme_backing_close(struct nvme_backing *b)
 {
+	gw_nvme_resident_drop(b);
 	if (b->fd >= 0)
 		close(b->fd);
 	b->fd = -1;

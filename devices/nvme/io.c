@@ -108,6 +108,12 @@ static int submit(struct nvme *nv, struct nvme_cmd *cmd, bool write, bool durabl
 	return NVME_PENDING;
 }
 
+static void count_read(struct nvme *nv, const struct nvme_cmd *cmd)
+{
+	nv->health.reads++;
+	nv->health.read_blocks += cmd->data.len / 512;
+}
+
 static int read_step(struct nvme *nv, struct nvme_cmd *cmd, int res)
 {
 	if (res <= 0)
@@ -115,13 +121,18 @@ static int read_step(struct nvme *nv, struct nvme_cmd *cmd, int res)
 	cmd->moved += (uint32_t)res;
 	if (cmd->moved < cmd->data.len)
 		return submit(nv, cmd, false, false, read_step);
-	nv->health.reads++;
-	nv->health.read_blocks += cmd->data.len / 512;
+	count_read(nv, cmd);
 	return cmd->data.bounce ? gw_nvme_data_copy(nv, cmd, cmd->data.bounce) : NVME_OK;
 }
 
 static int do_read(struct nvme *nv, struct nvme_cmd *cmd)
 {
+	struct nvme_data *d = &cmd->data;
+
+	if (!d->bounce && gw_nvme_resident_read(&nv->back, cmd->file_off, d->iov, d->len)) {
+		count_read(nv, cmd);
+		return NVME_OK;
+	}
 	return submit(nv, cmd, false, false, read_step);
 }
 

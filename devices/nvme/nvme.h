@@ -186,8 +186,18 @@ struct nvme_shadow {
 	uint32_t copy[2 * NVME_NR_QUEUES];
 };
 
+#define NVME_BACKING_PARTS	32u
+
+/* A part of the file that is mapped for reads; see resident.c. */
+struct nvme_backing_part {
+	uint8_t *addr;			/* NULL: none is */
+	uint64_t off;
+	size_t len;
+};
+
 struct nvme_backing {
 	int fd;
+	struct nvme_backing_part part[NVME_BACKING_PARTS];
 	uint64_t size;			/* bytes used, a multiple of the block size */
 	bool no_punch, no_zero_range;	/* the file system said so */
 	bool dirty;			/* written since the last flush began */
@@ -437,5 +447,10 @@ int gw_nvme_options_parse(const char *opts, struct gw_log *log, struct nvme_opti
 int gw_nvme_backing_open(struct nvme_backing *b, const struct nvme_options *o,
 			 struct gw_log *log);
 void gw_nvme_backing_close(struct nvme_backing *b);
+
+/* resident.c */
+bool gw_nvme_resident_read(struct nvme_backing *b, uint64_t off, const struct iovec *iov,
+			   uint32_t len);
+void gw_nvme_resident_drop(struct nvme_backing *b);
 
 #endif
