@@ -186,13 +186,15 @@ struct nvme_shadow {
 	uint32_t copy[2 * NVME_NR_QUEUES];
 };
 
-#define NVME_BACKING_PARTS	32u
+#define NVME_BACKING_PARTS	128u
 
 /* A part of the file that is mapped for reads; see resident.c. */
 struct nvme_backing_part {
 	uint8_t *addr;			/* NULL: none is */
 	uint64_t off;
 	size_t len;
+	uint64_t next;			/* the part that was wanted here last, */
+	uint32_t wanted;		/* and how many bytes of it */
 };
 
 struct nvme_backing {

@@ -8,18 +8,20 @@
 #include "base/guard.h"
 
 /*
- * Large reads of what the page cache holds are copies from a mapping of the backing file. read(2)
- * looks up and copies page by page, which takes two to three times as long.
+ * Reads of what the page cache holds are copies from a mapping of the backing file. read(2) looks
+ * up and copies page by page, which takes three times as long, and the ring a system call.
  *
  * How it works: the file is mapped by parts, a fixed number of which there can be at a time, as
- * page tables would else grow with all that a guest ever reads. mincore(2) tells whether all of a
- * range is there: if not, the ring reads it, so that a part of the file that has to come from the
- * disk does not stop the worker, and a hole stays a hole. A page that goes between the question
- * and the copy costs time only.
+ * page tables would else grow with all that a guest ever reads. Each part has one place. Where
+ * another is mapped there, the ring reads until enough was wanted of the new one to be worth it: so
+ * a stream takes the place over, and reads all over a large file do not. mincore(2) tells
+ * whether all of a range is there: if not, the ring reads it, so that what has to come from the
+ * disk does not stop the worker, and a hole stays a hole. A page that goes between the question and
+ * the copy costs time only.
  */
 #define PART_BITS	25u		/* 32 MiB */
 #define PART_BYTES	(UINT64_C(1) << PART_BITS)
-#define LEAST_BYTES	(32u << 10)	/* below, the page tables cost more than the system call */
+#define WORTH_BYTES	(1u << 20)	/* what a part is mapped for in place of another */
 #define MAX_PAGES	(NVME_MAX_TRANSFER / 4096u + 1)
 
 static void part_drop(struct nvme_backing_part *p)
@@ -29,23 +31,37 @@ static void part_drop(struct nvme_backing_part *p)
 	p->addr = NULL;
 }
 
-/* The part of the file that @off is in, or NULL. */
-static struct nvme_backing_part *part_get(struct nvme_backing *b, uint64_t off)
+static struct nvme_backing_part *part_map(const struct nvme_backing *b, struct nvme_backing_part *p,
+					  uint64_t off)
 {
-	uint64_t first = off & ~(PART_BYTES - 1);
-	struct nvme_backing_part *p = &b->part[(off >> PART_BITS) % NVME_BACKING_PARTS];
 	void *addr;
 
-	if (p->addr && p->off == first)
-		return p;
 	part_drop(p);
-	p->off = first;
-	p->len = b->size - first < PART_BYTES ? (size_t)(b->size - first) : PART_BYTES;
-	addr = mmap(NULL, p->len, PROT_READ, MAP_SHARED, b->fd, (off_t)first);
+	p->off = off;
+	p->len = b->size - off < PART_BYTES ? (size_t)(b->size - off) : PART_BYTES;
+	p->wanted = 0;
+	addr = mmap(NULL, p->len, PROT_READ, MAP_SHARED, b->fd, (off_t)off);
 	if (addr == MAP_FAILED)
 		return NULL;
 	p->addr = addr;
 	return p;
+}
+
+/* The part of the file that @off is in, to read @len bytes there; NULL if it is not mapped. */
+static struct nvme_backing_part *part_get(struct nvme_backing *b, uint64_t off, uint32_t len)
+{
+	struct nvme_backing_part *p = &b->part[(off >> PART_BITS) % NVME_BACKING_PARTS];
+
+	off &= ~(PART_BYTES - 1);
+	if (!p->addr)
+		return part_map(b, p, off);
+	if (p->off == off)
+		return p;
+	if (p->next != off)
+		p->wanted = 0;
+	p->next = off;
+	p->wanted += len;
+	return p->wanted < WORTH_BYTES ? NULL : part_map(b, p, off);
 }
 
 static bool all_there(const uint8_t *addr, size_t len)
@@ -78,9 +94,9 @@ bool gw_nvme_resident_read(struct nvme_backing *b, uint64_t off, const struct io
 	const uint8_t *from;
 	size_t n;
 
-	if (len < LEAST_BYTES || (off & (PART_BYTES - 1)) + len > PART_BYTES)
+	if ((off & (PART_BYTES - 1)) + len > PART_BYTES)
 		return false;
-	p = part_get(b, off);
+	p = part_get(b, off, len);
 	if (!p)
 		return false;
 	from = p->addr + (off - p->off);

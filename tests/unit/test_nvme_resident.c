@@ -4,8 +4,7 @@
 #define MIB		(UINT64_C(1) << 20)
 #define PART		(32 * MIB)
 
-static const size_t lens[] = { 32 << 10, 33 << 10, 128 << 10, NVME_MAX_TRANSFER - 512,
-			       NVME_MAX_TRANSFER };
+static const size_t lens[] = { 512, 4096, 33 << 10, NVME_MAX_TRANSFER - 512, NVME_MAX_TRANSFER };
 
 /* A file in memory: what was never written is a hole, which no page cache has. */
 static struct nvme_backing file_make(uint64_t size)
@@ -38,8 +37,10 @@ static void file_fill(struct nvme_backing *b, uint64_t off, size_t len)
 static bool file_read(struct nvme_backing *b, uint64_t off, uint8_t *buf, size_t len)
 {
 	/* in pieces, no two of a size */
+	size_t first = len / 8, second = len / 3;
 	struct iovec iov[] = {
-		{ buf, 512 }, { buf + 512, 5000 }, { buf + 5512, len - 5512 },
+		{ buf, first }, { buf + first, second },
+		{ buf + first + second, len - first - second },
 	};
 
 	return gw_nvme_resident_read(b, off, iov, (uint32_t)len);
@@ -122,12 +123,11 @@ static void what_is_not_there_is_left_alone(void **state)
 	file_drop(&b);
 }
 
-static void small_reads_and_those_over_two_parts_are_left_to_others(void **state)
+static void what_is_in_two_parts_is_left_to_others(void **state)
 {
 	struct nvme_backing b = file_make(2 * PART);
 
 	file_fill(&b, PART - MIB, 2 * MIB);
-	expect_refused(&b, PART, (32 << 10) - 512);
 	expect_refused(&b, PART - (32 << 10), (32 << 10) + 512);
 	expect_bytes(&b, PART - (32 << 10), 32 << 10);
 	file_drop(&b);
@@ -182,19 +182,40 @@ static uint64_t bytes_mapped(void)
 
 static void a_large_file_is_mapped_by_parts(void **state)
 {
-	const unsigned int parts = 3 * NVME_BACKING_PARTS;
+	const unsigned int parts = 2 * NVME_BACKING_PARTS + 1;
 	struct nvme_backing b = file_make(parts * PART);
 
-	for (unsigned int round = 0; round < 2; round++)
-		for (unsigned int i = 0; i < parts; i++) {
-			if (!round)
-				file_fill(&b, i * PART + MIB, 32 << 10);
-			expect_bytes(&b, i * PART + MIB, 32 << 10);
-			assert_true(bytes_mapped() <= NVME_BACKING_PARTS * PART);
-		}
+	for (unsigned int i = 0; i < parts; i++) {
+		file_fill(&b, i * PART, NVME_MAX_TRANSFER);
+		/* there is room, or it is worth it: a stream */
+		expect_bytes(&b, i * PART, NVME_MAX_TRANSFER);
+		expect_bytes(&b, i * PART + MIB / 2, 4096);
+		assert_true(bytes_mapped() <= NVME_BACKING_PARTS * PART);
+	}
 	assert_int_equal(bytes_mapped(), NVME_BACKING_PARTS * PART);
 	file_drop(&b);
 	assert_int_equal(bytes_mapped(), 0);
+}
+
+static void reads_all_over_a_large_file_leave_what_is_mapped(void **state)
+{
+	const uint64_t other = NVME_BACKING_PARTS * PART, third = 2 * other;
+	struct nvme_backing b = file_make(third + PART);
+
+	file_fill(&b, 0, 4096);
+	file_fill(&b, other, 4096);
+	file_fill(&b, third, 4096);
+	for (unsigned int i = 0; i < 2 * MIB / 4096; i++) {
+		expect_bytes(&b, 0, 4096);
+		expect_refused(&b, other, 4096);
+		expect_refused(&b, third, 4096);
+	}
+	/* one that is wanted again and again takes the place over */
+	for (unsigned int i = 0; i < MIB / 4096 - 1; i++)
+		expect_refused(&b, other, 4096);
+	expect_bytes(&b, other, 4096);
+	expect_refused(&b, 0, 4096);
+	file_drop(&b);
 }
 
 /* A read of @blocks to RIG_DATA, whose list of pages lies before it. */
@@ -240,10 +261,11 @@ int main(void)
 		cmocka_unit_test(what_is_there_is_read),
 		cmocka_unit_test(what_was_written_since_is_seen),
 		cmocka_unit_test(what_is_not_there_is_left_alone),
-		cmocka_unit_test(small_reads_and_those_over_two_parts_are_left_to_others),
+		cmocka_unit_test(what_is_in_two_parts_is_left_to_others),
 		cmocka_unit_test(a_file_that_shrank_is_survived),
 		cmocka_unit_test(memory_that_shrank_is_survived),
 		cmocka_unit_test(a_large_file_is_mapped_by_parts),
+		cmocka_unit_test(reads_all_over_a_large_file_leave_what_is_mapped),
 		cmocka_unit_test(a_command_reads_what_is_there_and_what_is_not),
 	};
 
