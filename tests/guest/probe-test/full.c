@@ -38,15 +38,16 @@ static void blocks_free(struct block *blocks)
 	memset(blocks, 0, BLOCKS * sizeof(*blocks));
 }
 
-/* Map a block once more, so that what was found for its unmap is known at the last one. */
-static int block_again(const struct block *block)
+/*
+ * Map a block once more, so that what was found for its unmap is known at the last one. There is
+ * no room for that if its bytes are copied elsewhere.
+ */
+static void block_again(const struct block *block)
 {
 	dma_addr_t dma = dma_map_single(probe.dev, block->cpu, BLOCK_BYTES, DMA_TO_DEVICE);
 
-	if (dma_mapping_error(probe.dev, dma))
-		return FAIL("cannot map again what is mapped");
-	dma_unmap_single(probe.dev, dma, BLOCK_BYTES, DMA_TO_DEVICE);
-	return 0;
+	if (!dma_mapping_error(probe.dev, dma))
+		dma_unmap_single(probe.dev, dma, BLOCK_BYTES, DMA_TO_DEVICE);
 }
 
 /* Map all, or as many as there is room for; have the engine read some; unmap them. */
@@ -64,8 +65,7 @@ static int blocks_run(struct block *blocks, unsigned int *mapped)
 	for (i = 0; i < n && !ret; i += 16)
 		ret = check_sum(blocks[i].cpu, blocks[i].dma, BLOCK_BYTES);
 	for (i = 0; i < n; i++) {
-		if (!ret)
-			ret = block_again(&blocks[i]);
+		block_again(&blocks[i]);
 		dma_unmap_single(probe.dev, blocks[i].dma, BLOCK_BYTES, DMA_TO_DEVICE);
 	}
 	*mapped = n;
