@@ -444,7 +444,7 @@ struct gw_window *gw_window_new(struct gw_space *s, phys_addr_t phys, size_t len
 void gw_window_insert(struct gw_space *s, struct gw_window *w);
 void gw_window_remove(struct gw_space *s, struct gw_window *w);
 struct gw_window *gw_window_get(struct gw_space *s, const struct gw_want *want, bool pending);
-struct gw_window *gw_window_get_hot(struct gw_space *s, phys_addr_t phys, size_t len);
+struct gw_window *gw_window_get_hot(struct gw_space *s, phys_addr_t phys, size_t len, u64 boundary);
 bool gw_window_put_hot(struct gw_space *s, u64 iova);
 struct gw_window *gw_window_at(struct gw_space *s, u64 iova);
 struct gw_window *gw_window_stale(struct gw_space *s, u64 iova);

@@ -167,6 +167,18 @@ static bool space_hit(struct gw_space *s, struct gw_want *want, bool pending)
 	return w;
 }
 
+/* In a window that was in use lately: most are. */
+static bool space_map_hot(struct gw_space *s, phys_addr_t phys, size_t len, u64 boundary, u64 *iova)
+{
+	struct gw_window *w = s->strict ? NULL : gw_window_get_hot(s, phys, len, boundary);
+
+	if (!w)
+		return false;
+	*iova = w->iova + (phys - w->start);
+	gw_count(s->companion, GW_STAT_HITS);
+	return true;
+}
+
 /* Look for ranges in the cover and the windows. Return how many are not there. */
 static unsigned int space_lookup(struct gw_space *s, struct gw_want *wants, unsigned int n)
 {
@@ -183,6 +195,9 @@ static unsigned int space_lookup(struct gw_space *s, struct gw_want *wants, unsi
 			want->window = NULL;
 			want->done = true;
 			gw_count(s->companion, GW_STAT_COVERED);
+		} else if (space_map_hot(s, want->phys, want->len, want->boundary, &want->iova)) {
+			want->window = NULL;	/* found again by the address */
+			want->done = true;
 		} else if (space_hit(s, want, false)) {
 			gw_count(s->companion, GW_STAT_HITS);
 		} else {
@@ -409,18 +424,6 @@ static noinline int space_map_one(struct gw_space *s, phys_addr_t phys, size_t l
 	return ret;
 }
 
-/* In a window that was in use lately: most are. */
-static bool space_map_hot(struct gw_space *s, phys_addr_t phys, size_t len, u64 *iova)
-{
-	struct gw_window *w = s->strict ? NULL : gw_window_get_hot(s, phys, len);
-
-	if (!w)
-		return false;
-	*iova = w->iova + (phys - w->start);
-	gw_count(s->companion, GW_STAT_HITS);
-	return true;
-}
-
 /**
  * gw_space_map() - let the function reach one range
  * @s:    the space
@@ -438,7 +441,7 @@ int gw_space_map(struct gw_space *s, phys_addr_t phys, size_t len, u64 *iova)
 		return space_map_one(s, phys, len, iova);
 	if (gw_cover_iova(cover, phys, len, iova))
 		gw_count(s->companion, GW_STAT_COVERED);
-	else if (!space_map_hot(s, phys, len, iova))
+	else if (!space_map_hot(s, phys, len, 0, iova))
 		return space_map_one(s, phys, len, iova);
 	trace_gangway_map(s->dev, phys, len, *iova);
 	return 0;

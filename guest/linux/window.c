@@ -240,19 +240,21 @@ struct gw_window *gw_window_get(struct gw_space *s, const struct gw_want *want, 
 
 /**
  * gw_window_get_hot() - the same without the lock, for most
- * @s:    the space
- * @phys: where the range starts
- * @len:  bytes
+ * @s:        the space
+ * @phys:     where the range starts
+ * @len:      bytes
+ * @boundary: as in struct gw_want
  *
  * Return: the window, which is live, or NULL: there may be one all the same.
  */
-struct gw_window *gw_window_get_hot(struct gw_space *s, phys_addr_t phys, size_t len)
+struct gw_window *gw_window_get_hot(struct gw_space *s, phys_addr_t phys, size_t len, u64 boundary)
 {
 	struct gw_window *w;
 
 	rcu_read_lock();
 	w = rcu_dereference(s->hot[HOT_PHYS][hot_index(s, phys)]);
 	if (!w || phys < w->start || phys > w->last || len - 1 > w->last - phys ||
+	    gw_crosses(w->iova + (phys - w->start), len, boundary) ||
 	    !atomic_inc_unless_negative(&w->refs))
 		w = NULL;
 	rcu_read_unlock();
