@@ -47,7 +47,8 @@ static uint8_t *put_sparse(uint8_t *p, const struct gw_region_info *info)
 
 /*
  * A client first asks with room for the bare info. If capabilities do not fit they are left out,
- * and the descriptor with them; argsz says how much to ask for.
+ * and the descriptor with them; argsz says how much to ask for. Where they begin is said all the
+ * same: QEMU refuses a region that has capabilities nowhere before it looks at argsz.
  */
 int gw_do_region_info(struct gw_client *c, struct gw_msg *m, struct gw_reply *r)
 {
@@ -73,7 +74,7 @@ int gw_do_region_info(struct gw_client *c, struct gw_msg *m, struct gw_reply *r)
 	p = put_u32(p, need);
 	p = put_u32(p, info.flags | (info.nr_areas ? GW_VU_REGION_CAPS : 0));
 	p = put_u32(p, index);
-	p = put_u32(p, info.nr_areas && all ? REGION_INFO : 0);
+	p = put_u32(p, info.nr_areas ? REGION_INFO : 0);
 	p = put_u64(p, info.size);
 	p = put_u64(p, info.flags & GW_REGION_F_MMAP ? info.fd_off : 0);
 	if (info.nr_areas && all)
