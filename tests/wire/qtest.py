@@ -9,35 +9,41 @@ from child import TIMEOUT
 
 
 class LineClient:
-    """A stream of lines. QEMU connects to us, so that nothing has to be retried."""
+    """Lines both ways. QEMU connects to us, so that nothing has to be retried.
+
+    Each way has a stream of its own: one for both throws away what it has read ahead when it is
+    written to.
+    """
 
     def __init__(self, path):
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(path)
         self.listener.listen(1)
         self.listener.settimeout(TIMEOUT)
-        self.stream = None
+        self.reader = self.writer = None
 
     def accept(self):
         connection, _ = self.listener.accept()
         connection.settimeout(TIMEOUT)
         self.listener.close()
-        self.stream = connection.makefile("rw", encoding="utf-8", newline="\n")
+        self.reader = connection.makefile("r", encoding="utf-8", newline="\n")
+        self.writer = connection.makefile("w", encoding="utf-8", newline="\n")
 
     def send(self, line):
-        self.stream.write(line + "\n")
-        self.stream.flush()
+        self.writer.write(line + "\n")
+        self.writer.flush()
 
     def receive(self):
-        line = self.stream.readline()
+        line = self.reader.readline()
         if not line:
             raise ConnectionError("QEMU has closed the connection")
         return line.rstrip("\r\n")
 
     def close(self):
         self.listener.close()
-        if self.stream:
-            self.stream.close()
+        if self.reader:
+            self.reader.close()
+            self.writer.close()
 
 
 class Qtest(LineClient):
