@@ -9,7 +9,25 @@ from child import Child
 READY = "serving; SIGTERM ends it"
 
 
-class Daemon(Child):
+class Serving(Child):
+    """What serves functions to clients until SIGTERM."""
+
+    def wait_gone(self, clients=1):
+        """Wait until so many clients in all have gone, with all that was theirs."""
+        line = -1
+        for _ in range(clients):
+            line = self.wait_line("client gone", after=line + 1)
+
+    def terminate(self):
+        """End it; return its exit status."""
+        self.signal(signal.SIGTERM)
+        status = self.wait_exit()
+        assert "Sanitizer" not in self.output and "runtime error" not in self.output, \
+            "a sanitizer has found something"
+        return status
+
+
+class Daemon(Serving):
     """Started and serving when the constructor returns.
 
     host: host options; the default is a host that takes the caller's addresses
@@ -39,20 +57,11 @@ class Daemon(Child):
     def sockets(self, count):
         return [f"{self.socket}.{i}" for i in range(count)]
 
-    def wait_gone(self, clients=1):
-        """Wait until so many clients in all have gone, with all that was theirs."""
-        line = -1
-        for _ in range(clients):
-            line = self.wait_line("client gone", after=line + 1)
-
     def stop(self):
         """End it with SIGTERM and check that it left in good order; return its report."""
         if self.report is not None or self.killed:
             return self.report
-        self.signal(signal.SIGTERM)
-        status = self.wait_exit()
-        assert "Sanitizer" not in self.output and "runtime error" not in self.output, \
-            "a sanitizer has found something"
+        status = self.terminate()
         with open(self.report_path, encoding="utf-8") as file:
             self.report = json.load(file)
         assert self.report["maps_left"] == 0, self.report

@@ -2,6 +2,7 @@
 """QEMU's two control connections: qtest, which acts for the guest's CPU, and QMP."""
 
 import base64
+import collections
 import json
 import socket
 
@@ -49,11 +50,27 @@ class LineClient:
 class Qtest(LineClient):
     """Reads and writes as the CPU does: ports, memory, registers."""
 
+    def __init__(self, path):
+        super().__init__(path)
+        self.irqs = collections.deque()     # changes of inputs that irq_intercept_in watches
+
+    def _keep_irq(self, words):
+        self.irqs.append((words[1], int(words[2])))
+
+    def wait_irq(self):
+        """The next change of an input that is watched: "raise" or "lower", and which."""
+        while not self.irqs:
+            words = self.receive().split()
+            assert words[0] == "IRQ", "a reply that nobody asked for"
+            self._keep_irq(words)
+        return self.irqs.popleft()
+
     def command(self, line):
         self.send(line)
         while True:
             words = self.receive().split()
             if words[0] == "IRQ":
+                self._keep_irq(words)
                 continue
             if words[0] != "OK":
                 raise AssertionError(f"qtest: '{line}': {' '.join(words)}")
