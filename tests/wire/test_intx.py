@@ -129,12 +129,12 @@ def every_interrupt_of_a_long_run_arrives_once(rig):
 
 
 @test
-def a_cause_that_ends_by_itself_leaves_one_interrupt(rig):
+def an_access_to_config_space_does_not_unmask_the_line(rig):
     device = a_device(rig)
     for _ in range(3):
         device.raise_()
         device.expect("raise")
-        device.set_cfg(pci.COMMAND, 2, device.cfg(pci.COMMAND, 2))      # is no access to a BAR
+        device.set_cfg(pci.COMMAND, 2, device.cfg(pci.COMMAND, 2))
         assert device.story() == DELIVERED
         device.clear()
         device.expect("lower")
