@@ -173,7 +173,8 @@ const struct gw_endpoint_type gw_nvme_type = {
 	.help = "file=PATH      what the disk is kept in: an image or a block device\n"
 		"size=N         make the file, or extend it, to N bytes (suffixes K, M, G, T)\n"
 		"block=512|4096 bytes of a logical block; 512 if not given\n"
-		"poll=US        look for work this long before sleeping, at most; 0: never\n"
+		"poll=US        microseconds to look for work before sleeping, at most (100; 0: never);\n"
+		"               1000 suits an emulated guest that sends one request at a time\n"
 		"serial=N       serial number; made from the file if not given",
 	.new = nvme_new,
 };
