@@ -12,7 +12,6 @@
 static struct dentry *debug_root;
 
 static const char * const stat_names[GW_NR_STATS] = {
-	[GW_STAT_COVERED] = "covered",
 	[GW_STAT_HITS] = "hits",
 	[GW_STAT_MISSES] = "misses",
 	[GW_STAT_EVICTIONS] = "evictions",

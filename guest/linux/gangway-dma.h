@@ -140,7 +140,6 @@ struct gw_cover {
 };
 
 enum gw_stat {
-	GW_STAT_COVERED,	/* maps that were an addition */
 	GW_STAT_HITS,		/* maps that found a window */
 	GW_STAT_MISSES,		/* maps that made one */
 	GW_STAT_EVICTIONS,	/* windows unmapped to make room */

@@ -153,20 +153,41 @@ static void op_unmap_resource(struct device *dev, dma_addr_t iova, size_t size,
 
 /*
  * Where all RAM is mapped, and memory needs no preparation, most maps are an addition, and unmaps
- * nothing. So there are operations that do that, without another call, and leave the rest to those
- * above.
+ * nothing. So there are operations that do that, and leave the rest to those above. They do not even
+ * count: nothing in them then needs a stack frame, before they know that they have to call.
  */
-static __always_inline bool map_covered(struct device *dev, phys_addr_t phys, size_t size, u64 *iova)
+#define FEW_EXTENTS	4	/* to look at each is less than to call what finds one of many */
+
+static __always_inline const struct gw_extent *cover_extent(const struct gw_cover *cover,
+							   phys_addr_t phys, size_t size)
+{
+	const struct gw_extent *e, *end;
+
+	if (!cover || cover->nr > FEW_EXTENTS)
+		return NULL;
+	for (e = cover->extents, end = e + cover->nr; e < end; e++)
+		if (phys >= e->start && phys <= e->last && size - 1 <= e->last - phys)
+			return e;
+	return NULL;
+}
+
+static __always_inline dma_addr_t map_covered(struct device *dev, phys_addr_t phys, size_t size)
 {
 	struct gw_space *s = space_of(dev);
+	const struct gw_ring *ring = s->companion->rings.hdr;
+	const struct gw_extent *e;
+	u64 iova;
 
 	if (trace_gangway_map_enabled() ||
-	    gw_companion_generation(s->companion) != READ_ONCE(s->generation) ||
-	    !gw_cover_iova(smp_load_acquire(&s->cover), phys, size, iova) ||
-	    *iova + size - 1 > min_not_zero(*dev->dma_mask, dev->bus_dma_limit))
-		return false;
-	gw_count(s->companion, GW_STAT_COVERED);
-	return true;
+	    !ring || le32_to_cpu(READ_ONCE(ring->generation)) != READ_ONCE(s->generation))
+		return DMA_MAPPING_ERROR;
+	e = cover_extent(smp_load_acquire(&s->cover), phys, size);
+	if (!e)
+		return DMA_MAPPING_ERROR;
+	iova = e->iova + (phys - e->start);
+	if (iova + size - 1 > min_not_zero(*dev->dma_mask, dev->bus_dma_limit))
+		return DMA_MAPPING_ERROR;
+	return iova;
 }
 
 static __always_inline bool unmap_covered(struct device *dev, u64 iova)
@@ -181,11 +202,13 @@ static __always_inline bool unmap_covered(struct device *dev, u64 iova)
 static dma_addr_t op_map_covered(struct device *dev, phys_addr_t phys, size_t size,
 				 enum dma_data_direction dir, unsigned long attrs)
 {
-	u64 iova;
+	dma_addr_t iova = DMA_MAPPING_ERROR;
 
-	if (!(attrs & (DMA_ATTR_MMIO | DMA_ATTR_CC_SHARED)) && map_covered(dev, phys, size, &iova))
-		return iova;
-	return op_map_phys(dev, phys, size, dir, attrs);
+	if (!(attrs & (DMA_ATTR_MMIO | DMA_ATTR_CC_SHARED)))
+		iova = map_covered(dev, phys, size);
+	if (iova == DMA_MAPPING_ERROR)
+		return op_map_phys(dev, phys, size, dir, attrs);
+	return iova;
 }
 
 static void op_unmap_covered(struct device *dev, dma_addr_t iova, size_t size,
@@ -198,11 +221,11 @@ static void op_unmap_covered(struct device *dev, dma_addr_t iova, size_t size,
 static dma_addr_t op_map_covered(struct device *dev, struct page *page, unsigned long offset,
 				 size_t size, enum dma_data_direction dir, unsigned long attrs)
 {
-	u64 iova;
+	dma_addr_t iova = map_covered(dev, page_to_phys(page) + offset, size);
 
-	if (map_covered(dev, page_to_phys(page) + offset, size, &iova))
-		return iova;
-	return op_map_page(dev, page, offset, size, dir, attrs);
+	if (iova == DMA_MAPPING_ERROR)
+		return op_map_page(dev, page, offset, size, dir, attrs);
+	return iova;
 }
 
 static void op_unmap_covered(struct device *dev, dma_addr_t iova, size_t size,

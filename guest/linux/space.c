@@ -194,7 +194,6 @@ static unsigned int space_lookup(struct gw_space *s, struct gw_want *wants, unsi
 		    !gw_crosses(want->iova, want->len, want->boundary)) {
 			want->window = NULL;
 			want->done = true;
-			gw_count(s->companion, GW_STAT_COVERED);
 		} else if (space_map_hot(s, want->phys, want->len, want->boundary, &want->iova)) {
 			want->window = NULL;	/* found again by the address */
 			want->done = true;
@@ -439,9 +438,7 @@ int gw_space_map(struct gw_space *s, phys_addr_t phys, size_t len, u64 *iova)
 
 	if (unlikely(gw_companion_generation(s->companion) != READ_ONCE(s->generation)))
 		return space_map_one(s, phys, len, iova);
-	if (gw_cover_iova(cover, phys, len, iova))
-		gw_count(s->companion, GW_STAT_COVERED);
-	else if (!space_map_hot(s, phys, len, 0, iova))
+	if (!gw_cover_iova(cover, phys, len, iova) && !space_map_hot(s, phys, len, 0, iova))
 		return space_map_one(s, phys, len, iova);
 	trace_gangway_map(s->dev, phys, len, *iova);
 	return 0;
