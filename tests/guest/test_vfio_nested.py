@@ -12,7 +12,7 @@ WAYS = ("direct", "paravirt")
 
 
 def guests_in_the_guest(work):
-    """Stock QEMU in the guest boots Linux, whose nvme driver uses the disk; by two plans."""
+    """Stock QEMU in the guest boots Debian's small (cloud) kernel; its nvme driver uses the disk."""
     nested.tell(nested.boot(work, WAYS, add=paravirt.files("x86_64", "7.2")), WAYS)
 
 
