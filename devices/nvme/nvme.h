@@ -192,7 +192,6 @@ struct nvme_shadow {
 struct nvme_backing_part {
 	uint8_t *addr;			/* NULL: none is */
 	uint64_t off;
-	size_t len;
 	uint64_t next;			/* the part that was wanted here last, */
 	uint32_t wanted;		/* and how many bytes of it */
 };

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "nvme.h"
 
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -24,10 +23,16 @@
 #define WORTH_BYTES	(1u << 20)	/* what a part is mapped for in place of another */
 #define MAX_PAGES	(NVME_MAX_TRANSFER / 4096u + 1)
 
-static void part_drop(struct nvme_backing_part *p)
+/* The last part is shorter, if the file's size says so. */
+static size_t part_len(const struct nvme_backing *b, uint64_t off)
+{
+	return b->size - off < PART_BYTES ? (size_t)(b->size - off) : PART_BYTES;
+}
+
+static void part_drop(const struct nvme_backing *b, struct nvme_backing_part *p)
 {
 	if (p->addr)
-		munmap(p->addr, p->len);
+		munmap(p->addr, part_len(b, p->off));
 	p->addr = NULL;
 }
 
@@ -36,11 +41,10 @@ static struct nvme_backing_part *part_map(const struct nvme_backing *b, struct n
 {
 	void *addr;
 
-	part_drop(p);
+	part_drop(b, p);
 	p->off = off;
-	p->len = b->size - off < PART_BYTES ? (size_t)(b->size - off) : PART_BYTES;
 	p->wanted = 0;
-	addr = mmap(NULL, p->len, PROT_READ, MAP_SHARED, b->fd, (off_t)off);
+	addr = mmap(NULL, part_len(b, off), PROT_READ, MAP_SHARED, b->fd, (off_t)off);
 	if (addr == MAP_FAILED)
 		return NULL;
 	p->addr = addr;
@@ -114,5 +118,5 @@ bool gw_nvme_resident_read(struct nvme_backing *b, uint64_t off, const struct io
 void gw_nvme_resident_drop(struct nvme_backing *b)
 {
 	for (unsigned int i = 0; i < NVME_BACKING_PARTS; i++)
-		part_drop(&b->part[i]);
+		part_drop(b, &b->part[i]);
 }

@@ -109,6 +109,12 @@ static dma_addr_t refuse_mmio(struct device *dev, phys_addr_t phys, size_t size)
 	return DMA_MAPPING_ERROR;
 }
 
+static noinline void op_unmap(struct device *dev, dma_addr_t iova, size_t size,
+			      enum dma_data_direction dir, unsigned long attrs)
+{
+	unmap_range(space_of(dev), iova, size, dir, attrs);
+}
+
 #ifdef GW_HAVE_MAP_PHYS
 static noinline dma_addr_t op_map_phys(struct device *dev, phys_addr_t phys, size_t size,
 				       enum dma_data_direction dir, unsigned long attrs)
@@ -120,23 +126,11 @@ static noinline dma_addr_t op_map_phys(struct device *dev, phys_addr_t phys, siz
 		return DMA_MAPPING_ERROR;
 	return map_range(dev, phys, size, dir, attrs);
 }
-
-static noinline void op_unmap_phys(struct device *dev, dma_addr_t iova, size_t size,
-				   enum dma_data_direction dir, unsigned long attrs)
-{
-	unmap_range(space_of(dev), iova, size, dir, attrs);
-}
 #else
 static noinline dma_addr_t op_map_page(struct device *dev, struct page *page, unsigned long offset,
 				       size_t size, enum dma_data_direction dir, unsigned long attrs)
 {
 	return map_range(dev, page_to_phys(page) + offset, size, dir, attrs);
-}
-
-static noinline void op_unmap_page(struct device *dev, dma_addr_t iova, size_t size,
-				   enum dma_data_direction dir, unsigned long attrs)
-{
-	unmap_range(space_of(dev), iova, size, dir, attrs);
 }
 
 static dma_addr_t op_map_resource(struct device *dev, phys_addr_t phys, size_t size,
@@ -190,12 +184,14 @@ static __always_inline dma_addr_t map_covered(struct device *dev, phys_addr_t ph
 	return iova;
 }
 
-static __always_inline bool unmap_covered(struct device *dev, u64 iova)
+static void op_unmap_covered(struct device *dev, dma_addr_t iova, size_t size,
+			     enum dma_data_direction dir, unsigned long attrs)
 {
 	phys_addr_t phys;
 
-	return !trace_gangway_unmap_enabled() &&
-	       gw_cover_phys(smp_load_acquire(&space_of(dev)->cover), iova, &phys);
+	if (trace_gangway_unmap_enabled() ||
+	    !gw_cover_phys(smp_load_acquire(&space_of(dev)->cover), iova, &phys))
+		op_unmap(dev, iova, size, dir, attrs);
 }
 
 #ifdef GW_HAVE_MAP_PHYS
@@ -210,13 +206,6 @@ static dma_addr_t op_map_covered(struct device *dev, phys_addr_t phys, size_t si
 		return op_map_phys(dev, phys, size, dir, attrs);
 	return iova;
 }
-
-static void op_unmap_covered(struct device *dev, dma_addr_t iova, size_t size,
-			     enum dma_data_direction dir, unsigned long attrs)
-{
-	if (!unmap_covered(dev, iova))
-		op_unmap_phys(dev, iova, size, dir, attrs);
-}
 #else
 static dma_addr_t op_map_covered(struct device *dev, struct page *page, unsigned long offset,
 				 size_t size, enum dma_data_direction dir, unsigned long attrs)
@@ -226,13 +215,6 @@ static dma_addr_t op_map_covered(struct device *dev, struct page *page, unsigned
 	if (iova == DMA_MAPPING_ERROR)
 		return op_map_page(dev, page, offset, size, dir, attrs);
 	return iova;
-}
-
-static void op_unmap_covered(struct device *dev, dma_addr_t iova, size_t size,
-			     enum dma_data_direction dir, unsigned long attrs)
-{
-	if (!unmap_covered(dev, iova))
-		op_unmap_page(dev, iova, size, dir, attrs);
 }
 #endif
 
@@ -493,10 +475,10 @@ static const struct dma_map_ops space_ops = {
 	.get_sgtable = op_get_sgtable,
 #ifdef GW_HAVE_MAP_PHYS
 	.map_phys = op_map_phys,
-	.unmap_phys = op_unmap_phys,
+	.unmap_phys = op_unmap,
 #else
 	.map_page = op_map_page,
-	.unmap_page = op_unmap_page,
+	.unmap_page = op_unmap,
 	.map_resource = op_map_resource,
 	.unmap_resource = op_unmap_resource,
 #endif

@@ -133,6 +133,16 @@ static void what_is_in_two_parts_is_left_to_others(void **state)
 	file_drop(&b);
 }
 
+static void what_cannot_be_mapped_is_left_to_others(void **state)
+{
+	struct nvme_backing b = { .fd = eventfd(0, EFD_CLOEXEC), .size = MIB };
+
+	assert_true(b.fd >= 0);
+	expect_refused(&b, 0, 64 << 10);
+	expect_refused(&b, 0, 64 << 10);
+	file_drop(&b);
+}
+
 static void a_file_that_shrank_is_survived(void **state)
 {
 	struct nvme_backing b = file_make(MIB);
@@ -262,6 +272,7 @@ int main(void)
 		cmocka_unit_test(what_was_written_since_is_seen),
 		cmocka_unit_test(what_is_not_there_is_left_alone),
 		cmocka_unit_test(what_is_in_two_parts_is_left_to_others),
+		cmocka_unit_test(what_cannot_be_mapped_is_left_to_others),
 		cmocka_unit_test(a_file_that_shrank_is_survived),
 		cmocka_unit_test(memory_that_shrank_is_survived),
 		cmocka_unit_test(a_large_file_is_mapped_by_parts),
