@@ -19,7 +19,7 @@
 #include "base/util.h"
 #include "bench.h"
 #include "devices/devices.h"
-#include "guest/abi.h"
+#include "config/vendor.h"
 
 #define PAIRS		200u		/* in one round */
 #define SHIFT		GW_RING_MAX_SHIFT

@@ -7,7 +7,7 @@
 /*
  * The companion: a second PCI device by which a guest's kernel module has memory mapped for a
  * passed-through function under plan paravirt. What the two say to each other is in
- * guest/linux/gangway-abi.h.
+ * include/gangway/abi.h.
  */
 
 struct gw_companion;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/util.h"
-#include "dma/space.h"
+#include "dma/dma.h"
 
 /*
  * How it works: every run of guest memory that the VMM tells us about is kept in an interval map

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/util.h"
-#include "dma/space.h"
+#include "dma/dma.h"
 
 /*
  * How it works: under plan paravirt the guest asks for mappings of its memory, and the host says

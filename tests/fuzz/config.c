@@ -2,7 +2,7 @@
 #include "../unit/fake_function.h"
 
 #include "base/reader.h"
-#include "guest/function.h"
+#include "function/function.h"
 
 /*
  * The config write path. An input is a byte of flags, config space if they ask for it, and then

@@ -10,7 +10,7 @@
 
 #include <gangway/companion.h>
 
-#include "guest/abi.h"
+#include "config/vendor.h"
 
 /*
  * A companion of a fake function, 16 MiB of guest memory, and what the guest's module does: it

@@ -6,7 +6,7 @@
 
 #include <gangway/device.h>
 
-#include "pci/caps.h"
+#include "config/caps.h"
 
 /* Config space as a VMM reads and writes it for its guest, where it has to succeed. */
 

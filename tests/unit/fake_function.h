@@ -15,7 +15,7 @@
 
 #include "base/util.h"
 #include "device_config.h"
-#include "pci/caps.h"
+#include "config/caps.h"
 
 /*
  * A host with one function that is memory: config space, registers, and a record of what was

@@ -13,7 +13,7 @@
 #include <gangway/topology.h>
 
 #include "base/util.h"
-#include "pci/caps.h"
+#include "config/caps.h"
 
 /* A machine's sysfs, made up in a temporary folder. */
 

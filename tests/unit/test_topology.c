@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pci_tree.h"
 
-#include "pci/topology.h"
+#include "topology/topology.h"
 
 static struct gw_topology *t;
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The companion device (guest/linux/gangway-abi.h) as a module in the guest sees it."""
+"""The companion device (include/gangway/abi.h) as a module in the guest sees it."""
 
 import struct
 

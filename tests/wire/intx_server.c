@@ -2,11 +2,11 @@
 #include <signal.h>
 #include <stdarg.h>
 
+#include <gangway/pci.h>
 #include <gangway/vfio_user.h>
 
 #include "../unit/fake_function.h"
 #include "base/bitmap.h"
-#include "pci/regs.h"
 
 /*
  * Usage: intx-server SOCKET

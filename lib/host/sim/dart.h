@@ -14,7 +14,7 @@
 #include <gangway/remote.h>
 
 #include "base/imap.h"
-#include "host/sim/use.h"
+#include "base/use.h"
 
 /* Where the modelled DART puts what it chooses itself: far above any guest's RAM. */
 #define GW_DART_FIRST		0x8000000000ull

@@ -5,7 +5,7 @@
 #include <gangway/sim.h>
 
 #include "host/sim/bus.h"
-#include "host/sim/core.h"
+#include "host/core/core.h"
 #include "host/sim/dart.h"
 #include "host/sim/fault.h"
 

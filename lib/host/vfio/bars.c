@@ -12,7 +12,7 @@
 
 #include "base/guard.h"
 #include "host/vfio/function.h"
-#include "pci/caps.h"
+#include "config/caps.h"
 
 /*
  * How it works: what the kernel lets us map of a BAR is mapped here once, and registers are

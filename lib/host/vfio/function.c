@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "host/vfio/sysfs.h"
-#include "pci/caps.h"
+#include "config/caps.h"
 
 /*
  * How it works: a function is a descriptor in its group's address space. The kernel may want it

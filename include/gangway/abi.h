@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+#ifndef GANGWAY_ABI_H
+#define GANGWAY_ABI_H
+
+/*
+ * What the companion device and the guest module agree on. Everything is little endian. The
+ * daemon and the module include this one file.
+ *
+ * The companion is PCI 1b36:0015. BAR0 is 4 KiB of registers, accessed 32 bits at a time. The
+ * registers below 0x20 and the command page are those of an earlier device with the same
+ * identity; a driver of that device works unchanged. Those from 0x20 on are there if MAGIC reads
+ * as GW_COMPANION_MAGIC. BAR2 is 4 KiB that the guest may map, see struct gw_companion_page.
+ */
+
+#ifdef __KERNEL__
+#include <linux/types.h>
+typedef __le16 gw_le16;
+typedef __le32 gw_le32;
+typedef __le64 gw_le64;
+#else
+#include <stdint.h>
+typedef uint16_t gw_le16;
+typedef uint32_t gw_le32;
+typedef uint64_t gw_le64;
+#endif
+
+#define GW_COMPANION_VENDOR		0x1b36
+#define GW_COMPANION_DEVICE		0x0015
+#define GW_COMPANION_CLASS		0x088000	/* system peripheral, other */
+
+/* Registers of the earlier device. */
+#define GW_REG_VERSION			0x00	/* R: 2 */
+#define GW_REG_MANAGED_BDF		0x04	/* R: guest bus << 8 | devfn; ~0 if not known */
+#define GW_REG_MAX_ENTRIES		0x08	/* R: of one command */
+#define GW_REG_STATUS			0x0c	/* R: of the last command */
+#define GW_REG_CMD_GPA_LO		0x10	/* W: address of the command page */
+#define GW_REG_CMD_GPA_HI		0x14
+#define GW_REG_DOORBELL			0x18	/* W: run the command; done when the write returns */
+
+/* Registers of gangway. A 64-bit one is read low half first, which latches the high half. */
+#define GW_REG_MAGIC			0x20	/* R: GW_COMPANION_MAGIC */
+#define GW_REG_ABI			0x24	/* R: 1; grows only when an old module cannot work */
+#define GW_REG_FEATURES			0x28	/* R: GW_FEATURE_* */
+#define GW_REG_GRANULE_SHIFT		0x2c	/* R: mappings are multiples of 1 << this */
+#define GW_REG_BUDGET_BYTES_LO		0x30	/* R: what the function may have mapped */
+#define GW_REG_BUDGET_BYTES_HI		0x34
+#define GW_REG_USED_BYTES_LO		0x38	/* R */
+#define GW_REG_USED_BYTES_HI		0x3c
+#define GW_REG_BUDGET_MAPS		0x40	/* R: mappings at one time */
+#define GW_REG_USED_MAPS		0x44	/* R */
+#define GW_REG_MAX_MAP_LO		0x48	/* R: bytes of the largest mapping */
+#define GW_REG_MAX_MAP_HI		0x4c
+#define GW_REG_IOVA_BITS		0x50	/* R: no address needs more than so many bits */
+#define GW_REG_GENERATION		0x54	/* R: changes when all mappings have gone */
+#define GW_REG_CONTROL			0x58	/* W: GW_CONTROL_*; done when the write returns */
+#define GW_REG_CONTROL_STATUS		0x5c	/* R: GW_STATUS_* of the last CONTROL write */
+#define GW_REG_RING_GPA_LO		0x60	/* W: address of struct gw_ring, page aligned */
+#define GW_REG_RING_GPA_HI		0x64
+#define GW_REG_RING_SHIFT		0x68	/* W: 1 << this entries in each ring, 6 to 12 */
+#define GW_REG_RING_ENABLE		0x6c	/* W: 1 start, 0 stop; R: is it running */
+#define GW_REG_RING_DOORBELL		0x70	/* W: any value; see struct gw_ring */
+#define GW_REG_COOKIE_LO		0x78	/* R: same as in the vendor capability */
+#define GW_REG_COOKIE_HI		0x7c
+
+#define GW_COMPANION_MAGIC		0x4d445747	/* "GWDM" */
+#define GW_COMPANION_ABI		1
+
+#define GW_FEATURE_RING			0x1
+#define GW_FEATURE_HIDDEN		0x2	/* the function shows after GW_CONTROL_ANNOUNCE */
+#define GW_FEATURE_PAGE			0x4	/* BAR2 is there */
+
+/*
+ * After ANNOUNCE a function that was hidden is there at the next scan of its bus; what is mapped
+ * and the ring stay. A second ANNOUNCE without WITHDRAW between them comes from a kernel that was
+ * started over the first: the function is reset and everything unmapped. Where unmapping takes
+ * longer than a second CONTROL_STATUS reads BUSY; mapping then answers BUSY as well until it is
+ * done, and UNMAP_ALL may be written again to wait for that.
+ */
+#define GW_CONTROL_ANNOUNCE		1	/* the module translates: show the function */
+#define GW_CONTROL_WITHDRAW		2	/* it no longer does: reset and hide it, unmap all */
+#define GW_CONTROL_UNMAP_ALL		3	/* and begin a new generation */
+
+/* Status of a command, a control write or a ring entry. The first four are the earlier device's. */
+#define GW_STATUS_OK			0
+#define GW_STATUS_IOERR			1
+#define GW_STATUS_INVAL			3
+#define GW_STATUS_NOSPC			4	/* over the budget */
+#define GW_STATUS_NOENT			5	/* no such mapping */
+#define GW_STATUS_BUSY			6
+#define GW_STATUS_STALE			7	/* of an older generation */
+
+/* Command page and entries of the earlier device, packed. */
+#define GW_CMD_MAP			1
+#define GW_CMD_UNMAP			2
+#define GW_CMD_MAX_ENTRIES		4096	/* what MAX_ENTRIES reads as */
+
+struct gw_cmd_page {
+	gw_le32 type;
+	gw_le32 count;
+	gw_le32 status;
+	gw_le32 reserved;
+	gw_le64 request_gpa;
+	gw_le64 response_gpa;
+} __attribute__((packed));
+
+struct gw_cmd_map {
+	gw_le64 gpa;
+	gw_le64 len;
+	gw_le32 flags;
+} __attribute__((packed));
+
+struct gw_cmd_mapped {
+	gw_le64 id;
+	gw_le64 dma_addr;
+	gw_le64 dma_len;
+	gw_le32 status;
+} __attribute__((packed));
+
+struct gw_cmd_unmap {
+	gw_le64 id;
+	gw_le64 size;
+} __attribute__((packed));
+
+struct gw_cmd_unmapped {
+	gw_le64 id;
+	gw_le32 status;
+	gw_le32 reserved;
+} __attribute__((packed));
+
+/*
+ * The ring: one page of indices, then 1 << shift submissions, then as many completions, in
+ * consecutive guest memory. Indices run freely, modulo 2^32; an entry's place is the index modulo
+ * the size.
+ *
+ * The guest writes entries, then sq_tail, then reads sq_event after a full barrier, and writes
+ * RING_DOORBELL only if sq_event was passed: (u32)(new tail - sq_event - 1) < (u32)(new tail - old
+ * tail). While the daemon polls it keeps sq_event out of the way, so a busy guest never rings.
+ * A doorbell write returns when everything up to the tail it saw is complete, so the ring can be
+ * used where the guest cannot sleep. It returns earlier, and wants to be repeated by who still
+ * waits, in two cases: a second has passed, as the host is slow; or the completions are full,
+ * which they can only be where mappings are split, and some must be taken first. Completions
+ * come in any order, matched by tag; the guest never has more entries outstanding than the size.
+ * cq_event asks for an interrupt in the same way (MSI vector 0; MSI-X would need room in BAR0, and
+ * QEMU 11.1 cannot unplug a device that has it); a guest that wants none sets it to ~0.
+ *
+ * RING_ENABLE 1 starts with both rings empty and all indices zero; it reads as 0 if the ring is not
+ * in memory that can be written, and after a reset. Indices that cannot be stop the ring.
+ */
+struct gw_ring {
+	/* written by the guest */
+	gw_le32 sq_tail;
+	gw_le32 cq_head;
+	gw_le32 cq_event;
+	gw_le32 reserved0[13];
+	/* written by the daemon */
+	gw_le32 sq_head;
+	gw_le32 cq_tail;
+	gw_le32 sq_event;
+	gw_le32 generation;
+	gw_le32 reserved1[12];
+};
+
+#define GW_RING_MIN_SHIFT		6
+#define GW_RING_MAX_SHIFT		12
+#define GW_RING_HEADER_BYTES		4096
+
+#define GW_RING_MAP			1	/* addr: GPA, len: bytes; both in granules */
+#define GW_RING_UNMAP			2	/* addr: the handle that MAP answered */
+#define GW_RING_QUERY			3	/* answers bytes used in iova, mappings used in len */
+
+#define GW_RING_F_READ_ONLY		0x1	/* MAP: the device may only read */
+
+struct gw_ring_sqe {
+	gw_le16 op;
+	gw_le16 flags;
+	gw_le32 tag;
+	gw_le64 addr;
+	gw_le64 len;
+	gw_le64 reserved;
+};
+
+/* A mapping that the host split answers several of these; all but the last say MORE. */
+#define GW_RING_F_MORE			0x1
+
+struct gw_ring_cqe {
+	gw_le32 tag;
+	gw_le16 status;
+	gw_le16 flags;
+	gw_le64 handle;
+	gw_le64 iova;
+	gw_le64 len;
+};
+
+/*
+ * BAR2: what changes often, so that reading it needs no trap. Written by the daemon only. A region
+ * that can be mapped also has QEMU wait for every write to the others, which it would else post:
+ * that is what makes a doorbell synchronous.
+ */
+struct gw_companion_page {
+	gw_le32 generation;
+	gw_le32 used_maps;
+	gw_le64 used_bytes;
+};
+
+/*
+ * Vendor capability (PCI 3.0, appendix H: id 0x09) in config space of the companion and of the
+ * function it serves; equal cookies belong together.
+ */
+#define GW_VENDOR_CAP_LEN		16
+#define GW_VENDOR_CAP_MAGIC		0x4757		/* "WG" at offset 4 */
+#define GW_VENDOR_ROLE_COMPANION	0
+#define GW_VENDOR_ROLE_FUNCTION		1
+
+struct gw_vendor_cap {
+	uint8_t id;
+	uint8_t next;
+	uint8_t len;			/* GW_VENDOR_CAP_LEN */
+	uint8_t role;			/* GW_VENDOR_ROLE_* */
+	gw_le16 magic;
+	gw_le16 reserved;
+	gw_le64 cookie;
+} __attribute__((packed));
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GW_COMPANION_COMPANION_H
+#define GW_COMPANION_COMPANION_H
+
+#include <gangway/companion.h>
+
+#include "base/gate.h"
+#include "base/imap.h"
+#include "base/spin.h"
+#include "config/vendor.h"
+#include "function/function.h"
+
+/* Inside lib/guest: the companion's parts and what they ask of each other. */
+
+#define GW_COMPANION_BAR_SIZE	4096u
+#define GW_COMPANION_REGS	(0x80 / 4)
+
+/* A slow host must not make us answer later than a VMM waits (QEMU: 5 s). */
+#define GW_RING_LIMIT_NS	1000000000ull	/* of one doorbell */
+#define GW_COMMAND_LIMIT_NS	3000000000ull	/* of one command page: what is left then fails */
+#define GW_RELEASE_LIMIT_NS	1000000000ull	/* of unmapping all; the poller goes on */
+
+/**
+ * struct gw_companion_ring - our side of the ring
+ * @mem:      the ring in this process; good as long as @running
+ * @sq_head, @cq_tail: ours; what the guest reads of them is never read back
+ * @cq_head:  the guest's, as last seen: what it had taken then, it has still taken
+ * @seen:     the submissions' tail when it was last looked for entries
+ * @told:     @cq_tail when it was last decided whether to interrupt
+ * @held:     completions that did not fit
+ * @polling:  the poller looks at the ring, doorbells are not needed
+ */
+struct gw_companion_ring {
+	bool running, polling;
+	uint8_t *mem;
+	gw_gpa gpa;
+	uint64_t bytes;
+	uint32_t size;			/* entries, a power of two */
+	uint32_t sq_head, cq_tail, cq_head, told, seen;
+	struct gw_ring_cqe held[GW_MAX_SEGMENTS];
+	unsigned int nr_held, next_held;
+};
+
+/**
+ * struct gw_companion - a companion
+ * @self:     what lib/dma and the interrupts want to know of a function
+ * @dma:      the function's address space
+ * @memory:   guest memory as this device reaches it
+ * @page:     BAR2; @page_fd is its file
+ * @gate:     of all below it; taken before the function's lock and both address spaces'. The
+ *            poller is patient
+ * @ids:      mappings made by the command page, by the guest's name for them
+ * @announced: the module translates
+ * @releasing: unmapping all is under way, by the poller
+ * @kicked:   the poller is to look; it sleeps at @kick
+ * @poll_after: ns: polling pays no earlier than this
+ */
+struct gw_companion {
+	struct gw_device dev;
+	struct gw_guest_listener listener;
+	struct gw_guest_function *gf;
+	struct gw_function self;
+	struct gw_dma *dma, *memory;
+	struct gw_log *log;
+	struct gw_companion_options opt;
+	struct gw_guest_irqs irqs;
+	struct gw_pci_policy policy;
+	struct gw_companion_page *page;
+	int page_fd;
+	pthread_t poller;
+	struct gw_spin spin;		/* the poller's */
+
+	struct gw_gate gate;
+	uint8_t config[GW_PCI_CFG_SIZE_CONV];
+	uint32_t latch[GW_COMPANION_REGS];	/* upper halves */
+	gw_gpa command_gpa, ring_gpa;
+	uint32_t status, control_status, ring_shift;
+	struct gw_companion_ring ring;
+	struct gw_imap ids;
+	bool announced, releasing;
+	struct gw_companion_stats stats;
+	bool kicked, stop;
+	uint64_t poll_after;
+	pthread_cond_t kick;
+};
+
+/* All below: the caller holds the gate, and it is the front end's thread unless they say else. */
+
+/** gw_companion_status() - what the guest is told of -errno; any thread */
+uint32_t gw_companion_status(int err);
+
+/** gw_companion_release() - unmap all until @deadline, the poller the rest. Return: 0; -EAGAIN */
+int gw_companion_release(struct gw_companion *c, uint64_t deadline);
+
+/** gw_companion_publish() - have the guest see what is used and the generation; any thread */
+void gw_companion_publish(struct gw_companion *c);
+
+/** gw_companion_kick() - wake the poller; any thread */
+void gw_companion_kick(struct gw_companion *c);
+
+/** gw_companion_map() - as the guest asks, counted; any thread. Errors: gw_dma_guest_map() */
+int gw_companion_map(struct gw_companion *c, uint64_t gpa, uint64_t size, bool read_only,
+		     struct gw_mapping *map);
+
+/** gw_companion_unmap() - likewise; errors: gw_dma_guest_unmap() */
+int gw_companion_unmap(struct gw_companion *c, uint64_t handle);
+
+/* registers.c */
+
+void gw_companion_regs_read(struct gw_companion *c, uint64_t off, uint8_t *buf, size_t len);
+void gw_companion_regs_write(struct gw_companion *c, uint64_t off, const uint8_t *buf, size_t len);
+
+/** gw_companion_control() - Return: GW_STATUS_* */
+uint32_t gw_companion_control(struct gw_companion *c, uint32_t what);
+
+/* command.c */
+
+/** gw_companion_command() - run the command page. Return: GW_STATUS_* */
+uint32_t gw_companion_command(struct gw_companion *c);
+
+/** gw_companion_forget_ids() - all mappings have gone */
+void gw_companion_forget_ids(struct gw_companion *c);
+
+/* ring.c */
+
+void gw_companion_ring_start(struct gw_companion *c);
+void gw_companion_ring_stop(struct gw_companion *c);
+void gw_companion_ring_doorbell(struct gw_companion *c);
+
+/** gw_companion_ring_generation() - show it in the ring, if that is running; any thread */
+void gw_companion_ring_generation(struct gw_companion *c, uint32_t generation);
+
+/** gw_companion_poll() - the poller's: serve the ring until it does not pay; drops the gate */
+void gw_companion_poll(struct gw_companion *c);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GW_DMA_DMA_H
+#define GW_DMA_DMA_H
+
+#include <errno.h>
+#include <gangway/dma.h>
+
+#include "base/gate.h"
+#include "base/imap.h"
+#include "base/util.h"
+#include "dma/file.h"
+#include "dma/slots.h"
+
+/* Inside lib/dma: an address space and its parts. */
+
+/* A run of guest memory. */
+struct gw_dma_run {
+	struct gw_imap_node node;	/* by the address the VMM gave it */
+	struct gw_slice slice;
+	struct gw_file *file;		/* NULL: the VMM keeps the memory */
+	bool mapped;			/* at the host, by @handle; plan direct */
+	uint64_t handle;
+	struct gw_dma_spans spans;	/* of mappings in it; plan paravirt */
+};
+
+/**
+ * struct gw_dma - an address space
+ * @gate: of all below it; taken before any lock of the host's. Who maps for the guest is patient,
+ *        so that the VMM, which waits no longer than 5 s, gets in between
+ * @generation: in the handles of the guest's mappings
+ * @releasing:  the guest's mappings are going, and none is made until they have gone
+ */
+struct gw_dma {
+	struct gw_function *fn;
+	enum gw_plan plan;
+	struct gw_log *log;
+
+	struct gw_gate gate;
+	struct gw_imap runs;
+	struct gw_file_list files;
+	struct gw_remote *remote;
+	struct gw_dma_usage usage;
+	struct gw_dma_slots slots;
+	uint32_t generation;
+	bool releasing;
+};
+
+static inline struct gw_dma_run *gw_dma_run_of(struct gw_imap_node *node)
+{
+	return node ? container_of(node, struct gw_dma_run, node) : NULL;
+}
+
+/** gw_dma_count() - @sign 1: a mapping of @size bytes more at the host; -1: one less */
+void gw_dma_count(struct gw_dma *dma, int sign, uint64_t size);
+
+/**
+ * gw_dma_drop_run() - unmap what the guest has mapped of a run; the caller holds the gate
+ *
+ * Where the host fails the file stays mapped in this process for good.
+ */
+void gw_dma_drop_run(struct gw_dma *dma, struct gw_dma_run *run);
+
+/** gw_dma_drop_all() - likewise of all runs, and begin a new generation */
+void gw_dma_drop_all(struct gw_dma *dma);
+
+/** gw_host_unmap() - as dma_unmap(), but a function that has gone reaches nothing: that is 0 */
+static inline int gw_host_unmap(struct gw_function *fn, uint64_t handle)
+{
+	int ret = fn->ops->dma_unmap(fn, handle);
+
+	return ret == -ENODEV ? 0 : ret;
+}
+
+#endif

@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/util.h"
+#include "config/vendor.h"
+#include "function/function.h"
+
+/*
+ * How it works: everything starts from a reset, so that no state of an earlier owner is seen:
+ * the function is reset when it is opened, when the VMM asks, and when the VMM goes. Around each
+ * reset bus mastering is off, and it comes back only by the guest's own write to COMMAND. On
+ * detach the order is: bus mastering off, reset, eventfds closed, memory unmapped.
+ *
+ * A reset that fails leaves a function of unknown state. It is fenced: bus mastering stays off,
+ * all reads are ones, writes are dropped, until a later reset succeeds.
+ *
+ * Under plan paravirt the function hides behind an identity of all ones until somebody who
+ * translates for it, the companion, shows it. A VMM that attaches needs to know who it is, so it
+ * hides from the first reset on, which every VMM asks for before it starts the guest.
+ */
+
+void gw_guest_quiet_begin(struct gw_guest_function *gf)
+{
+	if (gf->remote)
+		gf->remote->ops->stop(gf->remote);
+}
+
+void gw_guest_quiet_end(struct gw_guest_function *gf)
+{
+	if (gf->remote)
+		gf->remote->ops->start(gf->remote);
+}
+
+void gw_guest_failed(struct gw_guest_function *gf, int err, const char *what)
+{
+	if (gf->gone)
+		return;
+	if (err != -ENODEV) {
+		gw_log_guest(gf->log, "%s: cannot %s: %s", gf->fn->info.name, what,
+			     strerror(-err));
+		return;
+	}
+	gf->gone = true;
+	gw_err(gf->log, "%s: the function has gone; the guest sees all ones", gf->fn->info.name);
+	gw_guest_irqs_request(&gf->irqs);
+}
+
+static int function_fence(struct gw_guest_function *gf, int err)
+{
+	gf->fenced = true;
+	gw_guest_irqs_disable(&gf->irqs);
+	gw_err(gf->log, "%s: reset failed: %s; bus mastering is off and the guest sees all ones",
+	       gf->fn->info.name, strerror(-err));
+	gw_hint(gf->log, "the function comes back with the first reset that succeeds: restart the "
+		"guest, or else the host");
+	return err;
+}
+
+/* Bus mastering off, reset, and off again: a host may restore what it found before. */
+static int function_host_reset(struct gw_guest_function *gf)
+{
+	int ret, off;
+
+	gf->command &= (uint16_t)~GW_PCI_COMMAND_MASTER;
+	ret = gw_guest_config_command(gf);
+	if (ret)
+		gw_warn(gf->log, "%s: cannot turn bus mastering off before a reset: %s",
+			gf->fn->info.name, strerror(-ret));
+	ret = gf->fn->ops->reset(gf->fn);
+	gw_guest_config_initial(gf);
+	off = gw_guest_config_command(gf);
+	return ret ? ret : off;
+}
+
+int gw_guest_function_reset(struct gw_guest_function *gf)
+{
+	int ret;
+
+	if (gf->gone)
+		return -ENODEV;
+	gw_guest_count(&gf->resets);
+	gw_guest_quiet_begin(gf);
+	ret = function_host_reset(gf);
+	gw_guest_quiet_end(gf);
+	if (ret == -ENODEV)
+		gw_guest_failed(gf, ret, "reset");
+	else if (ret)
+		function_fence(gf, ret);
+	else
+		gf->fenced = false;
+	gw_guest_irqs_forget(&gf->irqs);
+	return ret;
+}
+
+void gw_guest_function_show(struct gw_guest_function *gf)
+{
+	pthread_mutex_lock(&gf->lock);
+	gf->shown = true;
+	gf->hidden = false;
+	pthread_mutex_unlock(&gf->lock);
+}
+
+void gw_guest_function_hide(struct gw_guest_function *gf)
+{
+	pthread_mutex_lock(&gf->lock);
+	gf->shown = false;
+	if (gf->attached && !gf->hidden) {
+		gw_guest_function_reset(gf);	/* failure has been seen to */
+		gf->hidden = gf->hides;
+	}
+	pthread_mutex_unlock(&gf->lock);
+}
+
+/* The front end's thread begins an operation. */
+static struct gw_guest_function *device_begin(struct gw_device *d)
+{
+	struct gw_guest_function *gf = container_of(d, struct gw_guest_function, dev);
+
+	pthread_mutex_lock(&gf->lock);
+	return gf;
+}
+
+static void device_end(struct gw_guest_function *gf)
+{
+	pthread_mutex_unlock(&gf->lock);
+}
+
+/* ... by which the guest has lost what it had mapped. */
+static void device_end_reset(struct gw_guest_function *gf)
+{
+	device_end(gf);
+	if (gf->listener)
+		gf->listener->reset(gf->listener);
+}
+
+static int device_reset(struct gw_device *d)
+{
+	struct gw_guest_function *gf = device_begin(d);
+	int ret = gw_guest_function_reset(gf);
+
+	gw_guest_irqs_disable(&gf->irqs);
+	gf->hidden = gf->hides && !gf->shown;
+	device_end_reset(gf);
+	return ret;
+}
+
+static int device_attach(struct gw_device *d, struct gw_remote *remote)
+{
+	struct gw_guest_function *gf = device_begin(d);
+	int ret = 0;
+
+	if (gf->gone) {
+		ret = -ENODEV;
+	} else if (gf->fenced && gw_guest_function_reset(gf)) {
+		ret = -EIO;
+	} else {
+		gf->attached = true;
+		gf->hidden = false;
+		gf->remote = remote;
+		gw_dma_set_remote(gf->dma, remote);
+	}
+	device_end(gf);
+	return ret;
+}
+
+static void device_detach(struct gw_device *d)
+{
+	struct gw_guest_function *gf = device_begin(d);
+
+	gw_guest_quiet_begin(gf);
+	gw_guest_function_reset(gf);	/* failure is logged, and memory goes all the same */
+	gw_guest_irqs_disable(&gf->irqs);
+	gw_dma_unmap_all(gf->dma);
+	gw_dma_set_remote(gf->dma, NULL);
+	gw_guest_quiet_end(gf);
+	gf->remote = NULL;
+	gf->attached = false;
+	device_end_reset(gf);
+}
+
+static struct gw_guest_function *from_device(struct gw_device *d)
+{
+	return container_of(d, struct gw_guest_function, dev);
+}
+
+static void device_region_info(struct gw_device *d, unsigned int region,
+			       struct gw_region_info *info)
+{
+	struct gw_guest_function *gf = from_device(d);
+
+	*info = (struct gw_region_info){ .fd = -1 };
+	if (region < GW_NR_BARS) {
+		*info = gf->bar[region].region;
+	} else if (region == GW_REGION_CONFIG) {
+		info->size = gf->policy.size;
+		info->flags = GW_REGION_F_READ | GW_REGION_F_WRITE;
+	}
+}
+
+/* Return: 0; -EINVAL not inside a region that there is. */
+static int device_check(struct gw_guest_function *gf, unsigned int region, uint64_t off,
+			size_t len)
+{
+	uint64_t size = 0;
+
+	if (region < GW_NR_BARS)
+		size = gf->bar[region].info.size;
+	else if (region == GW_REGION_CONFIG)
+		size = gf->policy.size;
+	return off <= size && len <= size - off ? 0 : -EINVAL;
+}
+
+static int device_region_read(struct gw_device *d, unsigned int region, uint64_t off, void *buf,
+			      size_t len)
+{
+	struct gw_guest_function *gf = device_begin(d);
+	int ret = device_check(gf, region, off, len);
+
+	if (!ret && region == GW_REGION_CONFIG) {
+		gw_guest_count(&gf->config_reads);
+		gw_guest_config_read(gf, (unsigned int)off, buf, len);
+	} else if (!ret) {
+		gw_guest_count(&gf->reads);
+		gw_guest_bar_read(gf, region, off, buf, len);
+	}
+	device_end(gf);
+	return ret;
+}
+
+static int device_region_write(struct gw_device *d, unsigned int region, uint64_t off,
+			       const void *buf, size_t len)
+{
+	struct gw_guest_function *gf = device_begin(d);
+	int ret = device_check(gf, region, off, len);
+
+	if (!ret && region == GW_REGION_CONFIG) {
+		gw_guest_count(&gf->config_writes);
+		gw_guest_config_write(gf, (unsigned int)off, buf, len);
+	} else if (!ret) {
+		gw_guest_count(&gf->writes);
+		gw_guest_bar_write(gf, region, off, buf, len);
+	}
+	device_end(gf);
+	return ret;
+}
+
+static void device_irq_info(struct gw_device *d, enum gw_irq index, struct gw_irq_info *info)
+{
+	gw_guest_irqs_info(&from_device(d)->irqs, index, info);
+}
+
+static int device_irq_set(struct gw_device *d, struct gw_irq_set *set)
+{
+	struct gw_guest_function *gf = device_begin(d);
+	int ret = gw_guest_irqs_set(&gf->irqs, set);
+
+	/* a VMM that attached in time may be late to say where to ask it */
+	if (!ret && gf->gone && set->index == GW_IRQ_REQ)
+		gw_guest_irqs_request(&gf->irqs);
+	device_end(gf);
+	return ret;
+}
+
+static int device_dma_map(struct gw_device *d, const struct gw_slice *s, int fd)
+{
+	return gw_dma_map(from_device(d)->dma, s, fd);
+}
+
+static int device_dma_unmap(struct gw_device *d, gw_iova first, gw_iova last, uint64_t *bytes)
+{
+	struct gw_guest_function *gf = from_device(d);
+	int ret;
+
+	gw_guest_quiet_begin(gf);
+	ret = gw_dma_unmap(gf->dma, first, last, bytes);
+	gw_guest_quiet_end(gf);
+	return ret;
+}
+
+static const struct gw_device_ops function_ops = {
+	.attach = device_attach,
+	.detach = device_detach,
+	.region_info = device_region_info,
+	.region_read = device_region_read,
+	.region_write = device_region_write,
+	.irq_info = device_irq_info,
+	.irq_set = device_irq_set,
+	.dma_map = device_dma_map,
+	.dma_unmap = device_dma_unmap,
+	.reset = device_reset,
+};
+
+/* The whole config space after reset. What lies above 256 may not answer: then it is empty. */
+static int function_snapshot(struct gw_guest_function *gf, uint8_t *cfg)
+{
+	uint32_t val;
+	int ret;
+
+	for (unsigned int off = 0; off < GW_PCI_CFG_SIZE; off += 4) {
+		ret = gf->fn->ops->config_read(gf->fn, off, 4, &val);
+		if (ret == -ENODEV || (ret && off < GW_PCI_CFG_SIZE_CONV)) {
+			gw_err(gf->log, "%s: cannot read config space at %#x: %s",
+			       gf->fn->info.name, off, strerror(-ret));
+			return ret;
+		}
+		if (ret)
+			break;
+		gw_pci_put(cfg, off, 4, val);
+	}
+	return 0;
+}
+
+static int function_check(struct gw_guest_function *gf, const uint8_t *cfg)
+{
+	unsigned int type = cfg[GW_PCI_HEADER_TYPE] & GW_PCI_HEADER_TYPE_MASK;
+
+	if (gw_pci_get(cfg, GW_PCI_VENDOR_ID, 2) == 0xffff) {
+		gw_err(gf->log, "%s: config space reads as all ones; is the device powered?",
+		       gf->fn->info.name);
+		return -ENODEV;
+	}
+	if (type) {
+		gw_err(gf->log, "%s: header type %u is a bridge; only endpoints can be passed "
+		       "through", gf->fn->info.name, type);
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+/* A capability by which the guest's module finds the companion that belongs to the function. */
+static void function_add_cookie(struct gw_guest_function *gf, const uint8_t *cfg)
+{
+	struct gw_vendor_cap cap = gw_abi_vendor_cap(GW_VENDOR_ROLE_FUNCTION, gf->cookie);
+
+	if (!gw_pci_policy_add_cap(&gf->policy, cfg, &cap, sizeof(cap)))
+		gw_warn(gf->log, "%s: config space has no room for a capability of ours; the "
+			"guest's module has to be told which companion serves it", gf->fn->info.name);
+}
+
+/* Reset and learn what the function is. */
+static int function_open(struct gw_guest_function *gf)
+{
+	uint8_t cfg[GW_PCI_CFG_SIZE] = { 0 };
+	struct gw_bar_info bar[GW_NR_BARS];
+	int ret;
+
+	ret = gw_guest_bars_probe(gf);
+	if (ret)
+		return ret;
+	ret = function_host_reset(gf);
+	if (ret) {
+		gw_err(gf->log, "%s: reset failed: %s; a function that cannot be reset is not safe "
+		       "to hand to a guest", gf->fn->info.name, strerror(-ret));
+		gw_hint(gf->log, "switch the device off and on, or restart the machine, and try again");
+		return ret;
+	}
+	ret = function_snapshot(gf, cfg);
+	if (!ret)
+		ret = function_check(gf, cfg);
+	if (ret)
+		return ret;
+	gf->hides = gw_dma_plan(gf->dma) == GW_PLAN_PARAVIRT;
+	if (gf->hides && getrandom(&gf->cookie, sizeof(gf->cookie), 0) != sizeof(gf->cookie))
+		return -errno;
+	/* the last step that can fail: there is no way to take a sink away again */
+	ret = gw_guest_irqs_init(&gf->irqs, gf->fn, gf->log);
+	if (ret) {
+		gw_err(gf->log, "%s: cannot set up interrupts: %s", gf->fn->info.name,
+		       strerror(-ret));
+		return ret;
+	}
+	for (unsigned int i = 0; i < GW_NR_BARS; i++)
+		bar[i] = gf->bar[i].info;
+	gw_pci_policy_compile(cfg, bar, gf->irqs.vectors, &gf->policy);
+	if (gf->hides)
+		function_add_cookie(gf, cfg);
+	if (gf->irqs.intx)
+		gw_pci_policy_show_pin(cfg, &gf->policy);
+	if (gf->policy.broken)
+		gw_warn(gf->log, "%s: the capability list is broken; what came before is shown",
+			gf->fn->info.name);
+	return 0;
+}
+
+int gw_guest_function_new(struct gw_function *fn, struct gw_dma *dma, struct gw_log *log,
+			  struct gw_guest_function **out)
+{
+	struct gw_guest_function *gf = calloc(1, sizeof(*gf));
+	int ret;
+
+	if (!gf)
+		return -ENOMEM;
+	gf->dev.ops = &function_ops;
+	gf->fn = fn;
+	gf->dma = dma;
+	gf->log = log;
+	pthread_mutex_init(&gf->lock, NULL);
+	ret = function_open(gf);
+	if (ret)
+		goto free_function;
+	gf->irqs.count[GW_IRQ_MSI] = gf->policy.msi_vectors;
+	gf->irqs.count[GW_IRQ_MSIX] = gf->policy.msix_vectors;
+	gw_guest_config_initial(gf);
+	gw_guest_bars_map(gf);
+	*out = gf;
+	return 0;
+free_function:
+	pthread_mutex_destroy(&gf->lock);
+	free(gf);
+	return ret;
+}
+
+void gw_guest_function_free(struct gw_guest_function *gf)
+{
+	if (!gf)
+		return;
+	gw_guest_irqs_fini(&gf->irqs);
+	gw_guest_bars_unmap(gf);
+	pthread_mutex_destroy(&gf->lock);
+	free(gf);
+}
+
+struct gw_device *gw_guest_function_device(struct gw_guest_function *gf)
+{
+	return &gf->dev;
+}
+
+void gw_guest_function_gone(struct gw_guest_function *gf)
+{
+	pthread_mutex_lock(&gf->lock);
+	gw_guest_failed(gf, -ENODEV, "be reached");
+	pthread_mutex_unlock(&gf->lock);
+}
+
+void gw_guest_function_stats(struct gw_guest_function *gf, struct gw_guest_stats *stats)
+{
+	stats->reads = atomic_load_explicit(&gf->reads, memory_order_relaxed);
+	stats->writes = atomic_load_explicit(&gf->writes, memory_order_relaxed);
+	stats->config_reads = atomic_load_explicit(&gf->config_reads, memory_order_relaxed);
+	stats->config_writes = atomic_load_explicit(&gf->config_writes, memory_order_relaxed);
+	stats->irqs = atomic_load_explicit(&gf->irqs.delivered, memory_order_relaxed);
+	stats->resets = atomic_load_explicit(&gf->resets, memory_order_relaxed);
+}

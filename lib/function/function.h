@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GW_FUNCTION_FUNCTION_H
+#define GW_FUNCTION_FUNCTION_H
+
+#include <gangway/guest.h>
+
+#include "function/irqs.h"
+#include "config/policy.h"
+
+/* Inside lib/function: the function's parts and what they ask of each other. */
+
+/* A BAR as the guest sees it. */
+struct gw_guest_bar {
+	struct gw_bar_info info;
+	struct gw_bar_map map;		/* @addr NULL: trapped */
+	struct gw_region_info region;
+};
+
+/**
+ * struct gw_guest_listener - told that the VMM has reset a function, or has gone
+ * @reset: by the front end's thread, without the function's lock, before it answers the VMM
+ *
+ * Not of a reset that the guest asks for in config space: a driver keeps its buffers mapped over
+ * that, as it may on any machine, and uses them again afterwards.
+ */
+struct gw_guest_listener {
+	void (*reset)(struct gw_guest_listener *l);
+};
+
+/**
+ * struct gw_guest_function - a passed-through function
+ * @bar, @policy: fixed after open
+ * @config:  our copy of config space: fixed and emulated bits
+ * @command: COMMAND's forwarded bits as the guest has set them; the host has the same, but for
+ *           bus mastering in D3hot
+ * @fenced:  a reset failed: bus mastering is off and the guest reads all ones until one succeeds
+ * @gone:    the host has lost the function, for good
+ *
+ * @cookie:   in the vendor capability; 0 but under plan paravirt
+ * @listener: set before the first VMM attaches
+ * @hides:    the guest sees it only while @shown, see gw_guest_function_show()
+ * @hidden:   its identity reads as all ones and writes are dropped. Follows from the two at a
+ *            reset; a VMM that attaches reads who it is before it resets it
+ * @lock: of all but what is fixed, @irqs, which has a lock of its own, and the counters. The front
+ *        end's thread holds it over each operation, but for DMA maps; taken before the host's
+ */
+struct gw_guest_function {
+	struct gw_device dev;
+	struct gw_function *fn;
+	struct gw_dma *dma;
+	struct gw_log *log;
+	struct gw_remote *remote;
+	struct gw_guest_irqs irqs;
+	struct gw_guest_bar bar[GW_NR_BARS];
+	struct gw_pci_policy policy;
+	uint8_t config[GW_PCI_CFG_SIZE];
+	uint16_t command;
+	bool fenced, gone;
+	uint64_t cookie;
+	struct gw_guest_listener *listener;
+	bool hides, shown, hidden, attached;
+	pthread_mutex_t lock;
+	_Atomic uint64_t reads, writes, config_reads, config_writes, resets;
+};
+
+static inline void gw_guest_count(_Atomic uint64_t *counter)
+{
+	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+/** gw_guest_dead() - nothing of the function can be reached; it reads as all ones */
+static inline bool gw_guest_dead(const struct gw_guest_function *gf)
+{
+	return gf->fenced || gf->gone;
+}
+
+/** gw_guest_quiet_begin() - what follows waits for the device: it must not wait for the VMM */
+void gw_guest_quiet_begin(struct gw_guest_function *gf);
+void gw_guest_quiet_end(struct gw_guest_function *gf);
+
+/** gw_guest_failed() - the host refused to @what; -ENODEV means the function is gone */
+void gw_guest_failed(struct gw_guest_function *gf, int err, const char *what);
+
+/**
+ * gw_guest_function_reset() - reset the function at the host, quiet before and after
+ *
+ * Config space is as after power-on, and interrupts that waited are gone. Eventfds stay: they
+ * are the VMM's, and a guest that resets its function does not tell the VMM.
+ *
+ * Return: 0; or -errno of the host, then the function is fenced.
+ */
+int gw_guest_function_reset(struct gw_guest_function *gf);
+
+/**
+ * gw_guest_function_show() - let the guest see it: what it does by DMA is translated
+ *
+ * Under plan paravirt a function is hidden until then, so that no driver puts it to use with
+ * addresses that are not the device's. Any thread, without the function's lock.
+ */
+void gw_guest_function_show(struct gw_guest_function *gf);
+
+/** gw_guest_function_hide() - reset it, so that it is quiet, and hide it; no listener is told */
+void gw_guest_function_hide(struct gw_guest_function *gf);
+
+/* config.c */
+
+/** gw_guest_config_initial() - our copy as after power-on; the host's COMMAND is not touched */
+void gw_guest_config_initial(struct gw_guest_function *gf);
+
+/** gw_guest_config_command() - bring the host's COMMAND in line. Return: 0; -errno of the host */
+int gw_guest_config_command(struct gw_guest_function *gf);
+
+/** gw_guest_config_asleep() - is it in D3hot? */
+bool gw_guest_config_asleep(const struct gw_guest_function *gf);
+
+void gw_guest_config_read(struct gw_guest_function *gf, unsigned int off, uint8_t *buf,
+			  size_t len);
+void gw_guest_config_write(struct gw_guest_function *gf, unsigned int off, const uint8_t *buf,
+			   size_t len);
+
+/* bars.c */
+
+/** gw_guest_bars_probe() - ask and check. Return: 0; -EINVAL (logged); or -errno of the host */
+int gw_guest_bars_probe(struct gw_guest_function *gf);
+
+/** gw_guest_bars_map() - map what the host lets us; needs the policy */
+void gw_guest_bars_map(struct gw_guest_function *gf);
+void gw_guest_bars_unmap(struct gw_guest_function *gf);
+
+/** gw_guest_bar_read() - @off + @len lies inside the BAR */
+void gw_guest_bar_read(struct gw_guest_function *gf, unsigned int bar, uint64_t off, uint8_t *buf,
+		       size_t len);
+void gw_guest_bar_write(struct gw_guest_function *gf, unsigned int bar, uint64_t off,
+			const uint8_t *buf, size_t len);
+
+/** gw_guest_piece() - the largest naturally aligned access at @off, of at most @len and @max */
+static inline unsigned int gw_guest_piece(uint64_t off, size_t len, unsigned int max)
+{
+	unsigned int width = max;
+
+	while (off % width || width > len)
+		width /= 2;
+	return width;
+}
+
+#endif

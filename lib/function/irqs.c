@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "function/irqs.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/bitmap.h"
+#include "base/util.h"
+
+/*
+ * How it works: at most one of INTx, MSI and MSI-X is enabled, and host vector N is message N of
+ * it. A VMM enables MSI-X first and hands out eventfds as the guest unmasks vectors, so the host
+ * delivers all vectors from the moment an index is enabled, and one that has nowhere to go yet
+ * is remembered: an edge is never lost. The host's mask so changes only when an index is enabled
+ * or disabled.
+ *
+ * Where the host can have the platform signal an eventfd itself, it is given those of the vectors
+ * that are not masked, and nothing here runs when they fire. All others still come here: a vector
+ * is masked by taking its eventfd back, and what fires meanwhile is remembered like the rest.
+ * Such a host also knows INTx, which each delivery masks until the VMM unmasks it.
+ *
+ * An eventfd is shared with the VMM: its counter can stand at the top, and a write would then
+ * block if O_NONBLOCK is off. That flag is shared too, so the VMM can take it away at any time;
+ * therefore each eventfd is polled before it is written. If there is no room, the VMM has an
+ * event to read already.
+ */
+
+static bool eventfd_signal(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	const uint64_t one = 1;
+	ssize_t ret;
+
+	if (poll(&p, 1, 0) != 1)
+		return true;
+	ret = write(fd, &one, sizeof(one));
+	return ret == sizeof(one) || errno == EAGAIN;
+}
+
+/* Under the lock. */
+static void irqs_deliver(struct gw_guest_irqs *irqs, unsigned int v)
+{
+	if (irqs->mode == GW_NR_IRQS || v >= irqs->count[irqs->mode])
+		return;
+	if (irqs->at[v] < 0 || gw_bitmap_test(irqs->masked, v)) {
+		gw_bitmap_set(irqs->pending, v);
+		return;
+	}
+	gw_bitmap_clear(irqs->pending, v);
+	if (eventfd_signal(irqs->at[v]))
+		atomic_fetch_add_explicit(&irqs->delivered, 1, memory_order_relaxed);
+	else
+		gw_log_guest(irqs->log, "%s: cannot write the eventfd of vector %u: %s",
+			     irqs->fn->info.name, v, strerror(errno));
+}
+
+/* Under the lock: deliver a vector that waited and now may go. */
+static void irqs_settle(struct gw_guest_irqs *irqs, unsigned int v)
+{
+	if (gw_bitmap_test(irqs->pending, v))
+		irqs_deliver(irqs, v);
+}
+
+static void irqs_fire(struct gw_irq_sink *sink, const uint64_t pending[GW_IRQ_WORDS])
+{
+	struct gw_guest_irqs *irqs = container_of(sink, struct gw_guest_irqs, sink);
+	uint64_t word;
+	unsigned int bit;
+
+	pthread_mutex_lock(&irqs->lock);
+	for (unsigned int i = 0; i < GW_IRQ_WORDS; i++) {
+		word = pending[i];
+		gw_bitmap_for_each(bit, word)
+			irqs_deliver(irqs, i * 64 + bit);
+	}
+	pthread_mutex_unlock(&irqs->lock);
+}
+
+/* Which vectors the host delivers: the first @nr. Never under the lock: the host may wait for a
+ * fire() that wants it. */
+static int irqs_host_mask(struct gw_guest_irqs *irqs, unsigned int nr)
+{
+	uint64_t enabled[GW_IRQ_WORDS] = { 0 };
+
+	if (!irqs->vectors && !irqs->intx)
+		return 0;
+	for (unsigned int v = 0; v < nr; v++)
+		gw_bitmap_set(enabled, v);
+	return irqs->fn->ops->irq_mask(irqs->fn, enabled);
+}
+
+static int irqs_host_enable(struct gw_guest_irqs *irqs, enum gw_irq index)
+{
+	unsigned int nr = irqs->count[index];
+	int ret = irqs_host_mask(irqs, nr);
+
+	if (!ret && irqs->fn->ops->irq_enable)
+		ret = irqs->fn->ops->irq_enable(irqs->fn, index, nr);
+	return ret;
+}
+
+/* @index is GW_NR_IRQS if none was enabled. */
+static void irqs_host_disable(struct gw_guest_irqs *irqs, enum gw_irq index)
+{
+	int ret = irqs_host_mask(irqs, 0);
+
+	if (ret && ret != -ENODEV)
+		gw_warn(irqs->log, "%s: cannot mask interrupts at the host: %s; they are dropped "
+			"here", irqs->fn->info.name, strerror(-ret));
+	if (index == GW_NR_IRQS || !irqs->fn->ops->irq_enable)
+		return;
+	ret = irqs->fn->ops->irq_enable(irqs->fn, index, 0);
+	if (ret && ret != -ENODEV)
+		gw_warn(irqs->log, "%s: cannot disable interrupts at the host: %s",
+			irqs->fn->info.name, strerror(-ret));
+}
+
+/* Without the lock: have the platform signal vectors itself, or not any more. */
+static void irqs_direct(struct gw_guest_irqs *irqs, unsigned int first, unsigned int nr)
+{
+	int fd, ret;
+
+	if (!irqs->fn->ops->irq_eventfd)
+		return;
+	for (unsigned int v = first; v < first + nr; v++) {
+		fd = gw_bitmap_test(irqs->masked, v) ? -1 : irqs->at[v];
+		ret = irqs->fn->ops->irq_eventfd(irqs->fn, irqs->mode, v, fd);
+		if (ret && ret != -ENODEV)
+			gw_log_guest(irqs->log, "%s: vector %u takes the long way: %s",
+				     irqs->fn->info.name, v, strerror(-ret));
+	}
+}
+
+/* The eventfd of an index that is no interrupt. */
+static int *notice_of(struct gw_guest_irqs *irqs, enum gw_irq index)
+{
+	return &irqs->notice[index - GW_IRQ_ERR];
+}
+
+static void irqs_notify(struct gw_guest_irqs *irqs, enum gw_irq index)
+{
+	pthread_mutex_lock(&irqs->lock);
+	if (*notice_of(irqs, index) >= 0)
+		eventfd_signal(*notice_of(irqs, index));
+	pthread_mutex_unlock(&irqs->lock);
+}
+
+void gw_guest_irqs_request(struct gw_guest_irqs *irqs)
+{
+	irqs_notify(irqs, GW_IRQ_REQ);
+}
+
+static void irqs_asked(struct gw_irq_sink *sink)
+{
+	gw_guest_irqs_request(container_of(sink, struct gw_guest_irqs, sink));
+}
+
+/* QEMU stops the guest then. */
+static void irqs_error(struct gw_irq_sink *sink)
+{
+	irqs_notify(container_of(sink, struct gw_guest_irqs, sink), GW_IRQ_ERR);
+}
+
+int gw_guest_irqs_init(struct gw_guest_irqs *irqs, struct gw_function *fn, struct gw_log *log)
+{
+	unsigned int nr = 0;
+	int ret;
+
+	memset(irqs, 0, sizeof(*irqs));
+	irqs->sink.fire = irqs_fire;
+	irqs->sink.request = irqs_asked;
+	irqs->sink.error = irqs_error;
+	irqs->fn = fn;
+	irqs->log = log;
+	irqs->mode = GW_NR_IRQS;
+	irqs->count[GW_IRQ_ERR] = 1;
+	irqs->count[GW_IRQ_REQ] = 1;
+	irqs->notice[0] = irqs->notice[1] = -1;
+	for (unsigned int v = 0; v < GW_MAX_VECTORS; v++)
+		irqs->at[v] = -1;
+	pthread_mutex_init(&irqs->lock, NULL);
+
+	ret = fn->ops->irq_setup(fn, &irqs->sink, &nr);
+	if (ret && ret != -EOPNOTSUPP) {
+		pthread_mutex_destroy(&irqs->lock);
+		return ret;
+	}
+	irqs->vectors = ret ? 0 : nr < GW_MAX_VECTORS ? nr : GW_MAX_VECTORS;
+	irqs->intx = !ret && fn->ops->intx && fn->ops->intx(fn);
+	irqs->count[GW_IRQ_INTX] = irqs->intx;
+	ret = irqs_host_mask(irqs, 0);
+	if (ret)
+		gw_warn(log, "%s: cannot mask interrupts at the host: %s; they are dropped here",
+			fn->info.name, strerror(-ret));
+	return 0;
+}
+
+void gw_guest_irqs_fini(struct gw_guest_irqs *irqs)
+{
+	gw_guest_irqs_disable(irqs);
+	pthread_mutex_destroy(&irqs->lock);
+}
+
+void gw_guest_irqs_info(struct gw_guest_irqs *irqs, enum gw_irq index, struct gw_irq_info *info)
+{
+	info->count = irqs->count[index];
+	info->flags = info->count ? GW_IRQ_F_EVENTFD : 0;
+	if (index <= GW_IRQ_MSIX && info->count)
+		info->flags |= GW_IRQ_F_MASKABLE;
+	if (index == GW_IRQ_INTX && info->count)
+		info->flags |= GW_IRQ_F_AUTOMASKED;
+}
+
+/* Disable whichever of INTx, MSI and MSI-X is enabled. */
+static void irqs_off(struct gw_guest_irqs *irqs)
+{
+	enum gw_irq mode = irqs->mode;	/* changes in this thread only */
+	int old[GW_MAX_VECTORS];
+	unsigned int nr = 0;
+
+	pthread_mutex_lock(&irqs->lock);
+	for (unsigned int v = 0; v < GW_MAX_VECTORS; v++) {
+		if (irqs->at[v] >= 0)
+			old[nr++] = irqs->at[v];
+		irqs->at[v] = -1;
+	}
+	memset(irqs->pending, 0, sizeof(irqs->pending));
+	memset(irqs->masked, 0, sizeof(irqs->masked));
+	irqs->mode = GW_NR_IRQS;
+	pthread_mutex_unlock(&irqs->lock);
+
+	irqs_host_disable(irqs, mode);
+	while (nr)
+		close(old[--nr]);
+}
+
+static void irqs_set_notice(struct gw_guest_irqs *irqs, enum gw_irq index, int fd)
+{
+	int old;
+
+	pthread_mutex_lock(&irqs->lock);
+	old = *notice_of(irqs, index);
+	*notice_of(irqs, index) = fd;
+	pthread_mutex_unlock(&irqs->lock);
+	if (old >= 0)
+		close(old);
+}
+
+void gw_guest_irqs_disable(struct gw_guest_irqs *irqs)
+{
+	irqs_off(irqs);
+	irqs_set_notice(irqs, GW_IRQ_ERR, -1);
+	irqs_set_notice(irqs, GW_IRQ_REQ, -1);
+}
+
+void gw_guest_irqs_forget(struct gw_guest_irqs *irqs)
+{
+	pthread_mutex_lock(&irqs->lock);
+	memset(irqs->pending, 0, sizeof(irqs->pending));
+	pthread_mutex_unlock(&irqs->lock);
+}
+
+static int set_notice(struct gw_guest_irqs *irqs, struct gw_irq_set *set)
+{
+	if (set->action != GW_IRQ_TRIGGER)
+		return -EINVAL;
+	if (set->data == GW_IRQ_EVENTFD) {
+		irqs_set_notice(irqs, set->index, set->fds ? set->fds[0] : -1);
+		if (set->fds)
+			set->fds[0] = -1;
+	} else if (!set->count) {
+		irqs_set_notice(irqs, set->index, -1);
+	} else if (set->data == GW_IRQ_NONE || set->bools[0]) {
+		irqs_notify(irqs, set->index);
+	}
+	return 0;
+}
+
+/* Give the vectors of @set their eventfds, or take them away, each in one step. */
+static int set_eventfds(struct gw_guest_irqs *irqs, struct gw_irq_set *set)
+{
+	int fd[GW_MAX_VECTORS], old;
+	bool enable;
+	int ret = 0;
+
+	for (unsigned int i = 0; i < set->count; i++) {
+		fd[i] = set->fds ? set->fds[i] : -1;
+		if (set->fds)
+			set->fds[i] = -1;
+	}
+	pthread_mutex_lock(&irqs->lock);
+	enable = irqs->mode == GW_NR_IRQS;
+	irqs->mode = set->index;
+	for (unsigned int i = 0; i < set->count; i++) {
+		old = irqs->at[set->start + i];
+		irqs->at[set->start + i] = fd[i];
+		fd[i] = old;
+		irqs_settle(irqs, set->start + i);
+	}
+	pthread_mutex_unlock(&irqs->lock);
+	if (enable)
+		ret = irqs_host_enable(irqs, set->index);
+	if (!ret)
+		irqs_direct(irqs, set->start, set->count);
+	for (unsigned int i = 0; i < set->count; i++)
+		if (fd[i] >= 0)
+			close(fd[i]);
+	if (ret)
+		irqs_off(irqs);
+	return ret;
+}
+
+/* INTx: the host masks and unmasks it, and remembers the level. */
+static int set_intx_mask(struct gw_guest_irqs *irqs, const struct gw_irq_set *set)
+{
+	if (set->data == GW_IRQ_BOOL && !set->bools[0])
+		return 0;
+	return irqs->fn->ops->intx_mask(irqs->fn, set->action == GW_IRQ_MASK);
+}
+
+/* KVM writes it at the end of the guest's handler, so that nobody else has to unmask. */
+static int set_unmask_eventfd(struct gw_guest_irqs *irqs, const struct gw_irq_set *set)
+{
+	const struct gw_function_ops *ops = irqs->fn->ops;
+
+	if (set->index != GW_IRQ_INTX || set->action != GW_IRQ_UNMASK || !ops->intx_unmask_fd)
+		return -EINVAL;
+	if (irqs->mode != GW_IRQ_INTX)
+		return -EPROTO;
+	return ops->intx_unmask_fd(irqs->fn, set->fds ? set->fds[0] : -1);
+}
+
+static int set_masks(struct gw_guest_irqs *irqs, const struct gw_irq_set *set)
+{
+	if (set->index == GW_IRQ_INTX && set->action != GW_IRQ_TRIGGER)
+		return set_intx_mask(irqs, set);
+	pthread_mutex_lock(&irqs->lock);
+	for (unsigned int i = 0; i < set->count; i++) {
+		unsigned int v = set->start + i;
+
+		if (set->data == GW_IRQ_BOOL && !set->bools[i])
+			continue;
+		switch (set->action) {
+		case GW_IRQ_MASK:
+			gw_bitmap_set(irqs->masked, v);
+			break;
+		case GW_IRQ_UNMASK:
+			gw_bitmap_clear(irqs->masked, v);
+			irqs_settle(irqs, v);
+			break;
+		case GW_IRQ_TRIGGER:
+			irqs_deliver(irqs, v);
+			break;
+		}
+	}
+	pthread_mutex_unlock(&irqs->lock);
+	if (set->action != GW_IRQ_TRIGGER)
+		irqs_direct(irqs, set->start, set->count);
+	return 0;
+}
+
+static int set_vectors(struct gw_guest_irqs *irqs, struct gw_irq_set *set)
+{
+	enum gw_irq mode = irqs->mode;	/* changes in this thread only */
+
+	if (set->data == GW_IRQ_NONE && set->action == GW_IRQ_TRIGGER && !set->count) {
+		if (mode == set->index)
+			irqs_off(irqs);
+		return 0;
+	}
+	if (!set->count || set->start >= irqs->count[set->index] ||
+	    set->count > irqs->count[set->index] - set->start)
+		return -EINVAL;
+	if (set->data == GW_IRQ_EVENTFD) {
+		if (set->action != GW_IRQ_TRIGGER)
+			return set_unmask_eventfd(irqs, set);
+		return mode == GW_NR_IRQS || mode == set->index ? set_eventfds(irqs, set) : -EPROTO;
+	}
+	return mode == set->index ? set_masks(irqs, set) : -EPROTO;
+}
+
+int gw_guest_irqs_set(struct gw_guest_irqs *irqs, struct gw_irq_set *set)
+{
+	switch (set->index) {
+	case GW_IRQ_INTX:
+		/* where there is none, a VMM disables it all the same before it enables another */
+		if (!irqs->intx)
+			return set->count ? -EINVAL : 0;
+		return set_vectors(irqs, set);
+	case GW_IRQ_MSI:
+	case GW_IRQ_MSIX:
+		return set_vectors(irqs, set);
+	case GW_IRQ_ERR:
+	case GW_IRQ_REQ:
+		return set_notice(irqs, set);
+	default:
+		return -EINVAL;
+	}
+}

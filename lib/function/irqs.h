@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GW_FUNCTION_IRQS_H
+#define GW_FUNCTION_IRQS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <gangway/device.h>
+#include <gangway/host.h>
+
+/**
+ * struct gw_guest_irqs - from the host's vectors to the VMM's eventfds
+ * @sink:    what the host fires at, from any thread
+ * @vectors: that the host delivers
+ * @intx:    the host delivers INTx
+ * @count:   per index, what irq_info() says; set before the first use
+ * @lock:    protects all below it; innermost, never held over a call to the host
+ * @mode:    GW_IRQ_INTX to GW_IRQ_MSIX, GW_NR_IRQS while none is enabled
+ * @at:      eventfd of each vector, ours; -1: none
+ * @notice:  eventfds of GW_IRQ_ERR and GW_IRQ_REQ, in this order, ours; -1: none
+ * @pending: vectors that fired while they had no eventfd or were masked
+ */
+struct gw_guest_irqs {
+	struct gw_irq_sink sink;
+	struct gw_function *fn;
+	struct gw_log *log;
+	unsigned int vectors;
+	bool intx;
+	unsigned int count[GW_NR_IRQS];
+	_Atomic uint64_t delivered;
+
+	pthread_mutex_t lock;
+	enum gw_irq mode;
+	int at[GW_MAX_VECTORS];
+	int notice[2];
+	uint64_t pending[GW_IRQ_WORDS];
+	uint64_t masked[GW_IRQ_WORDS];
+};
+
+/**
+ * gw_guest_irqs_init() - have the host deliver to @irqs; all vectors are dropped at first
+ *
+ * There is no way back: @irqs must stay until @fn has closed or gw_guest_irqs_fini() was called.
+ *
+ * Return: 0, also where the host has no interrupts; or -errno of the host.
+ */
+int gw_guest_irqs_init(struct gw_guest_irqs *irqs, struct gw_function *fn, struct gw_log *log);
+void gw_guest_irqs_fini(struct gw_guest_irqs *irqs);
+
+void gw_guest_irqs_info(struct gw_guest_irqs *irqs, enum gw_irq index, struct gw_irq_info *info);
+
+/**
+ * gw_guest_irqs_set() - struct gw_device_ops irq_set()
+ *
+ * Return: 0; -EINVAL out of range or no such combination; -EPROTO another of INTx, MSI and
+ * MSI-X is enabled, or this one is not; or -errno of the host, then the index is disabled.
+ */
+int gw_guest_irqs_set(struct gw_guest_irqs *irqs, struct gw_irq_set *set);
+
+/** gw_guest_irqs_disable() - every index; all eventfds are closed on return */
+void gw_guest_irqs_disable(struct gw_guest_irqs *irqs);
+
+/** gw_guest_irqs_forget() - the function was reset: what fired before and waits is gone */
+void gw_guest_irqs_forget(struct gw_guest_irqs *irqs);
+
+/** gw_guest_irqs_request() - ask the VMM to let go of the device, if it cares to hear */
+void gw_guest_irqs_request(struct gw_guest_irqs *irqs);
+
+#endif
