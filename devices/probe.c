@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/bitmap.h"
+#include "base/thread.h"
 #include "base/util.h"
 
 /*
@@ -411,9 +412,9 @@ static int probe_new(const char *opts, struct gw_log *log, struct gw_endpoint **
 	pthread_mutex_init(&p->lock, NULL);
 	cond_init(&p->wake);
 	cond_init(&p->quiet);
-	ret = pthread_create(&p->thread, NULL, probe_thread, p);
+	ret = gw_thread_start(&p->thread, "gw-probe", probe_thread, p);
 	if (ret) {
-		gw_err(log, "probe: cannot start its thread: %s", strerror(ret));
+		gw_err(log, "probe: cannot start its thread: %s", strerror(-ret));
 		goto free_probe;
 	}
 	*ep = &p->ep;
@@ -423,7 +424,7 @@ free_probe:
 	pthread_cond_destroy(&p->wake);
 	pthread_mutex_destroy(&p->lock);
 	free(p);
-	return -ret;
+	return ret;
 }
 
 const struct gw_endpoint_type gw_probe_type = {

@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/thread.h"
 #include "base/util.h"
 
 /*
@@ -240,7 +241,6 @@ static bool worker_begin(struct start *s)
 {
 	int ret = gw_nvme_ring_init(s->nv);
 
-	pthread_setname_np(pthread_self(), "gangway-nvme");
 	prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);	/* naps are short */
 	pthread_mutex_lock(&s->lock);
 	s->ret = ret;
@@ -276,7 +276,7 @@ int gw_nvme_worker_start(struct nvme *nv)
 	};
 	int ret;
 
-	ret = -pthread_create(&nv->thread, NULL, worker, &s);
+	ret = gw_thread_start(&nv->thread, "gw-nvme", worker, &s);
 	if (ret)
 		return ret;
 	pthread_mutex_lock(&s.lock);

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/thread.h"
 #include "base/util.h"
 
 /*
@@ -377,7 +378,7 @@ static int companion_start(struct gw_companion *c)
 		goto unmap_page;
 	gw_guest_irqs_init(&c->irqs, &c->self, c->log);
 	c->irqs.count[GW_IRQ_MSI] = 1;
-	ret = -pthread_create(&c->poller, NULL, poller_main, c);
+	ret = gw_thread_start(&c->poller, "gw-companion", poller_main, c);
 	if (ret)
 		goto fini_irqs;
 	return 0;

@@ -4,7 +4,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/thread.h"
 #include "vfio_user/client.h"
 
 #define BACKLOG		8
@@ -166,25 +166,6 @@ static void *server_main(void *opaque)
 	return NULL;
 }
 
-/* The program's signals are not for our thread; those for faults of its own are. */
-static int server_start(struct gw_vfio_user *s)
-{
-	sigset_t ours, was;
-	int ret;
-
-	sigfillset(&ours);
-	sigdelset(&ours, SIGBUS);
-	sigdelset(&ours, SIGSEGV);
-	sigdelset(&ours, SIGFPE);
-	sigdelset(&ours, SIGILL);
-	pthread_sigmask(SIG_SETMASK, &ours, &was);
-	ret = -pthread_create(&s->thread, NULL, server_main, s);
-	pthread_sigmask(SIG_SETMASK, &was, NULL);
-	if (!ret)
-		pthread_setname_np(s->thread, "gw-vfio-user");
-	return ret;
-}
-
 int gw_vfio_user_listen(const char *path, struct gw_device *dev,
 			const struct gw_vfio_user_options *opt, struct gw_log *log,
 			struct gw_vfio_user **server)
@@ -217,7 +198,7 @@ int gw_vfio_user_listen(const char *path, struct gw_device *dev,
 	ret = server_bind(s);
 	if (ret)
 		goto fini_client;
-	ret = server_start(s);
+	ret = gw_thread_start(&s->thread, "gw-vfio-user", server_main, s);
 	if (ret)
 		goto unbind;
 	*server = s;

@@ -3,8 +3,9 @@
 
 #include <errno.h>
 #include <sched.h>
-#include <signal.h>
 #include <string.h>
+
+#include "base/thread.h"
 
 /*
  * How it works: one asynchronous wait is with the dext (IRQ_WAIT). Its completion, on whatever
@@ -253,19 +254,6 @@ destroy_mask_lock:
 	return -ENOMEM;
 }
 
-/* Signals are for the program's own threads. */
-static int irq_relay_start(struct gw_dext_irq *irq)
-{
-	sigset_t all, was;
-	int ret;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &was);
-	ret = pthread_create(&irq->relay, NULL, irq_relay, irq);
-	pthread_sigmask(SIG_SETMASK, &was, NULL);
-	return ret ? -ENOMEM : 0;
-}
-
 static void irq_relay_stop(struct gw_dext_irq *irq)
 {
 	pthread_mutex_lock(&irq->lock);
@@ -331,7 +319,7 @@ int gw_dext_irq_start(struct gw_dext_irq *irq, struct gw_irq_sink *sink, unsigne
 	if (irq->nr)
 		ret = -EBUSY;
 	if (!ret)
-		ret = irq_relay_start(irq);
+		ret = gw_thread_start(&irq->relay, "gw-irq-relay", irq_relay, irq);
 	if (ret)
 		goto unlock;
 	irq->sink = sink;

@@ -47,7 +47,7 @@ int gw_dext_irq_init(struct gw_dext_irq *irq, struct gw_dext_client *client);
 /**
  * gw_dext_irq_start() - set up interrupts and deliver them to @sink
  *
- * Return: 0, *@nr vectors; -EBUSY it was done before, by us or another; -ENOMEM; or -errno of the
+ * Return: 0, *@nr vectors; -EBUSY it was done before, by us or another; -ENOMEM; -EAGAIN no thread; or -errno of the
  * dext. After an error nothing is delivered.
  */
 int gw_dext_irq_start(struct gw_dext_irq *irq, struct gw_irq_sink *sink, unsigned int *nr);

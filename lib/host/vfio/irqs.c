@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/bitmap.h"
+#include "base/thread.h"
 #include "base/util.h"
 #include "host/vfio/function.h"
 
@@ -231,7 +232,7 @@ int gw_vfio_irqs_open(struct gw_vfio_function *fn)
 		return -errno;
 	ret = irqs_watch_events(fn);
 	if (!ret)
-		ret = -pthread_create(&irqs->thread, NULL, irqs_run, fn);
+		ret = gw_thread_start(&irqs->thread, "gw-vfio-irqs", irqs_run, fn);
 	irqs->started = !ret;
 	return ret;
 }
