@@ -25,4 +25,7 @@ typedef struct { uint64_t v; } gw_bar_off;
 /** Offset into a device's own memory, bytes. */
 typedef struct { uint64_t v; } gw_vram;
 
+/** Offset into a file that holds memory, bytes. */
+typedef struct { uint64_t v; } gw_file_off;
+
 #endif
