@@ -254,7 +254,7 @@ static void memory_open(void)
 	b.ram = mmap(NULL, RAM_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
 	if (b.ram == MAP_FAILED)
 		bench_die("mmap");
-	if (fn->ops->attach(fn, NULL) || b.dev->ops->attach(b.dev, NULL) ||
+	if (fn->ops->attach(fn, NULL, NULL) || b.dev->ops->attach(b.dev, NULL, NULL) ||
 	    fn->ops->dma_map(fn, &s, fd) || b.dev->ops->dma_map(b.dev, &s, fd))
 		bench_die("attach");
 	close(fd);

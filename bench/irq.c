@@ -153,7 +153,7 @@ int main(int argc, char **argv)
 	    gw_guest_function_new(fn, dma, NULL, &guest))
 		bench_die("simulated host");
 	dev = gw_guest_function_device(guest);
-	if (dev->ops->attach(dev, NULL))
+	if (dev->ops->attach(dev, NULL, NULL))
 		bench_die("attach");
 	/* a message is a write of the device's: it needs bus mastering */
 	if (dev->ops->region_write(dev, GW_REGION_CONFIG, 4, &command, sizeof(command)))

@@ -2,6 +2,7 @@
 #ifndef GANGWAY_DEVICE_H
 #define GANGWAY_DEVICE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -89,6 +90,25 @@ struct gw_slice {
 	int prot;			/* GW_PROT_*, the device's */
 };
 
+#define GW_VMM_NAME	32
+
+/**
+ * struct gw_vmm - which VMM it is that has connected
+ * @id:   equal for all connections of one VMM, and for nobody else's. All zero where it is not
+ *        known: then it is taken for a VMM of its own
+ * @name: for messages, such as "process 1234"
+ */
+struct gw_vmm {
+	uint64_t id[2];
+	char name[GW_VMM_NAME];
+};
+
+/** gw_vmm_same() - are the two one VMM? */
+static inline bool gw_vmm_same(const struct gw_vmm *a, const struct gw_vmm *b)
+{
+	return (a->id[0] || a->id[1]) && a->id[0] == b->id[0] && a->id[1] == b->id[1];
+}
+
 struct gw_device;
 
 /**
@@ -96,7 +116,9 @@ struct gw_device;
  *
  * Called from one thread at a time. Return 0 or -errno; none may block on the VMM.
  *
- * @attach:       a VMM has connected; @remote reaches memory without a file until detach()
+ * @attach:       @vmm has connected; @remote reaches memory without a file until detach(). @vmm is
+ *                copied; NULL is this program itself. -EBUSY what the device shares with others
+ *                is another VMM's (logged), -ENODEV the device is gone, -EIO it does not work
  * @detach:       the VMM has gone: no DMA, no interrupts, no mappings are left on return, and the
  *                device is as after reset. Also called after a failed attach()
  * @region_read:  @off + @len lies inside the region and @len is at most 4096 for config, else
@@ -108,7 +130,7 @@ struct gw_device;
  *                and nothing changes. *@bytes is what was unmapped, 0 is fine
  */
 struct gw_device_ops {
-	int (*attach)(struct gw_device *d, struct gw_remote *remote);
+	int (*attach)(struct gw_device *d, struct gw_remote *remote, const struct gw_vmm *vmm);
 	void (*detach)(struct gw_device *d);
 	void (*region_info)(struct gw_device *d, unsigned int region, struct gw_region_info *info);
 	int (*region_read)(struct gw_device *d, unsigned int region, uint64_t off, void *buf,

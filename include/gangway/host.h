@@ -61,9 +61,18 @@ struct gw_bar_map {
 	bool write_combined;
 };
 
-/** Memory to be mapped: at @addr, or where @remote keeps it (then @remote_addr is its address). */
+/** Bytes of a file from @off on. @ino 0: no file that is known. */
+struct gw_file_at {
+	uint64_t dev, ino, off;
+};
+
+/**
+ * Memory to be mapped: at @addr, or where @remote keeps it (then @remote_addr is its address).
+ * @file says which memory it is, as it may be at several addresses of this process.
+ */
 struct gw_memory {
 	void *addr;
+	struct gw_file_at file;
 	struct gw_remote *remote;
 	gw_iova remote_addr;
 	bool read_only;			/* for the device */
@@ -131,9 +140,16 @@ struct gw_function;
  * @gone:         *@fd becomes readable when the function disappears; stays the function's
  * @close:        bus mastering off, mappings gone, then everything freed
  *
- * What follows is NULL where the host has no such thing. The first five come together: the host
- * then knows INTx, MSI and MSI-X apart, and irq_mask() speaks of the vectors of the one enabled.
+ * What follows is NULL where the host has no such thing. From irq_enable() to intx() they come
+ * together: the host then knows INTx, MSI and MSI-X apart, and irq_mask() speaks of the vectors of
+ * the one enabled.
  *
+ * @claim:        functions that share an address space go to one VMM: this one is @vmm's, NULL
+ *                being this program itself, until unclaim(). Bus mastering stays off before, and a
+ *                config_write() that would turn it on is -EPERM. Waits a moment for a VMM that is
+ *                about to go. -EBUSY another VMM has some of them (logged), -EIO what an earlier one
+ *                had mapped cannot be unmapped (logged)
+ * @unclaim:      bus mastering is off and nothing is mapped any more
  * @irq_enable:   enable the first @nr vectors of @index, GW_IRQ_INTX to GW_IRQ_MSIX, delivered to
  *                the sink; 0 disables it. -EBUSY another index is enabled, -ENOSPC fewer are left
  * @irq_eventfd:  have the platform signal @fd, which stays the caller's, without a thread of ours
@@ -172,6 +188,8 @@ struct gw_function_ops {
 	int (*gone)(struct gw_function *f, int *fd);
 	void (*close)(struct gw_function *f);
 
+	int (*claim)(struct gw_function *f, const struct gw_vmm *vmm);
+	void (*unclaim)(struct gw_function *f);
 	int (*irq_enable)(struct gw_function *f, enum gw_irq index, unsigned int nr);
 	int (*irq_eventfd)(struct gw_function *f, enum gw_irq index, unsigned int vector, int fd);
 	int (*intx_mask)(struct gw_function *f, bool masked);

@@ -129,7 +129,7 @@ static void config_reset(struct gw_companion *c)
 	memcpy(c->config, c->policy.initial, sizeof(c->config));
 }
 
-static int device_attach(struct gw_device *d, struct gw_remote *remote)
+static int device_attach(struct gw_device *d, struct gw_remote *remote, const struct gw_vmm *vmm)
 {
 	return 0;	/* memory that the VMM keeps to itself is not reached */
 }

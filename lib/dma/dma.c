@@ -112,6 +112,7 @@ static int run_map(struct gw_dma *dma, struct gw_dma_run *run)
 
 	if (run->file) {
 		mem.addr = run->file->addr + run->slice.off;
+		mem.file = (struct gw_file_at){ run->file->dev, run->file->ino, run->slice.off };
 	} else if (dma->remote && l->remote) {
 		mem.remote = dma->remote;
 		mem.remote_addr = run->slice.iova;

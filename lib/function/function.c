@@ -12,7 +12,8 @@
  * How it works: everything starts from a reset, so that no state of an earlier owner is seen:
  * the function is reset when it is opened, when the VMM asks, and when the VMM goes. Around each
  * reset bus mastering is off, and it comes back only by the guest's own write to COMMAND. On
- * detach the order is: bus mastering off, reset, eventfds closed, memory unmapped.
+ * detach the order is: bus mastering off, reset, eventfds closed, memory unmapped; and only then may
+ * another VMM claim what the function shares with others.
  *
  * A reset that fails leaves a function of unknown state. It is fenced: bus mastering stays off,
  * all reads are ones, writes are dropped, until a later reset succeeds.
@@ -147,16 +148,30 @@ static int device_reset(struct gw_device *d)
 	return ret;
 }
 
-static int device_attach(struct gw_device *d, struct gw_remote *remote)
+static int function_claim(struct gw_guest_function *gf, const struct gw_vmm *vmm)
+{
+	const struct gw_function_ops *ops = gf->fn->ops;
+	int ret = ops->claim ? ops->claim(gf->fn, vmm) : 0;
+
+	gf->claimed = !ret;
+	return ret;
+}
+
+static void function_unclaim(struct gw_guest_function *gf)
+{
+	if (gf->claimed && gf->fn->ops->unclaim)
+		gf->fn->ops->unclaim(gf->fn);
+	gf->claimed = false;
+}
+
+static int device_attach(struct gw_device *d, struct gw_remote *remote, const struct gw_vmm *vmm)
 {
 	struct gw_guest_function *gf = device_begin(d);
-	int ret = 0;
+	int ret = gf->gone ? -ENODEV : function_claim(gf, vmm);
 
-	if (gf->gone) {
-		ret = -ENODEV;
-	} else if (gf->fenced && gw_guest_function_reset(gf)) {
+	if (!ret && gf->fenced && gw_guest_function_reset(gf))
 		ret = -EIO;
-	} else {
+	if (!ret) {
 		gf->attached = true;
 		gf->hidden = false;
 		gf->remote = remote;
@@ -176,6 +191,7 @@ static void device_detach(struct gw_device *d)
 	gw_dma_unmap_all(gf->dma);
 	gw_dma_set_remote(gf->dma, NULL);
 	gw_guest_quiet_end(gf);
+	function_unclaim(gf);
 	gf->remote = NULL;
 	gf->attached = false;
 	device_end_reset(gf);

@@ -35,6 +35,7 @@ struct gw_guest_listener {
  *           bus mastering in D3hot
  * @fenced:  a reset failed: bus mastering is off and the guest reads all ones until one succeeds
  * @gone:    the host has lost the function, for good
+ * @claimed: at the host, for the VMM that is attached
  *
  * @cookie:   in the vendor capability; 0 but under plan paravirt
  * @listener: set before the first VMM attaches
@@ -55,7 +56,7 @@ struct gw_guest_function {
 	struct gw_pci_policy policy;
 	uint8_t config[GW_PCI_CFG_SIZE];
 	uint16_t command;
-	bool fenced, gone;
+	bool fenced, gone, claimed;
 	uint64_t cookie;
 	struct gw_guest_listener *listener;
 	bool hides, shown, hidden, attached;

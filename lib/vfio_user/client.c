@@ -12,6 +12,7 @@
 
 #include "vfio_user/dispatch.h"
 #include "vfio_user/remote.h"
+#include "vfio_user/vmm.h"
 
 #define CALL_TIMEOUT_NS		30000000000ull
 
@@ -61,6 +62,7 @@ int gw_client_open(struct gw_client *c, int fd)
 	c->greeted = c->attached = false;
 	atomic_store(&c->polls, false);
 	memset(&c->private, 0, sizeof(c->private));
+	gw_vmm_of_socket(fd, &c->vmm);
 	pthread_mutex_lock(&c->lock);
 	c->thread = pthread_self();
 	c->fd = fd;

@@ -110,7 +110,7 @@ int gw_do_version(struct gw_client *c, struct gw_msg *m, struct gw_reply *r)
 	c->max_xfer = caps.max_xfer;
 	pthread_mutex_unlock(&c->lock);
 	c->attached = true;
-	ret = c->dev->ops->attach(c->dev, &c->remote);
+	ret = c->dev->ops->attach(c->dev, &c->remote, &c->vmm);
 	if (ret) {
 		gw_err(c->log, "vfio-user: the device cannot be attached: %s", strerror(-ret));
 		c->attached = false;

@@ -113,7 +113,7 @@ static void vmm_step(struct rig *r, uint8_t what)
 		break;
 	case 2:
 		d->ops->detach(d);
-		check(!d->ops->attach(d, &r->f->remote));
+		check(!d->ops->attach(d, &r->f->remote, NULL));
 		rig_give_memory(r, d);
 		break;
 	default:

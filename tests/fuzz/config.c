@@ -103,7 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	check(!gw_guest_function_new(&f->fn, dma, NULL, &gf));
 	f->stopped = 0;
 	dev = gw_guest_function_device(gf);
-	check(!dev->ops->attach(dev, &f->remote));
+	check(!dev->ops->attach(dev, &f->remote, NULL));
 	dev->ops->region_info(dev, GW_REGION_CONFIG, &info);
 	f->fail_reset = flags & FLAG_RESET ? -EIO : 0;
 	check_device(dev, f);

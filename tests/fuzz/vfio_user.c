@@ -24,7 +24,7 @@
 
 static int mem_fd, event_fd;
 
-static int attach(struct gw_device *d, struct gw_remote *remote)
+static int attach(struct gw_device *d, struct gw_remote *remote, const struct gw_vmm *vmm)
 {
 	return 0;
 }

@@ -191,7 +191,7 @@ static inline struct rig *rig_new(const struct gw_companion_options *opt)
 		abort();
 	r->fn = gw_guest_function_device(r->gf);
 	r->dev = gw_companion_device(r->c);
-	if (r->fn->ops->attach(r->fn, &r->f->remote) || r->dev->ops->attach(r->dev, &r->f->remote))
+	if (r->fn->ops->attach(r->fn, &r->f->remote, NULL) || r->dev->ops->attach(r->dev, &r->f->remote, NULL))
 		abort();
 	rig_give_memory(r, r->fn);
 	rig_give_memory(r, r->dev);

@@ -410,7 +410,7 @@ static inline struct guest *guest_open(struct fake *f)
 		return NULL;
 	}
 	g->dev = gw_guest_function_device(g->gf);
-	if (g->dev->ops->attach(g->dev, &f->remote))
+	if (g->dev->ops->attach(g->dev, &f->remote, NULL))
 		abort();
 	f->trace[0] = '\0';
 	return g;

@@ -76,7 +76,7 @@ void fake_device(const char *bdf, unsigned int group, const char *node)
 	device_file(path);
 }
 
-static void fake_function(const char *bdf, unsigned int group)
+void fake_function(const char *bdf, unsigned int group)
 {
 	char path[256], target[384];
 

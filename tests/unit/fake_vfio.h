@@ -47,6 +47,9 @@ extern struct fake_vfio fake;
 int fake_setup(void **state);
 int fake_teardown(void **state);
 
+/** fake_function() - one more function, bound to vfio-pci; its files are made */
+void fake_function(const char *bdf, unsigned int group);
+
 /** fake_device() - what the kernel has in /dev for a function; its node if @node is not NULL */
 void fake_device(const char *bdf, unsigned int group, const char *node);
 

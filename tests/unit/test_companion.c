@@ -60,7 +60,7 @@ static void a_vmm_that_attaches_sees_who_it_is(void **state)
 	struct rig *r = *state;
 
 	r->fn->ops->detach(r->fn);
-	assert_int_equal(r->fn->ops->attach(r->fn, &r->f->remote), 0);
+	assert_int_equal(r->fn->ops->attach(r->fn, &r->f->remote, NULL), 0);
 	assert_int_equal(rig_identity(r), REAL_ID);
 	assert_int_equal(r->fn->ops->reset(r->fn), 0);
 	assert_int_equal(rig_identity(r), UINT32_MAX);
@@ -72,7 +72,7 @@ static void a_function_plugged_in_later_shows_at_once(void **state)
 
 	r->fn->ops->detach(r->fn);
 	assert_int_equal(rig_control(r, GW_CONTROL_ANNOUNCE), GW_STATUS_OK);
-	assert_int_equal(r->fn->ops->attach(r->fn, &r->f->remote), 0);
+	assert_int_equal(r->fn->ops->attach(r->fn, &r->f->remote, NULL), 0);
 	assert_int_equal(r->fn->ops->reset(r->fn), 0);
 	assert_int_equal(rig_identity(r), REAL_ID);
 	rig_give_memory(r, r->fn);
@@ -149,7 +149,7 @@ static void every_end_of_mappings_is_a_new_generation(void **state)
 	NEW(r->dev->ops->reset(r->dev));
 	a_driver_at_work(r);
 	NEW(r->fn->ops->detach(r->fn));
-	assert_int_equal(r->fn->ops->attach(r->fn, &r->f->remote), 0);
+	assert_int_equal(r->fn->ops->attach(r->fn, &r->f->remote, NULL), 0);
 }
 
 /* A driver keeps its buffers mapped over a reset of its function, and uses them again. */
@@ -268,7 +268,7 @@ static void memory_that_cannot_be_unmapped_stays_where_it_is(void **state)
 	assert_string_equal((const char *)addr, "still");	/* not unmapped, not reused */
 	r->nr = 0;				/* the host has lost it on purpose */
 	munmap((void *)(uintptr_t)addr, RIG_RAM_SIZE);
-	assert_int_equal(r->fn->ops->attach(r->fn, &r->f->remote), 0);
+	assert_int_equal(r->fn->ops->attach(r->fn, &r->f->remote, NULL), 0);
 }
 
 static void much_to_unmap_at_a_slow_host_is_done_later_and_seen_when_done(void **state)

@@ -195,7 +195,7 @@ static void *vmm_main(void *opaque)
 			abort();
 		if (i % 20 == 0) {
 			r->fn->ops->detach(r->fn);
-			if (r->fn->ops->attach(r->fn, &r->f->remote))
+			if (r->fn->ops->attach(r->fn, &r->f->remote, NULL))
 				abort();
 		}
 		sched_yield();

@@ -47,7 +47,7 @@ static void detach_stops_the_device_before_memory_goes(void **state)
 	g->f->trace[0] = '\0';
 	g->dev->ops->detach(g->dev);	/* again, as after an attach that failed */
 	assert_string_equal(g->f->trace, "reset irqs-off ");
-	assert_int_equal(g->dev->ops->attach(g->dev, &g->f->remote), 0);
+	assert_int_equal(g->dev->ops->attach(g->dev, &g->f->remote, NULL), 0);
 }
 
 static void unmap_happens_while_the_remote_is_stopped(void **state)
@@ -207,9 +207,9 @@ static void a_reset_that_fails_fences_the_function(void **state)
 	assert_int_equal(g->dev->ops->reset(g->dev), -EIO);
 	/* nobody gets it as it is, but it may recover */
 	g->dev->ops->detach(g->dev);
-	assert_int_equal(g->dev->ops->attach(g->dev, &g->f->remote), -EIO);
+	assert_int_equal(g->dev->ops->attach(g->dev, &g->f->remote, NULL), -EIO);
 	g->f->fail_reset = 0;
-	assert_int_equal(g->dev->ops->attach(g->dev, &g->f->remote), 0);
+	assert_int_equal(g->dev->ops->attach(g->dev, &g->f->remote, NULL), 0);
 	assert_int_equal(guest_get(g, 0, 4), 0x67771234);
 }
 
@@ -238,7 +238,7 @@ static void a_function_that_has_gone_reads_as_ones_for_good(void **state)
 	assert_int_equal(g->dev->ops->reset(g->dev), -ENODEV);
 	g->dev->ops->detach(g->dev);
 	assert_int_equal(g->f->maps, 0);
-	assert_int_equal(g->dev->ops->attach(g->dev, &g->f->remote), -ENODEV);
+	assert_int_equal(g->dev->ops->attach(g->dev, &g->f->remote, NULL), -ENODEV);
 	assert_int_equal(g->f->errors, 1);
 }
 

@@ -49,7 +49,7 @@ static void side_open(struct rig *r, int i)
 	assert_int_equal(gw_dma_new(s->fn, GW_PLAN_DIRECT, NULL, &s->dma), 0);
 	assert_int_equal(gw_guest_function_new(s->fn, s->dma, NULL, &s->gf), 0);
 	s->dev = gw_guest_function_device(s->gf);
-	assert_int_equal(s->dev->ops->attach(s->dev, &remote), 0);
+	assert_int_equal(s->dev->ops->attach(s->dev, &remote, NULL), 0);
 	s->event = eventfd(0, EFD_CLOEXEC);
 	s->fd = memfd_create("ram", MFD_CLOEXEC);
 	assert_int_equal(ftruncate(s->fd, MEM), 0);

@@ -84,7 +84,7 @@ static inline int __attribute__((format(printf, 2, 3))) note(struct peer *p, con
 	return ret;
 }
 
-static int peer_attach(struct gw_device *d, struct gw_remote *remote)
+static int peer_attach(struct gw_device *d, struct gw_remote *remote, const struct gw_vmm *vmm)
 {
 	struct peer *p = peer_of(d);
 

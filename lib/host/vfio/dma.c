@@ -31,8 +31,8 @@ int gw_vfio_dma_map(struct gw_function *f, const struct gw_memory *mem, uint64_t
 {
 	struct gw_vfio_function *fn = gw_vfio_fn(f);
 	const struct gw_vfio_want w = {
-		.name = f->info.name, .slot = fn->slot, .addr = mem->addr, .size = size,
-		.read_only = mem->read_only, .iova = want,
+		.name = f->info.name, .slot = fn->slot, .addr = mem->addr, .file = mem->file,
+		.size = size, .read_only = mem->read_only, .iova = want,
 	};
 
 	if (mem->remote)

@@ -46,12 +46,20 @@ static int config_read(struct gw_function *f, unsigned int off, unsigned int wid
 	return ret;
 }
 
+/* Does a write of config space turn bus mastering on? The bit is in COMMAND's first byte. */
+static bool makes_master(unsigned int off, uint32_t val)
+{
+	return off == GW_PCI_COMMAND && val & GW_PCI_COMMAND_MASTER;
+}
+
 static int config_write(struct gw_function *f, unsigned int off, unsigned int width, uint32_t val)
 {
 	struct gw_vfio_function *fn = gw_vfio_fn(f);
 	uint8_t raw[4] = { 0 };
 	int ret = config_check(fn, off, width);
 
+	if (!ret && makes_master(off, val) && !atomic_load(&fn->claimed))
+		ret = -EPERM;
 	if (!ret)
 		ret = gw_vfio_enter(fn);
 	if (ret)
@@ -84,6 +92,7 @@ static void function_release(struct gw_vfio_function *fn)
 		close(fn->device);
 	fn->device = -1;
 	if (fn->space) {
+		gw_vfio_claim_end(fn);
 		gw_vfio_space_drop(fn->space, fn->slot);
 		gw_vfio_host_put_space(fn->space, fn->slot);
 	}
@@ -146,6 +155,8 @@ const struct gw_function_ops gw_vfio_function_ops = {
 	.reset = gw_vfio_reset,
 	.gone = function_gone,
 	.close = function_close,
+	.claim = gw_vfio_claim,
+	.unclaim = gw_vfio_unclaim,
 	.irq_enable = gw_vfio_irq_enable,
 	.irq_eventfd = gw_vfio_irq_eventfd,
 	.intx_mask = gw_vfio_intx_mask,
@@ -201,7 +212,18 @@ static bool has_iommufd(const struct gw_vfio_host *host, const char *bdf)
 	return !access(path, F_OK);
 }
 
-static int function_claim(struct gw_vfio_function *fn, unsigned int group)
+/* Whoever has the space already shares it with this function. */
+static void say_shared(const struct gw_vfio_function *fn)
+{
+	const struct gw_vfio_function *o;
+
+	LIST_FOREACH(o, &fn->host->functions, link)
+		if (o != fn && o->space == fn->space)
+			gw_info(fn->base.log, "%s: shares IOMMU group %u with %s, so one VMM at a time has "
+				"both", fn->base.info.name, fn->space->group, o->base.info.name);
+}
+
+static int function_take(struct gw_vfio_function *fn, unsigned int group)
 {
 	struct gw_vfio_host *host = fn->host;
 	bool iommufd = host->opt.iommufd == GW_VFIO_ON ||
@@ -214,6 +236,7 @@ static int function_claim(struct gw_vfio_function *fn, unsigned int group)
 		return ret;
 	gw_info(host->base.log, "%s: IOMMU group %u, by %s", fn->base.info.name, group,
 		iommufd ? "iommufd" : "type1");
+	say_shared(fn);
 	limits_fill(fn);
 	return 0;
 }
@@ -261,7 +284,7 @@ int gw_vfio_function_new(struct gw_vfio_host *host, const char *bdf, unsigned in
 	pthread_mutex_lock(&host->lock);
 	LIST_INSERT_HEAD(&host->functions, fn, link);
 	if (!ret)
-		ret = function_claim(fn, group);
+		ret = function_take(fn, group);
 	pthread_mutex_unlock(&host->lock);
 	if (!ret)
 		ret = function_setup(fn);

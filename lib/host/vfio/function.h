@@ -21,12 +21,14 @@
 /**
  * struct gw_vfio_host - the host
  * @lock: of the lists; outermost
+ * @unclaimed: a function was given back by its VMM
  */
 struct gw_vfio_host {
 	struct gw_host base;
 	struct gw_vfio_options opt;
 	char tree[GW_VFIO_PATH], sysfs[GW_VFIO_PATH + 8], dev[GW_VFIO_PATH + 8];
 	pthread_mutex_t lock;
+	pthread_cond_t unclaimed;
 	LIST_HEAD(, gw_vfio_space) spaces;
 	LIST_HEAD(, gw_vfio_function) functions;
 };
@@ -88,6 +90,7 @@ struct gw_vfio_irqs {
  * @lock:   held for reading by all that use the descriptor, for writing to give it up. Taken under
  *          the host's lock, over the space's
  * @gone:   it was given up: @device and @space are no more
+ * @claimed: a VMM has it, which is the owner of @space; changed under the host's lock
  */
 struct gw_vfio_function {
 	struct gw_function base;
@@ -100,6 +103,7 @@ struct gw_vfio_function {
 
 	pthread_rwlock_t lock;
 	bool gone;
+	_Atomic bool claimed;
 	int device;
 	struct gw_vfio_space *space;
 	unsigned int slot;
@@ -182,6 +186,13 @@ int gw_vfio_irq_eventfd(struct gw_function *f, enum gw_irq index, unsigned int v
 int gw_vfio_intx_mask(struct gw_function *f, bool masked);
 int gw_vfio_intx_unmask_fd(struct gw_function *f, int fd);
 bool gw_vfio_intx(struct gw_function *f);
+
+/* claim.c */
+int gw_vfio_claim(struct gw_function *f, const struct gw_vmm *vmm);
+void gw_vfio_unclaim(struct gw_function *f);
+
+/** gw_vfio_claim_end() - as unclaim(), under the host's lock; fine without a claim */
+void gw_vfio_claim_end(struct gw_vfio_function *fn);
 
 /* reset.c */
 int gw_vfio_reset(struct gw_function *f);

@@ -105,6 +105,7 @@ static void host_free(struct gw_host *h)
 {
 	struct gw_vfio_host *host = to_host(h);
 
+	pthread_cond_destroy(&host->unclaimed);
 	pthread_mutex_destroy(&host->lock);
 	free(host);
 }
@@ -134,6 +135,7 @@ int gw_vfio_host_new(const struct gw_vfio_options *opt, struct gw_log *log, stru
 	snprintf(host->sysfs, sizeof(host->sysfs), "%s/sys", host->tree);
 	snprintf(host->dev, sizeof(host->dev), "%s/dev", host->tree);
 	pthread_mutex_init(&host->lock, NULL);
+	pthread_cond_init(&host->unclaimed, NULL);
 	LIST_INIT(&host->spaces);
 	LIST_INIT(&host->functions);
 	*out = &host->base;

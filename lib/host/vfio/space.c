@@ -15,7 +15,8 @@
 /*
  * How it works: mappings are kept by IOVA. Functions of one group see the same addresses, so a
  * mapping that one has made and another asks for, the same in every respect, is shared: each user
- * is a bit, and the kernel forgets it with the last. A handle is the address, which is a multiple
+ * is a bit, and the kernel forgets it with the last. Memory is the same if the kernel's file is, at
+ * whatever address each function has that in this process: the kernel has pinned the pages. A handle is the address, which is a multiple
  * of the granule, with a serial number in its low bits, so that one that has ended is not taken
  * for one that came to the same address later.
  *
@@ -31,6 +32,7 @@ struct space_map {
 	struct gw_imap_node node;
 	uint64_t users;			/* a bit for each slot */
 	void *addr;
+	struct gw_file_at file;
 	const struct gw_vfio_function *peer;
 	uint16_t serial;
 	bool read_only;
@@ -196,13 +198,23 @@ static int space_place(struct gw_vfio_space *s, const struct gw_vfio_want *w, ui
 	return range_holds(s, *first, *last) ? 0 : refuse_reserved(s, w, *first, *last);
 }
 
+static bool same_memory(const struct space_map *m, const struct gw_vfio_want *w)
+{
+	if (m->peer != w->peer)
+		return false;
+	if (!m->file.ino || !w->file.ino)
+		return m->addr == w->addr;
+	return m->file.dev == w->file.dev && m->file.ino == w->file.ino &&
+	       m->file.off == w->file.off;
+}
+
 /* Another function of the group may have made this very mapping. */
 static int space_join(struct space_map *m, const struct gw_vfio_want *w, uint64_t last)
 {
 	uint64_t bit = 1ull << w->slot;
 
-	if (!w->iova || m->node.first != w->iova->v || m->node.last != last || m->addr != w->addr ||
-	    m->read_only != w->read_only || m->peer != w->peer || m->ended || m->users & bit)
+	if (!w->iova || m->node.first != w->iova->v || m->node.last != last || !same_memory(m, w) ||
+	    m->read_only != w->read_only || m->ended || m->users & bit)
 		return -EEXIST;
 	m->users |= bit;
 	return 0;
@@ -225,6 +237,7 @@ static int space_make(struct gw_vfio_space *s, const struct gw_vfio_want *w, uin
 	m->node.last = last;
 	m->users = 1ull << w->slot;
 	m->addr = w->addr;
+	m->file = w->file;
 	m->peer = w->peer;
 	m->read_only = w->read_only;
 	m->serial = s->serial++ & SERIAL_MASK;
@@ -275,21 +288,24 @@ static int map_end(struct gw_vfio_space *s, struct space_map *m)
 	return ret;
 }
 
-/* Under the lock: one user less. A mapping that the kernel keeps stays known, so that its address
- * is not given out again. */
-static int map_put(struct gw_vfio_space *s, struct space_map *m, unsigned int slot)
+/* Under the lock: a mapping that the kernel keeps stays known, so that its address is not given out
+ * again. */
+static int map_free(struct gw_vfio_space *s, struct space_map *m)
 {
-	int ret = 0;
+	int ret = map_end(s, m);
 
-	m->users &= ~(1ull << slot);
-	if (m->users)
-		return 0;
-	ret = map_end(s, m);
 	if (ret)
 		return ret;
 	gw_imap_remove(&s->maps, &m->node);
 	free(m);
 	return 0;
+}
+
+/* Under the lock: one user less. */
+static int map_put(struct gw_vfio_space *s, struct space_map *m, unsigned int slot)
+{
+	m->users &= ~(1ull << slot);
+	return m->users ? 0 : map_free(s, m);
 }
 
 int gw_vfio_space_unmap(struct gw_vfio_space *s, unsigned int slot, uint64_t handle)
@@ -318,6 +334,21 @@ void gw_vfio_space_drop(struct gw_vfio_space *s, unsigned int slot)
 			map_put(s, map_of(n), slot);
 	}
 	pthread_mutex_unlock(&s->lock);
+}
+
+int gw_vfio_space_retry(struct gw_vfio_space *s)
+{
+	struct gw_imap_node *n, *next;
+	int ret = 0, err;
+
+	pthread_mutex_lock(&s->lock);
+	for (n = gw_imap_from(&s->maps, 0); n; n = next) {
+		next = gw_imap_next(n);
+		err = map_of(n)->users ? 0 : map_free(s, map_of(n));
+		ret = ret ? ret : err;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return ret;
 }
 
 void gw_vfio_space_drop_peer(struct gw_vfio_space *s, const struct gw_vfio_function *peer)

@@ -9,6 +9,7 @@
 #include <gangway/host.h>
 
 #include "base/imap.h"
+#include "host/vfio/owner.h"
 
 /*
  * The address space of one IOMMU group: what its functions reach, and where. The kernel's part is
@@ -50,6 +51,7 @@ struct gw_vfio_range {
  * @sysfs, @dev:  the folders
  * @group:        number of the group
  * @users:        which slots functions have taken; under the host's lock
+ * @owner:        the VMM that has claimed functions; under the host's lock
  * @range:        addresses that the IOMMU takes, ascending; the rest is the platform's
  * @max_maps:     the kernel's limit on mappings
  * @lock:         of all below it; taken under the host's and the functions' locks
@@ -62,6 +64,7 @@ struct gw_vfio_space {
 	const char *sysfs, *dev;
 	unsigned int group;
 	uint64_t users;
+	struct gw_vfio_owner owner;
 	int container, group_fd;	/* type1 */
 	int iommufd;
 	uint32_t ioas;
@@ -84,6 +87,7 @@ void gw_vfio_space_free(struct gw_vfio_space *s);
 /**
  * struct gw_vfio_want - a mapping to be made
  * @name: of the function, for messages
+ * @file: which memory it is: what two functions map at one address is the same if this is
  * @iova: NULL: choose
  * @peer: owns the memory if it is a BAR, else NULL
  * @buf:  with @peer, where the space has @bar_as_buf, a dma-buf of just this memory
@@ -92,6 +96,7 @@ struct gw_vfio_want {
 	const char *name;
 	unsigned int slot;
 	void *addr;
+	struct gw_file_at file;
 	uint64_t size;
 	bool read_only;
 	const gw_iova *iova;
@@ -108,6 +113,13 @@ int gw_vfio_space_unmap(struct gw_vfio_space *s, unsigned int slot, uint64_t han
 
 /** gw_vfio_space_drop() - all mappings of a function */
 void gw_vfio_space_drop(struct gw_vfio_space *s, unsigned int slot);
+
+/**
+ * gw_vfio_space_retry() - unmap what nobody uses any more and an earlier unmap has left
+ *
+ * Return: 0: every mapping there is has a user; -errno of the kernel (logged)
+ */
+int gw_vfio_space_retry(struct gw_vfio_space *s);
 
 /** gw_vfio_space_drop_peer() - what is mapped of @peer's BARs; the handles stay until unmapped */
 void gw_vfio_space_drop_peer(struct gw_vfio_space *s, const struct gw_vfio_function *peer);

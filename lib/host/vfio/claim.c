@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+
+#include "host/vfio/function.h"
+
+/*
+ * How it works: functions of one IOMMU group reach the same memory, so they go to one VMM. The first
+ * function that a VMM claims makes the address space that VMM's, until it has given back the last.
+ * A VMM that ends loses its functions one after the other, and its successor may be quicker than
+ * that: so a claim waits a moment before it is refused.
+ */
+
+#define CLAIM_WAIT_NS	2000000000ull	/* a VMM gives up after 5 s */
+
+/* Under the host's lock, which is let go of while it waits. */
+static int claim_wait(struct gw_vfio_function *fn, const struct gw_vmm *vmm)
+{
+	uint64_t deadline = gw_now_ns() + CLAIM_WAIT_NS;
+	const struct timespec until = {
+		.tv_sec = (time_t)(deadline / 1000000000u), .tv_nsec = (long)(deadline % 1000000000u),
+	};
+	int ret = 0;
+
+	while (!fn->gone && !gw_vfio_owner_take(&fn->space->owner, vmm)) {
+		if (ret)
+			return -EBUSY;
+		ret = pthread_cond_clockwait(&fn->host->unclaimed, &fn->host->lock, CLOCK_MONOTONIC,
+					     &until);
+	}
+	return fn->gone ? -ENODEV : 0;
+}
+
+static void refuse(const struct gw_vfio_function *fn, const struct gw_vmm *vmm)
+{
+	gw_log_guest(fn->base.log, "%s: %s cannot have it: %s has other functions of IOMMU group %u, and "
+		     "all of a group reach the same memory; give them all to one VMM",
+		     fn->base.info.name, vmm ? vmm->name : "this program", fn->space->owner.vmm.name,
+		     fn->space->group);
+}
+
+int gw_vfio_claim(struct gw_function *f, const struct gw_vmm *vmm)
+{
+	struct gw_vfio_function *fn = gw_vfio_fn(f);
+	int ret;
+
+	pthread_mutex_lock(&fn->host->lock);
+	ret = claim_wait(fn, vmm);
+	if (ret == -EBUSY)
+		refuse(fn, vmm);
+	if (ret)
+		goto unlock;
+	/* the first: nothing of the VMM before it may be within reach */
+	if (fn->space->owner.claims == 1 && gw_vfio_space_retry(fn->space)) {
+		gw_vfio_owner_leave(&fn->space->owner);
+		ret = -EIO;
+		goto unlock;
+	}
+	atomic_store(&fn->claimed, true);
+unlock:
+	pthread_mutex_unlock(&fn->host->lock);
+	return ret;
+}
+
+void gw_vfio_claim_end(struct gw_vfio_function *fn)
+{
+	if (!atomic_exchange(&fn->claimed, false))
+		return;
+	gw_vfio_owner_leave(&fn->space->owner);
+	pthread_cond_broadcast(&fn->host->unclaimed);
+}
+
+void gw_vfio_unclaim(struct gw_function *f)
+{
+	struct gw_vfio_function *fn = gw_vfio_fn(f);
+
+	pthread_mutex_lock(&fn->host->lock);
+	gw_vfio_claim_end(fn);
+	pthread_mutex_unlock(&fn->host->lock);
+}

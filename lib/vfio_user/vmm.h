@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GW_VFIO_USER_VMM_H
+#define GW_VFIO_USER_VMM_H
+
+#include <gangway/device.h>
+
+/**
+ * gw_vmm_of_socket() - which process is at the other end of @fd
+ *
+ * It is the one that called connect(2), wherever it may have sent the socket since. One that this
+ * process cannot see, as in another PID namespace, is not known.
+ */
+void gw_vmm_of_socket(int fd, struct gw_vmm *vmm);
+
+#endif
