@@ -81,11 +81,15 @@ def built_kernel(arch, name):
     return os.path.join(folder, {"arm64": "Image", "x86_64": "bzImage"}[arch])
 
 
-def initramfs(arch, version, out, fio=False, add=()):
+def initramfs(arch, version, out, fio=False, add=(), drm=False, modules=()):
     """Make an image with the scripts in it and return its path, OUT."""
     words = ["initramfs", kernel_arch(arch), version, "--out", out, "--add", f"{SCRIPTS}:/tests"]
     if fio:
         words.append("--fio")
+    if drm:
+        words.append("--drm")
+    for name in modules:
+        words += ["--module", name]
     for item in add:
         words += ["--add", item]
     return provisioned(*words)
@@ -287,6 +291,11 @@ class Run(Process):
         """See Console.wait_for()."""
         return self.console.wait_for(regex, seconds)
 
+    def answer(self):
+        """A line for the guest's script, which waits for one."""
+        self.popen.stdin.write(b"\n")
+        self.popen.stdin.flush()
+
     def qemu_pid(self):
         """The process id of its QEMU."""
         pid = self.popen.pid
@@ -410,22 +419,22 @@ class Work:
             name = f"{self.runs}-{name}"
         return os.path.join(self.dir, name)
 
-    def image(self, arch, version, fio=False, add=()):
-        """The image for a guest; made once."""
-        key = (arch, version, fio, *add)
+    def image(self, arch, version, **more):
+        """The image for a guest, with MORE for initramfs(); made once."""
+        key = (arch, version, repr(sorted(more.items())))
         if key not in self.images:
             out = os.path.join(self.dir, f"{len(self.images)}.cpio")
-            self.images[key] = initramfs(arch, version, out, fio, add)
+            self.images[key] = initramfs(arch, version, out, **more)
         return self.images[key]
 
-    def words(self, script, arch="arm64", version="7.2", built=None, fio=False, add=(), append=""):
+    def words(self, script, arch="arm64", version="7.2", built=None, append="", **image):
         """The options of `gangway run` that make a guest run a script; BUILT names a built kernel."""
         boots = built_kernel(arch, built) if built else kernel(arch, version)
         # Linux on x86 changes its code while other processors run it; emulated by a thread for
         # each, one of them has been seen to run into a breakpoint that was gone
         accel = "tcg,thread=single" if arch == "x86_64" else "tcg"
         return ["--accel", accel, "--arch", arch, "--qemu", provisioned("qemu"),
-                "--kernel", boots, "--initrd", self.image(arch, version, fio, add),
+                "--kernel", boots, "--initrd", self.image(arch, version, **image),
                 "--append", f"loglevel=5 panic=-1 printk.devkmsg=on {PATIENCE} "
                             f"gangway.script={script} {append}"]
 

@@ -32,7 +32,7 @@ def disk(work, size="128M", name="disk.img"):
 
 def kexec_files(work, arch, version):
     """What a guest needs to start another kernel, likewise."""
-    inner = work.image(arch, version, False, (work.seed(), *files(arch, version)))
+    inner = work.image(arch, version, add=(work.seed(), *files(arch, version)))
     return (f"{inner}:/initrd", f"{guest.kernel(arch, version)}:/kernel")
 
 
