@@ -18,7 +18,8 @@
  * modelled DART by the calls below.
  */
 
-/** One BAR. @size 0: absent. A mapped BAR is shared memory made by the bus; a trapped one calls. */
+/** One BAR. @size 0: absent. A mapped BAR is shared memory, made by the bus unless the endpoint has
+ * a bar_file(); a trapped one calls. */
 struct gw_endpoint_bar {
 	uint64_t size;
 	bool is_64bit, prefetchable;
@@ -46,6 +47,11 @@ struct gw_endpoint_bus;
  * struct gw_endpoint_ops - what the bus asks of an endpoint
  * @bar_read:  trapped BAR; @width 1, 2, 4 or 8, aligned and inside the BAR. Must not block
  * @bar_write: likewise
+ * @bar_file:  the file whose first bytes a mapped BAR shows, at least as large as the BAR and sealed
+ *             against shrinking; stays the endpoint's. -1: the bus makes one. May be NULL
+ * @decode:    the function's memory decodes, or does not any longer: because COMMAND says so, the
+ *             function leaves D0, is about to be reset, or is gone. Called on changes; false at
+ *             first. May be NULL
  * @quiesce:   bus mastering went off, or the function leaves D0, or it is about to be reset: no
  *             DMA is under way when it returns, and none starts until resume(). Must not wait for
  *             a remote memory round trip (the remote is stopped meanwhile)
@@ -53,13 +59,15 @@ struct gw_endpoint_bus;
  * @reset:     back to power-on state; the endpoint is quiet already
  * @free:      the endpoint is quiet already; NULL @ep is fine
  *
- * Calls come from any thread, never two of quiesce, resume, reset and free at one time.
+ * Calls come from any thread, never two of decode, quiesce, resume, reset and free at one time.
  */
 struct gw_endpoint_ops {
 	int (*bar_read)(struct gw_endpoint *ep, unsigned int bar, gw_bar_off off,
 			unsigned int width, uint64_t *val);
 	int (*bar_write)(struct gw_endpoint *ep, unsigned int bar, gw_bar_off off,
 			 unsigned int width, uint64_t val);
+	int (*bar_file)(struct gw_endpoint *ep, unsigned int bar);
+	void (*decode)(struct gw_endpoint *ep, bool on);
 	void (*quiesce)(struct gw_endpoint *ep);
 	void (*resume)(struct gw_endpoint *ep);
 	void (*reset)(struct gw_endpoint *ep);

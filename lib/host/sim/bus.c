@@ -21,6 +21,15 @@
 #define MSI_ADDR	0xfffff000u
 #define MSI_DATA	0x0040u
 
+static int make_memory(struct gw_endpoint_bus *b, unsigned int i)
+{
+	uint64_t size = b->ep->desc.bar[i].size;
+	int fd = b->ep->ops->bar_file ? b->ep->ops->bar_file(b->ep, i) : -1;
+
+	return fd < 0 ? gw_sim_memory_alloc(&b->bar[i], "gangway-bar", size, 4096) :
+			gw_sim_memory_adopt(&b->bar[i], fd, size, 4096);
+}
+
 static int place_bar(struct gw_endpoint_bus *b, unsigned int i, struct gw_bus_space *space)
 {
 	const struct gw_endpoint_bar *bar = &b->ep->desc.bar[i];
@@ -39,9 +48,7 @@ static int place_bar(struct gw_endpoint_bus *b, unsigned int i, struct gw_bus_sp
 	*next = at + bar->size;
 	b->bar_addr[i] = at;
 	gw_config_set_bar(&b->config, &b->ep->desc, i, at);
-	if (!bar->mapped)
-		return 0;
-	return gw_sim_memory_alloc(&b->bar[i], "gangway-bar", bar->size, 4096);
+	return bar->mapped ? make_memory(b, i) : 0;
 }
 
 static enum gw_bus_irq irq_mode(const struct gw_endpoint_bus *b)
@@ -84,6 +91,15 @@ static void quiet(struct gw_endpoint_bus *b)
 	b->ep->ops->quiesce(b->ep);
 }
 
+static void tell_decoding(struct gw_endpoint_bus *b, bool on)
+{
+	if (b->decoding == on)
+		return;
+	b->decoding = on;
+	if (b->ep->ops->decode)
+		b->ep->ops->decode(b->ep, on);
+}
+
 /* Deliver what was raised while the vectors were masked. */
 static void release_held(struct gw_endpoint_bus *b)
 {
@@ -112,6 +128,7 @@ static void settle(struct gw_endpoint_bus *b)
 	pthread_mutex_unlock(&b->config_lock);
 	if (!run)
 		quiet(b);
+	tell_decoding(b, atomic_load(&b->decodes));
 	atomic_store(&b->irq_mode, mode);
 	if (mode == GW_BUS_IRQ_MSIX)
 		release_held(b);
@@ -126,6 +143,7 @@ static void settle(struct gw_endpoint_bus *b)
 static void reset_endpoint(struct gw_endpoint_bus *b)
 {
 	quiet(b);
+	tell_decoding(b, false);
 	atomic_store(&b->irq_mode, GW_BUS_IRQ_OFF);
 	for (unsigned int i = 0; i < GW_IRQ_WORDS; i++)
 		atomic_store(&b->irq_held[i], 0);

@@ -41,6 +41,7 @@ struct gw_endpoint_bus {
 
 	pthread_mutex_t state_lock;	/* at most one of quiesce, resume, reset at a time */
 	bool running;			/* state_lock: the endpoint may do DMA */
+	bool decoding;			/* state_lock: the endpoint was told so */
 
 	pthread_mutex_t config_lock;
 	struct gw_config config;	/* config_lock */

@@ -45,22 +45,32 @@ static int map_aligned(int fd, uint64_t size, uint64_t align, void **addr)
 	return 0;
 }
 
-int gw_sim_memory_alloc(struct gw_sim_memory *m, const char *name, uint64_t size, uint64_t align)
+/* @fd becomes the memory's, or is closed. */
+static int take_file(struct gw_sim_memory *m, int fd, uint64_t size, uint64_t align)
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 	int ret;
 
-	if (align < page)
-		align = page;
-	*m = (struct gw_sim_memory){ .size = size, .fd = open_sealed(name, size) };
-	if (m->fd < 0)
-		return m->fd;
-	ret = map_aligned(m->fd, size, align, &m->addr);
+	*m = (struct gw_sim_memory){ .size = size, .fd = fd };
+	ret = map_aligned(fd, size, align < page ? page : align, &m->addr);
 	if (ret) {
-		close(m->fd);
+		close(fd);
 		m->addr = NULL;
 	}
 	return ret;
+}
+
+int gw_sim_memory_alloc(struct gw_sim_memory *m, const char *name, uint64_t size, uint64_t align)
+{
+	int fd = open_sealed(name, size);
+
+	return fd < 0 ? fd : take_file(m, fd, size, align);
+}
+
+int gw_sim_memory_adopt(struct gw_sim_memory *m, int fd, uint64_t size, uint64_t align)
+{
+	fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return fd < 0 ? -errno : take_file(m, fd, size, align);
 }
 
 void gw_sim_memory_free(struct gw_sim_memory *m)

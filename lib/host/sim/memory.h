@@ -20,6 +20,14 @@ struct gw_sim_memory {
  */
 int gw_sim_memory_alloc(struct gw_sim_memory *m, const char *name, uint64_t size, uint64_t align);
 
+/**
+ * gw_sim_memory_adopt() - the first @size bytes of a file that is there already
+ * @fd: duplicated; the file must not shrink
+ *
+ * Return: 0; -ENOMEM, or -errno of fcntl(2) or mmap(2).
+ */
+int gw_sim_memory_adopt(struct gw_sim_memory *m, int fd, uint64_t size, uint64_t align);
+
 /** gw_sim_memory_free() - nothing is done if there is none */
 void gw_sim_memory_free(struct gw_sim_memory *m);
 
