@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "card.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/util.h"
+
+static int make_file(const char *name, uint64_t size)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING), ret;
+
+	if (fd < 0)
+		return -errno;
+	if (!ftruncate(fd, (off_t)size) &&
+	    !fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+		return fd;
+	ret = -errno;
+	close(fd);
+	return ret;
+}
+
+static void zero_file(int fd, uint64_t size)
+{
+	fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)size);
+}
+
+static int map_file(int fd, void *at, uint64_t len, uint64_t off, uint8_t **addr)
+{
+	void *p = mmap(at, len, PROT_READ | PROT_WRITE, MAP_SHARED | (at ? MAP_FIXED : 0), fd,
+		       (off_t)off);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	if (addr)
+		*addr = p;
+	return 0;
+}
+
+/* Under the lock: put the card's own memory back where the share's extents are. */
+static void unstitch(struct gpu_card *c, struct gpu_slot *s)
+{
+	for (unsigned int i = 0; i < s->share.nr; i++) {
+		const struct gpu_extent *e = &s->share.extent[i];
+
+		/* replaces a mapping of the same size, for which the kernel has room */
+		map_file(c->fd, c->vram + e->at.v, e->len, e->at.v, NULL);
+	}
+	s->share.nr = 0;
+	s->share.bytes = 0;
+}
+
+/* Under the lock: likewise, the share's memory. */
+static int stitch(struct gpu_card *c, struct gpu_slot *s, const struct gpu_extent *extent,
+		  unsigned int nr)
+{
+	struct gpu_share *share = &s->share;
+
+	for (unsigned int i = 0; i < nr; i++) {
+		int ret = map_file(s->fd, c->vram + extent[i].at.v, extent[i].len, share->bytes, NULL);
+
+		if (ret) {
+			unstitch(c, s);
+			return ret;
+		}
+		share->extent[share->nr++] = extent[i];
+		share->bytes += extent[i].len;
+	}
+	return 0;
+}
+
+static bool meet(const struct gpu_extent *a, const struct gpu_extent *b)
+{
+	return a->at.v < b->at.v + b->len && b->at.v < a->at.v + a->len;
+}
+
+/* Under the lock: whether @e is part of another function's share. */
+static bool taken(const struct gpu_card *c, unsigned int vf, const struct gpu_extent *e)
+{
+	for (unsigned int i = 0; i < GPU_MAX_VFS; i++)
+		for (unsigned int j = 0; i != vf && j < c->slot[i].share.nr; j++)
+			if (meet(e, &c->slot[i].share.extent[j]))
+				return true;
+	return false;
+}
+
+static int check_extents(const struct gpu_card *c, unsigned int vf, const struct gpu_extent *e,
+			 unsigned int nr)
+{
+	if (vf >= c->opt.vfs || nr > GPU_MAX_EXTENTS)
+		return -EINVAL;
+	for (unsigned int i = 0; i < nr; i++) {
+		if (!e[i].len || (e[i].at.v | e[i].len) % GPU_GRANULE)
+			return -EINVAL;
+		if (e[i].at.v >= c->opt.vram || e[i].len > c->opt.vram - e[i].at.v)
+			return -ERANGE;
+		if (taken(c, vf, &e[i]))
+			return -EEXIST;
+		for (unsigned int j = 0; j < i; j++)
+			if (meet(&e[i], &e[j]))
+				return -EEXIST;
+	}
+	return 0;
+}
+
+int gw_gpu_provision(struct gpu_card *c, unsigned int vf, const struct gpu_extent *extent,
+		     unsigned int nr)
+{
+	struct gpu_slot *s;
+	int ret;
+
+	pthread_mutex_lock(&c->lock);
+	ret = check_extents(c, vf, extent, nr);
+	if (ret)
+		goto unlock;
+	s = &c->slot[vf];
+	ret = -EBUSY;
+	if (s->live)
+		goto unlock;
+	unstitch(c, s);
+	zero_file(s->fd, c->opt.vram);
+	s->share.generation++;
+	ret = stitch(c, s, extent, nr);
+unlock:
+	pthread_mutex_unlock(&c->lock);
+	return ret;
+}
+
+int gw_gpu_share(struct gpu_card *c, unsigned int vf, struct gpu_share *share)
+{
+	if (vf >= c->opt.vfs)
+		return -EINVAL;
+	pthread_mutex_lock(&c->lock);
+	*share = c->slot[vf].share;
+	pthread_mutex_unlock(&c->lock);
+	return 0;
+}
+
+void gw_gpu_set_live(struct gpu_card *c, unsigned int vf, bool live)
+{
+	pthread_mutex_lock(&c->lock);
+	c->slot[vf].live = live;
+	pthread_mutex_unlock(&c->lock);
+}
+
+void gw_gpu_clear(struct gpu_card *c, unsigned int vf)
+{
+	zero_file(c->slot[vf].fd, c->opt.vram);
+}
+
+/* Under the lock: whether a function has taken back any of it; it is written down then. */
+static bool is_stale(struct gpu_card *c, const struct gpu_extent *e)
+{
+	for (unsigned int i = 0; i < c->opt.vfs; i++) {
+		const struct gpu_slot *s = &c->slot[i];
+
+		for (unsigned int j = 0; !s->live && j < s->share.nr; j++) {
+			if (!meet(e, &s->share.extent[j]))
+				continue;
+			if (c->nr_stale < GPU_MAX_STALE)
+				c->stale[c->nr_stale] = (struct gpu_stale){ i, e->at, e->len };
+			c->nr_stale++;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The lock is held over the copy, so a function that takes its memory back waits for it. */
+static int copy(struct gpu_card *c, gw_vram at, void *to, const void *from, size_t len)
+{
+	struct gpu_extent e = { at, len };
+	int ret = 0;
+
+	if (at.v > c->opt.vram || len > c->opt.vram - at.v)
+		return -ERANGE;
+	pthread_mutex_lock(&c->lock);
+	if (is_stale(c, &e))
+		ret = -EACCES;
+	else
+		memcpy(to ? to : c->vram + at.v, from ? from : c->vram + at.v, len);
+	pthread_mutex_unlock(&c->lock);
+	return ret;
+}
+
+int gw_gpu_read(struct gpu_card *c, gw_vram at, void *buf, size_t len)
+{
+	return copy(c, at, buf, NULL, len);
+}
+
+int gw_gpu_write(struct gpu_card *c, gw_vram at, const void *buf, size_t len)
+{
+	return copy(c, at, NULL, buf, len);
+}
+
+uint64_t gw_gpu_stale(struct gpu_card *c, struct gpu_stale *stale, unsigned int max)
+{
+	uint64_t nr;
+
+	pthread_mutex_lock(&c->lock);
+	nr = c->nr_stale;
+	for (unsigned int i = 0; i < nr && i < max && i < GPU_MAX_STALE; i++)
+		stale[i] = c->stale[i];
+	pthread_mutex_unlock(&c->lock);
+	return nr;
+}
+
+/*
+ * The shares that the options ask for: at the end of the VRAM, the pieces of all of them by turns,
+ * and a share's first piece last. So no two pieces of a share can be taken for one.
+ */
+static int first_shares(struct gpu_card *c)
+{
+	const struct gpu_options *o = &c->opt;
+	uint64_t granules = o->share / GPU_GRANULE, base = o->vram - o->vfs * o->share;
+
+	for (unsigned int vf = 0; vf < o->vfs; vf++) {
+		struct gpu_extent extent[GPU_MAX_EXTENTS];
+		uint64_t at = base;
+		int ret;
+
+		for (unsigned int i = 0; i < o->pieces; i++) {
+			uint64_t more = i < granules % o->pieces;
+			uint64_t len = (granules / o->pieces + more) * GPU_GRANULE;
+
+			extent[o->pieces - 1 - i] = (struct gpu_extent){ { at + vf * len }, len };
+			at += o->vfs * len;
+		}
+		ret = gw_gpu_provision(c, vf, extent, o->pieces);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int make_memory(struct gpu_card *c)
+{
+	int ret;
+
+	c->fd = make_file("gangway-vram", c->opt.vram);
+	if (c->fd < 0)
+		return c->fd;
+	ret = map_file(c->fd, NULL, c->opt.vram, 0, &c->vram);
+	for (unsigned int i = 0; !ret && i < c->opt.vfs; i++) {
+		struct gpu_slot *s = &c->slot[i];
+
+		s->share.window = c->opt.window;
+		s->fd = make_file("gangway-vf-vram", c->opt.vram > c->opt.window ? c->opt.vram :
+				  c->opt.window);
+		ret = s->fd < 0 ? s->fd : map_file(s->fd, NULL, c->opt.vram, 0, &s->mem);
+	}
+	return ret ? ret : first_shares(c);
+}
+
+int gw_gpu_card_new(const struct gpu_options *opt, struct gw_log *log, struct gpu_card **out)
+{
+	struct gpu_card *c = calloc(1, sizeof(*c));
+	int ret;
+
+	if (!c)
+		return -ENOMEM;
+	c->opt = *opt;
+	c->log = log;
+	c->fd = -1;
+	for (unsigned int i = 0; i < GPU_MAX_VFS; i++)
+		c->slot[i].fd = -1;
+	pthread_mutex_init(&c->lock, NULL);
+	atomic_store(&c->users, 1);
+	ret = make_memory(c);
+	if (ret) {
+		gw_err(log, "gpu: cannot make %" PRIu64 " MiB of VRAM: %s", opt->vram >> 20,
+		       strerror(-ret));
+		gw_gpu_card_put(c);
+		return ret;
+	}
+	*out = c;
+	return 0;
+}
+
+struct gpu_card *gw_gpu_card_get(struct gpu_card *c)
+{
+	atomic_fetch_add(&c->users, 1);
+	return c;
+}
+
+void gw_gpu_card_put(struct gpu_card *c)
+{
+	if (!c || atomic_fetch_sub(&c->users, 1) != 1)
+		return;
+	for (unsigned int i = 0; i < GPU_MAX_VFS; i++) {
+		if (c->slot[i].mem)
+			munmap(c->slot[i].mem, c->opt.vram);
+		if (c->slot[i].fd >= 0)
+			close(c->slot[i].fd);
+	}
+	if (c->vram)
+		munmap(c->vram, c->opt.vram);
+	if (c->fd >= 0)
+		close(c->fd);
+	pthread_mutex_destroy(&c->lock);
+	free(c);
+}

@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a guest draws with Linux's own driver is in the card's memory, pixel for pixel."""
+
+import os
+import sys
+import time
+
+import guest
+import picture
+
+FULL = {"version": "7.2-full", "drm": True, "modules": ("bochs",)}
+
+# The bars in the upper part of modetest's SMPTE picture, from the left.
+BARS = [(192, 192, 192), (192, 192, 0), (0, 192, 192), (0, 192, 0), (192, 0, 192), (192, 0, 0),
+        (0, 0, 192)]
+
+
+def memory_of(pid, name):
+    """The files called NAME that a process has made in memory."""
+    found = {}
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        path = f"/proc/{pid}/fd/{fd}"
+        if os.readlink(path).startswith(f"/memfd:{name}"):
+            found.setdefault(os.stat(path).st_ino, path)
+    return list(found.values())
+
+
+def look(pid, size, want):
+    """Wait until WANT, a function of a buffer, likes what the VF's memory begins with."""
+    paths = memory_of(pid, "gangway-vf-vram")
+    guest.expect(len(paths) == 1, f"there are {len(paths)} shares, not 1")
+    deadline = time.monotonic() + 60
+    while True:
+        with open(paths[0], "rb") as file:
+            data = file.read(size)
+        why = want(data)
+        if not why:
+            return
+        guest.expect(time.monotonic() < deadline, why)
+        time.sleep(0.1)
+
+
+def bars(width):
+    """What to want of modetest's picture: the seven bars of its first line."""
+    def want(data):
+        for i, colour in enumerate(BARS):
+            at = 4 * (width * (2 * i + 1) // 14)
+            blue, green, red = data[at:at + 3]
+            if (red, green, blue) != colour:
+                return f"bar {i} is {(red, green, blue)}, not {colour}"
+        return None
+    return want
+
+
+def bochs_draws(work):
+    """fbdev and modetest draw through the bochs driver; every pixel is where it belongs."""
+    drawn = picture.draw(1024, 768)
+    raw = work.path("picture")
+    with open(raw, "wb") as file:
+        file.write(drawn)
+    with work.run("gpu", ["sim:gpu,share=16M,pieces=5"],
+                  ["--memory", "512M", "--host-option", "caller-iova=on"],
+                  add=(f"{raw}:/picture",), **FULL) as run:
+        run.wait_for("gw-step: picture drawn")
+        look(run.popen.pid, len(drawn), lambda data: picture.differs(data, drawn))
+        run.answer()
+        for mode in "1920x1080", "640x480":
+            run.wait_for(f"gw-step: picture {mode}")
+            width, height = map(int, mode.split("x"))
+            look(run.popen.pid, 4 * width * height, bars(width))
+            run.answer()
+        run.finish()
+        guest.expect(run.values["driver"].startswith("bochs-drm"), run.values["driver"])
+        guest.expect(run.values["mode"] == "1024x768", run.values["mode"])
+
+
+if __name__ == "__main__":
+    sys.exit(guest.main([bochs_draws]))
