@@ -58,7 +58,6 @@ struct gw_bar_map {
 	uint64_t size;
 	int fd;				/* to hand to a VMM, or -1; stays the function's */
 	uint64_t fd_off;
-	bool write_combined;
 };
 
 /** Bytes of a file from @off on. @ino 0: no file that is known. */
@@ -112,6 +111,62 @@ struct gw_bar_range {
 struct gw_function;
 
 /**
+ * struct gw_claim_ops - of a host whose functions may share an address space
+ *
+ * Functions that share one go to one VMM.
+ *
+ * @take: this function is @vmm's, NULL being this program itself, until drop(). Bus mastering
+ *        stays off before, and a config_write() that would turn it on is -EPERM. Waits a moment for
+ *        a VMM that is about to go. -EBUSY another VMM has some of them (logged), -EIO what an
+ *        earlier one had mapped cannot be unmapped (logged)
+ * @drop: bus mastering is off and nothing is mapped any more
+ */
+struct gw_claim_ops {
+	int (*take)(struct gw_function *f, const struct gw_vmm *vmm);
+	void (*drop)(struct gw_function *f);
+};
+
+/**
+ * struct gw_irq_ops - of a host that knows INTx, MSI and MSI-X apart
+ *
+ * irq_mask() then speaks of the vectors of the one that is enabled.
+ *
+ * @enable:       enable the first @nr vectors of @index, GW_IRQ_INTX to GW_IRQ_MSIX, delivered to
+ *                the sink; 0 disables it. -EBUSY another index is enabled, -ENOSPC fewer are left
+ * @eventfd:      have the platform signal @fd, which stays the caller's, without a thread of ours
+ *                in between; -1: deliver to the sink again. What fired before and was not yet
+ *                delivered goes to the sink. -EPROTO the index is not enabled, -EINVAL no such
+ *                vector or eventfd
+ * @intx_mask:    INTx is masked by each delivery, until the caller unmasks it
+ * @intx_unmask_fd: INTx is unmasked by each write to @fd too, which stays the caller's, without a
+ *                thread of ours in between; -1: no longer. Ends when INTx is disabled. -EPROTO INTx
+ *                is not enabled, -EINVAL no eventfd, and then no earlier one counts either;
+ *                -EOPNOTSUPP the platform does not
+ */
+struct gw_irq_ops {
+	int (*enable)(struct gw_function *f, enum gw_irq index, unsigned int nr);
+	int (*eventfd)(struct gw_function *f, enum gw_irq index, unsigned int vector, int fd);
+	int (*intx_mask)(struct gw_function *f, bool masked);
+	int (*intx_unmask_fd)(struct gw_function *f, int fd);
+};
+
+/**
+ * struct gw_peer_ops - of a host whose functions can reach each other's registers and memory
+ * @bar_export:   *@fd, which becomes the caller's, is a dma-buf of @nr ranges of @bar. -EINVAL not
+ *                in a BAR or unaligned, -EOPNOTSUPP the platform does not
+ * @dma_map_bar:  as dma_map(), of a range of @peer's BAR: another function of the same host. The
+ *                mapping also ends when @peer closes or goes; the handle then still wants
+ *                dma_unmap(). -EXDEV @peer is another host's, or cannot be reached (logged)
+ */
+struct gw_peer_ops {
+	int (*bar_export)(struct gw_function *f, unsigned int bar,
+			  const struct gw_bar_range *range, unsigned int nr, int *fd);
+	int (*dma_map_bar)(struct gw_function *f, struct gw_function *peer, unsigned int bar,
+			   const struct gw_bar_range *range, const gw_iova *want,
+			   struct gw_mapping *map);
+};
+
+/**
  * struct gw_function_ops - what an open function offers
  *
  * All return 0 or -errno. -ENODEV: the function is gone and stays so.
@@ -132,40 +187,19 @@ struct gw_function;
  *                -ENOMEM; -EIO the platform failed
  * @dma_unmap:    -ENOENT unknown handle. When it returns, the device cannot reach the memory and
  *                no access is under way
- * @irq_setup:    starts delivery to @sink; *@nr is the number of vectors. Once: -EBUSY
+ * @irq_setup:    starts delivery to @sink, which stays the caller's; *@nr is the number of vectors.
+ *                -EBUSY there is a sink, -EOPNOTSUPP the function has no interrupts
+ * @irq_teardown: undoes irq_setup(): when it returns no call of the sink is under way and none
+ *                follows, so it may be freed; what was enabled is disabled. Nothing to undo is
+ *                fine. Not to be called by the sink, nor under a lock that the sink takes
  * @irq_mask:     vectors whose bit is clear in @enabled are dropped by the host. When it returns
- *                no fire() with one of them is under way, so a sink whose vectors are all masked
- *                may be freed. Not to be called from fire(), nor under a lock that fire() takes
+ *                no fire() with one of them is under way. Not to be called from fire(), nor under
+ *                a lock that fire() takes
  * @reset:        function level, else bus reset. DMA has stopped when it returns; mappings stay
  * @gone:         *@fd becomes readable when the function disappears; stays the function's
  * @close:        bus mastering off, mappings gone, then everything freed
  *
- * What follows is NULL where the host has no such thing. From irq_enable() to intx() they come
- * together: the host then knows INTx, MSI and MSI-X apart, and irq_mask() speaks of the vectors of
- * the one enabled.
- *
- * @claim:        functions that share an address space go to one VMM: this one is @vmm's, NULL
- *                being this program itself, until unclaim(). Bus mastering stays off before, and a
- *                config_write() that would turn it on is -EPERM. Waits a moment for a VMM that is
- *                about to go. -EBUSY another VMM has some of them (logged), -EIO what an earlier one
- *                had mapped cannot be unmapped (logged)
- * @unclaim:      bus mastering is off and nothing is mapped any more
- * @irq_enable:   enable the first @nr vectors of @index, GW_IRQ_INTX to GW_IRQ_MSIX, delivered to
- *                the sink; 0 disables it. -EBUSY another index is enabled, -ENOSPC fewer are left
- * @irq_eventfd:  have the platform signal @fd, which stays the caller's, without a thread of ours
- *                in between; -1: deliver to the sink again. What fired before and was not yet
- *                delivered goes to the sink. -EPROTO the index is not enabled, -EINVAL no such
- *                vector or eventfd
- * @intx_mask:    INTx is masked by each delivery, until the caller unmasks it
- * @intx_unmask_fd: INTx is unmasked by each write to @fd too, which stays the caller's, without a
- *                thread of ours in between; -1: no longer. Ends when INTx is disabled. -EPROTO INTx
- *                is not enabled, -EINVAL no eventfd, and then no earlier one counts either
- * @intx:         the function has INTx, and the host delivers it
- * @bar_export:   *@fd, which becomes the caller's, is a dma-buf of @nr ranges of @bar. -EINVAL not
- *                in a BAR or unaligned, -EOPNOTSUPP the platform does not
- * @dma_map_bar:  as dma_map(), of a range of @peer's BAR: another function of the same host. The
- *                mapping also ends when @peer closes or goes; the handle then still wants
- *                dma_unmap(). -EXDEV @peer is another host's, or cannot be reached (logged)
+ * @claim, @irq, @peer: tables of their own, whole; NULL where the host has no such thing
  */
 struct gw_function_ops {
 	int (*config_read)(struct gw_function *f, unsigned int off, unsigned int width,
@@ -183,31 +217,28 @@ struct gw_function_ops {
 		       const gw_iova *want, struct gw_mapping *map);
 	int (*dma_unmap)(struct gw_function *f, uint64_t handle);
 	int (*irq_setup)(struct gw_function *f, struct gw_irq_sink *sink, unsigned int *nr);
+	void (*irq_teardown)(struct gw_function *f);
 	int (*irq_mask)(struct gw_function *f, const uint64_t enabled[GW_IRQ_WORDS]);
 	int (*reset)(struct gw_function *f);
 	int (*gone)(struct gw_function *f, int *fd);
 	void (*close)(struct gw_function *f);
 
-	int (*claim)(struct gw_function *f, const struct gw_vmm *vmm);
-	void (*unclaim)(struct gw_function *f);
-	int (*irq_enable)(struct gw_function *f, enum gw_irq index, unsigned int nr);
-	int (*irq_eventfd)(struct gw_function *f, enum gw_irq index, unsigned int vector, int fd);
-	int (*intx_mask)(struct gw_function *f, bool masked);
-	int (*intx_unmask_fd)(struct gw_function *f, int fd);
-	bool (*intx)(struct gw_function *f);
-	int (*bar_export)(struct gw_function *f, unsigned int bar,
-			  const struct gw_bar_range *range, unsigned int nr, int *fd);
-	int (*dma_map_bar)(struct gw_function *f, struct gw_function *peer, unsigned int bar,
-			   const struct gw_bar_range *range, const gw_iova *want,
-			   struct gw_mapping *map);
+	const struct gw_claim_ops *claim;
+	const struct gw_irq_ops *irq;
+	const struct gw_peer_ops *peer;
 };
 
-/** struct gw_function - an open function; first member of each host's own */
+/**
+ * struct gw_function - an open function; first member of each host's own
+ * @limits, @intx: fixed once it is open
+ * @intx:          the function has INTx, and the host delivers it
+ */
 struct gw_function {
 	const struct gw_function_ops *ops;
 	struct gw_log *log;
 	struct gw_function_info info;
 	struct gw_host_limits limits;
+	bool intx;
 };
 
 struct gw_host;

@@ -291,6 +291,10 @@ static int self_irq_setup(struct gw_function *fn, struct gw_irq_sink *sink, unsi
 	return 0;
 }
 
+static void self_irq_teardown(struct gw_function *fn)
+{
+}
+
 static int self_irq_mask(struct gw_function *fn, const uint64_t enabled[GW_IRQ_WORDS])
 {
 	return 0;
@@ -298,6 +302,7 @@ static int self_irq_mask(struct gw_function *fn, const uint64_t enabled[GW_IRQ_W
 
 static const struct gw_function_ops self_ops = {
 	.irq_setup = self_irq_setup,
+	.irq_teardown = self_irq_teardown,
 	.irq_mask = self_irq_mask,
 };
 

@@ -151,7 +151,7 @@ static int device_reset(struct gw_device *d)
 static int function_claim(struct gw_guest_function *gf, const struct gw_vmm *vmm)
 {
 	const struct gw_function_ops *ops = gf->fn->ops;
-	int ret = ops->claim ? ops->claim(gf->fn, vmm) : 0;
+	int ret = ops->claim ? ops->claim->take(gf->fn, vmm) : 0;
 
 	gf->claimed = !ret;
 	return ret;
@@ -159,8 +159,8 @@ static int function_claim(struct gw_guest_function *gf, const struct gw_vmm *vmm
 
 static void function_unclaim(struct gw_guest_function *gf)
 {
-	if (gf->claimed && gf->fn->ops->unclaim)
-		gf->fn->ops->unclaim(gf->fn);
+	if (gf->claimed && gf->fn->ops->claim)
+		gf->fn->ops->claim->drop(gf->fn);
 	gf->claimed = false;
 }
 
@@ -381,7 +381,6 @@ static int function_open(struct gw_guest_function *gf)
 	gf->hides = gw_dma_plan(gf->dma) == GW_PLAN_PARAVIRT;
 	if (gf->hides && getrandom(&gf->cookie, sizeof(gf->cookie), 0) != sizeof(gf->cookie))
 		return -errno;
-	/* the last step that can fail: there is no way to take a sink away again */
 	ret = gw_guest_irqs_init(&gf->irqs, gf->fn, gf->log);
 	if (ret) {
 		gw_err(gf->log, "%s: cannot set up interrupts: %s", gf->fn->info.name,

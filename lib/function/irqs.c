@@ -96,8 +96,8 @@ static int irqs_host_enable(struct gw_guest_irqs *irqs, enum gw_irq index)
 	unsigned int nr = irqs->count[index];
 	int ret = irqs_host_mask(irqs, nr);
 
-	if (!ret && irqs->fn->ops->irq_enable)
-		ret = irqs->fn->ops->irq_enable(irqs->fn, index, nr);
+	if (!ret && irqs->fn->ops->irq)
+		ret = irqs->fn->ops->irq->enable(irqs->fn, index, nr);
 	return ret;
 }
 
@@ -109,9 +109,9 @@ static void irqs_host_disable(struct gw_guest_irqs *irqs, enum gw_irq index)
 	if (ret && ret != -ENODEV)
 		gw_warn(irqs->log, "%s: cannot mask interrupts at the host: %s; they are dropped "
 			"here", irqs->fn->info.name, strerror(-ret));
-	if (index == GW_NR_IRQS || !irqs->fn->ops->irq_enable)
+	if (index == GW_NR_IRQS || !irqs->fn->ops->irq)
 		return;
-	ret = irqs->fn->ops->irq_enable(irqs->fn, index, 0);
+	ret = irqs->fn->ops->irq->enable(irqs->fn, index, 0);
 	if (ret && ret != -ENODEV)
 		gw_warn(irqs->log, "%s: cannot disable interrupts at the host: %s",
 			irqs->fn->info.name, strerror(-ret));
@@ -122,11 +122,11 @@ static void irqs_direct(struct gw_guest_irqs *irqs, unsigned int first, unsigned
 {
 	int fd, ret;
 
-	if (!irqs->fn->ops->irq_eventfd)
+	if (!irqs->fn->ops->irq)
 		return;
 	for (unsigned int v = first; v < first + nr; v++) {
 		fd = gw_bitmap_test(irqs->masked, v) ? -1 : irqs->at[v];
-		ret = irqs->fn->ops->irq_eventfd(irqs->fn, irqs->mode, v, fd);
+		ret = irqs->fn->ops->irq->eventfd(irqs->fn, irqs->mode, v, fd);
 		if (ret && ret != -ENODEV)
 			gw_log_guest(irqs->log, "%s: vector %u takes the long way: %s",
 				     irqs->fn->info.name, v, strerror(-ret));
@@ -188,7 +188,7 @@ int gw_guest_irqs_init(struct gw_guest_irqs *irqs, struct gw_function *fn, struc
 		return ret;
 	}
 	irqs->vectors = ret ? 0 : nr < GW_MAX_VECTORS ? nr : GW_MAX_VECTORS;
-	irqs->intx = !ret && fn->ops->intx && fn->ops->intx(fn);
+	irqs->intx = !ret && fn->intx;
 	irqs->count[GW_IRQ_INTX] = irqs->intx;
 	ret = irqs_host_mask(irqs, 0);
 	if (ret)
@@ -200,6 +200,7 @@ int gw_guest_irqs_init(struct gw_guest_irqs *irqs, struct gw_function *fn, struc
 void gw_guest_irqs_fini(struct gw_guest_irqs *irqs)
 {
 	gw_guest_irqs_disable(irqs);
+	irqs->fn->ops->irq_teardown(irqs->fn);
 	pthread_mutex_destroy(&irqs->lock);
 }
 
@@ -317,15 +318,15 @@ static int set_intx_mask(struct gw_guest_irqs *irqs, const struct gw_irq_set *se
 {
 	if (set->data == GW_IRQ_BOOL && !set->bools[0])
 		return 0;
-	return irqs->fn->ops->intx_mask(irqs->fn, set->action == GW_IRQ_MASK);
+	return irqs->fn->ops->irq->intx_mask(irqs->fn, set->action == GW_IRQ_MASK);
 }
 
 /* KVM writes it at the end of the guest's handler, so that nobody else has to unmask. */
 static int set_unmask_eventfd(struct gw_guest_irqs *irqs, const struct gw_irq_set *set)
 {
-	const struct gw_function_ops *ops = irqs->fn->ops;
+	const struct gw_irq_ops *ops = irqs->fn->ops->irq;
 
-	if (set->index != GW_IRQ_INTX || set->action != GW_IRQ_UNMASK || !ops->intx_unmask_fd)
+	if (set->index != GW_IRQ_INTX || set->action != GW_IRQ_UNMASK || !ops)
 		return -EINVAL;
 	if (irqs->mode != GW_IRQ_INTX)
 		return -EPROTO;

@@ -40,11 +40,11 @@ struct gw_guest_irqs {
 /**
  * gw_guest_irqs_init() - have the host deliver to @irqs; all vectors are dropped at first
  *
- * There is no way back: @irqs must stay until @fn has closed or gw_guest_irqs_fini() was called.
- *
  * Return: 0, also where the host has no interrupts; or -errno of the host.
  */
 int gw_guest_irqs_init(struct gw_guest_irqs *irqs, struct gw_function *fn, struct gw_log *log);
+
+/** gw_guest_irqs_fini() - on return the host delivers nothing any more */
 void gw_guest_irqs_fini(struct gw_guest_irqs *irqs);
 
 void gw_guest_irqs_info(struct gw_guest_irqs *irqs, enum gw_irq index, struct gw_irq_info *info);

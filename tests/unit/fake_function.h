@@ -187,6 +187,11 @@ static inline int fake_irq_setup(struct gw_function *fn, struct gw_irq_sink *sin
 	return 0;
 }
 
+static inline void fake_irq_teardown(struct gw_function *fn)
+{
+	container_of(fn, struct fake, fn)->sink = NULL;
+}
+
 static inline int fake_irq_mask(struct gw_function *fn, const uint64_t enabled[GW_IRQ_WORDS])
 {
 	struct fake *f = container_of(fn, struct fake, fn);
@@ -323,6 +328,7 @@ static const struct gw_function_ops fake_ops = {
 	.dma_map = fake_dma_map,
 	.dma_unmap = fake_dma_unmap,
 	.irq_setup = fake_irq_setup,
+	.irq_teardown = fake_irq_teardown,
 	.irq_mask = fake_irq_mask,
 	.reset = fake_reset,
 	.gone = fake_gone,

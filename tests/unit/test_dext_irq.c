@@ -196,6 +196,24 @@ static void setup_is_once(void **state)
 	assert_int_equal(nr, 0);
 }
 
+static void a_sink_that_was_taken_away_hears_nothing_and_another_may_come(void **state)
+{
+	unsigned int nr = 0, setups;
+
+	start();
+	setups = fake->calls[GW_DEXT_SETUP_INTERRUPTS];
+	fn->ops->irq_teardown(fn);
+	fake_raise(fake, 4);
+	assert_int_equal(sink.fires, 0);
+	fn->ops->irq_teardown(fn);
+	assert_int_equal(fn->ops->irq_setup(fn, &sink.sink, &nr), 0);
+	assert_int_equal(nr, 100);
+	assert_int_equal(fake->calls[GW_DEXT_SETUP_INTERRUPTS], setups);	/* once for good */
+	fake_raise(fake, 5);
+	assert_int_equal(sink.count[5], 1);
+	assert_int_equal(sink.count[4], 0);
+}
+
 static void setup_that_fails_leaves_nothing_and_may_be_repeated(void **state)
 {
 	static const struct { uint32_t result; int err; } setup_error[] = {
@@ -530,6 +548,7 @@ int main(void)
 		BOTH(what_was_pending_before_setup_arrives),
 		BOTH(what_comes_between_taking_and_waiting_is_found),
 		BOTH(setup_is_once),
+		BOTH(a_sink_that_was_taken_away_hears_nothing_and_another_may_come),
 		BOTH(setup_that_fails_leaves_nothing_and_may_be_repeated),
 		BOTH(masked_vectors_do_not_arrive),
 		BOTH(the_mask_is_a_call_only_without_the_page),

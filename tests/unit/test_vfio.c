@@ -345,27 +345,44 @@ static void an_eventfd_of_the_vmm_is_signalled_by_the_kernel_itself(void **state
 
 	assert_int_equal(irqs_setup(r), 0);
 	assert_int_equal(irqs_setup(r), -EBUSY);
-	assert_int_equal(r->f->ops->irq_eventfd(r->f, GW_IRQ_MSIX, 0, fd), -EPROTO);
-	assert_int_equal(r->f->ops->irq_enable(r->f, GW_IRQ_MSIX, FAKE_VECTORS + 1), -EINVAL);
+	assert_int_equal(r->f->ops->irq->eventfd(r->f, GW_IRQ_MSIX, 0, fd), -EPROTO);
+	assert_int_equal(r->f->ops->irq->enable(r->f, GW_IRQ_MSIX, FAKE_VECTORS + 1), -EINVAL);
 	assert_int_equal(r->f->ops->irq_mask(r->f, all), 0);
-	assert_int_equal(r->f->ops->irq_enable(r->f, GW_IRQ_MSIX, FAKE_VECTORS), 0);
-	assert_int_equal(r->f->ops->irq_enable(r->f, GW_IRQ_MSI, 1), -EBUSY);
+	assert_int_equal(r->f->ops->irq->enable(r->f, GW_IRQ_MSIX, FAKE_VECTORS), 0);
+	assert_int_equal(r->f->ops->irq->enable(r->f, GW_IRQ_MSI, 1), -EBUSY);
 
 	fake_fire(GW_IRQ_MSIX, 3);	/* nobody's yet: by the sink */
 	wait_fired(r, 1 << 3);
-	assert_int_equal(r->f->ops->irq_eventfd(r->f, GW_IRQ_MSIX, FAKE_VECTORS, fd), -EINVAL);
-	assert_int_equal(r->f->ops->irq_eventfd(r->f, GW_IRQ_MSIX, 3, fd), 0);
+	assert_int_equal(r->f->ops->irq->eventfd(r->f, GW_IRQ_MSIX, FAKE_VECTORS, fd), -EINVAL);
+	assert_int_equal(r->f->ops->irq->eventfd(r->f, GW_IRQ_MSIX, 3, fd), 0);
 	fake_fire(GW_IRQ_MSIX, 3);
 	assert_int_equal(read(fd, &n, sizeof(n)), sizeof(n));
 	fake_fire(GW_IRQ_MSIX, 4);
 	wait_fired(r, 1 << 4);
 	assert_int_equal(read(fd, &n, sizeof(n)), -1);
-	assert_int_equal(r->f->ops->irq_eventfd(r->f, GW_IRQ_MSIX, 3, -1), 0);
+	assert_int_equal(r->f->ops->irq->eventfd(r->f, GW_IRQ_MSIX, 3, -1), 0);
 	fake_fire(GW_IRQ_MSIX, 3);
 	wait_fired(r, 1 << 3);
-	assert_int_equal(r->f->ops->irq_enable(r->f, GW_IRQ_MSIX, 0), 0);
+	assert_int_equal(r->f->ops->irq->enable(r->f, GW_IRQ_MSIX, 0), 0);
 	assert_int_equal(fake.irq[GW_IRQ_MSIX][3], -1);
 	close(fd);
+}
+
+static void interrupts_can_be_taken_down_and_set_up_again(void **state)
+{
+	struct rig *r = *state;
+	const uint64_t all[GW_IRQ_WORDS] = { 0xff };
+
+	r->f->ops->irq_teardown(r->f);		/* of nothing */
+	assert_int_equal(irqs_setup(r), 0);
+	assert_int_equal(r->f->ops->irq_mask(r->f, all), 0);
+	assert_int_equal(r->f->ops->irq->enable(r->f, GW_IRQ_MSIX, FAKE_VECTORS), 0);
+	r->f->ops->irq_teardown(r->f);
+	assert_int_equal(fake.irq[GW_IRQ_MSIX][3], -1);
+	assert_int_equal(irqs_setup(r), 0);
+	assert_int_equal(r->f->ops->irq->enable(r->f, GW_IRQ_MSI, 1), 0);
+	fake_fire(GW_IRQ_MSI, 0);
+	wait_fired(r, 1);
 }
 
 static void too_few_vectors_left_is_an_error(void **state)
@@ -374,24 +391,24 @@ static void too_few_vectors_left_is_an_error(void **state)
 
 	assert_int_equal(irqs_setup(r), 0);
 	fake.fail_irqs = 3;
-	assert_int_equal(r->f->ops->irq_enable(r->f, GW_IRQ_MSIX, FAKE_VECTORS), -ENOSPC);
+	assert_int_equal(r->f->ops->irq->enable(r->f, GW_IRQ_MSIX, FAKE_VECTORS), -ENOSPC);
 	fake.fail_irqs = 0;
-	assert_int_equal(r->f->ops->irq_enable(r->f, GW_IRQ_MSI, 1), 0);
+	assert_int_equal(r->f->ops->irq->enable(r->f, GW_IRQ_MSI, 1), 0);
 }
 
 static void intx_is_masked_and_unmasked_at_the_kernel(void **state)
 {
 	struct rig *r = *state;
 
-	assert_true(r->f->ops->intx(r->f));
-	assert_int_equal(r->f->ops->intx_mask(r->f, true), 0);
-	assert_int_equal(r->f->ops->intx_mask(r->f, false), 0);
+	assert_true(r->f->intx);
+	assert_int_equal(r->f->ops->irq->intx_mask(r->f, true), 0);
+	assert_int_equal(r->f->ops->irq->intx_mask(r->f, false), 0);
 	assert_true(fake.masks == 1 && fake.unmasks == 1);
 }
 
 static void unmask_by(struct rig *r, int fd)
 {
-	assert_int_equal(r->f->ops->intx_unmask_fd(r->f, fd), 0);
+	assert_int_equal(r->f->ops->irq->intx_unmask_fd(r->f, fd), 0);
 	assert_int_equal(fake.unmask_fd, fd);
 }
 
@@ -400,18 +417,18 @@ static void intx_is_unmasked_by_one_eventfd_at_a_time(void **state)
 	struct rig *r = *state;
 
 	assert_int_equal(irqs_setup(r), 0);
-	assert_int_equal(r->f->ops->intx_unmask_fd(r->f, 7), -EPROTO);
-	assert_int_equal(r->f->ops->irq_enable(r->f, GW_IRQ_INTX, 1), 0);
+	assert_int_equal(r->f->ops->irq->intx_unmask_fd(r->f, 7), -EPROTO);
+	assert_int_equal(r->f->ops->irq->enable(r->f, GW_IRQ_INTX, 1), 0);
 	unmask_by(r, 7);
 	unmask_by(r, 8);
 	unmask_by(r, -1);
 	fake.fail_irqs = -EINVAL;
-	assert_int_equal(r->f->ops->intx_unmask_fd(r->f, 7), -EINVAL);
+	assert_int_equal(r->f->ops->irq->intx_unmask_fd(r->f, 7), -EINVAL);
 	fake.fail_irqs = 0;
-	assert_int_equal(r->f->ops->irq_enable(r->f, GW_IRQ_INTX, 0), 0);
-	assert_int_equal(r->f->ops->intx_unmask_fd(r->f, 7), -EPROTO);
-	assert_int_equal(r->f->ops->irq_enable(r->f, GW_IRQ_MSIX, 1), 0);
-	assert_int_equal(r->f->ops->intx_unmask_fd(r->f, 7), -EPROTO);
+	assert_int_equal(r->f->ops->irq->enable(r->f, GW_IRQ_INTX, 0), 0);
+	assert_int_equal(r->f->ops->irq->intx_unmask_fd(r->f, 7), -EPROTO);
+	assert_int_equal(r->f->ops->irq->enable(r->f, GW_IRQ_MSIX, 1), 0);
+	assert_int_equal(r->f->ops->irq->intx_unmask_fd(r->f, 7), -EPROTO);
 }
 
 static void an_error_of_the_function_is_handed_on(void **state)
@@ -454,10 +471,10 @@ static void a_function_that_the_kernel_wants_back_goes_when_nothing_is_mapped(vo
 	assert_int_equal(r->f->ops->config_read(r->f, 0, 4, &val), -ENODEV);
 	assert_int_equal(map(r, 0, 0x10000, 1, &m), -ENODEV);
 	assert_int_equal(r->f->ops->reset(r->f), -ENODEV);
-	assert_int_equal(r->f->ops->irq_enable(r->f, GW_IRQ_INTX, 1), -ENODEV);
-	assert_int_equal(r->f->ops->irq_eventfd(r->f, GW_IRQ_MSIX, 0, -1), -ENODEV);
-	assert_int_equal(r->f->ops->intx_mask(r->f, true), -ENODEV);
-	assert_int_equal(r->f->ops->intx_unmask_fd(r->f, 7), -ENODEV);
+	assert_int_equal(r->f->ops->irq->enable(r->f, GW_IRQ_INTX, 1), -ENODEV);
+	assert_int_equal(r->f->ops->irq->eventfd(r->f, GW_IRQ_MSIX, 0, -1), -ENODEV);
+	assert_int_equal(r->f->ops->irq->intx_mask(r->f, true), -ENODEV);
+	assert_int_equal(r->f->ops->irq->intx_unmask_fd(r->f, 7), -ENODEV);
 }
 
 static void a_function_that_is_not_let_go_is_taken_when_the_kernel_asks_again(void **state)
@@ -520,12 +537,12 @@ static void a_bar_that_can_be_shared_alone_is(void **state)
 	assert_int_equal(r->f->ops->bar_map(r->f, 0, &bar), 0);
 	assert_true(bar.size == 0x4000 && bar.fd >= 0);
 	r->f->ops->bar_unmap(r->f, 0);
-	assert_int_equal(r->f->ops->bar_export(r->f, 0, &range, 1, &fd), 0);
+	assert_int_equal(r->f->ops->peer->bar_export(r->f, 0, &range, 1, &fd), 0);
 	assert_int_equal(fake.feature_flags & 0xffff, 11);
 	close(fd);
-	assert_int_equal(r->f->ops->bar_export(r->f, 0, &odd, 1, &fd), -EINVAL);
-	assert_int_equal(r->f->ops->bar_export(r->f, 0, &beyond, 1, &fd), -EINVAL);
-	assert_int_equal(r->f->ops->bar_export(r->f, 0, &range, 0, &fd), -EINVAL);
+	assert_int_equal(r->f->ops->peer->bar_export(r->f, 0, &odd, 1, &fd), -EINVAL);
+	assert_int_equal(r->f->ops->peer->bar_export(r->f, 0, &beyond, 1, &fd), -EINVAL);
+	assert_int_equal(r->f->ops->peer->bar_export(r->f, 0, &range, 0, &fd), -EINVAL);
 	rig_close(r);
 	assert_int_equal(fake.nr_maps, 0);
 	close(fake.dma_buf);
@@ -562,6 +579,7 @@ int main(void)
 		HIDING(a_host_that_hides_chooses_far_from_guest_memory),
 		OPEN(registers_and_config_reach_the_function),
 		OPEN(an_eventfd_of_the_vmm_is_signalled_by_the_kernel_itself),
+		OPEN(interrupts_can_be_taken_down_and_set_up_again),
 		OPEN(too_few_vectors_left_is_an_error),
 		OPEN(intx_is_unmasked_by_one_eventfd_at_a_time),
 		OPEN(intx_is_masked_and_unmasked_at_the_kernel),

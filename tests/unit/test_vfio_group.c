@@ -240,15 +240,15 @@ static void the_program_itself_is_one_vmm(void **state)
 	struct rig *r = *state;
 	struct gw_vmm unknown = { .name = "nobody knows" };
 
-	assert_int_equal(r->f[0]->ops->claim(r->f[0], NULL), 0);
-	assert_int_equal(r->f[1]->ops->claim(r->f[1], NULL), 0);
-	r->f[0]->ops->unclaim(r->f[0]);
-	assert_int_equal(r->f[0]->ops->claim(r->f[0], &unknown), -EBUSY);
-	r->f[1]->ops->unclaim(r->f[1]);
+	assert_int_equal(r->f[0]->ops->claim->take(r->f[0], NULL), 0);
+	assert_int_equal(r->f[1]->ops->claim->take(r->f[1], NULL), 0);
+	r->f[0]->ops->claim->drop(r->f[0]);
+	assert_int_equal(r->f[0]->ops->claim->take(r->f[0], &unknown), -EBUSY);
+	r->f[1]->ops->claim->drop(r->f[1]);
 	/* two of whom nothing is known are not taken for one */
-	assert_int_equal(r->f[0]->ops->claim(r->f[0], &unknown), 0);
-	assert_int_equal(r->f[1]->ops->claim(r->f[1], &unknown), -EBUSY);
-	r->f[0]->ops->unclaim(r->f[0]);
+	assert_int_equal(r->f[0]->ops->claim->take(r->f[0], &unknown), 0);
+	assert_int_equal(r->f[1]->ops->claim->take(r->f[1], &unknown), -EBUSY);
+	r->f[0]->ops->claim->drop(r->f[0]);
 }
 
 #define T(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)

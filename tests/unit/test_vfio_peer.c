@@ -108,7 +108,7 @@ static int teardown(void **state)
 static int map_peer(struct pair *p, unsigned int bar, const struct gw_bar_range *r,
 		    struct gw_mapping *m)
 {
-	return p->client->ops->dma_map_bar(p->client, p->provider, bar, r, &want, m);
+	return p->client->ops->peer->dma_map_bar(p->client, p->provider, bar, r, &want, m);
 }
 
 static int unmap(struct pair *p, const struct gw_mapping *m)
@@ -151,7 +151,7 @@ static void what_is_not_in_a_bar_is_refused_before_the_kernel_is_asked(void **st
 
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
 		assert_int_equal(map_peer(p, 0, &wrong[i], &m), -EINVAL);
-		assert_int_equal(p->provider->ops->bar_export(p->provider, 0, &wrong[i], 1, &fd),
+		assert_int_equal(p->provider->ops->peer->bar_export(p->provider, 0, &wrong[i], 1, &fd),
 				 -EINVAL);
 	}
 	assert_int_equal(map_peer(p, 1, &range, &m), -EINVAL);

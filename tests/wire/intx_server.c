@@ -123,10 +123,18 @@ static int host_intx_mask(struct gw_function *fn, bool masked)
 	return 0;
 }
 
-static bool host_intx(struct gw_function *fn)
+/* No eventfd unmasks the line: QEMU hands one out with KVM only. */
+static int host_intx_unmask_fd(struct gw_function *fn, int fd)
 {
-	return true;
+	return -EOPNOTSUPP;
 }
+
+static const struct gw_irq_ops host_irq_ops = {
+	.enable = host_irq_enable,
+	.eventfd = host_irq_eventfd,
+	.intx_mask = host_intx_mask,
+	.intx_unmask_fd = host_intx_unmask_fd,
+};
 
 static int host_config_write(struct gw_function *fn, unsigned int off, unsigned int width,
 			     uint32_t val)
@@ -232,7 +240,6 @@ static struct gw_device *watched(struct gw_device *d)
 	return d;
 }
 
-/* No eventfd unmasks the line: QEMU hands one out with KVM only. */
 static struct fake *function(void)
 {
 	static struct gw_function_ops ops;
@@ -243,11 +250,9 @@ static struct fake *function(void)
 	ops.reset = host_reset;
 	ops.reg_read = device_reg_read;
 	ops.reg_write = device_reg_write;
-	ops.irq_enable = host_irq_enable;
-	ops.irq_eventfd = host_irq_eventfd;
-	ops.intx_mask = host_intx_mask;
-	ops.intx = host_intx;
+	ops.irq = &host_irq_ops;
 	f->fn.ops = &ops;
+	f->fn.intx = true;
 	f->cfg[GW_PCI_INT_PIN] = 1;
 	f->log.write = log_write;
 	f->log.level = GW_LOG_INFO;

@@ -52,7 +52,6 @@ static int function_bar_map(struct gw_function *f, unsigned int bar, struct gw_b
 		.size = b->bar.info.size,	/* the mapping ends at a page */
 		.fd = b->map.fd,
 		.fd_off = b->map.fd_off,
-		.write_combined = b->bar.info.prefetchable,
 	};
 	return 0;
 }
@@ -96,6 +95,11 @@ static int function_irq_setup(struct gw_function *f, struct gw_irq_sink *sink, u
 	return gw_dext_irq_start(&to_fn(f)->irq, sink, nr);
 }
 
+static void function_irq_teardown(struct gw_function *f)
+{
+	gw_dext_irq_detach(&to_fn(f)->irq);
+}
+
 static int function_irq_mask(struct gw_function *f, const uint64_t enabled[GW_IRQ_WORDS])
 {
 	return gw_dext_irq_mask(&to_fn(f)->irq, enabled);
@@ -127,6 +131,7 @@ static const struct gw_function_ops function_ops = {
 	.dma_map = gw_dext_function_dma_map,
 	.dma_unmap = gw_dext_function_dma_unmap,
 	.irq_setup = function_irq_setup,
+	.irq_teardown = function_irq_teardown,
 	.irq_mask = function_irq_mask,
 	.reset = function_reset,
 	.gone = function_gone,

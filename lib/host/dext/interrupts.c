@@ -76,7 +76,7 @@ static int irq_deliver(struct gw_dext_irq *irq)
 		pending[i] &= atomic_load_explicit(&irq->enabled[i], memory_order_relaxed);
 		any |= pending[i];
 	}
-	if (any)
+	if (any && irq->sink)
 		irq->sink->fire(irq->sink, pending);
 	pthread_mutex_unlock(&irq->fire_lock);
 	return 0;
@@ -310,19 +310,14 @@ static void irq_unmap_page(struct gw_dext_irq *irq)
 	irq->page = NULL;
 }
 
-int gw_dext_irq_start(struct gw_dext_irq *irq, struct gw_irq_sink *sink, unsigned int *nr)
+/* Have the dext set interrupts up, and wait for the first. Caller holds @mask_lock. */
+static int irq_begin(struct gw_dext_irq *irq)
 {
 	unsigned int n = 0;
-	int ret = 0;
+	int ret = gw_thread_start(&irq->relay, "gw-irq-relay", irq_relay, irq);
 
-	pthread_mutex_lock(&irq->mask_lock);
-	if (irq->nr)
-		ret = -EBUSY;
-	if (!ret)
-		ret = gw_thread_start(&irq->relay, "gw-irq-relay", irq_relay, irq);
 	if (ret)
-		goto unlock;
-	irq->sink = sink;
+		return ret;
 	ret = irq_setup(irq, &n);
 	if (ret)
 		goto stop_relay;
@@ -331,17 +326,50 @@ int gw_dext_irq_start(struct gw_dext_irq *irq, struct gw_irq_sink *sink, unsigne
 	if (ret)
 		goto stop_relay;
 	irq->nr = n;
-	*nr = n;
-	pthread_mutex_unlock(&irq->mask_lock);
-	irq_run(irq);
 	return 0;
 stop_relay:
 	atomic_store(&irq->state, IRQ_STOP);
 	irq_unmap_page(irq);
 	irq_relay_stop(irq);
-unlock:
-	pthread_mutex_unlock(&irq->mask_lock);
 	return ret;
+}
+
+static void irq_set_sink(struct gw_dext_irq *irq, struct gw_irq_sink *sink)
+{
+	pthread_mutex_lock(&irq->fire_lock);
+	irq->sink = sink;
+	pthread_mutex_unlock(&irq->fire_lock);
+}
+
+int gw_dext_irq_start(struct gw_dext_irq *irq, struct gw_irq_sink *sink, unsigned int *nr)
+{
+	bool first = false;
+	int ret = 0;
+
+	pthread_mutex_lock(&irq->mask_lock);
+	if (irq->sink) {
+		ret = -EBUSY;
+	} else {
+		irq_set_sink(irq, sink);
+		first = !irq->nr;
+		if (first)
+			ret = irq_begin(irq);
+		if (ret)
+			irq_set_sink(irq, NULL);
+		else
+			*nr = irq->nr;
+	}
+	pthread_mutex_unlock(&irq->mask_lock);
+	if (first && !ret)
+		irq_run(irq);
+	return ret;
+}
+
+void gw_dext_irq_detach(struct gw_dext_irq *irq)
+{
+	pthread_mutex_lock(&irq->mask_lock);
+	irq_set_sink(irq, NULL);
+	pthread_mutex_unlock(&irq->mask_lock);
 }
 
 int gw_dext_irq_mask(struct gw_dext_irq *irq, const uint64_t enabled[GW_IRQ_WORDS])

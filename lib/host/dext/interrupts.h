@@ -47,8 +47,10 @@ int gw_dext_irq_init(struct gw_dext_irq *irq, struct gw_dext_client *client);
 /**
  * gw_dext_irq_start() - set up interrupts and deliver them to @sink
  *
- * Return: 0, *@nr vectors; -EBUSY it was done before, by us or another; -ENOMEM; -EAGAIN no thread; or -errno of the
- * dext. After an error nothing is delivered.
+ * What a dext was once told to set up stays: after gw_dext_irq_detach() the vectors are the same.
+ *
+ * Return: 0, *@nr vectors; -EBUSY there is a sink, or another has set them up; -ENOMEM; -EAGAIN no
+ * thread; or -errno of the dext. After an error nothing is delivered.
  */
 int gw_dext_irq_start(struct gw_dext_irq *irq, struct gw_irq_sink *sink, unsigned int *nr);
 
@@ -58,6 +60,13 @@ int gw_dext_irq_start(struct gw_dext_irq *irq, struct gw_irq_sink *sink, unsigne
  * Waits for a delivery under way, so not to be called by the sink.
  */
 int gw_dext_irq_mask(struct gw_dext_irq *irq, const uint64_t enabled[GW_IRQ_WORDS]);
+
+/**
+ * gw_dext_irq_detach() - deliver nothing until the next start
+ *
+ * When it returns no call of the sink is under way and none follows. Not to be called by the sink.
+ */
+void gw_dext_irq_detach(struct gw_dext_irq *irq);
 
 /** gw_dext_irq_kick() - look at what is pending and, if waiting had failed, wait again */
 void gw_dext_irq_kick(struct gw_dext_irq *irq);

@@ -140,6 +140,23 @@ static void function_close(struct gw_function *f)
 	function_free(gw_vfio_fn(f));
 }
 
+static const struct gw_claim_ops claim_ops = {
+	.take = gw_vfio_claim,
+	.drop = gw_vfio_unclaim,
+};
+
+static const struct gw_irq_ops irq_ops = {
+	.enable = gw_vfio_irq_enable,
+	.eventfd = gw_vfio_irq_eventfd,
+	.intx_mask = gw_vfio_intx_mask,
+	.intx_unmask_fd = gw_vfio_intx_unmask_fd,
+};
+
+static const struct gw_peer_ops peer_ops = {
+	.bar_export = gw_vfio_bar_export,
+	.dma_map_bar = gw_vfio_dma_map_bar,
+};
+
 const struct gw_function_ops gw_vfio_function_ops = {
 	.config_read = config_read,
 	.config_write = config_write,
@@ -151,19 +168,14 @@ const struct gw_function_ops gw_vfio_function_ops = {
 	.dma_map = gw_vfio_dma_map,
 	.dma_unmap = gw_vfio_dma_unmap,
 	.irq_setup = gw_vfio_irq_setup,
+	.irq_teardown = gw_vfio_irq_teardown,
 	.irq_mask = gw_vfio_irq_mask,
 	.reset = gw_vfio_reset,
 	.gone = function_gone,
 	.close = function_close,
-	.claim = gw_vfio_claim,
-	.unclaim = gw_vfio_unclaim,
-	.irq_enable = gw_vfio_irq_enable,
-	.irq_eventfd = gw_vfio_irq_eventfd,
-	.intx_mask = gw_vfio_intx_mask,
-	.intx_unmask_fd = gw_vfio_intx_unmask_fd,
-	.intx = gw_vfio_intx,
-	.bar_export = gw_vfio_bar_export,
-	.dma_map_bar = gw_vfio_dma_map_bar,
+	.claim = &claim_ops,
+	.irq = &irq_ops,
+	.peer = &peer_ops,
 };
 
 static int config_open(struct gw_vfio_function *fn)

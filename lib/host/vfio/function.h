@@ -180,12 +180,12 @@ void gw_vfio_irqs_close(struct gw_vfio_function *fn);
 void gw_vfio_irqs_poke(struct gw_vfio_function *fn);
 
 int gw_vfio_irq_setup(struct gw_function *f, struct gw_irq_sink *sink, unsigned int *nr);
+void gw_vfio_irq_teardown(struct gw_function *f);
 int gw_vfio_irq_mask(struct gw_function *f, const uint64_t enabled[GW_IRQ_WORDS]);
 int gw_vfio_irq_enable(struct gw_function *f, enum gw_irq index, unsigned int nr);
 int gw_vfio_irq_eventfd(struct gw_function *f, enum gw_irq index, unsigned int vector, int fd);
 int gw_vfio_intx_mask(struct gw_function *f, bool masked);
 int gw_vfio_intx_unmask_fd(struct gw_function *f, int fd);
-bool gw_vfio_intx(struct gw_function *f);
 
 /* claim.c */
 int gw_vfio_claim(struct gw_function *f, const struct gw_vmm *vmm);

@@ -227,6 +227,7 @@ int gw_vfio_irqs_open(struct gw_vfio_function *fn)
 	/* numbers are those of linux/vfio.h */
 	for (unsigned int i = 0; i < GW_NR_IRQS; i++)
 		irqs->count[i] = irq_count(fn, i);
+	fn->base.intx = irqs->count[GW_IRQ_INTX];
 	irqs->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (irqs->epoll < 0)
 		return -errno;
@@ -299,11 +300,6 @@ int gw_vfio_irq_mask(struct gw_function *f, const uint64_t enabled[GW_IRQ_WORDS]
 	memcpy(irqs->enabled, enabled, sizeof(irqs->enabled));
 	pthread_mutex_unlock(&irqs->firing);
 	return 0;
-}
-
-bool gw_vfio_intx(struct gw_function *f)
-{
-	return gw_vfio_fn(f)->irqs.count[GW_IRQ_INTX];
 }
 
 /* Under the lock. */
@@ -387,6 +383,22 @@ int gw_vfio_irq_eventfd(struct gw_function *f, enum gw_irq index, unsigned int v
 	pthread_mutex_unlock(&irqs->lock);
 	gw_vfio_leave(fn);
 	return ret;
+}
+
+void gw_vfio_irq_teardown(struct gw_function *f)
+{
+	struct gw_vfio_function *fn = gw_vfio_fn(f);
+	struct gw_vfio_irqs *irqs = &fn->irqs;
+
+	if (!gw_vfio_enter(fn)) {
+		pthread_mutex_lock(&irqs->lock);
+		irqs_disable(fn);	/* logged there; the sink hears nothing in any case */
+		pthread_mutex_unlock(&irqs->lock);
+		gw_vfio_leave(fn);
+	}
+	pthread_mutex_lock(&irqs->firing);
+	irqs->sink = NULL;
+	pthread_mutex_unlock(&irqs->firing);
 }
 
 int gw_vfio_intx_mask(struct gw_function *f, bool masked)

@@ -100,12 +100,12 @@ static void check_export(struct gw_function *f)
 {
 	const struct gw_bar_range two[] = { { { 0x1000 }, 0x2000 }, { { 0x8000 }, 0x1000 } };
 	const struct gw_bar_range beyond = { { 0xff000 }, 0x2000 };
-	int fd = -1, ret = f->ops->bar_export(f, 2, two, 2, &fd);
+	int fd = -1, ret = f->ops->peer->bar_export(f, 2, two, 2, &fd);
 
 	must(!ret, "export: %d", ret);
 	must(lseek(fd, 0, SEEK_END) == 0x3000, "the dma-buf is not of the size of its ranges");
 	close(fd);
-	must(f->ops->bar_export(f, 2, &beyond, 1, &fd) == -EINVAL, "a range behind the BAR's end");
+	must(f->ops->peer->bar_export(f, 2, &beyond, 1, &fd) == -EINVAL, "a range behind the BAR's end");
 	printf("export: a dma-buf of two ranges\n");
 }
 
@@ -121,7 +121,7 @@ static int p2p(const char *edu_name, const char *shm_name, bool allowed)
 	int ret;
 
 	check_export(shm);
-	ret = edu->ops->dma_map_bar(edu, shm, 2, &range, &at, &peer);
+	ret = edu->ops->peer->dma_map_bar(edu, shm, 2, &range, &at, &peer);
 	must(allowed ? !ret : ret == -EXDEV, "map of a peer's BAR: %d", ret);
 	must(!edu->ops->dma_map(edu, &m, PAGE, &ram, &map), "map");
 	edu_dma(edu, ram.v, EDU_BUFFER, 0);
