@@ -14,6 +14,8 @@
  * the paths part, and believes nothing that it cannot read. What both allow is the verdict.
  */
 
+#define GW_P2P_TEXT_SIZE	160
+
 /** How the client's requests get there; the better, the larger. */
 enum gw_p2p_map {
 	GW_P2P_UNKNOWN,			/* it depends on what cannot be read */
@@ -134,6 +136,34 @@ int gw_p2p_verdict(struct gw_topology *t, const struct gw_p2p_hosts *h,
 int gw_p2p_bar_address(struct gw_topology *t, const struct gw_p2p_verdict *v,
 		       const struct gw_pci_bar *bar, gw_bus *bus);
 
+/**
+ * struct gw_p2p_proof - that a client's DMA reaches a provider's memory
+ *
+ * A verdict can be written down by anyone; a proof is made from the machine by gw_p2p_prove(), and
+ * can be looked at only. Who asks for one cannot be given less.
+ */
+struct gw_p2p_proof;
+
+/**
+ * gw_p2p_prove() - a proof, if the verdict is for it
+ * @reason: else why not, and which bridge it is
+ *
+ * The two are as the files say now: what is changed in a bridge later is not seen.
+ *
+ * Return: 0; -EXDEV the verdict is against it, or is not known; -ENOMEM; or as gw_p2p_verdict().
+ */
+int gw_p2p_prove(struct gw_topology *t, const struct gw_p2p_hosts *h,
+		 struct gw_pci_node *provider, struct gw_pci_node *client,
+		 const struct gw_p2p_proof **proof, char reason[GW_P2P_TEXT_SIZE]);
+void gw_p2p_proof_free(const struct gw_p2p_proof *proof);
+
+/** gw_p2p_proof_holds() - is it about these two? NULL is about nobody */
+bool gw_p2p_proof_holds(const struct gw_p2p_proof *proof, const struct gw_pci_addr *provider,
+			const struct gw_pci_addr *client);
+
+/** gw_p2p_proof_address() - what the client's DMA engine has to be given */
+enum gw_p2p_address gw_p2p_proof_address(const struct gw_p2p_proof *proof);
+
 /** gw_p2p_map_name() - "bus address", "through host bridge", "not supported", "unknown" */
 const char *gw_p2p_map_name(enum gw_p2p_map map);
 
@@ -142,8 +172,6 @@ const char *gw_p2p_address_name(enum gw_p2p_address address);
 
 /** gw_p2p_why_text() - a sentence */
 const char *gw_p2p_why_text(enum gw_p2p_why why);
-
-#define GW_P2P_TEXT_SIZE	160
 
 /** gw_p2p_hop_text() - "root port 0000:00:1c.0 redirects requests (ACS RR)". Return: @text */
 const char *gw_p2p_hop_text(const struct gw_p2p_hop *hop, char text[GW_P2P_TEXT_SIZE]);

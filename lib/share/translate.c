@@ -2,6 +2,7 @@
 #include "share/translate.h"
 
 #include <errno.h>
+#include <stddef.h>
 
 int gw_translate_check(const struct gw_translate *t)
 {
@@ -30,23 +31,31 @@ static inline bool holds(const struct gw_translate *t, unsigned int i, uint64_t 
 	return i < t->nr && at >= t->extent[i].from && at - t->extent[i].from < t->extent[i].size;
 }
 
-/* The extent of @at: the one before, the next, or wherever. */
-static bool find(struct gw_translate_cursor *c, uint64_t at)
+const struct gw_translate_extent *gw_translate_find(const struct gw_translate *t, uint64_t at)
 {
-	unsigned int low = 0, high = c->t->nr;
+	unsigned int low = 0, high = t->nr;
 
-	if (holds(c->t, c->hint, at) || holds(c->t, ++c->hint, at))
-		return true;
 	while (low < high) {
 		unsigned int mid = low + (high - low) / 2;
 
-		if (c->t->extent[mid].from <= at)
+		if (t->extent[mid].from <= at)
 			low = mid + 1;
 		else
 			high = mid;
 	}
-	c->hint = low ? low - 1 : 0;
-	return holds(c->t, c->hint, at);
+	return low && holds(t, low - 1, at) ? &t->extent[low - 1] : NULL;
+}
+
+/* The extent of @at: the one before, the next, or wherever. */
+static bool find(struct gw_translate_cursor *c, uint64_t at)
+{
+	const struct gw_translate_extent *e;
+
+	if (holds(c->t, c->hint, at) || holds(c->t, ++c->hint, at))
+		return true;
+	e = gw_translate_find(c->t, at);
+	c->hint = e ? (unsigned int)(e - c->t->extent) : 0;
+	return e;
 }
 
 int gw_translate_next(struct gw_translate_cursor *c, struct gw_run *run)

@@ -24,6 +24,9 @@ struct gw_translate {
  */
 int gw_translate_check(const struct gw_translate *t);
 
+/** gw_translate_find() - the extent that holds an address, or NULL */
+const struct gw_translate_extent *gw_translate_find(const struct gw_translate *t, uint64_t at);
+
 /** struct gw_translate_cursor - what a cursor shows, translated, and split where an extent ends */
 struct gw_translate_cursor {
 	const struct gw_translate *t;
