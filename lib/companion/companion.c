@@ -381,7 +381,9 @@ static int companion_start(struct gw_companion *c)
 	ret = gw_dma_new(&c->self, GW_PLAN_PARAVIRT, c->log, &c->memory);
 	if (ret)
 		goto unmap_page;
-	gw_guest_irqs_init(&c->irqs, &c->self, c->log);
+	ret = gw_guest_irqs_init(&c->irqs, &c->self, c->log);
+	if (ret)
+		goto free_memory;
 	c->irqs.count[GW_IRQ_MSI] = 1;
 	ret = gw_thread_start(&c->poller, "gw-companion", poller_main, c);
 	if (ret)
@@ -389,6 +391,7 @@ static int companion_start(struct gw_companion *c)
 	return 0;
 fini_irqs:
 	gw_guest_irqs_fini(&c->irqs);
+free_memory:
 	gw_dma_free(c->memory);
 unmap_page:
 	munmap(c->page, GW_COMPANION_BAR_SIZE);

@@ -2,7 +2,6 @@
 #include "function/irqs.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -21,27 +20,16 @@
  * is masked by taking its eventfd back, and what fires meanwhile is remembered like the rest.
  * Such a host also knows INTx, which each delivery masks until the VMM unmasks it.
  *
- * An eventfd is shared with the VMM: its counter can stand at the top, and a write would then
- * block if O_NONBLOCK is off. That flag is shared too, so the VMM can take it away at any time;
- * therefore each eventfd is polled before it is written. If there is no room, the VMM has an
- * event to read already.
+ * An eventfd is shared with the VMM, which can fill its counter and decide that a write to a full
+ * one sleeps. So none is ever written: a notifier signals them (base/notifier.h), and nothing that
+ * happens under the lock waits for anybody outside.
  */
-
-static bool eventfd_signal(int fd)
-{
-	struct pollfd p = { .fd = fd, .events = POLLOUT };
-	const uint64_t one = 1;
-	ssize_t ret;
-
-	if (poll(&p, 1, 0) != 1)
-		return true;
-	ret = write(fd, &one, sizeof(one));
-	return ret == sizeof(one) || errno == EAGAIN;
-}
 
 /* Under the lock. */
 static void irqs_deliver(struct gw_guest_irqs *irqs, unsigned int v)
 {
+	int ret;
+
 	if (irqs->mode == GW_NR_IRQS || v >= irqs->count[irqs->mode])
 		return;
 	if (irqs->at[v] < 0 || gw_bitmap_test(irqs->masked, v)) {
@@ -49,11 +37,12 @@ static void irqs_deliver(struct gw_guest_irqs *irqs, unsigned int v)
 		return;
 	}
 	gw_bitmap_clear(irqs->pending, v);
-	if (eventfd_signal(irqs->at[v]))
+	ret = gw_notifier_signal(&irqs->notifier, irqs->at[v]);
+	if (!ret)
 		atomic_fetch_add_explicit(&irqs->delivered, 1, memory_order_relaxed);
 	else
-		gw_log_guest(irqs->log, "%s: cannot write the eventfd of vector %u: %s",
-			     irqs->fn->info.name, v, strerror(errno));
+		gw_log_guest(irqs->log, "%s: cannot signal the eventfd of vector %u: %s",
+			     irqs->fn->info.name, v, strerror(-ret));
 }
 
 /* Under the lock: deliver a vector that waited and now may go. */
@@ -143,7 +132,7 @@ static void irqs_notify(struct gw_guest_irqs *irqs, enum gw_irq index)
 {
 	pthread_mutex_lock(&irqs->lock);
 	if (*notice_of(irqs, index) >= 0)
-		eventfd_signal(*notice_of(irqs, index));
+		gw_notifier_signal(&irqs->notifier, *notice_of(irqs, index));
 	pthread_mutex_unlock(&irqs->lock);
 }
 
@@ -163,6 +152,20 @@ static void irqs_error(struct gw_irq_sink *sink)
 	irqs_notify(container_of(sink, struct gw_guest_irqs, sink), GW_IRQ_ERR);
 }
 
+static int irqs_notifier(struct gw_guest_irqs *irqs)
+{
+	int ret = gw_notifier_init(&irqs->notifier);
+
+	if (!ret)
+		return 0;
+	gw_err(irqs->log, "%s: no context of asynchronous I/O, which signals interrupts: %s",
+	       irqs->fn->info.name, strerror(-ret));
+	if (ret == -EAGAIN)
+		gw_hint(irqs->log, "programs of this machine have taken all: raise fs.aio-max-nr, "
+			"for example sysctl fs.aio-max-nr=1048576");
+	return ret;
+}
+
 int gw_guest_irqs_init(struct gw_guest_irqs *irqs, struct gw_function *fn, struct gw_log *log)
 {
 	unsigned int nr = 0;
@@ -180,11 +183,15 @@ int gw_guest_irqs_init(struct gw_guest_irqs *irqs, struct gw_function *fn, struc
 	irqs->notice[0] = irqs->notice[1] = -1;
 	for (unsigned int v = 0; v < GW_MAX_VECTORS; v++)
 		irqs->at[v] = -1;
+	ret = irqs_notifier(irqs);
+	if (ret)
+		return ret;
 	pthread_mutex_init(&irqs->lock, NULL);
 
 	ret = fn->ops->irq_setup(fn, &irqs->sink, &nr);
 	if (ret && ret != -EOPNOTSUPP) {
 		pthread_mutex_destroy(&irqs->lock);
+		gw_notifier_fini(&irqs->notifier);
 		return ret;
 	}
 	irqs->vectors = ret ? 0 : nr < GW_MAX_VECTORS ? nr : GW_MAX_VECTORS;
@@ -202,6 +209,7 @@ void gw_guest_irqs_fini(struct gw_guest_irqs *irqs)
 	gw_guest_irqs_disable(irqs);
 	irqs->fn->ops->irq_teardown(irqs->fn);
 	pthread_mutex_destroy(&irqs->lock);
+	gw_notifier_fini(&irqs->notifier);
 }
 
 void gw_guest_irqs_info(struct gw_guest_irqs *irqs, enum gw_irq index, struct gw_irq_info *info)

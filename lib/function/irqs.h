@@ -8,6 +8,8 @@
 #include <gangway/device.h>
 #include <gangway/host.h>
 
+#include "base/notifier.h"
+
 /**
  * struct gw_guest_irqs - from the host's vectors to the VMM's eventfds
  * @sink:    what the host fires at, from any thread
@@ -16,6 +18,7 @@
  * @count:   per index, what irq_info() says; set before the first use
  * @lock:    protects all below it; innermost, never held over a call to the host
  * @mode:    GW_IRQ_INTX to GW_IRQ_MSIX, GW_NR_IRQS while none is enabled
+ * @notifier: signals the eventfds
  * @at:      eventfd of each vector, ours; -1: none
  * @notice:  eventfds of GW_IRQ_ERR and GW_IRQ_REQ, in this order, ours; -1: none
  * @pending: vectors that fired while they had no eventfd or were masked
@@ -30,6 +33,7 @@ struct gw_guest_irqs {
 	_Atomic uint64_t delivered;
 
 	pthread_mutex_t lock;
+	struct gw_notifier notifier;
 	enum gw_irq mode;
 	int at[GW_MAX_VECTORS];
 	int notice[2];
@@ -40,7 +44,8 @@ struct gw_guest_irqs {
 /**
  * gw_guest_irqs_init() - have the host deliver to @irqs; all vectors are dropped at first
  *
- * Return: 0, also where the host has no interrupts; or -errno of the host.
+ * Return: 0, also where the host has no interrupts; or -errno of gw_notifier_init() (logged) or of
+ * the host.
  */
 int gw_guest_irqs_init(struct gw_guest_irqs *irqs, struct gw_function *fn, struct gw_log *log);
 

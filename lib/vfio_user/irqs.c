@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,16 +29,14 @@ int gw_do_irq_info(struct gw_client *c, struct gw_msg *m, struct gw_reply *r)
 }
 
 /*
- * We shall write to it from the thread that delivers interrupts, so it must be an eventfd: a
- * pipe or socket could block us. An eventfd blocks too when its counter is full, unless told not
- * to.
+ * A device signals eventfds and nothing else. The flags of the file are left as they are: they are
+ * the client's too, so nothing may depend on them.
  */
 static int check_eventfd(struct gw_client *c, int fd)
 {
 	static const char want[] = "anon_inode:[eventfd]";
 	char link[sizeof("/proc/self/fd/-2147483648")], is[sizeof(want) + 1];
 	ssize_t n;
-	int flags;
 
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	n = readlink(link, is, sizeof(is));
@@ -50,12 +47,7 @@ static int check_eventfd(struct gw_client *c, int fd)
 			     "%s: %s; is /proc mounted?", link, strerror(err));
 		return -err;
 	}
-	if ((size_t)n != sizeof(want) - 1 || memcmp(is, want, (size_t)n))
-		return -EINVAL;
-	flags = fcntl(fd, F_GETFL);
-	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK))
-		return -errno;
-	return 0;
+	return (size_t)n == sizeof(want) - 1 && !memcmp(is, want, (size_t)n) ? 0 : -EINVAL;
 }
 
 static int parse_flags(uint32_t flags, struct gw_irq_set *set)
