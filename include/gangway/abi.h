@@ -8,8 +8,10 @@
  *
  * The companion is PCI 1b36:0015. BAR0 is 4 KiB of registers, accessed 32 bits at a time. The
  * registers below 0x20 and the command page are those of an earlier device with the same
- * identity; a driver of that device works unchanged. Those from 0x20 on are there if MAGIC reads
- * as GW_COMPANION_MAGIC. BAR2 is 4 KiB that the guest may map, see struct gw_companion_page.
+ * identity. That device had two layouts of the command page under one version number; a driver
+ * for the later one, with lengths of 64 bits, works unchanged. The registers from 0x20 on are
+ * there if MAGIC reads as GW_COMPANION_MAGIC. BAR2 is 64 KiB, of which the guest may map the
+ * whole, and begins with struct gw_companion_page.
  */
 
 #ifdef __KERNEL__

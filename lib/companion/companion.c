@@ -129,9 +129,55 @@ static void config_reset(struct gw_companion *c)
 	memcpy(c->config, c->policy.initial, sizeof(c->config));
 }
 
+/* Return: a file for BAR2, mapped at *@page; -errno of memfd_create(2), fcntl(2) or mmap(2). */
+static int page_make(struct gw_companion_page **page)
+{
+	int fd = memfd_create("gangway-companion", MFD_CLOEXEC | MFD_ALLOW_SEALING), ret;
+
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, GW_COMPANION_PAGE_SIZE) ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+		goto close_fd;
+	*page = mmap(NULL, GW_COMPANION_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (*page == MAP_FAILED)
+		goto close_fd;
+	return fd;
+close_fd:
+	ret = -errno;
+	close(fd);
+	return ret;
+}
+
+static void page_close(struct gw_companion *c)
+{
+	munmap(c->page, GW_COMPANION_PAGE_SIZE);
+	close(c->page_fd);
+}
+
+/*
+ * An earlier VMM may still have the page it was handed, and could write there what the next one's
+ * guest believes. So each has a page of its own. Memory that the VMM keeps to itself is not reached.
+ */
 static int device_attach(struct gw_device *d, struct gw_remote *remote, const struct gw_vmm *vmm)
 {
-	return 0;	/* memory that the VMM keeps to itself is not reached */
+	struct gw_companion *c = from_device(d);
+	struct gw_companion_page *page;
+	int fd = page_make(&page);
+
+	if (fd < 0) {
+		gw_err(c->log, "%s: cannot make a page for the VMM: %s", c->self.info.name,
+		       strerror(-fd));
+		return fd;
+	}
+	gw_gate_lock(&c->gate);
+	page_close(c);
+	c->page = page;
+	c->page_fd = fd;
+	c->page->generation = c->stats.generation;
+	gw_companion_publish(c);
+	gw_gate_unlock(&c->gate);
+	return 0;
 }
 
 static void device_detach(struct gw_device *d)
@@ -169,6 +215,7 @@ static void device_region_info(struct gw_device *d, unsigned int region,
 	info->flags = GW_REGION_F_READ | GW_REGION_F_WRITE;
 	info->size = region == GW_REGION_CONFIG ? GW_PCI_CFG_SIZE_CONV : GW_COMPANION_BAR_SIZE;
 	if (region == GW_REGION_BAR0 + 2) {
+		info->size = GW_COMPANION_PAGE_SIZE;
 		/* it may be written, as a guest that did would else take its VMM down; we do not
 		 * look at it */
 		info->flags |= GW_REGION_F_MMAP;
@@ -309,7 +356,7 @@ static const struct gw_function_ops self_ops = {
 static void config_make(struct gw_companion *c)
 {
 	const struct gw_bar_info bar[GW_NR_BARS] = { [0].size = GW_COMPANION_BAR_SIZE,
-						     [2].size = GW_COMPANION_BAR_SIZE };
+						     [2].size = GW_COMPANION_PAGE_SIZE };
 	struct gw_vendor_cap cap = gw_abi_vendor_cap(GW_VENDOR_ROLE_COMPANION, c->gf->cookie);
 	struct gw_pci_policy *p = &c->policy;
 	uint8_t cfg[GW_PCI_CFG_SIZE] = { 0 };
@@ -329,27 +376,6 @@ static void config_make(struct gw_companion *c)
 	for (unsigned int i = 0; i < GW_PCI_CFG_SIZE_CONV; i++)
 		p->initial[i] |= cfg[i] & p->read_only[i];
 	config_reset(c);
-}
-
-static int page_make(struct gw_companion *c)
-{
-	int ret;
-
-	c->page_fd = memfd_create("gangway-companion", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (c->page_fd < 0)
-		return -errno;
-	if (ftruncate(c->page_fd, GW_COMPANION_BAR_SIZE) ||
-	    fcntl(c->page_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
-		goto close_fd;
-	c->page = mmap(NULL, GW_COMPANION_BAR_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, c->page_fd,
-		       0);
-	if (c->page == MAP_FAILED)
-		goto close_fd;
-	return 0;
-close_fd:
-	ret = -errno;
-	close(c->page_fd);
-	return ret;
 }
 
 static void *poller_main(void *opaque)
@@ -374,13 +400,14 @@ static void *poller_main(void *opaque)
 
 static int companion_start(struct gw_companion *c)
 {
-	int ret = page_make(c);
+	int ret;
 
-	if (ret)
-		return ret;
+	c->page_fd = page_make(&c->page);
+	if (c->page_fd < 0)
+		return c->page_fd;
 	ret = gw_dma_new(&c->self, GW_PLAN_PARAVIRT, c->log, &c->memory);
 	if (ret)
-		goto unmap_page;
+		goto close_page;
 	ret = gw_guest_irqs_init(&c->irqs, &c->self, c->log);
 	if (ret)
 		goto free_memory;
@@ -393,9 +420,8 @@ fini_irqs:
 	gw_guest_irqs_fini(&c->irqs);
 free_memory:
 	gw_dma_free(c->memory);
-unmap_page:
-	munmap(c->page, GW_COMPANION_BAR_SIZE);
-	close(c->page_fd);
+close_page:
+	page_close(c);
 	return ret;
 }
 
@@ -455,8 +481,7 @@ void gw_companion_free(struct gw_companion *c)
 	gw_companion_forget_ids(c);
 	gw_guest_irqs_fini(&c->irqs);
 	gw_dma_free(c->memory);
-	munmap(c->page, GW_COMPANION_BAR_SIZE);
-	close(c->page_fd);
+	page_close(c);
 	pthread_cond_destroy(&c->kick);
 	gw_gate_fini(&c->gate);
 	free(c);

@@ -12,7 +12,8 @@
 
 /* Inside lib/guest: the companion's parts and what they ask of each other. */
 
-#define GW_COMPANION_BAR_SIZE	4096u
+#define GW_COMPANION_BAR_SIZE	4096u		/* BAR0 */
+#define GW_COMPANION_PAGE_SIZE	65536u		/* BAR2: a page of any VMM that maps it */
 #define GW_COMPANION_REGS	(0x80 / 4)
 
 /* A slow host must not make us answer later than a VMM waits (QEMU: 5 s). */
@@ -46,7 +47,7 @@ struct gw_companion_ring {
  * @self:     what lib/dma and the interrupts want to know of a function
  * @dma:      the function's address space
  * @memory:   guest memory as this device reaches it
- * @page:     BAR2; @page_fd is its file
+ * @page:     BAR2, a file of its own for each VMM; @page_fd is the file
  * @gate:     of all below it; taken before the function's lock and both address spaces'. The
  *            poller is patient
  * @ids:      mappings made by the command page, by the guest's name for them

@@ -38,7 +38,7 @@ static void it_is_the_pci_device_that_drivers_know(void **state)
 	cfg_put(d, GW_PCI_BAR0 + 8, 4, UINT32_MAX);
 	assert_int_equal(cfg_get(d, GW_PCI_BAR0, 4), 0xfffff000);
 	assert_int_equal(cfg_get(d, GW_PCI_BAR0 + 4, 4), 0);
-	assert_int_equal(cfg_get(d, GW_PCI_BAR0 + 8, 4), 0xfffff000);
+	assert_int_equal(cfg_get(d, GW_PCI_BAR0 + 8, 4), 0xffff0000);
 	cfg_put(d, GW_PCI_COMMAND, 2, 0x6);
 	assert_int_equal(cfg_get(d, GW_PCI_COMMAND, 2), 0x6);
 	cfg_put(d, 0, 4, 0);
@@ -170,7 +170,9 @@ static void the_page_can_be_mapped_and_tells_what_is_used(void **state)
 
 	r->dev->ops->region_info(r->dev, 2, &info);
 	assert_int_equal(info.flags, GW_REGION_F_READ | GW_REGION_F_WRITE | GW_REGION_F_MMAP);
-	assert_int_equal(info.size, 4096);
+	/* a VMM maps pages of its own size, and registers are not to be in any of them */
+	assert_int_equal(info.size, 65536);
+	assert_int_equal(info.fd_off, 0);
 	assert_int_equal(info.nr_areas, 0);
 	page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, info.fd, (off_t)info.fd_off);
 	assert_true(page != MAP_FAILED);
@@ -192,6 +194,42 @@ static void the_page_can_be_mapped_and_tells_what_is_used(void **state)
 	memset(page, 0xff, 4096);
 	assert_int_equal(rig_get(r, GW_REG_USED_MAPS), 0);
 	munmap(page, 4096);
+}
+
+static struct gw_companion_page *page_of(struct rig *r)
+{
+	struct gw_region_info info;
+	void *page;
+
+	r->dev->ops->region_info(r->dev, 2, &info);
+	page = mmap(NULL, info.size, PROT_READ | PROT_WRITE, MAP_SHARED, info.fd, 0);
+	assert_true(page != MAP_FAILED);
+	return page;
+}
+
+static void each_vmm_has_a_page_of_its_own(void **state)
+{
+	struct rig *r = *state;
+	struct gw_companion_page *old = page_of(r), *page;
+	const uint8_t *bytes;
+
+	memset(old, 0xff, 65536);
+	r->dev->ops->detach(r->dev);
+	assert_int_equal(r->dev->ops->attach(r->dev, &r->f->remote, NULL), 0);
+	page = page_of(r);
+	bytes = (const uint8_t *)page;
+	assert_int_equal(page->generation, rig_get(r, GW_REG_GENERATION));
+	for (size_t i = sizeof(*page); i < 65536; i++)
+		assert_int_equal(bytes[i], 0);
+	old->generation = old->used_maps = 0x666;
+	assert_int_equal(page->generation, rig_get(r, GW_REG_GENERATION));
+	rig_give_memory(r, r->dev);
+	assert_true(rig_ring_start(r, 6));
+	rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA, 0x3000);
+	assert_int_equal(page->used_maps, 1);
+	assert_int_equal(old->used_maps, 0x666);	/* nor is the old one told anything */
+	munmap(page, 65536);
+	munmap(old, 65536);
 }
 
 static void it_has_one_message_interrupt(void **state)
@@ -220,6 +258,7 @@ int main(void)
 		T(accesses_of_other_widths_do_nothing),
 		T(accesses_outside_are_refused),
 		T(the_page_can_be_mapped_and_tells_what_is_used),
+		T(each_vmm_has_a_page_of_its_own),
 		T(it_has_one_message_interrupt),
 	};
 
