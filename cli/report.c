@@ -29,7 +29,8 @@ static void collect_companion(struct gw_companion *companion, struct gw_companio
 	gw_companion_stats(companion, &c);
 	sum->maps += c.maps;
 	sum->unmaps += c.unmaps;
-	sum->refused += c.refused;
+	for (unsigned int i = 0; i < GW_NR_REFUSALS; i++)
+		sum->refused[i] += c.refused[i];
 	sum->commands += c.commands;
 	sum->doorbells += c.doorbells;
 	sum->polled += c.polled;
@@ -91,6 +92,31 @@ static void print_faults(const struct report *r)
 		fprintf(stderr, "    and %zu more\n", r->nr_faults - FAULTS_SHOWN);
 }
 
+static uint64_t refused_total(const struct gw_companion_stats *c)
+{
+	uint64_t total = 0;
+
+	for (unsigned int i = 0; i < GW_NR_REFUSALS; i++)
+		total += c->refused[i];
+	return total;
+}
+
+static void print_companion(const struct gw_companion_stats *c)
+{
+	const char *sep = " (";
+
+	fprintf(stderr, "  companion     %" PRIu64 " maps, %" PRIu64 " unmaps, %" PRIu64 " refused",
+		c->maps, c->unmaps, refused_total(c));
+	for (enum gw_refusal i = 0; i < GW_NR_REFUSALS; i++) {
+		if (!c->refused[i])
+			continue;
+		fprintf(stderr, "%s%s %" PRIu64, sep, gw_refusal_name(i), c->refused[i]);
+		sep = ", ";
+	}
+	fprintf(stderr, "%s; %" PRIu64 " doorbells, %" PRIu64 " commands, %" PRIu64 " polled\n",
+		refused_total(c) ? ")" : "", c->doorbells, c->commands, c->polled);
+}
+
 static void print_text(const struct daemon *d, const struct report *r)
 {
 	fprintf(stderr, "\n  plan          %s: %s\n", gw_plan_name(d->plan), d->reason);
@@ -118,10 +144,7 @@ static void print_text(const struct daemon *d, const struct report *r)
 		"  resets        %" PRIu64 "\n", r->guest.reads, r->guest.writes,
 		r->guest.config_reads, r->guest.config_writes, r->guest.irqs, r->guest.resets);
 	if (d->plan == GW_PLAN_PARAVIRT)
-		fprintf(stderr, "  companion     %" PRIu64 " maps, %" PRIu64 " unmaps, %" PRIu64
-			" refused; %" PRIu64 " doorbells, %" PRIu64 " commands, %" PRIu64
-			" polled\n", r->companion.maps, r->companion.unmaps, r->companion.refused,
-			r->companion.doorbells, r->companion.commands, r->companion.polled);
+		print_companion(&r->companion);
 	if (d->sim)
 		print_faults(r);
 }
@@ -133,11 +156,14 @@ static void add_u64(struct json_object *o, const char *key, uint64_t v)
 
 static struct json_object *companion_json(const struct gw_companion_stats *c)
 {
-	struct json_object *o = json_object_new_object();
+	struct json_object *o = json_object_new_object(), *by = json_object_new_object();
 
 	add_u64(o, "maps", c->maps);
 	add_u64(o, "unmaps", c->unmaps);
-	add_u64(o, "refused", c->refused);
+	add_u64(o, "refused", refused_total(c));
+	for (enum gw_refusal i = 0; i < GW_NR_REFUSALS; i++)
+		add_u64(by, gw_refusal_name(i), c->refused[i]);
+	json_object_object_add(o, "refused_by", by);
 	add_u64(o, "commands", c->commands);
 	add_u64(o, "doorbells", c->doorbells);
 	add_u64(o, "polled", c->polled);

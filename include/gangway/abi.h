@@ -91,7 +91,11 @@ typedef uint64_t gw_le64;
 #define GW_STATUS_BUSY			6
 #define GW_STATUS_STALE			7	/* of an older generation */
 
-/* Command page and entries of the earlier device, packed. */
+/*
+ * Command page and entries of the earlier device, packed. The id that MAP answers is any number,
+ * different from those of all mappings that live; UNMAP wants it back. The same memory may be
+ * mapped more than once.
+ */
 #define GW_CMD_MAP			1
 #define GW_CMD_UNMAP			2
 #define GW_CMD_MAX_ENTRIES		4096	/* what MAX_ENTRIES reads as */

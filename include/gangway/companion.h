@@ -21,9 +21,22 @@ struct gw_companion_options {
 					 * Bounded further when it does not pay or the machine is loaded */
 };
 
+/* Why a guest's request was not done. */
+enum gw_refusal {
+	GW_REFUSED_INVALID,		/* a bad value, or not memory */
+	GW_REFUSED_BUDGET,		/* over the function's budget */
+	GW_REFUSED_UNKNOWN,		/* no such mapping, or one of an older generation */
+	GW_REFUSED_BUSY,		/* everything was being unmapped */
+	GW_REFUSED_FAILED,		/* the host failed, or took too long */
+	GW_NR_REFUSALS,
+};
+
+/** gw_refusal_name() - "invalid", ...; static */
+const char *gw_refusal_name(enum gw_refusal why);
+
 struct gw_companion_stats {
 	uint64_t maps, unmaps;		/* asked for, that were done */
-	uint64_t refused;		/* that were not */
+	uint64_t refused[GW_NR_REFUSALS];	/* requests that were not, command pages among them */
 	uint64_t commands;		/* of the command page */
 	uint64_t doorbells;		/* of the ring */
 	uint64_t polled;		/* entries of the ring that came without a doorbell */

@@ -9,8 +9,10 @@
 
 /*
  * How it works: the command page of the earlier device. A doorbell runs one page, which names an
- * array of requests and one of responses. The guest calls a mapping by the address it mapped;
- * that is a name in a table of ours, from which we learn the handle, and nothing else.
+ * array of requests and one of responses. The guest calls a mapping by a number that we give it,
+ * a name in a table of ours, from which we learn the handle, and nothing else. It is the address
+ * that was mapped; or, where the same address is mapped more than once, a number close behind it:
+ * addresses are multiples of the granule, so there is room.
  *
  * A failed entry has its status written and nothing more, the others are done all the same, and
  * the page then has status IOERR. Mappings that the host splits are of no use to that device's
@@ -43,6 +45,18 @@ void gw_companion_forget_ids(struct gw_companion *c)
 		named_remove(c, named_of(node));
 }
 
+/* A name for a mapping of @gpa. Return: 0; -ENOSPC as many are there as a granule has bytes. */
+static int name_choose(struct gw_companion *c, uint64_t gpa, uint64_t *name)
+{
+	const uint64_t last = gpa + (c->gf->fn->limits.granule - 1);
+	struct gw_imap_node *node = gw_imap_find(&c->ids, gpa);
+
+	for (*name = gpa; node && node->first == *name; node = gw_imap_next(node))
+		if (++*name > last)
+			return -ENOSPC;
+	return 0;
+}
+
 /*
  * Names whose mapping went with the memory it was of. There are no more names than there are
  * mappings, and as many again.
@@ -66,14 +80,11 @@ static int command_map(struct gw_companion *c, const void *request, void *respon
 {
 	const struct gw_cmd_map *req = request;
 	struct gw_cmd_mapped *resp = response;
-	struct named *n = named_of(gw_imap_find(&c->ids, req->gpa));
 	struct gw_mapping map;
+	struct named *n;
+	uint64_t name;
 	int ret;
 
-	if (n && gw_dma_guest_live(c->dma, n->handle))
-		return -EEXIST;
-	if (n)
-		named_remove(c, n);
 	forget_dead(c);
 	n = malloc(sizeof(*n));
 	if (!n)
@@ -85,10 +96,13 @@ static int command_map(struct gw_companion *c, const void *request, void *respon
 		ret = -EMLINK;
 		goto unmap;
 	}
-	n->node.first = n->node.last = req->gpa;
+	ret = name_choose(c, req->gpa, &name);
+	if (ret)
+		goto unmap;
+	n->node.first = n->node.last = name;
 	n->handle = map.handle;
 	gw_imap_insert(&c->ids, &n->node);
-	*resp = (struct gw_cmd_mapped){ .id = req->gpa, .dma_addr = map.seg[0].iova.v,
+	*resp = (struct gw_cmd_mapped){ .id = name, .dma_addr = map.seg[0].iova.v,
 					.dma_len = req->len };
 	return 0;
 unmap:
@@ -117,11 +131,12 @@ static int command_unmap(struct gw_companion *c, const void *request, void *resp
 static const struct op {
 	size_t request, response, status_at;
 	int (*run)(struct gw_companion *c, const void *request, void *response);
+	const char *name;
 } ops[] = {
 	[GW_CMD_MAP] = { sizeof(struct gw_cmd_map), sizeof(struct gw_cmd_mapped),
-			 offsetof(struct gw_cmd_mapped, status), command_map },
+			 offsetof(struct gw_cmd_mapped, status), command_map, "map" },
 	[GW_CMD_UNMAP] = { sizeof(struct gw_cmd_unmap), sizeof(struct gw_cmd_unmapped),
-			   offsetof(struct gw_cmd_unmapped, status), command_unmap },
+			   offsetof(struct gw_cmd_unmapped, status), command_unmap, "unmap" },
 };
 
 union entry {
@@ -137,11 +152,15 @@ static bool run_entry(struct gw_companion *c, const struct op *op, const uint8_t
 {
 	union entry req, resp;
 	const uint32_t failed = GW_STATUS_IOERR;
+	int ret;
 
 	if (gw_guard_copy(&req, request, op->request))
 		return false;
-	if (!late && !op->run(c, &req, &resp))
+	ret = late ? -ETIME : op->run(c, &req, &resp);
+	if (!ret)
 		return !gw_guard_copy(response, &resp, op->response);
+	/* both begin with what it is about, and how long that is */
+	gw_companion_refuse(c, op->name, req.map.gpa, req.map.len, ret);
 	gw_guard_copy(response + op->status_at, &failed, sizeof(failed));
 	return false;
 }
@@ -182,9 +201,13 @@ uint32_t gw_companion_command(struct gw_companion *c)
 	if (!c->command_gpa.v ||
 	    gw_dma_find(c->memory, c->command_gpa, sizeof(page), GW_PROT_READ | GW_PROT_WRITE,
 			&at) ||
-	    gw_guard_copy(&page, at, sizeof(page)))
+	    gw_guard_copy(&page, at, sizeof(page))) {
+		gw_companion_refuse(c, "command page", c->command_gpa.v, sizeof(page), -EFAULT);
 		return GW_STATUS_INVAL;
+	}
 	status = run_page(c, &page);
+	if (status == GW_STATUS_INVAL)
+		gw_companion_refuse(c, "command page", c->command_gpa.v, sizeof(page), -EINVAL);
 	gw_guard_copy((uint8_t *)at + offsetof(struct gw_cmd_page, status), &status,
 		      sizeof(status));
 	gw_companion_publish(c);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,14 +57,54 @@ uint32_t gw_companion_status(int err)
 	}
 }
 
+static const struct {
+	const char *name, *text;
+} refusals[GW_NR_REFUSALS] = {
+	[GW_REFUSED_INVALID] = { "invalid", "no memory that can be mapped so" },
+	[GW_REFUSED_BUDGET] = { "budget", "over the function's budget" },
+	[GW_REFUSED_UNKNOWN] = { "unknown", "no such mapping" },
+	[GW_REFUSED_BUSY] = { "busy", "everything is being unmapped" },
+	[GW_REFUSED_FAILED] = { "failed", "the host did not do it" },
+};
+
+const char *gw_refusal_name(enum gw_refusal why)
+{
+	return refusals[why].name;
+}
+
+static enum gw_refusal refusal_of(int err)
+{
+	switch (gw_companion_status(err)) {
+	case GW_STATUS_INVAL:
+		return GW_REFUSED_INVALID;
+	case GW_STATUS_NOSPC:
+		return GW_REFUSED_BUDGET;
+	case GW_STATUS_NOENT:
+	case GW_STATUS_STALE:
+		return GW_REFUSED_UNKNOWN;
+	case GW_STATUS_BUSY:
+		return GW_REFUSED_BUSY;
+	default:
+		return GW_REFUSED_FAILED;
+	}
+}
+
+void gw_companion_refuse(struct gw_companion *c, const char *what, uint64_t addr, uint64_t len,
+			 int err)
+{
+	enum gw_refusal why = refusal_of(err);
+
+	c->stats.refused[why]++;
+	gw_log_guest(c->log, "%s: the guest's %s of %#" PRIx64 "+%#" PRIx64 " is refused: %s (%s)",
+		     c->self.info.name, what, addr, len, refusals[why].text, strerror(-err));
+}
+
 int gw_companion_map(struct gw_companion *c, uint64_t gpa, uint64_t size, bool read_only,
 		     struct gw_mapping *map)
 {
 	int ret = gw_dma_guest_map(c->dma, (gw_gpa){ gpa }, size, read_only, map);
 
-	if (ret)
-		c->stats.refused++;
-	else
+	if (!ret)
 		c->stats.maps++;
 	return ret;
 }
@@ -72,9 +113,7 @@ int gw_companion_unmap(struct gw_companion *c, uint64_t handle)
 {
 	int ret = gw_dma_guest_unmap(c->dma, handle);
 
-	if (ret)
-		c->stats.refused++;
-	else
+	if (!ret)
 		c->stats.unmaps++;
 	return ret;
 }

@@ -99,7 +99,15 @@ void gw_companion_publish(struct gw_companion *c);
 /** gw_companion_kick() - wake the poller; any thread */
 void gw_companion_kick(struct gw_companion *c);
 
-/** gw_companion_map() - as the guest asks, counted; any thread. Errors: gw_dma_guest_map() */
+/**
+ * gw_companion_refuse() - count and log that a request was not done; any thread
+ * @what: the request, a word or two
+ * @err:  -errno, why
+ */
+void gw_companion_refuse(struct gw_companion *c, const char *what, uint64_t addr, uint64_t len,
+			 int err);
+
+/** gw_companion_map() - as the guest asks, counted if it is done; any thread. Errors: gw_dma_guest_map() */
 int gw_companion_map(struct gw_companion *c, uint64_t gpa, uint64_t size, bool read_only,
 		     struct gw_mapping *map);
 

@@ -198,10 +198,11 @@ static const struct op {
 	uint16_t flags;			/* that it knows */
 	int (*run)(struct gw_companion *c, const struct gw_ring_sqe *sqe,
 		   struct gw_ring_cqe *cqe);
+	const char *name;
 } ops[] = {
-	[GW_RING_MAP] = { GW_RING_F_READ_ONLY, entry_map },
-	[GW_RING_UNMAP] = { 0, entry_unmap },
-	[GW_RING_QUERY] = { 0, entry_query },
+	[GW_RING_MAP] = { GW_RING_F_READ_ONLY, entry_map, "map" },
+	[GW_RING_UNMAP] = { 0, entry_unmap, "unmap" },
+	[GW_RING_QUERY] = { 0, entry_query, "query" },
 };
 
 /* Return: whether one was done; else the ring has stopped or completions do not fit. */
@@ -225,6 +226,9 @@ static bool ring_entry(struct gw_companion *c)
 	op = sqe.op < ARRAY_SIZE(ops) ? &ops[sqe.op] : NULL;
 	if (op && op->run && !(sqe.flags & ~op->flags) && !sqe.reserved)
 		ret = op->run(c, &sqe, &cqe);
+	if (ret)
+		gw_companion_refuse(c, op && op->run ? op->name : "unknown entry", sqe.addr,
+				    sqe.len, ret);
 	cqe.status = (uint16_t)gw_companion_status(ret);
 	ring_complete(c, &cqe);
 	return r->running;

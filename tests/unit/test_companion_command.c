@@ -95,7 +95,7 @@ static void a_failed_entry_gets_its_status_only_and_the_rest_is_done(void **stat
 	memset(rig_at(r, RESP), 0xee, 4096);
 	put_map(r, 0, TARGET, 0x1000);
 	put_map(r, 1, RIG_BAR_GPA, 0x1000);
-	put_map(r, 2, TARGET, 0x1000);		/* the name is taken */
+	put_map(r, 2, TARGET + 1, 0x1000);
 	put_map(r, 3, TARGET + 0x1000, 0x1000);
 	assert_int_equal(doorbell(r, 1, 4, REQ, RESP), GW_STATUS_IOERR);
 	assert_int_equal(get(r, PAGE + 8, 4), GW_STATUS_IOERR);
@@ -188,6 +188,85 @@ static void a_split_mapping_fails_and_is_not_left(void **state)
 	assert_int_equal(doorbell(r, 1, 1, REQ, RESP), GW_STATUS_IOERR);
 	assert_int_equal(r->nr, 0);
 	assert_int_equal(rig_get(r, GW_REG_USED_MAPS), 0);
+}
+
+/* As two jobs have it that write from one buffer. */
+static void memory_mapped_twice_has_two_names(void **state)
+{
+	static const uint64_t size[] = { 0x40000, 0x4000, 0x40000, 0x1000 };
+	uint64_t id[ARRAY_SIZE(size) + 1];
+	struct rig *r = *state;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(size); i++)
+		put_map(r, i, TARGET, size[i]);
+	put_map(r, ARRAY_SIZE(size), TARGET + 0x1000, 0x1000);
+	assert_int_equal(doorbell(r, 1, ARRAY_SIZE(id), REQ, RESP), 0);
+	assert_int_equal(r->nr, ARRAY_SIZE(id));
+	for (unsigned int i = 0; i < ARRAY_SIZE(id); i++) {
+		id[i] = get(r, RESP + 28 * i, 8);
+		for (unsigned int j = 0; j < i; j++)
+			assert_true(id[j] != id[i]);
+	}
+	/* the second goes, and no other */
+	put_unmap(r, 0, id[1], size[1]);
+	assert_int_equal(doorbell(r, 2, 1, REQ, RESP), 0);
+	assert_int_equal(r->map[1].size, 0);
+	assert_int_equal(r->nr, ARRAY_SIZE(id) - 1);
+	put_map(r, 0, TARGET, 0x2000);
+	assert_int_equal(doorbell(r, 1, 1, REQ, RESP), 0);
+	id[1] = get(r, RESP, 8);
+	for (unsigned int i = 0; i < ARRAY_SIZE(id); i++)
+		put_unmap(r, i, id[i], 0);
+	assert_int_equal(doorbell(r, 2, ARRAY_SIZE(id), REQ, RESP), 0);
+	assert_int_equal(r->nr, 0);
+}
+
+static void an_address_has_as_many_names_as_a_granule_has_bytes(void **state)
+{
+	struct rig *r = *state;
+
+	for (unsigned int i = 0; i < 4096; i++)
+		put_map(r, i, TARGET, 0x1000);
+	assert_int_equal(doorbell(r, 1, 4096, REQ, RESP), 0);
+	assert_int_equal(doorbell(r, 1, 1, REQ, RESP), GW_STATUS_IOERR);
+	assert_int_equal(r->nr, 4096);
+	put_map(r, 0, TARGET + 0x1000, 0x1000);
+	assert_int_equal(doorbell(r, 1, 1, REQ, RESP), 0);
+	assert_int_equal(rig_control(r, GW_CONTROL_UNMAP_ALL), GW_STATUS_OK);
+	assert_int_equal(r->nr, 0);
+}
+
+static void what_is_refused_is_counted_by_kind_and_logged(void **state)
+{
+	struct rig *r = *state;
+	struct gw_companion_stats s;
+	unsigned int warnings = r->f->warnings;
+
+	put_map(r, 0, RIG_BAR_GPA, 0x1000);
+	put_map(r, 1, TARGET + 1, 0x1000);
+	put_map(r, 2, TARGET, 0x1000);
+	assert_int_equal(doorbell(r, 1, 3, REQ, RESP), GW_STATUS_IOERR);
+	assert_int_equal(r->f->warnings, warnings + 2);
+	assert_int_equal(doorbell(r, 7, 1, REQ, RESP), GW_STATUS_INVAL);
+	r->f->fn.limits.max_bytes = 0x1000;
+	put_map(r, 0, TARGET, 0x1000);
+	doorbell(r, 1, 1, REQ, RESP);
+	put_unmap(r, 0, 0x1234, 0x1000);
+	doorbell(r, 2, 1, REQ, RESP);
+	r->fail_unmap = -EIO;
+	put_unmap(r, 0, TARGET, 0x1000);
+	doorbell(r, 2, 1, REQ, RESP);
+	r->fail_unmap = 0;
+	for (unsigned int i = 0; i < 100; i++)
+		doorbell(r, 7, 1, REQ, RESP);
+	gw_companion_stats(r->c, &s);
+	assert_int_equal(s.refused[GW_REFUSED_INVALID], 3 + 100);
+	assert_int_equal(s.refused[GW_REFUSED_BUDGET], 1);
+	assert_int_equal(s.refused[GW_REFUSED_UNKNOWN], 1);
+	assert_int_equal(s.refused[GW_REFUSED_FAILED], 1);
+	assert_int_equal(s.refused[GW_REFUSED_BUSY], 0);
+	assert_int_equal(s.maps, 1);
+	assert_in_range(r->f->warnings, warnings + 6, warnings + 60);
 }
 
 static void a_name_is_free_again_when_its_memory_has_gone(void **state)
@@ -283,6 +362,9 @@ int main(void)
 		T(without_a_readable_page_there_is_only_the_register),
 		T(as_many_entries_as_the_register_says),
 		T(a_split_mapping_fails_and_is_not_left),
+		T(memory_mapped_twice_has_two_names),
+		T(an_address_has_as_many_names_as_a_granule_has_bytes),
+		T(what_is_refused_is_counted_by_kind_and_logged),
 		T(a_name_is_free_again_when_its_memory_has_gone),
 		T(names_of_mappings_that_went_do_not_pile_up),
 		T(a_reset_forgets_the_names),
