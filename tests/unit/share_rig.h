@@ -130,9 +130,10 @@ struct rig_importer {
 	struct gw_importer base;
 	struct gw_share_accept accept[5];
 	enum rig_answer answer;
-	pthread_t later;
-	bool has_later;
+	pthread_t later[4];
+	unsigned int nr_later;
 	_Atomic unsigned int told, quiesced, ready, last_why;
+	_Atomic bool detached;
 	_Atomic bool stopped;		/* its hardware does not access any longer */
 };
 
@@ -166,15 +167,17 @@ static inline void rig_invalidate(struct gw_importer *base, struct gw_attachment
 		gw_attachment_unmap(a);
 		break;
 	case RIG_LATER:
-		if (imp->has_later)
-			break;
+		assert_true(imp->nr_later < ARRAY_SIZE(imp->later));
 		l = malloc(sizeof(*l));
 		*l = (struct rig_later){ a, imp };
-		assert_int_equal(pthread_create(&imp->later, NULL, rig_unmap_later, l), 0);
-		imp->has_later = true;
+		assert_int_equal(pthread_create(&imp->later[imp->nr_later++], NULL,
+						rig_unmap_later, l), 0);
 		break;
 	case RIG_NEVER: break;
-	case RIG_DETACH: gw_attachment_detach(a); break;
+	case RIG_DETACH:
+		imp->detached = true;
+		gw_attachment_detach(a);
+		break;
 	}
 }
 
@@ -210,10 +213,15 @@ static inline struct rig_importer *rig_importer(enum rig_answer answer)
 	return imp;
 }
 
+static inline void rig_importer_join(struct rig_importer *imp)
+{
+	while (imp->nr_later)
+		pthread_join(imp->later[--imp->nr_later], NULL);
+}
+
 static inline void rig_importer_free(struct rig_importer *imp)
 {
-	if (imp->has_later)
-		pthread_join(imp->later, NULL);
+	rig_importer_join(imp);
 	free(imp);
 }
 
