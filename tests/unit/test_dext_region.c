@@ -119,10 +119,15 @@ static void a_bad_registration_is_refused_and_undone(void **state)
 		{ 5, { 2, 0x13fff, 0x4000, 0x10000, 0x4000 } },
 		{ 3, { 1, 0xfff, 0x8000 } },				/* below the first */
 		{ 3, { 1, 0xfffff000, 0x8000 } },			/* above the last */
+		{ 3, { 1, 0x10010, 0x8000 } },				/* off the granule */
+		{ 3, { 1, 0x10800, 0x8000 } },
+		{ 5, { 2, 0x10000, 0x1234, 0x20000, 0x6dcc } },
+		{ 5, { 2, 0x10000, 0x4000, 0x20800, 0x4000 } },
 	};
 	const struct gw_memory mem = { .addr = fake->memory };
 	struct gw_dext_region r = { .key = 12345 };
 
+	client.limits.granule = 0x1000;
 	client.limits.max_segments = 3;
 	client.limits.iova_first.v = 0x1000;
 	client.limits.iova_last.v = 0xffffffff;

@@ -192,8 +192,9 @@ struct gw_dext_region {
  * @mem:  what is remote or read only, or is wanted at an address, needs selectors 19 and 20
  * @want: NULL, or the address to use
  *
- * The segments are checked: as many as allowed, none empty or wrapping or overlapping another,
- * inside the range of addresses there are, together exactly @size, and at @want. A reply that
+ * The segments are checked: as many as allowed, none empty, off the granule, wrapping or
+ * overlapping another, inside the range of addresses there are, together exactly @size, and at
+ * @want. A reply that
  * fails this is -EPROTO, and the region is unregistered again.
  *
  * Return: also -EOPNOTSUPP if the dext cannot do what @mem and @want ask for, -EEXIST @want is

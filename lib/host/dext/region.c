@@ -16,7 +16,8 @@ static bool segment_sane(const struct gw_dext_client *c, const struct gw_segment
 {
 	uint64_t last;
 
-	return s->size && !__builtin_add_overflow(s->iova.v, s->size - 1, &last) &&
+	return s->size && s->iova.v % c->limits.granule == 0 &&
+	       !__builtin_add_overflow(s->iova.v, s->size - 1, &last) &&
 	       s->iova.v >= c->limits.iova_first.v && last <= c->limits.iova_last.v;
 }
 
@@ -77,7 +78,8 @@ static int region_parse(const struct gw_dext_client *c, const uint64_t *out, uns
 		struct gw_segment *s = &r->seg[i];
 
 		*s = (struct gw_segment){ .iova.v = out[1 + 2 * i], .size = out[2 + 2 * i] };
-		if (!segment_sane(c, s) || s->size > left)
+		/* a guest's page must not come to lie across two of the platform's */
+		if (!segment_sane(c, s) || s->size % c->limits.granule || s->size > left)
 			return -EPROTO;
 		for (unsigned int j = 0; j < i; j++)
 			if (segments_overlap(s, &r->seg[j]))
