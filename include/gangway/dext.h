@@ -130,14 +130,27 @@ struct gw_dext_conn {
 
 struct gw_dext_services;
 
+/** What the system says of a function without asking its dext. */
+struct gw_dext_description {
+	char root[32];			/* name of its root, NUL terminated */
+	bool addressed, identified;	/* what follows is known: the first three, the others */
+	uint8_t bus, dev, fn;
+	uint16_t vendor, device;
+	uint32_t class_code;
+};
+
 /**
  * struct gw_dext_services_ops - the dexts that can be connected to
- * @open: connect to the @i-th. -ENOENT past the last; -ENODEV that one is gone, try the next;
- *        @root takes the name of its root, NUL terminated
+ * @open:     connect to the @i-th. -ENOENT past the last; -ENODEV that one is gone, try the next;
+ *            @root takes the name of its root, NUL terminated. Any thread may call it, and it may
+ *            take as long as it likes
+ * @describe: of the @i-th, at once; errors as open(). NULL where the system says nothing
  */
 struct gw_dext_services_ops {
 	int (*open)(struct gw_dext_services *s, unsigned int i, struct gw_dext_conn **c,
 		    char root[32]);
+	int (*describe)(struct gw_dext_services *s, unsigned int i,
+			struct gw_dext_description *d);
 };
 
 struct gw_dext_services {
@@ -152,15 +165,47 @@ struct gw_dext_services {
 int gw_dext_errno(uint32_t result);
 
 /**
+ * struct gw_dext_options - how a host treats its dexts; what is 0 is as said here
+ * @answer_ms:      for a dext to say who it is (5000)
+ * @open_ms:        for a function to be opened (30000): it may have to be powered up, which the
+ *                  platform gives 10 s
+ * @reset_ms:       for a reset, after which it goes on by itself (500): by the port it takes seconds,
+ *                  and a VMM does not wait so long
+ * @leave_out_bars: a BAR without an address does not exist; otherwise its function is not opened
+ */
+struct gw_dext_options {
+	unsigned int answer_ms, open_ms, reset_ms;
+	bool leave_out_bars;
+};
+
+/**
+ * gw_dext_set_option() - set a member of @o by its name, for a command line
+ * @key, @value: "leave-out-bars" (on/off), "answer-ms", "open-ms", "reset-ms" (1 to 600000)
+ *
+ * Return: 0; -ENOENT no such key; -EINVAL bad value (logged).
+ */
+int gw_dext_set_option(struct gw_dext_options *o, const char *key, const char *value,
+		       struct gw_log *log);
+
+/** gw_dext_options_help() - the options and their meaning, a line each, for --help */
+const char *gw_dext_options_help(void);
+
+/**
  * gw_dext_host_new() - a host whose functions are reached through dexts
  * @services: stays the caller's; must outlive the host
+ * @log:      likewise; after an open() or list() that failed with -ETIMEDOUT both are needed as long
+ *            as the process lives, because a call that was not answered cannot be called back
  *
  * Functions are named "BB:DD.F", or "BB:DD.F@ROOT" where several roots have that address. Opening
- * a function that is open shares the connection; it closes with the last.
+ * a function that is open shares the connection; it closes with the last. A dext that does not
+ * answer is given up, with -ETIMEDOUT from open(); list() says which it was and goes on.
  *
  * Return: 0; -ENOMEM.
  */
 int gw_dext_host_new(struct gw_dext_services *services, struct gw_log *log,
 		     struct gw_host **host);
+
+/** gw_dext_host_set_options() - of a host that gw_dext_host_new() made; @o is copied */
+void gw_dext_host_set_options(struct gw_host *host, const struct gw_dext_options *o);
 
 #endif

@@ -43,6 +43,7 @@ struct gw_function_info {
 	uint8_t bus, dev, fn;
 	uint16_t vendor, device;
 	uint32_t class_code;		/* 24 bits: base, sub, interface */
+	bool unidentified;		/* the three are 0: not known before it is open */
 };
 
 /** Type bits are those of a BAR register (PCI 3.0, 6.2.5.1). A size of 0 means no such BAR. */

@@ -10,6 +10,34 @@
 
 char fake_lines[8192];
 
+const struct gw_dext_options fake_opts = { .answer_ms = 60000, .open_ms = 60000, .reset_ms = 60000 };
+
+/* Answers that are held back: how many, and the end of each. */
+static pthread_mutex_t hang_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t hang_changed = PTHREAD_COND_INITIALIZER;
+static unsigned int hanging;
+
+static void hang(struct fake_fn *f, uint32_t selector)
+{
+	pthread_mutex_lock(&hang_lock);
+	hanging++;
+	while (atomic_load(&f->hang) >> selector & 1)
+		pthread_cond_wait(&hang_changed, &hang_lock);
+	hanging--;
+	pthread_cond_broadcast(&hang_changed);
+	pthread_mutex_unlock(&hang_lock);
+}
+
+void fake_release(struct fake_fn *f)
+{
+	pthread_mutex_lock(&hang_lock);
+	atomic_store(&f->hang, 0);
+	pthread_cond_broadcast(&hang_changed);
+	while (hanging)
+		pthread_cond_wait(&hang_changed, &hang_lock);
+	pthread_mutex_unlock(&hang_lock);
+}
+
 static void keep_line(void *opaque, enum gw_log_level level, const char *line)
 {
 	size_t len = strlen(fake_lines);
@@ -105,6 +133,8 @@ static uint32_t do_call(struct fake_fn *f, uint32_t selector, const uint64_t *in
 	switch (selector) {
 	case GW_DEXT_GET_IDENTITY:
 		memcpy(out, f->identity, sizeof(f->identity));
+		if (f->anonymous && !f->claims)
+			memcpy(out + 3, (uint64_t[]){ 0xffff, 0xffff, 0xffffff }, 24);
 		return GW_IORETURN_SUCCESS;
 	case GW_DEXT_CLAIM:
 		f->claims++;
@@ -159,6 +189,8 @@ static uint32_t fake_call(struct gw_dext_conn *c, uint32_t selector, const uint6
 	unsigned int room = *nr_out;
 
 	atomic_fetch_add(&f->calls[selector], 1);
+	if (atomic_load(&f->hang) >> selector & 1)
+		hang(f, selector);
 	if (selector != GW_DEXT_CHECK_INTERRUPT) {	/* those come from any thread */
 		trace(f, (uint8_t)selector);
 		f->nr_in = nr_in;
@@ -335,7 +367,30 @@ static int fake_services_open(struct gw_dext_services *s, unsigned int i, struct
 	return -EMFILE;
 }
 
-static const struct gw_dext_services_ops services_ops = { .open = fake_services_open };
+static int fake_services_describe(struct gw_dext_services *s, unsigned int i,
+				  struct gw_dext_description *out)
+{
+	struct fake_dext *d = container_of(s, struct fake_dext, services);
+	const uint64_t *id = d->fn[i].identity;
+
+	if (i >= d->nr)
+		return -ENOENT;
+	memcpy(out->root, d->fn[i].root, sizeof(out->root));
+	if (!d->registry)
+		return 0;
+	out->addressed = out->identified = true;
+	out->bus = (uint8_t)id[0];
+	out->dev = (uint8_t)id[1];
+	out->fn = (uint8_t)id[2];
+	out->vendor = (uint16_t)id[3];
+	out->device = (uint16_t)id[4];
+	out->class_code = (uint32_t)id[5];
+	return 0;
+}
+
+static const struct gw_dext_services_ops services_ops = {
+	.open = fake_services_open, .describe = fake_services_describe,
+};
 
 void fake_init(struct fake_dext *d)
 {
@@ -359,6 +414,7 @@ struct fake_fn *fake_add(struct fake_dext *d, const char *root, uint8_t bus, uin
 				       .map_result = GW_IORETURN_UNSUPPORTED };
 	f->bar[5] = (struct fake_bar){ .index = 2, .size = 64, .type = 1 };
 	f->config[4] = 0x06;
+	memcpy(f->config + 0x10, (uint32_t[]){ 0x4000000c, 0x50, 0xc0000000, 0, 0, 0x1001 }, 24);
 	pthread_mutex_init(&f->lock, NULL);
 	for (unsigned int i = 0; i < GW_IRQ_WORDS; i++)
 		atomic_store(&f->page.enabled[i], UINT64_MAX);

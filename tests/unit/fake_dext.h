@@ -58,6 +58,8 @@ struct fake_fn {
 	uint32_t wait_result;		/* of call_async */
 	bool deaf;			/* a wait does not look at what is pending already */
 	_Atomic unsigned int storm;	/* this many waits find an interrupt at once */
+	bool anonymous;			/* until it is claimed: all ones in place of the IDs */
+	_Atomic unsigned int hang;	/* a bit for each selector that is not answered for now */
 	bool late;			/* a wait is still to be completed when close() returns */
 	pthread_t late_thread;		/* which does so */
 
@@ -83,9 +85,13 @@ struct fake_fn {
 
 struct fake_dext {
 	struct gw_dext_services services;
-	struct fake_fn fn[4];
+	struct fake_fn fn[6];
 	unsigned int nr;
+	bool registry;			/* the system says where each is, and which device */
 };
+
+/** Patient enough for any machine. */
+extern const struct gw_dext_options fake_opts;
 
 /** What was logged, a message a line; emptied by fake_init(). */
 extern char fake_lines[8192];
@@ -116,6 +122,9 @@ void fake_reply(struct fake_fn *f, unsigned int selector, unsigned int nr, const
 
 /** fake_fail() - script a result after @after good answers */
 void fake_fail(struct fake_fn *f, unsigned int selector, uint32_t result, unsigned int after);
+
+/** fake_release() - answer whatever is held back, and wait until nobody waits for it any more */
+void fake_release(struct fake_fn *f);
 
 /** fake_heal() - forget the script of @selector */
 void fake_heal(struct fake_fn *f, unsigned int selector);

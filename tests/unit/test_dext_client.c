@@ -27,7 +27,7 @@ static int setup(void **state)
 	memset(&fix, 0, sizeof(fix));
 	fake_init(&fix.dext);
 	fix.fn = fake_add(&fix.dext, "pcic0", 1, 2, 3);
-	assert_int_equal(gw_dext_connect(&fix.dext.services, &fake_log, &at, &fix.c), 0);
+	assert_int_equal(gw_dext_connect(&fix.dext.services, &fake_opts, &fake_log, &at, &fix.c), 0);
 	fix.c.on_gone = count_gone;
 	return 0;
 }
@@ -408,7 +408,7 @@ static int connect_to(uint8_t bus, const char *root, struct gw_dext_client *c)
 
 	snprintf(at.root, sizeof(at.root), "%s", root);
 	memset(c, 0, sizeof(*c));
-	return gw_dext_connect(&fix.dext.services, &fake_log, &at, c);
+	return gw_dext_connect(&fix.dext.services, &fake_opts, &fake_log, &at, c);
 }
 
 static unsigned int conns(void)

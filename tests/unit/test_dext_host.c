@@ -449,7 +449,7 @@ static void each_allocation_may_fail(void **state)
 		assert_int_equal(fake->maps[GW_DEXT_MEMORY_BAR0], 0);
 		assert_int_equal(fake->maps[GW_DEXT_MEMORY_IRQ_PAGE], 0);
 	} while (err);
-	assert_int_equal(nth, 7);	/* host, list, function, pipe, region, thread; then all is well */
+	assert_true(nth > 10);	/* host, list, function, pipe, region, threads; then all is well */
 }
 
 #define T(s, f) cmocka_unit_test_setup_teardown(f, s, teardown)

@@ -15,7 +15,7 @@ static int setup(void **state)
 
 	fake_init(&dext);
 	fake = fake_add(&dext, "pcic0", 1, 2, 3);
-	return gw_dext_connect(&dext.services, &fake_log, &at, &client);
+	return gw_dext_connect(&dext.services, &fake_opts, &fake_log, &at, &client);
 }
 
 static int teardown(void **state)

@@ -8,6 +8,7 @@
 
 #define CONFIG_SIZE	4096u
 #define MAX_GRANULE	(1ull << 30)
+#define NO_VENDOR	0xffffu		/* no device is there, or it may not be asked */
 
 static uint64_t width_mask(unsigned int width)
 {
@@ -75,9 +76,13 @@ int gw_dext_get_identity(struct gw_dext_client *c)
 	c->info.bus = (uint8_t)out[0];
 	c->info.dev = (uint8_t)out[1];
 	c->info.fn = (uint8_t)out[2];
-	c->info.vendor = (uint16_t)out[3];
-	c->info.device = (uint16_t)out[4];
-	c->info.class_code = (uint32_t)out[5];
+	c->confirmed = out[3] != NO_VENDOR;
+	if (c->confirmed) {
+		c->info.vendor = (uint16_t)out[3];
+		c->info.device = (uint16_t)out[4];
+		c->info.class_code = (uint32_t)out[5];
+	}
+	c->info.unidentified = !c->info.vendor;
 	return 0;
 }
 

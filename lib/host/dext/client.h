@@ -20,10 +20,22 @@
  * Any thread may call any of them, except connect and disconnect.
  */
 
+/** struct gw_dext_link - a connection that calls under way keep open */
+struct gw_dext_link {
+	_Atomic unsigned int refs;
+	struct gw_dext_conn *conn;	/* NULL: none came about */
+};
+
+/** gw_dext_link_put() - the last reference closes it; NULL is fine */
+void gw_dext_link_put(struct gw_dext_link *link);
+
 /**
  * struct gw_dext_client - one connection to a dext
  * @conn:    NULL: not connected
- * @info:    identity as of connecting, with the name and root that list() shows
+ * @link:    keeps @conn open
+ * @info:    identity, as the system says or as the dext did when it was last asked, with the name and
+ *           root that list() shows
+ * @confirmed: the dext itself has said which device it is
  * @root:    the root it sits under, also where the host has only one
  * @limits:  Apple's, until gw_dext_get_limits() has asked
  * @extended: the dext knows selectors 18 to 20
@@ -31,11 +43,12 @@
  */
 struct gw_dext_client {
 	struct gw_dext_conn *conn;
+	struct gw_dext_link *link;
 	struct gw_log *log;
 	struct gw_function_info info;
 	char root[32];
 	struct gw_host_limits limits;
-	bool extended;
+	bool confirmed, extended;
 	void (*on_gone)(struct gw_dext_client *c);
 
 	/* private */
@@ -51,23 +64,24 @@ struct gw_dext_addr {
 
 /**
  * gw_dext_connect() - connect to the dext of one function
- * @c: zeroed; afterwards to be given to gw_dext_disconnect()
+ * @opts: answer_ms is looked at
+ * @c:    zeroed; afterwards to be given to gw_dext_disconnect()
  *
  * Return: 0; -ENOENT no such function; -EINVAL several roots have that address and @at names
  * none (the roots are logged); -ENOMEM; or what kept us from looking at a dext that might have
- * been it. After an error @c is not connected.
+ * been it, -ETIMEDOUT if it did not answer. After an error @c is not connected.
  */
-int gw_dext_connect(struct gw_dext_services *services, struct gw_log *log,
-		    const struct gw_dext_addr *at, struct gw_dext_client *c);
+int gw_dext_connect(struct gw_dext_services *services, const struct gw_dext_options *opts,
+		    struct gw_log *log, const struct gw_dext_addr *at, struct gw_dext_client *c);
 
 /**
- * gw_dext_list() - every function that has a dext
+ * gw_dext_list() - every function that has a dext which answers; the others are logged
  * @list: takes an array to be freed with free(3); NULL if there are none
  *
  * Return: 0; -ENOMEM; -EACCES if there are dexts and none could be connected to.
  */
-int gw_dext_list(struct gw_dext_services *services, struct gw_log *log,
-		 struct gw_function_info **list, size_t *nr);
+int gw_dext_list(struct gw_dext_services *services, const struct gw_dext_options *opts,
+		 struct gw_log *log, struct gw_function_info **list, size_t *nr);
 
 /** gw_dext_disconnect() - the dext releases what this connection held; zeroed @c is fine */
 void gw_dext_disconnect(struct gw_dext_client *c);
@@ -90,7 +104,12 @@ int gw_dext_call(struct gw_dext_client *c, uint32_t selector, const uint64_t *in
 int gw_dext_call_room(struct gw_dext_client *c, uint32_t selector, const uint64_t *in,
 		      unsigned int nr_in, uint64_t *out, unsigned int *nr_out);
 
-/** gw_dext_get_identity() - the address, IDs and class code into @c->info */
+/**
+ * gw_dext_get_identity() - the address, IDs and class code into @c->info, and @c->confirmed
+ *
+ * Before the claim macOS answers all ones in place of IDs and class code. Those are not known then,
+ * and what @c->info has of them stays.
+ */
 int gw_dext_get_identity(struct gw_dext_client *c);
 
 /**

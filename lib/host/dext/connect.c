@@ -6,55 +6,22 @@
 
 #include "base/util.h"
 #include "host/dext/client.h"
+#include "host/dext/survey.h"
 
-/* More than this many dexts is a services table that does not end. */
-#define MAX_DEXTS	4096u
-
-/* What a dext has that does not know GET_LIMITS. */
-static const struct gw_host_limits apple_limits = {
-	.granule = 16384,
-	.max_bytes = 1536ull << 20,
-	.max_maps = 65536,
-	.max_map_bytes = 1536ull << 20,
-	.max_segments = 1,
-	.iova_last.v = UINT64_MAX,
-};
+void gw_dext_link_put(struct gw_dext_link *link)
+{
+	if (!link || atomic_fetch_sub(&link->refs, 1) != 1)
+		return;
+	if (link->conn)
+		link->conn->ops->close(link->conn);
+	free(link);
+}
 
 void gw_dext_disconnect(struct gw_dext_client *c)
 {
-	if (!c->conn)
-		return;
-	c->conn->ops->close(c->conn);
+	gw_dext_link_put(c->link);
+	c->link = NULL;
 	c->conn = NULL;
-}
-
-/* Connect to the first dext from @i on that answers. -ENOENT: no more. */
-static int dext_next(struct gw_dext_services *services, struct gw_log *log, unsigned int *i,
-		     int *refused, struct gw_dext_client *c)
-{
-	int ret;
-
-	while (*i < MAX_DEXTS) {
-		*c = (struct gw_dext_client){ .log = log, .limits = apple_limits };
-		ret = services->ops->open(services, (*i)++, &c->conn, c->root);
-		if (ret == -ENOENT)
-			return ret;
-		if (!ret) {
-			c->root[sizeof(c->root) - 1] = '\0';
-			snprintf(c->info.name, sizeof(c->info.name), "dext %u", *i - 1);
-			ret = gw_dext_get_identity(c);
-			if (!ret)
-				return 0;
-			gw_dext_disconnect(c);
-		} else {
-			c->conn = NULL;
-		}
-		if (ret == -ENODEV)
-			continue;
-		gw_debug(log, "dext %u: %s", *i - 1, strerror(-ret));
-		*refused = ret;
-	}
-	return -ENOENT;
 }
 
 static bool same_addr(const struct gw_function_info *a, const struct gw_function_info *b)
@@ -86,17 +53,18 @@ static bool addr_match(const struct gw_dext_addr *at, const struct gw_dext_clien
 }
 
 /* Take @c over into @s or close it. */
-static void search_look(struct search *s, struct gw_dext_client *c)
+static int search_look(void *opaque, struct gw_dext_client *c)
 {
+	struct search *s = opaque;
 	size_t len = strlen(s->with_addr);
 
 	if (!s->any)
 		memcpy(s->first_root, c->root, sizeof(s->first_root));
 	s->any = true;
 	s->roots |= strcmp(s->first_root, c->root) != 0;
-	if (!addr_match(s->at, c)) {
+	if (!c->conn || !addr_match(s->at, c)) {
 		gw_dext_disconnect(c);
-		return;
+		return 0;
 	}
 	s->nr_with_addr++;
 	snprintf(s->with_addr + len, sizeof(s->with_addr) - len, "%s%s", len ? ", " : "", c->root);
@@ -104,6 +72,7 @@ static void search_look(struct search *s, struct gw_dext_client *c)
 		gw_dext_disconnect(c);
 	else
 		s->found = *c;
+	return 0;
 }
 
 static int search_verdict(const struct search *s, struct gw_log *log, int refused)
@@ -124,17 +93,18 @@ static int search_verdict(const struct search *s, struct gw_log *log, int refuse
 	return refused && !s->nr_with_addr ? refused : -ENOENT;
 }
 
-int gw_dext_connect(struct gw_dext_services *services, struct gw_log *log,
-		    const struct gw_dext_addr *at, struct gw_dext_client *c)
+int gw_dext_connect(struct gw_dext_services *services, const struct gw_dext_options *opts,
+		    struct gw_log *log, const struct gw_dext_addr *at, struct gw_dext_client *c)
 {
 	struct search s = { .at = at };
-	struct gw_dext_client next;
-	unsigned int i = 0;
-	int ret, refused = 0;
+	struct gw_dext_survey survey = {
+		.services = services, .log = log, .answer_ms = opts->answer_ms, .at = at,
+		.found = search_look, .opaque = &s,
+	};
+	int ret = gw_dext_survey_run(&survey);
 
-	while (!dext_next(services, log, &i, &refused, &next))
-		search_look(&s, &next);
-	ret = search_verdict(&s, log, refused);
+	if (!ret)
+		ret = search_verdict(&s, log, survey.refused);
 	if (ret) {
 		gw_dext_disconnect(&s.found);
 		return ret;
@@ -188,20 +158,26 @@ static void found_name(struct found *f)
 	}
 }
 
-int gw_dext_list(struct gw_dext_services *services, struct gw_log *log,
-		 struct gw_function_info **list, size_t *nr)
+static int list_look(void *opaque, struct gw_dext_client *c)
+{
+	int ret = found_add(opaque, c);
+
+	gw_dext_disconnect(c);
+	return ret;
+}
+
+int gw_dext_list(struct gw_dext_services *services, const struct gw_dext_options *opts,
+		 struct gw_log *log, struct gw_function_info **list, size_t *nr)
 {
 	struct found f = { 0 };
-	struct gw_dext_client next;
-	unsigned int i = 0;
-	int ret = 0, refused = 0;
+	struct gw_dext_survey survey = {
+		.services = services, .log = log, .answer_ms = opts->answer_ms,
+		.found = list_look, .opaque = &f,
+	};
+	int ret = gw_dext_survey_run(&survey);
 
-	while (!ret && !dext_next(services, log, &i, &refused, &next)) {
-		ret = found_add(&f, &next);
-		gw_dext_disconnect(&next);
-	}
-	if (!ret && !f.nr && refused == -EACCES)
-		ret = refused;
+	if (!ret && !f.nr && survey.refused == -EACCES)
+		ret = survey.refused;
 	if (ret) {
 		free(f.info);
 		return ret;

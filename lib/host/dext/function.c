@@ -20,12 +20,16 @@ static struct gw_dext_function *to_fn(struct gw_function *f)
 static int function_config_read(struct gw_function *f, unsigned int off, unsigned int width,
 				uint32_t *val)
 {
+	if (gw_dext_reset_config_read(to_fn(f), off, width, val))
+		return 0;
 	return gw_dext_config_read(&to_fn(f)->client, off, width, val);
 }
 
 static int function_config_write(struct gw_function *f, unsigned int off, unsigned int width,
 				 uint32_t val)
 {
+	if (gw_dext_reset_config_write(to_fn(f), off, width, val))
+		return 0;
 	return gw_dext_config_write(&to_fn(f)->client, off, width, val);
 }
 
@@ -79,7 +83,13 @@ static int function_reg_read(struct gw_function *f, unsigned int bar, gw_bar_off
 {
 	const struct gw_dext_bar *b = reg_bar(f, bar, off.v, width);
 
-	return b ? gw_dext_mmio_read(&to_fn(f)->client, b->index, off.v, width, val) : -EINVAL;
+	if (!b)
+		return -EINVAL;
+	if (gw_dext_reset_off_bus(to_fn(f))) {
+		*val = UINT64_MAX >> (64 - 8 * width);
+		return 0;
+	}
+	return gw_dext_mmio_read(&to_fn(f)->client, b->index, off.v, width, val);
 }
 
 static int function_reg_write(struct gw_function *f, unsigned int bar, gw_bar_off off,
@@ -87,7 +97,11 @@ static int function_reg_write(struct gw_function *f, unsigned int bar, gw_bar_of
 {
 	const struct gw_dext_bar *b = reg_bar(f, bar, off.v, width);
 
-	return b ? gw_dext_mmio_write(&to_fn(f)->client, b->index, off.v, width, val) : -EINVAL;
+	if (!b)
+		return -EINVAL;
+	if (gw_dext_reset_off_bus(to_fn(f)))
+		return 0;
+	return gw_dext_mmio_write(&to_fn(f)->client, b->index, off.v, width, val);
 }
 
 static int function_irq_setup(struct gw_function *f, struct gw_irq_sink *sink, unsigned int *nr)
@@ -103,15 +117,6 @@ static void function_irq_teardown(struct gw_function *f)
 static int function_irq_mask(struct gw_function *f, const uint64_t enabled[GW_IRQ_WORDS])
 {
 	return gw_dext_irq_mask(&to_fn(f)->irq, enabled);
-}
-
-static int function_reset(struct gw_function *f)
-{
-	int ret = gw_dext_reset(&to_fn(f)->client);
-
-	if (!ret)
-		gw_dext_irq_kick(&to_fn(f)->irq);
-	return ret;
 }
 
 static int function_gone(struct gw_function *f, int *fd)
@@ -133,7 +138,7 @@ static const struct gw_function_ops function_ops = {
 	.irq_setup = function_irq_setup,
 	.irq_teardown = function_irq_teardown,
 	.irq_mask = function_irq_mask,
-	.reset = function_reset,
+	.reset = gw_dext_function_reset,
 	.gone = function_gone,
 	.close = gw_dext_function_close,
 };
@@ -167,55 +172,8 @@ static void gone_close(int fd[2])
 			close(fd[i]);
 }
 
-/* Learn one BAR, and map it to know whether that is possible. */
-static int bar_open(struct gw_dext_function *fn, unsigned int bar)
-{
-	struct gw_dext_function_bar *b = &fn->bar[bar];
-	int ret = gw_dext_get_bar(&fn->client, bar, &b->bar);
-
-	if (ret || !b->bar.info.size || b->bar.info.io)
-		return ret;
-	ret = gw_dext_map_bar(&fn->client, bar, &b->bar, &b->map);
-	if (ret == -ENODEV)
-		return ret;
-	b->bar.info.mappable = !ret;
-	if (ret)
-		gw_debug(fn->f.log, "%s: BAR %u cannot be mapped: %s", fn->f.info.name, bar,
-			 strerror(-ret));
-	return 0;
-}
-
-static int function_probe(struct gw_dext_function *fn)
-{
-	const char *name = fn->f.info.name;
-	int ret = gw_dext_claim(&fn->client);
-
-	if (ret) {
-		gw_err(fn->f.log, "%s: cannot be claimed: %s", name, strerror(-ret));
-		if (ret == -EBUSY)
-			gw_hint(fn->f.log, "another process has it open; end that one first");
-		return ret;
-	}
-	fn->claimed = true;
-	ret = gw_dext_get_limits(&fn->client);
-	if (ret) {
-		gw_err(fn->f.log, "%s: no usable limits from the dext: %s", name, strerror(-ret));
-		return ret;
-	}
-	for (unsigned int i = 0; i < GW_NR_BARS; i++) {
-		ret = bar_open(fn, i);
-		if (ret) {
-			gw_err(fn->f.log, "%s: BAR %u: %s", name, i, strerror(-ret));
-			return ret;
-		}
-		i += fn->bar[i].bar.info.is_64bit;	/* the upper half has nothing to say */
-	}
-	fn->f.limits = fn->client.limits;
-	return 0;
-}
-
-int gw_dext_function_new(struct gw_dext_client *client, struct gw_dext_host *host,
-			 struct gw_dext_function **out)
+int gw_dext_function_alloc(struct gw_dext_client *client, struct gw_dext_host *host,
+			   const struct gw_dext_options *opts, struct gw_dext_function **out)
 {
 	struct gw_dext_function *fn = calloc(1, sizeof(*fn));
 	int ret = -ENOMEM;
@@ -226,6 +184,8 @@ int gw_dext_function_new(struct gw_dext_client *client, struct gw_dext_host *hos
 		.ops = &function_ops, .log = client->log, .info = client->info,
 	};
 	fn->host = host;
+	fn->opts = *opts;
+	atomic_init(&fn->uses, 1);
 	fn->gone_fd[0] = fn->gone_fd[1] = -1;
 	fn->client = *client;
 	fn->client.on_gone = function_has_gone;
@@ -234,15 +194,18 @@ int gw_dext_function_new(struct gw_dext_client *client, struct gw_dext_host *hos
 	ret = gw_dext_irq_init(&fn->irq, &fn->client);
 	if (ret)
 		goto destroy_lock;
+	ret = gw_dext_reset_init(&fn->reset);
+	if (ret)
+		goto fini_irq;
 	ret = gone_open(fn->gone_fd);
-	if (!ret)
-		ret = function_probe(fn);
 	if (ret) {
 		gw_dext_function_free(fn);
 		return ret;
 	}
 	*out = fn;
 	return 0;
+fini_irq:
+	gw_dext_irq_fini(&fn->irq);
 destroy_lock:
 	pthread_mutex_destroy(&fn->lock);
 free_fn:
@@ -283,7 +246,22 @@ void gw_dext_function_free(struct gw_dext_function *fn)
 			gw_dext_unmap_bar(&fn->client, i, &fn->bar[i].map);
 	gw_dext_disconnect(&fn->client);
 	gw_dext_irq_fini(&fn->irq);
+	gw_dext_reset_fini(&fn->reset);
 	gone_close(fn->gone_fd);
 	pthread_mutex_destroy(&fn->lock);
 	free(fn);
+}
+
+void gw_dext_function_put(struct gw_dext_function *fn)
+{
+	if (atomic_fetch_sub(&fn->uses, 1) == 1)
+		gw_dext_function_free(fn);
+}
+
+void gw_dext_function_end(struct gw_dext_function *fn)
+{
+	if (gw_dext_reset_await(fn))
+		gw_err(fn->f.log, "%s: its reset does not end; what it was given stays mapped until then",
+		       fn->f.info.name);
+	gw_dext_function_put(fn);
 }

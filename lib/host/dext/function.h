@@ -8,6 +8,7 @@
 #include "base/imap.h"
 #include "host/dext/client.h"
 #include "host/dext/interrupts.h"
+#include "host/dext/reset.h"
 
 /* A BAR as found at open. What is mapped stays so until close; unmapping only counts. */
 struct gw_dext_function_bar {
@@ -20,6 +21,7 @@ struct gw_dext_function_bar {
  * struct gw_dext_function - an open function
  * @link, @refs: the host's, under its lock
  * @bar:         constant once open
+ * @uses:        by who has it open, and by a reset that goes on; the last one frees it
  * @gone_fd:     a pipe; the reading end becomes readable
  * @lock:        @regions, @live_bytes and @live_maps. Innermost; not held over calls
  * @regions:     by key, which is also the handle; each is a struct region
@@ -30,9 +32,12 @@ struct gw_dext_function {
 	LIST_ENTRY(gw_dext_function) link;
 	unsigned int refs;
 	struct gw_dext_host *host;
+	_Atomic unsigned int uses;
 
+	struct gw_dext_options opts;	/* constant */
 	struct gw_dext_client client;
 	struct gw_dext_irq irq;
+	struct gw_dext_reset reset;
 	struct gw_dext_function_bar bar[GW_NR_BARS];
 	int gone_fd[2];
 	bool claimed;
@@ -45,14 +50,31 @@ struct gw_dext_function {
 /**
  * gw_dext_function_new() - claim a function and learn what it has
  * @client: connected; becomes the function's, also after an error
+ * @opts:   filled in; copied
  *
- * Return: 0; -EBUSY, -EACCES, -ENODEV, -EPROTO (all logged); -ENOMEM.
+ * Return: 0; -EBUSY, -EACCES, -ENODEV, -EPROTO, -EIO it is not usable, -ETIMEDOUT its dext does not
+ * answer (all logged); -ENOMEM.
  */
 int gw_dext_function_new(struct gw_dext_client *client, struct gw_dext_host *host,
-			 struct gw_dext_function **fn);
+			 const struct gw_dext_options *opts, struct gw_dext_function **fn);
+
+/** gw_dext_function_alloc() - one that knows nothing yet; @client as gw_dext_function_new() */
+int gw_dext_function_alloc(struct gw_dext_client *client, struct gw_dext_host *host,
+			   const struct gw_dext_options *opts, struct gw_dext_function **fn);
 
 /** gw_dext_function_free() - bus mastering off, interrupts and mappings gone, connection closed */
 void gw_dext_function_free(struct gw_dext_function *fn);
+
+/** gw_dext_function_put() - one use less; the last frees it */
+void gw_dext_function_put(struct gw_dext_function *fn);
+
+/**
+ * gw_dext_function_end() - as put, by who has it open
+ *
+ * A reset that goes on is waited for, for a while; a dext that does not end it keeps the function, and
+ * what is mapped, until it does.
+ */
+void gw_dext_function_end(struct gw_dext_function *fn);
 
 /** gw_dext_function_close() - drop one reference; the host's, for struct gw_function_ops */
 void gw_dext_function_close(struct gw_function *f);

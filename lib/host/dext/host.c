@@ -7,6 +7,7 @@
 
 #include "base/util.h"
 #include "host/dext/function.h"
+#include "host/dext/options.h"
 
 /**
  * struct gw_dext_host - functions reached through dexts
@@ -16,6 +17,7 @@
 struct gw_dext_host {
 	struct gw_host host;
 	struct gw_dext_services *services;
+	struct gw_dext_options opts;	/* filled in */
 	pthread_mutex_t lock;
 	LIST_HEAD(, gw_dext_function) open;
 };
@@ -63,7 +65,9 @@ static int addr_parse(const char *s, struct gw_dext_addr *at)
 
 static int host_list(struct gw_host *host, struct gw_function_info **list, size_t *nr)
 {
-	return gw_dext_list(to_host(host)->services, host->log, list, nr);
+	struct gw_dext_host *h = to_host(host);
+
+	return gw_dext_list(h->services, &h->opts, host->log, list, nr);
 }
 
 static struct gw_dext_function *host_find(struct gw_dext_host *h, const struct gw_dext_client *c)
@@ -83,7 +87,7 @@ static int host_get(struct gw_dext_host *h, const struct gw_dext_addr *at,
 		    struct gw_dext_function **fn)
 {
 	struct gw_dext_client client;
-	int ret = gw_dext_connect(h->services, h->host.log, at, &client);
+	int ret = gw_dext_connect(h->services, &h->opts, h->host.log, at, &client);
 
 	if (ret)
 		return ret;
@@ -93,7 +97,7 @@ static int host_get(struct gw_dext_host *h, const struct gw_dext_addr *at,
 		(*fn)->refs++;
 		return 0;
 	}
-	ret = gw_dext_function_new(&client, h, fn);
+	ret = gw_dext_function_new(&client, h, &h->opts, fn);
 	if (ret)
 		return ret;
 	(*fn)->refs = 1;
@@ -129,7 +133,7 @@ void gw_dext_function_close(struct gw_function *f)
 	pthread_mutex_lock(&h->lock);
 	if (!--fn->refs) {
 		LIST_REMOVE(fn, link);
-		gw_dext_function_free(fn);
+		gw_dext_function_end(fn);
 	}
 	pthread_mutex_unlock(&h->lock);
 }
@@ -161,7 +165,13 @@ int gw_dext_host_new(struct gw_dext_services *services, struct gw_log *log, stru
 	}
 	h->host = (struct gw_host){ .ops = &host_ops, .log = log };
 	h->services = services;
+	h->opts = gw_dext_options_fill(&(struct gw_dext_options){ 0 });
 	LIST_INIT(&h->open);
 	*host = &h->host;
 	return 0;
+}
+
+void gw_dext_host_set_options(struct gw_host *host, const struct gw_dext_options *o)
+{
+	to_host(host)->opts = gw_dext_options_fill(o);
 }

@@ -390,6 +390,14 @@ int gw_dext_irq_mask(struct gw_dext_irq *irq, const uint64_t enabled[GW_IRQ_WORD
 	return ret;
 }
 
+void gw_dext_irq_error(struct gw_dext_irq *irq)
+{
+	pthread_mutex_lock(&irq->mask_lock);
+	if (irq->nr && irq->sink->error)
+		irq->sink->error(irq->sink);
+	pthread_mutex_unlock(&irq->mask_lock);
+}
+
 void gw_dext_irq_stop(struct gw_dext_irq *irq)
 {
 	if (!irq->nr)

@@ -71,6 +71,9 @@ void gw_dext_irq_detach(struct gw_dext_irq *irq);
 /** gw_dext_irq_kick() - look at what is pending and, if waiting had failed, wait again */
 void gw_dext_irq_kick(struct gw_dext_irq *irq);
 
+/** gw_dext_irq_error() - tell the sink of an error that the function does not recover from */
+void gw_dext_irq_error(struct gw_dext_irq *irq);
+
 /** gw_dext_irq_stop() - when it returns no fire() is under way, and none follows */
 void gw_dext_irq_stop(struct gw_dext_irq *irq);
 

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "host/dext/reset.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/os.h"
+#include "base/util.h"
+#include "host/dext/function.h"
+#include "host/dext/job.h"
+
+/*
+ * How it works: a function level reset takes a tenth of a second, one by the port above more than two,
+ * and a VMM that asked for either waits for the answer. So a thread of its own makes the call. What
+ * matters at once, that there is no DMA, is done before: bus mastering is off, and stays off because
+ * the platform restores what it found. COMMAND is answered from a copy meanwhile, as a VMM sets it up
+ * right after a reset; all else waits, for less than a VMM's patience.
+ */
+
+#define COMMAND			0x04u
+#define COMMAND_MASTER		0x04u
+#define ACCESS_NS		3000000000ull	/* stock QEMU gives up after 5 s */
+#define CLOSE_NS		10000000000ull
+
+struct reset_job {
+	struct gw_dext_job job;
+	struct gw_dext_function *fn;
+};
+
+int gw_dext_reset_init(struct gw_dext_reset *r)
+{
+	if (pthread_mutex_init(&r->lock, NULL))
+		return -ENOMEM;
+	if (!gw_os_cond_init(&r->changed))
+		return 0;
+	pthread_mutex_destroy(&r->lock);
+	return -ENOMEM;
+}
+
+void gw_dext_reset_fini(struct gw_dext_reset *r)
+{
+	pthread_cond_destroy(&r->changed);
+	pthread_mutex_destroy(&r->lock);
+}
+
+/* Wait while one runs. The caller holds the lock. */
+static int await_locked(struct gw_dext_reset *r, uint64_t deadline)
+{
+	int ret = 0;
+
+	while (!ret && r->state == GW_DEXT_RESET_RUNS)
+		ret = gw_os_cond_wait_until(&r->changed, &r->lock, deadline);
+	return r->state == GW_DEXT_RESET_RUNS ? -ETIMEDOUT : 0;
+}
+
+/* What COMMAND will be afterwards; bus mastering is off on return. */
+static int master_off(struct gw_dext_function *fn, uint16_t *command)
+{
+	uint32_t is;
+	int ret = gw_dext_config_read(&fn->client, COMMAND, 2, &is);
+
+	if (ret)
+		return ret;
+	*command = (uint16_t)(is & ~COMMAND_MASTER);
+	return is & COMMAND_MASTER ?
+	       gw_dext_config_write(&fn->client, COMMAND, 2, *command) : 0;
+}
+
+/* Once the state changes, who waits to close @fn may do so. */
+static void reset_over(struct gw_dext_function *fn, int ret)
+{
+	struct gw_dext_reset *r = &fn->reset;
+	uint16_t command;
+	bool last;
+
+	if (!ret)
+		gw_dext_irq_kick(&fn->irq);
+	pthread_mutex_lock(&r->lock);
+	if (!ret && r->wanted)
+		ret = gw_dext_config_write(&fn->client, COMMAND, 2, r->command);
+	if (ret)
+		master_off(fn, &command);	/* who knows how it came back */
+	if (ret && r->late) {
+		gw_err(fn->f.log, "%s: reset failed: %s; it is off the bus until a later one succeeds",
+		       fn->f.info.name, strerror(-ret));
+		gw_dext_irq_error(&fn->irq);
+	}
+	r->result = ret;
+	atomic_store(&r->state, ret ? GW_DEXT_RESET_FAILED : GW_DEXT_RESET_NONE);
+	last = atomic_fetch_sub(&fn->uses, 1) == 1;
+	pthread_cond_broadcast(&r->changed);
+	pthread_mutex_unlock(&r->lock);
+	if (last)
+		gw_dext_function_free(fn);
+}
+
+static void reset_run(struct gw_dext_job *job)
+{
+	struct gw_dext_function *fn = container_of(job, struct reset_job, job)->fn;
+
+	reset_over(fn, gw_dext_reset(&fn->client));
+}
+
+static void reset_drop(struct gw_dext_job *job)
+{
+	free(container_of(job, struct reset_job, job));
+}
+
+/* The caller holds the lock; no reset runs. */
+static int start_locked(struct gw_dext_function *fn)
+{
+	struct gw_dext_reset *r = &fn->reset;
+	struct reset_job *rj;
+	int ret = master_off(fn, &r->command);
+
+	if (ret == -ENODEV)
+		return ret;
+	rj = calloc(1, sizeof(*rj));
+	if (!rj)
+		return -ENOMEM;
+	rj->fn = fn;
+	rj->job.run = reset_run;
+	rj->job.drop = reset_drop;
+	r->wanted = r->late = false;
+	r->result = 0;
+	atomic_store(&r->state, GW_DEXT_RESET_RUNS);
+	atomic_fetch_add(&fn->uses, 1);
+	ret = gw_dext_job_start(&rj->job, "gw-dext-reset");
+	if (ret) {
+		atomic_fetch_sub(&fn->uses, 1);		/* the caller's is left */
+		atomic_store(&r->state, GW_DEXT_RESET_FAILED);
+		free(rj);
+		return ret;
+	}
+	gw_dext_job_put(&rj->job);
+	return 0;
+}
+
+int gw_dext_function_reset(struct gw_function *f)
+{
+	struct gw_dext_function *fn = container_of(f, struct gw_dext_function, f);
+	struct gw_dext_reset *r = &fn->reset;
+	int ret = 0;
+
+	pthread_mutex_lock(&r->lock);
+	if (r->state != GW_DEXT_RESET_RUNS)
+		ret = start_locked(fn);
+	if (!ret)
+		r->late = await_locked(r, gw_now_ns() + fn->opts.reset_ms * 1000000ull);
+	if (!ret && !r->late)
+		ret = r->result;
+	else if (!ret)
+		gw_debug(f->log, "%s: the reset goes on", f->info.name);
+	pthread_mutex_unlock(&r->lock);
+	return ret;
+}
+
+int gw_dext_reset_await(struct gw_dext_function *fn)
+{
+	int ret;
+
+	pthread_mutex_lock(&fn->reset.lock);
+	ret = await_locked(&fn->reset, gw_now_ns() + CLOSE_NS);
+	pthread_mutex_unlock(&fn->reset.lock);
+	return ret;
+}
+
+static bool off_bus_locked(struct gw_dext_reset *r)
+{
+	return await_locked(r, gw_now_ns() + ACCESS_NS) || r->state == GW_DEXT_RESET_FAILED;
+}
+
+bool gw_dext_reset_off_bus(struct gw_dext_function *fn)
+{
+	bool off;
+
+	if (atomic_load_explicit(&fn->reset.state, memory_order_acquire) == GW_DEXT_RESET_NONE)
+		return false;
+	pthread_mutex_lock(&fn->reset.lock);
+	off = off_bus_locked(&fn->reset);
+	pthread_mutex_unlock(&fn->reset.lock);
+	return off;
+}
+
+bool gw_dext_reset_config_read(struct gw_dext_function *fn, unsigned int off, unsigned int width,
+			       uint32_t *val)
+{
+	struct gw_dext_reset *r = &fn->reset;
+	bool taken = true;
+
+	if (atomic_load_explicit(&r->state, memory_order_acquire) == GW_DEXT_RESET_NONE)
+		return false;
+	pthread_mutex_lock(&r->lock);
+	if (r->state == GW_DEXT_RESET_RUNS && off == COMMAND && width == 2)
+		*val = r->command;
+	else if (off_bus_locked(r))
+		*val = width <= 4 ? UINT32_MAX >> (32 - 8 * width) : UINT32_MAX;
+	else
+		taken = false;
+	pthread_mutex_unlock(&r->lock);
+	return taken;
+}
+
+bool gw_dext_reset_config_write(struct gw_dext_function *fn, unsigned int off, unsigned int width,
+				uint32_t val)
+{
+	struct gw_dext_reset *r = &fn->reset;
+	bool taken = true;
+
+	if (atomic_load_explicit(&r->state, memory_order_acquire) == GW_DEXT_RESET_NONE)
+		return false;
+	pthread_mutex_lock(&r->lock);
+	if (r->state == GW_DEXT_RESET_RUNS && off == COMMAND && width == 2) {
+		r->command = (uint16_t)val;
+		r->wanted = true;
+	} else {
+		taken = off_bus_locked(r);
+	}
+	pthread_mutex_unlock(&r->lock);
+	return taken;
+}
