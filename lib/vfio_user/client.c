@@ -214,6 +214,7 @@ static const char *reason(int err)
 	switch (err) {
 	case -EBADMSG:	return "a header with an impossible size";
 	case -EPROTO:	return "descriptors in the middle of a message";
+	case -EMFILE:	return "more than 16 descriptors with a message that is not complete";
 	case -ENOBUFS:	return "it does not read our replies";
 	case -EBADE:	return "a message that is neither command nor reply";
 	default:	return strerror(-err);

@@ -16,7 +16,7 @@
 struct op {
 	const char *name;
 	uint32_t min, max;		/* bytes of payload */
-	uint16_t max_fds;
+	uint16_t max_fds;		/* 0: it takes none, and clients send some all the same */
 	bool early;			/* comes first, and only then */
 	gw_vu_handler *run;		/* NULL: known, not offered */
 };
@@ -56,7 +56,8 @@ static int check(const struct gw_client *c, const struct gw_msg *m, const struct
 		return -EPROTO;
 	if (m->len < op->min || m->len > op->max)
 		return -EMSGSIZE;
-	if (!m->fds)
+	/* what comes with a command that takes none is closed when the command is done */
+	if (!m->fds || !op->max_fds)
 		return 0;
 	if (m->fds->lost)
 		return -EMFILE;

@@ -153,6 +153,17 @@ static struct gw_fds *fds_of(struct gw_inbox *in)
 	return NULL;
 }
 
+/*
+ * A message of many descriptors that comes whole is as good as any, but for one whose end may never
+ * come no more of them are held than was agreed.
+ */
+static int unfinished(struct gw_inbox *in)
+{
+	const struct gw_fds *fds = fds_of(in);
+
+	return fds && fds->nr > GW_VU_OUR_FDS ? -EMFILE : 0;
+}
+
 int gw_inbox_next(struct gw_inbox *in, struct gw_msg *msg)
 {
 	const uint8_t *hdr = in->buf + in->head;
@@ -160,12 +171,12 @@ int gw_inbox_next(struct gw_inbox *in, struct gw_msg *msg)
 	uint32_t size;
 
 	if (left < GW_VU_HDR)
-		return 0;
+		return unfinished(in);
 	size = msg_size(hdr);
 	if (!size_ok(size))
 		return -EBADMSG;
 	if (left < size)
-		return 0;
+		return unfinished(in);
 	memcpy(&msg->id, hdr, 2);
 	memcpy(&msg->cmd, hdr + 2, 2);
 	memcpy(&msg->flags, hdr + 8, 4);

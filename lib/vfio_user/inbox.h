@@ -60,7 +60,8 @@ ssize_t gw_inbox_fill(struct gw_inbox *in, int sock, bool wait);
  *
  * The caller closes @msg->fds when done with the message.
  *
- * Return: 1; 0 none is complete; -EBADMSG the next header's size cannot be, the stream is lost.
+ * Return: 1; 0 none is complete; -EBADMSG the next header's size cannot be, the stream is lost;
+ * -EMFILE the next one is not complete and has more than GW_VU_OUR_FDS descriptors.
  */
 int gw_inbox_next(struct gw_inbox *in, struct gw_msg *msg);
 

@@ -79,15 +79,18 @@ static int check_range(struct gw_client *c, const struct gw_irq_set *set)
 	return set->start < info.count && set->count <= info.count - set->start ? 0 : -EINVAL;
 }
 
-/* Eventfds for all vectors of the message, or for none: then those are taken away. */
+/*
+ * Eventfds for all vectors of the message, or for none: then those are taken away. What comes with
+ * a message of another kind is not looked at.
+ */
 static int check_fds(struct gw_client *c, struct gw_msg *m, struct gw_irq_set *set)
 {
 	unsigned int nr = m->fds ? m->fds->nr : 0;
 	int ret = 0;
 
-	if (!nr)
+	if (!nr || set->data != GW_IRQ_EVENTFD)
 		return 0;
-	if (set->data != GW_IRQ_EVENTFD || nr != set->count)
+	if (nr != set->count)
 		return -EINVAL;
 	for (unsigned int i = 0; i < nr && !ret; i++)
 		ret = check_eventfd(c, m->fds->fd[i]);

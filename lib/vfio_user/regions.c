@@ -46,6 +46,9 @@ static uint8_t *put_sparse(uint8_t *p, const struct gw_region_info *info)
 }
 
 /*
+ * What of a region may be mapped is always told by areas, as there are clients that take no
+ * descriptor without.
+ *
  * A client first asks with room for the bare info. If capabilities do not fit they are left out,
  * and the descriptor with them; argsz says how much to ask for. Where they begin is said all the
  * same: QEMU refuses a region that has capabilities nowhere before it looks at argsz.
@@ -66,8 +69,13 @@ int gw_do_region_info(struct gw_client *c, struct gw_msg *m, struct gw_reply *r)
 	c->dev->ops->region_info(c->dev, index, &info);
 	if (!c->max_fds)
 		info.flags &= ~GW_REGION_F_MMAP;
-	if (!(info.flags & GW_REGION_F_MMAP))
+	if (!(info.flags & GW_REGION_F_MMAP)) {
 		info.nr_areas = 0;
+	} else if (!info.nr_areas) {
+		info.nr_areas = 1;
+		info.area[0].off = 0;
+		info.area[0].size = info.size;
+	}
 	if (info.nr_areas)
 		need += SPARSE_HEAD + info.nr_areas * 16;
 	all = need <= argsz;

@@ -39,7 +39,8 @@ enum gw_vu_cmd {
 #define GW_VU_MAX_XFER		(1024u * 1024)	/* what we offer: bytes of data in one message */
 #define GW_VU_MAX_MSG		(GW_VU_HDR + 16u + GW_VU_MAX_XFER)
 #define GW_VU_MAX_VERSION	4096u		/* bytes of capabilities we read */
-#define GW_VU_OUR_FDS		16		/* what we ask a client to keep to */
+#define GW_VU_OUR_FDS		16		/* what we ask a client to keep to, and
+					 * hold for a message that is not complete */
 #define GW_VU_MAX_FDS		253		/* what a client can send: SCM_MAX_FD */
 
 #define GW_VU_DEVICE_RESET	1u

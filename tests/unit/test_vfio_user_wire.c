@@ -174,6 +174,28 @@ static void capabilities_that_make_no_sense_are_refused(void **state)
 	assert_int_equal(version(p, QEMU_CAPS), 0);
 }
 
+static void a_refusal_says_which_capability_makes_no_sense(void **state)
+{
+	static const struct { const char *json, *says; } bad[] = {
+		{ "[]", "no JSON object" },
+		{ "{\"capabilities\":7}", "\"capabilities\" is no object" },
+		{ "{\"capabilities\":{\"max_msg_fds\":-1}}", "max_msg_fds" },
+		{ "{\"capabilities\":{\"max_data_xfer_size\":\"1\"}}", "max_data_xfer_size" },
+		{ "{\"capabilities\":{\"max_data_xfer_size\":0}}", "max_data_xfer_size" },
+		{ "{]", "object property name" },
+	};
+	struct peer *p = *state;
+
+	p->sock = peer_connect(p->path);
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
+		log_unlimit(p);
+		forget(p, p->lines);
+		assert_int_equal(version(p, bad[i].json), EINVAL);
+		assert_true(logged(p, "capabilities make no sense: "));
+		assert_true(logged(p, bad[i].says));
+	}
+}
+
 static void capabilities_may_be_left_out_and_are_clamped(void **state)
 {
 	static const struct { const char *json; uint32_t fds; uint64_t xfer; } good[] = {
@@ -418,11 +440,10 @@ static void descriptors_nobody_takes_are_closed(void **state)
 	struct map m = a_map(1, 0);
 
 	before = many_fds(p, fds);
-	assert_int_equal(call_fds(p, GW_VU_RESET, NULL, 0, NULL, 0, fds, 1), EMSGSIZE);
 	assert_int_equal(call_fds(p, GW_VU_DMA_MAP, &m.argsz, 32, NULL, 0, fds, 2), EMSGSIZE);
 	assert_int_equal(call_fds(p, 77, NULL, 0, NULL, 0, fds, ARRAY_SIZE(fds)), EOPNOTSUPP);
 	for (unsigned int i = 0; i < 200; i++)
-		send_msg(p, GW_VU_RESET, GW_VU_NO_REPLY, NULL, 0, fds, ARRAY_SIZE(fds));
+		send_msg(p, 77, GW_VU_NO_REPLY, NULL, 0, fds, ARRAY_SIZE(fds));
 	send_msg(p, GW_VU_DMA_READ, GW_VU_REPLY, NULL, 0, fds, 16);
 	assert_in_sync(p);
 	assert_int_equal(count_fds(), before);
@@ -430,10 +451,58 @@ static void descriptors_nobody_takes_are_closed(void **state)
 
 	/* nor are those of a message that never ends */
 	log_unlimit(p);
-	assert_true(send_raw(p->sock, &m, 20, fds, ARRAY_SIZE(fds)));
+	assert_true(send_raw(p->sock, &m, 20, fds, GW_VU_OUR_FDS));
 	peer_hang_up(p);
 	assert_fds_when_back(p, before);
 	assert_true(logged(p, "the client went in the middle of a message"));
+}
+
+static void a_command_that_takes_no_descriptors_is_done_though_some_came(void **state)
+{
+	uint32_t info[4] = { 16 }, region[8] = { 32 }, irq[4] = { 16, 0, 2 };
+	uint32_t unmap[6] = { 24, 0, 0x10000, 0, 0x1000, 0 }, echo[6];
+	uint32_t read[4] = { 0, 0, 0, 4 }, trigger[5] = { 20, 0x21, 2, 0, 1 };
+	struct peer *p = *state;
+	int fds[GW_VU_MAX_FDS];
+	unsigned int before;
+	uint8_t out[64];
+
+	before = many_fds(p, fds);
+	for (unsigned int nr = 1; nr <= GW_VU_MAX_FDS; nr += 252) {
+		assert_int_equal(call_fds(p, GW_VU_DMA_UNMAP, unmap, 24, echo, 24, fds, nr), 0);
+		assert_trace(p, "unmap 10000-10fff\n");
+		assert_int_equal(call_fds(p, GW_VU_GET_INFO, info, 16, out, 16, fds, nr), 0);
+		assert_int_equal(call_fds(p, GW_VU_GET_REGION_INFO, region, 32, out, 32, fds, nr), 0);
+		assert_int_equal(call_fds(p, GW_VU_GET_IRQ_INFO, irq, 16, out, 16, fds, nr), 0);
+		assert_int_equal(call_fds(p, GW_VU_REGION_READ, read, 16, out, 20, fds, nr), 0);
+		assert_trace(p, "read 0 0 4\n");
+		assert_int_equal(call_fds(p, GW_VU_SET_IRQS, trigger, 20, NULL, 0, fds, nr), 0);
+		assert_trace(p, "irq 2 trigger none 0+1\n");
+		assert_int_equal(call_fds(p, GW_VU_RESET, NULL, 0, NULL, 0, fds, nr), 0);
+		assert_trace(p, "reset\n");
+	}
+	assert_in_sync(p);
+	assert_int_equal(count_fds(), before);
+}
+
+static void few_descriptors_are_held_for_a_message_that_is_not_complete(void **state)
+{
+	struct peer *p = *state;
+	struct map m = a_map(1, 0);
+	int fds[GW_VU_MAX_FDS];
+	unsigned int before;
+
+	before = many_fds(p, fds);
+	for (size_t len = 1; len < sizeof(m); len += 18) {
+		log_unlimit(p);
+		forget(p, p->lines);
+		assert_true(send_raw(p->sock, &m, len, fds, GW_VU_OUR_FDS + 1));
+		assert_closed(p);
+		wait_text(p, p->lines, "connection closed: more than 16 descriptors with a message");
+		peer_meet(p);
+	}
+	assert_in_sync(p);
+	assert_int_equal(count_fds(), before);
 }
 
 /* The kernel delivers what fits into our table and drops the rest. */
@@ -534,6 +603,7 @@ int main(void)
 		listening_test(another_major_version_is_refused_and_the_minor_is_the_lesser),
 		listening_test(capabilities_that_make_no_sense_are_refused),
 		cmocka_unit_test(capabilities_may_be_left_out_and_are_clamped),
+		listening_test(a_refusal_says_which_capability_makes_no_sense),
 		cmocka_unit_test(numbers_beyond_64_bits_are_clamped_or_refused),
 		listening_test(a_device_that_cannot_attach_refuses_the_version),
 		met_test(messages_sent_together_are_answered_in_order),
@@ -546,6 +616,8 @@ int main(void)
 		met_test(descriptors_stay_with_a_message_that_comes_in_pieces),
 		met_test(descriptors_in_mid_message_end_the_connection),
 		met_test(descriptors_nobody_takes_are_closed),
+		met_test(a_command_that_takes_no_descriptors_is_done_though_some_came),
+		met_test(few_descriptors_are_held_for_a_message_that_is_not_complete),
 		met_test(descriptors_we_have_no_room_for_refuse_their_message),
 		met_test(a_client_that_never_reads_is_hung_up_on_at_a_bound),
 		met_test(a_client_that_reads_late_gets_everything),
