@@ -237,11 +237,6 @@ const struct gw_ram *daemon_ram(const struct daemon *d)
 	}
 }
 
-unsigned int daemon_own_maps(const struct daemon *d)
-{
-	return d->window.nr_users + d->pools.nr;
-}
-
 int daemon_amend_tree(const struct daemon *d, const char *path)
 {
 	return d->plan == GW_PLAN_POOL ? gw_fdt_add_pools(path, path, &d->pools, d->log) :
@@ -366,6 +361,8 @@ void daemon_stop(struct daemon *d)
 		gw_vfio_user_close(f->server);
 		f->server = NULL;
 	}
+	gw_window_unmap(&d->window);
+	gw_pools_unmap(&d->pools);
 }
 
 void daemon_close(struct daemon *d)

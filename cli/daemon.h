@@ -63,9 +63,6 @@ int daemon_open_memory(struct daemon *d, const struct options *o, gw_gpa gpa);
 /** daemon_ram() - the guest's memory, if we made it; else NULL */
 const struct gw_ram *daemon_ram(const struct daemon *d);
 
-/** daemon_own_maps() - mappings at the host that stay until daemon_close() */
-unsigned int daemon_own_maps(const struct daemon *d);
-
 /**
  * daemon_amend_tree() - add the window or the pools to a device tree
  *

@@ -12,9 +12,10 @@
 
 #define FAULTS_SHOWN	8u
 
-/* Of @sim, a real host knows only mappings: what devices read and write passes it by. */
+/* @sim is of the simulated host alone: what real devices read and write passes us by. */
 struct report {
 	struct gw_sim_stats sim;
+	struct gw_account mapped;	/* sum over the functions */
 	struct gw_guest_stats guest;	/* sum over the functions */
 	struct gw_companion_stats companion;	/* likewise */
 	uint64_t messages;
@@ -37,20 +38,15 @@ static void collect_companion(struct gw_companion *companion, struct gw_companio
 	sum->interrupts += c.interrupts;
 }
 
-/* A real host counts nothing: what our own side knows stands in. */
-static void collect_maps(struct daemon *d, struct gw_sim_stats *s)
+static void collect_mapped(const struct gw_function *fn, struct gw_account *sum)
 {
-	for (unsigned int i = 0; i < d->nr_functions; i++) {
-		struct gw_dma_usage u;
+	struct gw_account a;
 
-		gw_dma_usage(d->function[i].dma, &u);
-		s->maps += u.total_maps;
-		s->live_maps += u.maps;
-		s->peak_maps += u.peak_maps;
-		s->peak_bytes += u.peak_bytes;
-	}
-	s->maps += daemon_own_maps(d);
-	s->live_maps += daemon_own_maps(d);
+	gw_function_mapped(fn, &a);
+	sum->maps += a.maps;
+	sum->total_maps += a.total_maps;
+	sum->peak_maps += a.peak_maps;
+	sum->peak_bytes += a.peak_bytes;
 }
 
 static void collect(struct daemon *d, struct report *r)
@@ -59,12 +55,11 @@ static void collect(struct daemon *d, struct report *r)
 	if (d->sim) {
 		gw_sim_stats(d->sim, &r->sim);
 		r->nr_faults = gw_sim_faults(d->sim, r->fault, FAULTS_SHOWN);
-	} else {
-		collect_maps(d, &r->sim);
 	}
 	for (unsigned int i = 0; i < d->nr_functions; i++) {
 		struct gw_guest_stats g;
 
+		collect_mapped(d->function[i].fn, &r->mapped);
 		gw_guest_function_stats(d->function[i].guest, &g);
 		r->guest.reads += g.reads;
 		r->guest.writes += g.writes;
@@ -132,8 +127,8 @@ static void print_text(const struct daemon *d, const struct report *r)
 	fprintf(stderr,
 		"  mappings      %" PRIu64 " made, at most %" PRIu64 " at once; %" PRIu64 " left\n"
 		"  bytes mapped  at most %" PRIu64 " MiB\n",
-		r->sim.maps, r->sim.peak_maps, r->sim.live_maps - daemon_own_maps(d),
-		r->sim.peak_bytes >> 20);
+		r->mapped.total_maps, r->mapped.peak_maps, r->mapped.maps,
+		r->mapped.peak_bytes >> 20);
 	if (d->sim)
 		fprintf(stderr, "  DMA           %" PRIu64 " MiB read, %" PRIu64 " MiB written\n",
 			r->sim.dma_read_bytes >> 20, r->sim.dma_written_bytes >> 20);
@@ -200,10 +195,10 @@ static struct json_object *report_json(const struct daemon *d, const struct repo
 	}
 	if (d->pools.nr)
 		json_object_object_add(o, "pools", pools_json(&d->pools));
-	add_u64(o, "maps", r->sim.maps);
-	add_u64(o, "peak_maps", r->sim.peak_maps);
-	add_u64(o, "peak_bytes", r->sim.peak_bytes);
-	add_u64(o, "maps_left", r->sim.live_maps - daemon_own_maps(d));
+	add_u64(o, "maps", r->mapped.total_maps);
+	add_u64(o, "peak_maps", r->mapped.peak_maps);
+	add_u64(o, "peak_bytes", r->mapped.peak_bytes);
+	add_u64(o, "maps_left", r->mapped.maps);
 	if (d->sim) {
 		add_u64(o, "dma_read_bytes", r->sim.dma_read_bytes);
 		add_u64(o, "dma_written_bytes", r->sim.dma_written_bytes);

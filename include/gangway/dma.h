@@ -42,6 +42,7 @@ struct gw_window {
 	struct gw_ram ram;
 
 	/* private */
+	bool reachable;			/* a host could not unmap it */
 	uint64_t mapped;
 	unsigned int nr_users;
 	struct gw_window_user {
@@ -78,7 +79,10 @@ int gw_window_open(struct gw_function *fn, struct gw_log *log, gw_gpa gpa, uint6
  */
 int gw_window_share(struct gw_window *w, struct gw_function *fn, struct gw_log *log);
 
-/** gw_window_close() - the devices must be quiet; a zeroed window is fine */
+/** gw_window_unmap() - the devices, which must be quiet, reach it no more; what it was can be read */
+void gw_window_unmap(struct gw_window *w);
+
+/** gw_window_close() - unmap it and give its memory up; a zeroed window is fine */
 void gw_window_close(struct gw_window *w);
 
 /**
@@ -97,9 +101,7 @@ int gw_fdt_add_window(const char *in, const char *out, const struct gw_window *w
 struct gw_dma;
 
 struct gw_dma_usage {
-	uint64_t maps, bytes;		/* live at the host */
-	uint64_t peak_maps, peak_bytes;
-	uint64_t total_maps;		/* ever */
+	struct gw_account mapped;	/* all of the function's */
 	uint64_t runs;			/* of guest memory known */
 	uint32_t generation;		/* see gw_dma_guest_release() */
 };

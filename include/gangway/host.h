@@ -29,7 +29,7 @@ struct gw_host_limits {
 	uint64_t granule;		/* bytes, a power of two: unit of address and length */
 	uint64_t max_bytes;		/* mapped at one time */
 	uint64_t max_maps;		/* mappings at one time */
-	uint64_t max_map_bytes;		/* one mapping */
+	uint64_t max_map_bytes;		/* one mapping; at most max_bytes */
 	uint32_t max_segments;		/* IOVA ranges one mapping may be split into */
 	gw_iova iova_first, iova_last;	/* addresses the device can be given */
 	bool caller_iova;		/* the caller may choose the IOVA */
@@ -229,10 +229,18 @@ struct gw_function_ops {
 	const struct gw_peer_ops *peer;
 };
 
+/** What a function has mapped, or is about to. */
+struct gw_account {
+	uint64_t maps, bytes;		/* now */
+	uint64_t peak_maps, peak_bytes;
+	uint64_t total_maps;		/* ever */
+};
+
 /**
  * struct gw_function - an open function; first member of each host's own
  * @limits, @intx: fixed once it is open
  * @intx:          the function has INTx, and the host delivers it
+ * @mapped:        of gw_function_map() and gw_function_unmap() alone; see gw_function_mapped()
  */
 struct gw_function {
 	const struct gw_function_ops *ops;
@@ -240,7 +248,39 @@ struct gw_function {
 	struct gw_function_info info;
 	struct gw_host_limits limits;
 	bool intx;
+	struct gw_account mapped;
 };
+
+/**
+ * gw_function_map() - dma_map() within the function's budget
+ *
+ * Whoever maps for a function does it by this call and gw_function_unmap(): they keep the one
+ * account of what is mapped. Any thread.
+ *
+ * Return: as dma_map(); -ENOSPC also our own count of the budget, -E2BIG of one mapping; then the
+ * host was not asked.
+ */
+int gw_function_map(struct gw_function *f, const struct gw_memory *mem, uint64_t size,
+		    const gw_iova *want, struct gw_mapping *map);
+
+/**
+ * gw_function_unmap() - undo gw_function_map()
+ * @size: what was mapped
+ *
+ * A function that has gone reaches nothing, and a handle that the host does not know any more is
+ * mapped nowhere: both are 0.
+ *
+ * Return: 0, the device cannot reach the memory; or -errno of the host, then it may, and it counts.
+ */
+int gw_function_unmap(struct gw_function *f, uint64_t handle, uint64_t size);
+
+/** gw_function_mapped() - a copy of the account */
+void gw_function_mapped(const struct gw_function *f, struct gw_account *account);
+
+#define GW_BUDGET_TEXT	128
+
+/** gw_function_budget_text() - for a message: what is in use of both limits */
+void gw_function_budget_text(const struct gw_function *f, char text[GW_BUDGET_TEXT]);
 
 struct gw_host;
 

@@ -27,6 +27,7 @@ struct gw_pool {
 	/* private */
 	struct gw_function *fn;
 	uint64_t handle;
+	bool mapped;
 };
 
 /**
@@ -39,7 +40,7 @@ struct gw_pools {
 	struct gw_pool pool[GW_MAX_POOLS];
 
 	/* private */
-	bool reachable;		/* by a mapping that is no pool's, and that the host did not end */
+	bool reachable;		/* a host could not unmap some of it */
 };
 
 /** gw_pool_default_size() - bytes, by the kind of device */
@@ -68,7 +69,10 @@ int gw_pools_open(struct gw_pools *p, gw_gpa gpa, uint64_t ram_size, const char 
 int gw_pools_add(struct gw_pools *p, struct gw_function *fn, uint8_t devfn, uint64_t size,
 		 struct gw_log *log);
 
-/** gw_pools_close() - the devices must be quiet; zeroed is fine */
+/** gw_pools_unmap() - the devices, which must be quiet, reach them no more; what they were can be read */
+void gw_pools_unmap(struct gw_pools *p);
+
+/** gw_pools_close() - unmap them and give the guest's memory up; zeroed is fine */
 void gw_pools_close(struct gw_pools *p);
 
 /**

@@ -67,7 +67,7 @@ static void forget_dead(struct gw_companion *c)
 	struct gw_dma_usage u;
 
 	gw_dma_usage(c->dma, &u);
-	if (c->ids.nr < 2 * u.maps + 64)
+	if (c->ids.nr < 2 * u.mapped.maps + 64)
 		return;
 	for (node = gw_imap_from(&c->ids, 0); node; node = next) {
 		next = gw_imap_next(node);

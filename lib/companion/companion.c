@@ -123,8 +123,8 @@ void gw_companion_publish(struct gw_companion *c)
 	struct gw_dma_usage u;
 
 	gw_dma_usage(c->dma, &u);
-	__atomic_store_n(&c->page->used_bytes, u.bytes, __ATOMIC_RELAXED);
-	__atomic_store_n(&c->page->used_maps, (uint32_t)u.maps, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->page->used_bytes, u.mapped.bytes, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->page->used_maps, (uint32_t)u.mapped.maps, __ATOMIC_RELAXED);
 	if (c->stats.generation == u.generation)
 		return;
 	c->stats.generation = u.generation;

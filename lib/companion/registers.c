@@ -77,7 +77,7 @@ static uint64_t read_used_bytes(struct gw_companion *c)
 	struct gw_dma_usage u;
 
 	gw_dma_usage(c->dma, &u);
-	return u.bytes;
+	return u.mapped.bytes;
 }
 
 static uint64_t read_used_maps(struct gw_companion *c)
@@ -85,15 +85,14 @@ static uint64_t read_used_maps(struct gw_companion *c)
 	struct gw_dma_usage u;
 
 	gw_dma_usage(c->dma, &u);
-	return at_most_32_bits(u.maps);
+	return at_most_32_bits(u.mapped.maps);
 }
 
 static uint64_t read_max_map(struct gw_companion *c)
 {
 	const struct gw_host_limits *l = &c->gf->fn->limits;
-	uint64_t most = l->max_map_bytes < l->max_bytes ? l->max_map_bytes : l->max_bytes;
 
-	return most & ~(l->granule - 1);
+	return l->max_map_bytes & ~(l->granule - 1);
 }
 
 static uint64_t read_iova_bits(struct gw_companion *c)

@@ -189,8 +189,8 @@ static int entry_query(struct gw_companion *c, const struct gw_ring_sqe *sqe,
 	struct gw_dma_usage u;
 
 	gw_dma_usage(c->dma, &u);
-	cqe->iova = u.bytes;
-	cqe->len = u.maps;
+	cqe->iova = u.mapped.bytes;
+	cqe->len = (uint32_t)u.mapped.maps;
 	return 0;
 }
 

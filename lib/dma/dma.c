@@ -64,42 +64,13 @@ static int slice_last(const struct gw_slice *s, uint64_t *last)
 	return __builtin_add_overflow(s->iova.v, s->size - 1, last) ? -EOVERFLOW : 0;
 }
 
-static int budget_check(struct gw_dma *dma, const struct gw_slice *s)
+static void say_budget(const struct gw_dma *dma, uint64_t size)
 {
-	const struct gw_host_limits *l = &dma->fn->limits;
-	const struct gw_dma_usage *u = &dma->usage;
+	char text[GW_BUDGET_TEXT];
 
-	if (u->maps >= l->max_maps) {
-		gw_log_guest(dma->log, "%s: %" PRIu64 " of %" PRIu64 " mappings are in use",
-			     dma->fn->info.name, u->maps, l->max_maps);
-		return -ENOSPC;
-	}
-	if (s->size > l->max_bytes - u->bytes) {
-		gw_log_guest(dma->log,
-			     "%s: mapping %#" PRIx64 " bytes exceeds the budget: %#" PRIx64
-			     " of %#" PRIx64 " are in use; give the guest less memory",
-			     dma->fn->info.name, s->size, u->bytes, l->max_bytes);
-		return -ENOSPC;
-	}
-	return 0;
-}
-
-void gw_dma_count(struct gw_dma *dma, int sign, uint64_t size)
-{
-	struct gw_dma_usage *u = &dma->usage;
-
-	if (sign < 0) {
-		u->maps--;
-		u->bytes -= size;
-		return;
-	}
-	u->maps++;
-	u->total_maps++;
-	u->bytes += size;
-	if (u->maps > u->peak_maps)
-		u->peak_maps = u->maps;
-	if (u->bytes > u->peak_bytes)
-		u->peak_bytes = u->bytes;
+	gw_function_budget_text(dma->fn, text);
+	gw_log_guest(dma->log, "%s: mapping %#" PRIx64 " bytes exceeds the budget: %s; give the guest "
+		     "less memory", dma->fn->info.name, size, text);
 }
 
 /* Map a run at the host, at the caller's address. Caller holds the gate. */
@@ -126,15 +97,13 @@ static int run_map(struct gw_dma *dma, struct gw_dma_run *run)
 			     run->slice.size, l->granule);
 		return -EINVAL;
 	}
-	ret = budget_check(dma, &run->slice);
-	if (ret)
-		return ret;
-	ret = dma->fn->ops->dma_map(dma->fn, &mem, run->slice.size, &run->slice.iova, &map);
+	ret = gw_function_map(dma->fn, &mem, run->slice.size, &run->slice.iova, &map);
+	if (ret == -ENOSPC || ret == -E2BIG)
+		say_budget(dma, run->slice.size);
 	if (ret)
 		return ret;
 	run->mapped = true;
 	run->handle = map.handle;
-	gw_dma_count(dma, 1, run->slice.size);
 	return 0;
 }
 
@@ -147,10 +116,8 @@ static void run_remove(struct gw_dma *dma, struct gw_dma_run *run)
 	int ret = 0;
 
 	gw_dma_drop_run(dma, run);
-	if (run->mapped) {
-		ret = gw_host_unmap(dma->fn, run->handle);
-		gw_dma_count(dma, -1, run->slice.size);
-	}
+	if (run->mapped)
+		ret = gw_function_unmap(dma->fn, run->handle, run->slice.size);
 	gw_imap_remove(&dma->runs, &run->node);
 	if (ret) {
 		gw_err(dma->log, "%s: cannot unmap %#" PRIx64 "+%#" PRIx64 ": %s",
@@ -262,7 +229,7 @@ void gw_dma_unmap_all(struct gw_dma *dma)
 void gw_dma_usage(struct gw_dma *dma, struct gw_dma_usage *usage)
 {
 	gw_gate_lock(&dma->gate);
-	*usage = dma->usage;
+	gw_function_mapped(dma->fn, &usage->mapped);
 	usage->runs = dma->runs.nr;
 	usage->generation = dma->generation;
 	gw_gate_unlock(&dma->gate);

@@ -39,7 +39,6 @@ struct gw_dma {
 	struct gw_imap runs;
 	struct gw_file_list files;
 	struct gw_remote *remote;
-	struct gw_dma_usage usage;
 	struct gw_dma_slots slots;
 	uint32_t generation;
 	bool releasing;
@@ -50,9 +49,6 @@ static inline struct gw_dma_run *gw_dma_run_of(struct gw_imap_node *node)
 	return node ? container_of(node, struct gw_dma_run, node) : NULL;
 }
 
-/** gw_dma_count() - @sign 1: a mapping of @size bytes more at the host; -1: one less */
-void gw_dma_count(struct gw_dma *dma, int sign, uint64_t size);
-
 /**
  * gw_dma_drop_run() - unmap what the guest has mapped of a run; the caller holds the gate
  *
@@ -62,13 +58,5 @@ void gw_dma_drop_run(struct gw_dma *dma, struct gw_dma_run *run);
 
 /** gw_dma_drop_all() - likewise of all runs, and begin a new generation */
 void gw_dma_drop_all(struct gw_dma *dma);
-
-/** gw_host_unmap() - as dma_unmap(), but a function that has gone reaches nothing: that is 0 */
-static inline int gw_host_unmap(struct gw_function *fn, uint64_t handle)
-{
-	int ret = fn->ops->dma_unmap(fn, handle);
-
-	return ret == -ENODEV ? 0 : ret;
-}
 
 #endif

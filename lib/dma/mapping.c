@@ -91,10 +91,6 @@ static int mapping_check(const struct gw_dma *dma, uint64_t gpa, uint64_t size, 
 		return -EPROTO;
 	if (dma->releasing)
 		return -EBUSY;
-	if (size > l->max_map_bytes)
-		return -E2BIG;
-	if (dma->usage.maps >= l->max_maps || size > l->max_bytes - dma->usage.bytes)
-		return -ENOSPC;
 	return 0;
 }
 
@@ -152,13 +148,12 @@ static int mapping_make(struct gw_dma *dma, uint64_t gpa, uint64_t size, bool re
 	if (ret)
 		goto release_slot;
 	mem.addr = run_addr(run) + (gpa - run->node.first);
-	ret = dma->fn->ops->dma_map(dma->fn, &mem, size, NULL, map);
+	ret = gw_function_map(dma->fn, &mem, size, NULL, map);
 	if (ret)
 		goto release_slot;
 	slot->host = map->handle;
 	slot->size = size;
 	map->handle = slot->handle;
-	gw_dma_count(dma, 1, size);
 	return 0;
 release_slot:
 	slot_release(dma, slot);
@@ -176,14 +171,12 @@ int gw_dma_guest_map(struct gw_dma *dma, gw_gpa gpa, uint64_t size, bool read_on
 	return ret;
 }
 
-/* A function that has gone maps nothing, and neither does a handle that the host does not know. */
 static int mapping_undo(struct gw_dma *dma, struct gw_dma_slot *slot)
 {
-	int ret = dma->fn->ops->dma_unmap(dma->fn, slot->host);
+	int ret = gw_function_unmap(dma->fn, slot->host, slot->size);
 
-	if (ret && ret != -ENODEV && ret != -ENOENT)
+	if (ret)
 		return ret;
-	gw_dma_count(dma, -1, slot->size);
 	slot_release(dma, slot);
 	return 0;
 }
@@ -200,7 +193,6 @@ static void mapping_drop(struct gw_dma *dma, struct gw_dma_slot *slot)
 	/* the device may still reach it: it must not become something else */
 	for (unsigned int i = 0; i < slot->nr_spans; i++)
 		slot_span(slot, i)->run->file->users++;
-	gw_dma_count(dma, -1, slot->size);
 	slot_release(dma, slot);
 }
 

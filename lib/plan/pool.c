@@ -6,7 +6,6 @@
 
 #include <gangway/pool.h>
 
-#include "dma/dma.h"
 
 /*
  * How it works: guest memory is one file (ram.c). A pool is a piece of it that the host maps for
@@ -49,7 +48,7 @@ int gw_pools_open(struct gw_pools *p, gw_gpa gpa, uint64_t ram_size, const char 
 static int size_check(const struct gw_function *fn, uint64_t size, struct gw_log *log)
 {
 	const struct gw_host_limits *l = &fn->limits;
-	uint64_t most = l->max_map_bytes < l->max_bytes ? l->max_map_bytes : l->max_bytes;
+	uint64_t most = l->max_map_bytes;
 
 	if (size < POOL_MIN || size & (l->granule - 1)) {
 		gw_err(log, "%s: a pool of %#" PRIx64 " bytes must be a multiple of %#" PRIx64
@@ -109,9 +108,12 @@ static int overlap_check(const struct gw_pools *p, const struct gw_pool *new, st
 }
 
 /* Give a mapping up that will not do. Where the host fails, its memory must stay for good. */
-static void pool_unmap(struct gw_pools *p, const struct gw_pool *pool)
+static void pool_unmap(struct gw_pools *p, struct gw_pool *pool)
 {
-	p->reachable |= gw_host_unmap(pool->fn, pool->handle) != 0;
+	if (!pool->mapped)
+		return;
+	pool->mapped = false;
+	p->reachable |= gw_function_unmap(pool->fn, pool->handle, pool->size) != 0;
 }
 
 static int pool_map(struct gw_pools *p, struct gw_pool *pool, struct gw_log *log)
@@ -122,7 +124,7 @@ static int pool_map(struct gw_pools *p, struct gw_pool *pool, struct gw_log *log
 	struct gw_mapping map;
 	int ret;
 
-	ret = fn->ops->dma_map(fn, &mem, pool->size, fn->limits.caller_iova ? &want : NULL, &map);
+	ret = gw_function_map(fn, &mem, pool->size, fn->limits.caller_iova ? &want : NULL, &map);
 	if (ret) {
 		gw_err(log, "%s: the host cannot map a pool of %" PRIu64 " MiB: %s", fn->info.name,
 		       pool->size >> 20,
@@ -131,6 +133,7 @@ static int pool_map(struct gw_pools *p, struct gw_pool *pool, struct gw_log *log
 		return ret;
 	}
 	pool->handle = map.handle;
+	pool->mapped = true;
 	pool->iova = map.seg[0].iova;
 	if (map.nr_segments == 1)
 		return 0;
@@ -168,10 +171,15 @@ int gw_pools_add(struct gw_pools *p, struct gw_function *fn, uint8_t devfn, uint
 	return 0;
 }
 
-void gw_pools_close(struct gw_pools *p)
+void gw_pools_unmap(struct gw_pools *p)
 {
 	for (unsigned int i = 0; i < p->nr; i++)
 		pool_unmap(p, &p->pool[i]);
+}
+
+void gw_pools_close(struct gw_pools *p)
+{
+	gw_pools_unmap(p);
 	gw_ram_close(&p->ram, p->reachable);
 	memset(p, 0, sizeof(*p));
 }

@@ -5,7 +5,6 @@
 
 #include <gangway/dma.h>
 
-#include "dma/dma.h"
 
 /*
  * How it works: guest memory is one file (ram.c). The host maps a part of it and says at which
@@ -24,7 +23,7 @@ static int window_size(const struct gw_function *fn, struct gw_log *log, uint64_
 		       uint64_t *size)
 {
 	const struct gw_host_limits *l = &fn->limits;
-	uint64_t most = l->max_map_bytes < l->max_bytes ? l->max_map_bytes : l->max_bytes;
+	uint64_t most = l->max_map_bytes;
 
 	if (!*size)
 		*size = most & ~(l->granule - 1);
@@ -83,7 +82,7 @@ static int map_at_host(struct gw_window *w, struct gw_function *fn, struct gw_lo
 		       GW_MAX_WINDOW_USERS);
 		return -ENOSPC;
 	}
-	ret = fn->ops->dma_map(fn, &mem, w->mapped, NULL, &map);
+	ret = gw_function_map(fn, &mem, w->mapped, NULL, &map);
 	if (ret) {
 		gw_err(log, "%s: the host cannot map a window of %" PRIu64 " MiB: %s",
 		       fn->info.name, w->mapped >> 20,
@@ -156,20 +155,23 @@ int gw_window_share(struct gw_window *w, struct gw_function *fn, struct gw_log *
 	       range.iova.v, w->iova.v, w->user[0].fn->info.name);
 	gw_hint(log, "pass one function through to each guest");
 	/* where the host fails to unmap, closing tries again, and knows that memory must stay */
-	if (!gw_host_unmap(fn, w->user[w->nr_users - 1].handle))
+	if (!gw_function_unmap(fn, w->user[w->nr_users - 1].handle, w->mapped))
 		w->nr_users--;
 	return -EADDRNOTAVAIL;
 }
 
+void gw_window_unmap(struct gw_window *w)
+{
+	for (; w->nr_users; w->nr_users--) {
+		const struct gw_window_user *u = &w->user[w->nr_users - 1];
+
+		w->reachable |= gw_function_unmap(u->fn, u->handle, w->mapped) != 0;
+	}
+}
+
 void gw_window_close(struct gw_window *w)
 {
-	bool reachable = false;
-
-	for (unsigned int i = 0; i < w->nr_users; i++) {
-		struct gw_function *fn = w->user[i].fn;
-
-		reachable |= gw_host_unmap(fn, w->user[i].handle) != 0;
-	}
-	gw_ram_close(&w->ram, reachable);
+	gw_window_unmap(w);
+	gw_ram_close(&w->ram, w->reachable);
 	memset(w, 0, sizeof(*w));
 }

@@ -261,7 +261,7 @@ static void memory_that_cannot_be_unmapped_stays_where_it_is(void **state)
 	r->fail_unmap = -EIO;
 	rig_control(r, GW_CONTROL_UNMAP_ALL);
 	assert_int_equal(r->f->errors, 1);
-	assert_int_equal(rig_get(r, GW_REG_USED_MAPS), 0);
+	assert_int_equal(rig_get(r, GW_REG_USED_MAPS), 1);	/* as far as anybody knows */
 	r->fn->ops->detach(r->fn);
 	r->fail_unmap = 0;
 	strcpy(rig_at(r, RIG_RAM_GPA), "still");

@@ -45,10 +45,10 @@ static void model_map(struct rig *r, struct model *m)
 	}
 	if (!size || gpa % 4096 || size > l->max_map_bytes)
 		want = GW_STATUS_INVAL;
-	else if (m->live == l->max_maps || size > l->max_bytes - m->bytes)
-		want = GW_STATUS_NOSPC;
 	else if (!inside)
 		want = GW_STATUS_INVAL;
+	else if (m->live == l->max_maps || size > l->max_bytes - m->bytes)
+		want = GW_STATUS_NOSPC;
 	cqe = rig_ring_do(r, GW_RING_MAP, 0, gpa, size);
 	assert_int_equal(cqe.status, want);
 	if (want)

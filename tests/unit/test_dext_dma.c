@@ -43,7 +43,7 @@ static int map(void *addr, uint64_t size, struct gw_mapping *m)
 {
 	const struct gw_memory mem = { .addr = addr };
 
-	return fn->ops->dma_map(fn, &mem, size, NULL, m);
+	return gw_function_map(fn, &mem, size, NULL, m);
 }
 
 static void a_handle_is_good_once(void **state)
@@ -77,7 +77,7 @@ static void a_map_that_cannot_be_is_refused_without_a_call(void **state)
 		{ { .addr = memory[0] + 1 }, 4096, NULL, -EINVAL },
 		{ { .addr = NULL }, 4096, NULL, -EINVAL },
 		{ { .addr = (void *)(UINTPTR_MAX - 4095) }, 8192, NULL, -EINVAL },
-		{ { .addr = memory }, UINT64_MAX - 4095, NULL, -EINVAL },
+		{ { .addr = memory }, UINT64_MAX - 4095, NULL, -E2BIG },
 		{ { .addr = memory }, (1 << 19) + 4096, NULL, -E2BIG },
 		{ { .addr = memory }, 4096, &(gw_iova){ 0x1001 }, -EINVAL },
 		{ { .addr = memory }, 4096, &(gw_iova){ 0 }, -EINVAL },
@@ -90,11 +90,11 @@ static void a_map_that_cannot_be_is_refused_without_a_call(void **state)
 	struct gw_mapping m;
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-		assert_int_equal(fn->ops->dma_map(fn, &bad[i].mem, bad[i].size, bad[i].want, &m),
+		assert_int_equal(gw_function_map(fn, &bad[i].mem, bad[i].size, bad[i].want, &m),
 				 bad[i].err);
 	assert_int_equal(fake->nr_trace, before);
 	/* up to the very last address is fine */
-	assert_int_equal(fn->ops->dma_map(fn, &bad[0].mem, 4096, &last, &m), 0);
+	assert_int_equal(gw_function_map(fn, &bad[0].mem, 4096, &last, &m), 0);
 }
 
 static void a_host_that_chooses_is_not_told_where(void **state)
@@ -105,10 +105,10 @@ static void a_host_that_chooses_is_not_told_where(void **state)
 	const gw_iova want = { 0x10000 };
 	struct gw_mapping m;
 
-	assert_int_equal(fn->ops->dma_map(fn, &mem, 16384, &want, &m), -EOPNOTSUPP);
-	assert_int_equal(fn->ops->dma_map(fn, &remote, 16384, NULL, &m), -EOPNOTSUPP);
+	assert_int_equal(gw_function_map(fn, &mem, 16384, &want, &m), -EOPNOTSUPP);
+	assert_int_equal(gw_function_map(fn, &remote, 16384, NULL, &m), -EOPNOTSUPP);
 	/* never writable where read only was asked for */
-	assert_int_equal(fn->ops->dma_map(fn, &ro, 16384, NULL, &m), -EOPNOTSUPP);
+	assert_int_equal(gw_function_map(fn, &ro, 16384, NULL, &m), -EOPNOTSUPP);
 	assert_int_equal(fake_regions(fake), 0);
 	assert_int_equal(map(memory, 16384, &m), 0);
 }
@@ -121,10 +121,10 @@ static void the_budget_of_mappings_is_kept_and_given_back(void **state)
 		assert_int_equal(map(memory, 4096, &m[i]), 0);
 	assert_int_equal(map(memory, 4096, &m[8]), -ENOSPC);
 	assert_int_equal(fake_regions(fake), 8);
-	assert_int_equal(fn->ops->dma_unmap(fn, m[3].handle), 0);
+	assert_int_equal(gw_function_unmap(fn, m[3].handle, 4096), 0);
 	assert_int_equal(map(memory, 4096, &m[8]), 0);
 	fake_fail(fake, GW_DEXT_REGISTER_REGION, GW_IORETURN_NO_MEMORY, 0);
-	assert_int_equal(fn->ops->dma_unmap(fn, m[8].handle), 0);
+	assert_int_equal(gw_function_unmap(fn, m[8].handle, 4096), 0);
 	for (unsigned int i = 0; i < 20; i++)
 		assert_int_equal(map(memory, 4096, &m[8]), -ENOMEM);
 	fake_heal(fake, GW_DEXT_REGISTER_REGION);
@@ -139,19 +139,25 @@ static void the_budget_of_bytes_is_kept_and_given_back(void **state)
 	assert_int_equal(map(memory, 1 << 18, &b), 0);
 	assert_int_equal(map(memory, (1 << 18) + 4096, &c), -ENOSPC);
 	assert_int_equal(map(memory, 1 << 18, &c), 0);
-	assert_int_equal(fn->ops->dma_unmap(fn, a.handle), 0);
+	assert_int_equal(gw_function_unmap(fn, a.handle, 1 << 19), 0);
 	assert_int_equal(map(memory, 1 << 19, &a), 0);
 }
 
 static void an_unmap_that_fails_keeps_the_handle(void **state)
 {
+	struct gw_account account;
 	struct gw_mapping m;
 
 	assert_int_equal(map(memory, 16384, &m), 0);
 	fake_fail(fake, GW_DEXT_UNREGISTER_REGION, GW_IORETURN_IO_ERROR, 0);
-	assert_int_equal(fn->ops->dma_unmap(fn, m.handle), -EIO);
+	assert_int_equal(gw_function_unmap(fn, m.handle, 16384), -EIO);
+	gw_function_mapped(fn, &account);
+	assert_int_equal(account.bytes, 16384);		/* it still counts */
 	fake_heal(fake, GW_DEXT_UNREGISTER_REGION);
-	assert_int_equal(fn->ops->dma_unmap(fn, m.handle), 0);
+	assert_int_equal(gw_function_unmap(fn, m.handle, 16384), 0);
+	gw_function_mapped(fn, &account);
+	assert_int_equal(account.bytes + account.maps, 0);
+	assert_int_equal(account.peak_maps, 1);
 	assert_int_equal(map(memory, 16384, &m), 0);
 	fake->region[0] = (struct fake_region){ 0 };	/* the dext has lost it */
 	assert_int_equal(fn->ops->dma_unmap(fn, m.handle), 0);

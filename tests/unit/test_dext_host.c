@@ -66,7 +66,7 @@ static int map(void *addr, uint64_t size, struct gw_mapping *m)
 {
 	const struct gw_memory mem = { .addr = addr };
 
-	return fn->ops->dma_map(fn, &mem, size, NULL, m);
+	return gw_function_map(fn, &mem, size, NULL, m);
 }
 
 static bool is_gone(void)

@@ -145,7 +145,7 @@ static void bad_slices_are_refused_and_change_nothing(void **state)
 		assert_int_equal(gw_dma_map(e->dma, &bad[i].s, e->mem), bad[i].ret);
 	gw_dma_usage(e->dma, &u);
 	assert_int_equal(u.runs, 0);
-	assert_int_equal(u.total_maps, 0);
+	assert_int_equal(u.mapped.total_maps, 0);
 }
 
 static void only_regular_files_hold_guest_memory(void **state)
@@ -303,7 +303,7 @@ static void a_host_that_fails_leaves_nothing_behind(void **state)
 	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), -EIO);
 	gw_dma_usage(e->dma, &u);
 	assert_int_equal(u.runs, 0);
-	assert_int_equal(u.maps, 0);
+	assert_int_equal(u.mapped.maps, 0);
 	e->fake.fail_map = 0;
 	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), 0);
 }
@@ -352,7 +352,7 @@ static void under_window_runs_are_known_but_not_mapped(void **state)
 	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), 0);
 	gw_dma_usage(e->dma, &u);
 	assert_int_equal(u.runs, 1);
-	assert_int_equal(u.maps, 0);
+	assert_int_equal(u.mapped.maps, 0);
 	assert_int_equal(e->fake.nr, 0);
 }
 

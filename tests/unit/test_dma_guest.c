@@ -228,8 +228,8 @@ static void a_release_in_steps_ends_in_a_new_generation(void **state)
 	assert_in_range(steps, 10, 600);
 	gw_dma_usage(e->dma, &then);
 	assert_int_equal(then.generation, u.generation + 1);
-	assert_int_equal(then.maps, 0);
-	assert_int_equal(then.peak_maps, 600);
+	assert_int_equal(then.mapped.maps, 0);
+	assert_int_equal(then.mapped.peak_maps, 600);
 	assert_int_equal(map(e, 0, 1, NULL), 0);
 }
 
@@ -248,7 +248,7 @@ static void a_handle_the_host_has_lost_counts_as_unmapped(void **state)
 		e->fail_unmap = 0;
 	}
 	gw_dma_usage(e->dma, &u);
-	assert_int_equal(u.maps, 0);
+	assert_int_equal(u.mapped.maps, 0);
 	e->live = 0;
 }
 

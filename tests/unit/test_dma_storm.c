@@ -114,8 +114,8 @@ static void check_usage(struct storm *s)
 
 	gw_dma_usage(s->dma, &u);
 	assert_int_equal(u.runs, s->live);
-	assert_int_equal(u.maps, s->live);
-	assert_int_equal(u.total_maps, s->maps);
+	assert_int_equal(u.mapped.maps, s->live);
+	assert_int_equal(u.mapped.total_maps, s->maps);
 }
 
 static void map_some(struct storm *s)

@@ -6,14 +6,10 @@
 #include "base/util.h"
 #include "host/dext/function.h"
 
-/*
- * DMA mappings of a function. The budget is taken before the dext is asked, as the platform may
- * fail badly beyond it, and given back only after the dext has let go.
- */
+/* DMA mappings of a function, by the dext's keys. */
 
 struct region {
 	struct gw_imap_node node;	/* first = last = key */
-	uint64_t size;
 };
 
 static struct gw_dext_function *to_fn(struct gw_function *f)
@@ -42,31 +38,7 @@ static int map_check(const struct gw_host_limits *l, const struct gw_memory *mem
 	if (want && (range_check(l, want->v, size) || want->v < l->iova_first.v ||
 		     want->v + (size - 1) > l->iova_last.v))
 		return -EINVAL;
-	return size > l->max_map_bytes ? -E2BIG : 0;
-}
-
-static int budget_take(struct gw_dext_function *fn, uint64_t size)
-{
-	const struct gw_host_limits *l = &fn->f.limits;
-	int ret = 0;
-
-	pthread_mutex_lock(&fn->lock);
-	if (fn->live_maps >= l->max_maps || size > l->max_bytes - fn->live_bytes) {
-		ret = -ENOSPC;
-	} else {
-		fn->live_maps++;
-		fn->live_bytes += size;
-	}
-	pthread_mutex_unlock(&fn->lock);
-	return ret;
-}
-
-static void budget_put(struct gw_dext_function *fn, uint64_t size)
-{
-	pthread_mutex_lock(&fn->lock);
-	fn->live_maps--;
-	fn->live_bytes -= size;
-	pthread_mutex_unlock(&fn->lock);
+	return 0;
 }
 
 static void region_insert(struct gw_dext_function *fn, struct region *r)
@@ -97,30 +69,22 @@ int gw_dext_function_dma_map(struct gw_function *f, const struct gw_memory *mem,
 	struct region *r;
 	int ret = map_check(&f->limits, mem, size, want);
 
-	if (!ret)
-		ret = budget_take(fn, size);
 	if (ret)
 		return ret;
 	r = calloc(1, sizeof(*r));
-	if (!r) {
-		ret = -ENOMEM;
-		goto put_budget;
-	}
+	if (!r)
+		return -ENOMEM;
 	ret = gw_dext_register(&fn->client, mem, size, want, &reg);
-	if (ret)
-		goto free_region;
+	if (ret) {
+		free(r);
+		return ret;
+	}
 	r->node.first = r->node.last = reg.key;
-	r->size = size;
 	region_insert(fn, r);
 	map->handle = reg.key;
 	map->nr_segments = reg.nr_segments;
 	memcpy(map->seg, reg.seg, sizeof(map->seg));
 	return 0;
-free_region:
-	free(r);
-put_budget:
-	budget_put(fn, size);
-	return ret;
 }
 
 /* A function that has gone, and a key the dext has lost, both mean that nothing is mapped. */
@@ -147,7 +111,6 @@ int gw_dext_function_dma_unmap(struct gw_function *f, uint64_t handle)
 		region_insert(fn, r);	/* still mapped, as far as we know */
 		return ret;
 	}
-	budget_put(fn, r->size);
 	free(r);
 	return 0;
 }

@@ -23,9 +23,8 @@ struct gw_dext_function_bar {
  * @bar:         constant once open
  * @uses:        by who has it open, and by a reset that goes on; the last one frees it
  * @gone_fd:     a pipe; the reading end becomes readable
- * @lock:        @regions, @live_bytes and @live_maps. Innermost; not held over calls
+ * @lock:        @regions. Innermost; not held over calls
  * @regions:     by key, which is also the handle; each is a struct region
- * @live_bytes, @live_maps: mapped, or about to be
  */
 struct gw_dext_function {
 	struct gw_function f;
@@ -44,7 +43,6 @@ struct gw_dext_function {
 
 	pthread_mutex_t lock;
 	struct gw_imap regions;
-	uint64_t live_bytes, live_maps;
 };
 
 /**

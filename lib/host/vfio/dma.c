@@ -37,7 +37,7 @@ int gw_vfio_dma_map(struct gw_function *f, const struct gw_memory *mem, uint64_t
 
 	if (mem->remote)
 		return -EOPNOTSUPP;
-	return size > f->limits.max_map_bytes ? -E2BIG : function_map(fn, &w, map);
+	return function_map(fn, &w, map);
 }
 
 int gw_vfio_dma_unmap(struct gw_function *f, uint64_t handle)
