@@ -49,27 +49,27 @@ static void collect_mapped(const struct gw_function *fn, struct gw_account *sum)
 	sum->peak_bytes += a.peak_bytes;
 }
 
-static void collect(struct daemon *d, struct report *r)
+static void collect(struct vm *vm, struct report *r)
 {
 	memset(r, 0, sizeof(*r));
-	if (d->sim) {
-		gw_sim_stats(d->sim, &r->sim);
-		r->nr_faults = gw_sim_faults(d->sim, r->fault, FAULTS_SHOWN);
+	if (vm->sim) {
+		gw_sim_stats(vm->sim, &r->sim);
+		r->nr_faults = gw_sim_faults(vm->sim, r->fault, FAULTS_SHOWN);
 	}
-	for (unsigned int i = 0; i < d->nr_functions; i++) {
+	for (unsigned int i = 0; i < vm->nr_functions; i++) {
 		struct gw_guest_stats g;
 
-		collect_mapped(d->function[i].fn, &r->mapped);
-		gw_guest_function_stats(d->function[i].guest, &g);
+		collect_mapped(vm->function[i].fn, &r->mapped);
+		gw_guest_function_stats(vm->function[i].guest, &g);
 		r->guest.reads += g.reads;
 		r->guest.writes += g.writes;
 		r->guest.config_reads += g.config_reads;
 		r->guest.config_writes += g.config_writes;
 		r->guest.irqs += g.irqs;
 		r->guest.resets += g.resets;
-		if (d->function[i].companion)
-			collect_companion(d->function[i].companion, &r->companion);
-		r->messages += d->function[i].served.messages;
+		if (vm->function[i].companion)
+			collect_companion(vm->function[i].companion, &r->companion);
+		r->messages += vm->function[i].served.messages;
 	}
 }
 
@@ -112,24 +112,24 @@ static void print_companion(const struct gw_companion_stats *c)
 		refused_total(c) ? ")" : "", c->doorbells, c->commands, c->polled);
 }
 
-static void print_text(const struct daemon *d, const struct report *r)
+static void print_text(const struct vm *vm, const struct report *r)
 {
-	fprintf(stderr, "\n  plan          %s: %s\n", gw_plan_name(d->plan), d->reason);
-	if (d->window.size)
+	fprintf(stderr, "\n  plan          %s: %s\n", gw_plan_name(vm->plan), vm->reason);
+	if (vm->window.size)
 		fprintf(stderr, "  window        guest %#" PRIx64 " at device %#" PRIx64 ", %" PRIu64
-			" MiB\n", d->window.gpa.v, d->window.iova.v, d->window.size >> 20);
-	for (unsigned int i = 0; i < d->pools.nr; i++) {
-		const struct gw_pool *p = &d->pools.pool[i];
+			" MiB\n", vm->window.gpa.v, vm->window.iova.v, vm->window.size >> 20);
+	for (unsigned int i = 0; i < vm->pools.nr; i++) {
+		const struct gw_pool *p = &vm->pools.pool[i];
 
 		fprintf(stderr, "  pool          %s: guest %#" PRIx64 " at device %#" PRIx64 ", %" PRIu64
-			" MiB\n", d->function[i].fn->info.name, p->gpa.v, p->iova.v, p->size >> 20);
+			" MiB\n", vm->function[i].fn->info.name, p->gpa.v, p->iova.v, p->size >> 20);
 	}
 	fprintf(stderr,
 		"  mappings      %" PRIu64 " made, at most %" PRIu64 " at once; %" PRIu64 " left\n"
 		"  bytes mapped  at most %" PRIu64 " MiB\n",
 		r->mapped.total_maps, r->mapped.peak_maps, r->mapped.maps,
 		r->mapped.peak_bytes >> 20);
-	if (d->sim)
+	if (vm->sim)
 		fprintf(stderr, "  DMA           %" PRIu64 " MiB read, %" PRIu64 " MiB written\n",
 			r->sim.dma_read_bytes >> 20, r->sim.dma_written_bytes >> 20);
 	fprintf(stderr,
@@ -138,9 +138,9 @@ static void print_text(const struct daemon *d, const struct report *r)
 		"  interrupts    %" PRIu64 "\n"
 		"  resets        %" PRIu64 "\n", r->guest.reads, r->guest.writes,
 		r->guest.config_reads, r->guest.config_writes, r->guest.irqs, r->guest.resets);
-	if (d->plan == GW_PLAN_PARAVIRT)
+	if (vm->plan == GW_PLAN_PARAVIRT)
 		print_companion(&r->companion);
-	if (d->sim)
+	if (vm->sim)
 		print_faults(r);
 }
 
@@ -180,26 +180,26 @@ static struct json_object *pools_json(const struct gw_pools *pools)
 	return list;
 }
 
-static struct json_object *report_json(const struct daemon *d, const struct report *r)
+static struct json_object *report_json(const struct vm *vm, const struct report *r)
 {
 	struct json_object *o = json_object_new_object(), *w;
 
-	json_object_object_add(o, "plan", json_object_new_string(gw_plan_name(d->plan)));
-	json_object_object_add(o, "reason", json_object_new_string(d->reason));
-	if (d->window.size) {
+	json_object_object_add(o, "plan", json_object_new_string(gw_plan_name(vm->plan)));
+	json_object_object_add(o, "reason", json_object_new_string(vm->reason));
+	if (vm->window.size) {
 		w = json_object_new_object();
-		add_u64(w, "gpa", d->window.gpa.v);
-		add_u64(w, "iova", d->window.iova.v);
-		add_u64(w, "size", d->window.size);
+		add_u64(w, "gpa", vm->window.gpa.v);
+		add_u64(w, "iova", vm->window.iova.v);
+		add_u64(w, "size", vm->window.size);
 		json_object_object_add(o, "window", w);
 	}
-	if (d->pools.nr)
-		json_object_object_add(o, "pools", pools_json(&d->pools));
+	if (vm->pools.nr)
+		json_object_object_add(o, "pools", pools_json(&vm->pools));
 	add_u64(o, "maps", r->mapped.total_maps);
 	add_u64(o, "peak_maps", r->mapped.peak_maps);
 	add_u64(o, "peak_bytes", r->mapped.peak_bytes);
 	add_u64(o, "maps_left", r->mapped.maps);
-	if (d->sim) {
+	if (vm->sim) {
 		add_u64(o, "dma_read_bytes", r->sim.dma_read_bytes);
 		add_u64(o, "dma_written_bytes", r->sim.dma_written_bytes);
 		add_u64(o, "dart_faults", r->sim.faults);
@@ -211,26 +211,26 @@ static struct json_object *report_json(const struct daemon *d, const struct repo
 	add_u64(o, "interrupts", r->guest.irqs);
 	add_u64(o, "resets", r->guest.resets);
 	add_u64(o, "messages", r->messages);
-	if (d->plan == GW_PLAN_PARAVIRT)
+	if (vm->plan == GW_PLAN_PARAVIRT)
 		json_object_object_add(o, "companion", companion_json(&r->companion));
 	return o;
 }
 
-int report_print(struct daemon *d, const char *path)
+int report_print(struct vm *vm, const char *path)
 {
 	struct json_object *o;
 	struct report r;
 	int ret;
 
-	collect(d, &r);
-	print_text(d, &r);
+	collect(vm, &r);
+	print_text(vm, &r);
 	if (path) {
-		o = report_json(d, &r);
+		o = report_json(vm, &r);
 		ret = json_object_to_file_ext(path, o, JSON_C_TO_STRING_PRETTY);
 		json_object_put(o);
 		if (ret) {
-			gw_err(d->log, "cannot write the report to %s: %s", path, strerror(errno));
-			gw_hint(d->log, "it is above; --report wants a file in a folder that can be "
+			gw_err(vm->log, "cannot write the report to %s: %s", path, strerror(errno));
+			gw_hint(vm->log, "it is above; --report wants a file in a folder that can be "
 				"written");
 			return CLI_FAILED;
 		}

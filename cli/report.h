@@ -2,17 +2,17 @@
 #ifndef CLI_REPORT_H
 #define CLI_REPORT_H
 
-#include "cli/daemon.h"
+#include "cli/vm.h"
 
 /**
  * report_print() - what the guest and the host did, for people, on stderr
  * @path: also as JSON to this file; NULL: not
  *
- * Call it between daemon_stop() and daemon_close().
+ * Call it between vm_stop() and vm_close().
  *
  * Return: 0; CLI_FAULTS if a device accessed memory it was not given; CLI_FAILED if @path cannot
  * be written (logged).
  */
-int report_print(struct daemon *d, const char *path);
+int report_print(struct vm *vm, const char *path);
 
 #endif

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "cli/daemon.h"
+#include "cli/vm.h"
 #include "cli/qemu.h"
 #include "cli/report.h"
 #include "cli/viommu.h"
@@ -33,7 +33,7 @@
 struct run {
 	struct options o;
 	struct gw_log *log;
-	struct daemon d;
+	struct vm vm;
 	bool arm;
 	bool missing;			/* QEMU, or what the guest boots */
 	char qemu[PATH_MAX], kernel[PATH_MAX], initrd[PATH_MAX];
@@ -115,7 +115,7 @@ static int find_parts(struct run *r)
 
 static void add_machine(const struct run *r, struct qemu_args *a, const char *more)
 {
-	const struct gw_ram *ram = daemon_ram(&r->d);
+	const struct gw_ram *ram = vm_ram(&r->vm);
 
 	qemu_args_add(a, "%s", r->qemu);
 	qemu_args_add(a, "-machine");
@@ -171,7 +171,7 @@ static int make_device_tree(struct run *r)
 	snprintf(path, sizeof(path), "%s/guest.dtb", r->dir);
 	snprintf(more, sizeof(more), ",dumpdtb=%s", path);
 	add_machine(r, &a, more);
-	pid = qemu_spawn(&a, daemon_ram(&r->d)->fd, out, r->log);
+	pid = qemu_spawn(&a, vm_ram(&r->vm)->fd, out, r->log);
 	qemu_args_fini(&a);
 	ret = pid < 0 ? pid : qemu_wait(pid);
 	if (ret > 0) {
@@ -181,7 +181,7 @@ static int make_device_tree(struct run *r)
 		ret = -EINVAL;
 	}
 	close(out);
-	return ret ? ret : daemon_amend_tree(&r->d, path);
+	return ret ? ret : vm_amend_tree(&r->vm, path);
 }
 
 /*
@@ -194,9 +194,9 @@ static void add_command_line(const struct run *r, struct qemu_args *a)
 	uint64_t bounce = 0;
 	char swiotlb[40] = "";
 
-	if (r->d.plan == GW_PLAN_WINDOW && r->d.window.size < r->o.memory)
+	if (r->vm.plan == GW_PLAN_WINDOW && r->vm.window.size < r->o.memory)
 		bounce = BOUNCE_MAX;
-	while (bounce > r->d.window.size / 4)
+	while (bounce > r->vm.window.size / 4)
 		bounce /= 2;
 	if (bounce > BOUNCE_DEFAULT)
 		snprintf(swiotlb, sizeof(swiotlb), " swiotlb=%" PRIu64, bounce / BOUNCE_SLOT);
@@ -250,19 +250,19 @@ static void add_guest(const struct run *r, struct qemu_args *a)
 		qemu_args_add(a, "%s", r->initrd);
 	}
 	add_command_line(r, a);
-	if (daemon_ram(&r->d)) {
+	if (vm_ram(&r->vm)) {
 		qemu_args_add(a, "-dtb");
 		qemu_args_add(a, "%s/guest.dtb", r->dir);
 	}
-	for (unsigned int i = 0; i < r->d.nr_functions; i++) {
-		if (r->d.plan == GW_PLAN_POOL) {
-			add_device_at_root(a, POOL_SLOT + i, "fn", i, r->d.function[i].socket);
+	for (unsigned int i = 0; i < r->vm.nr_functions; i++) {
+		if (r->vm.plan == GW_PLAN_POOL) {
+			add_device_at_root(a, POOL_SLOT + i, "fn", i, r->vm.function[i].socket);
 			continue;
 		}
-		add_device_on_port(a, i + 1, "fn", i, r->d.function[i].socket);
-		if (r->d.function[i].companion)
+		add_device_on_port(a, i + 1, "fn", i, r->vm.function[i].socket);
+		if (r->vm.function[i].companion)
 			add_device_on_port(a, MAX_DEVICES + i + 1, "companion", i,
-					   r->d.function[i].companion_socket);
+					   r->vm.function[i].companion_socket);
 	}
 }
 
@@ -274,7 +274,7 @@ static int supervise(struct run *r, pid_t pid)
 	int status, sig;
 
 	for (;;) {
-		sig = daemon_wait(&r->d, &r->signals, false);
+		sig = vm_wait(&r->vm, &r->signals, false);
 		if (sig != SIGCHLD)
 			break;
 		if (waitpid(pid, &status, WNOHANG) == pid)
@@ -295,7 +295,7 @@ static int supervise(struct run *r, pid_t pid)
 
 static int start_and_wait(struct run *r)
 {
-	const struct gw_ram *ram = daemon_ram(&r->d);
+	const struct gw_ram *ram = vm_ram(&r->vm);
 	struct qemu_args a = { 0 };
 	pid_t pid;
 
@@ -358,25 +358,25 @@ static int prepare(struct run *r)
 	snprintf(r->companion, sizeof(r->companion), "%s/companion", r->dir);
 	r->o.companion = r->companion;
 	guess_guest_bdfs(&r->o);
-	ret = daemon_open(&r->d, &r->o, r->arm, r->log);
+	ret = vm_open(&r->vm, &r->o, r->arm, r->log);
 	if (!ret)
-		ret = viommu_check(&r->o, r->d.plan, r->log);
+		ret = viommu_check(&r->o, r->vm.plan, r->log);
 	if (ret)
 		return ret;
-	ret = daemon_open_memory(&r->d, &r->o, (gw_gpa){ ARM_RAM_BASE });
-	if (!ret && daemon_ram(&r->d))
+	ret = vm_open_memory(&r->vm, &r->o, (gw_gpa){ ARM_RAM_BASE });
+	if (!ret && vm_ram(&r->vm))
 		ret = make_device_tree(r);
 	if (ret)
 		return ret;
 	snprintf(path, sizeof(path), "%s/function", r->dir);
-	return daemon_listen(&r->d, path, r->companion, r->o.spin_us);
+	return vm_listen(&r->vm, path, r->companion, r->o.spin_us);
 }
 
 static void clean_up(struct run *r)
 {
 	char path[96];
 
-	daemon_close(&r->d);
+	vm_close(&r->vm);
 	if (!*r->dir)
 		return;
 	snprintf(path, sizeof(path), "%s/guest.dtb", r->dir);
@@ -411,8 +411,8 @@ static int run_run(int argc, char **argv, struct gw_log *log)
 		return r.missing ? CLI_UNAVAILABLE : CLI_FAILED;
 	}
 	status = start_and_wait(&r);
-	daemon_stop(&r.d);
-	ret = report_print(&r.d, r.o.report);
+	vm_stop(&r.vm);
+	ret = report_print(&r.vm, r.o.report);
 	clean_up(&r);
 	if (r.ended_by)
 		return 128 + r.ended_by;

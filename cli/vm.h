@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef CLI_DAEMON_H
-#define CLI_DAEMON_H
+#ifndef CLI_VM_H
+#define CLI_VM_H
 
 #include <signal.h>
 
@@ -19,7 +19,7 @@
 
 /* One VM's functions, from the host's end to the sockets. */
 
-struct daemon_function {
+struct vm_function {
 	struct gw_function *fn;
 	struct gw_dma *dma;
 	struct gw_guest_function *guest;
@@ -27,14 +27,14 @@ struct daemon_function {
 	struct gw_vfio_user *server, *companion_server;
 	char socket[256], companion_socket[256];
 	bool gone;				/* the host has said so, and the VMM was told */
-	struct gw_vfio_user_stats served;	/* after daemon_stop() */
+	struct gw_vfio_user_stats served;	/* after vm_stop() */
 };
 
-struct daemon {
+struct vm {
 	struct gw_log *log;
 	struct gw_sim *sim;
 	struct gw_host *host;
-	struct daemon_function function[MAX_DEVICES];
+	struct vm_function function[MAX_DEVICES];
 	unsigned int nr_functions;
 	enum gw_plan plan;
 	char reason[160];
@@ -43,54 +43,54 @@ struct daemon {
 };
 
 /**
- * daemon_open() - make the host, open the devices, choose the plan
+ * vm_open() - make the host, open the devices, choose the plan
  * @device_tree: the guest boots from a device tree that we write
  *
- * Return: 0 or -errno; logged. daemon_close() after an error is fine.
+ * Return: 0 or -errno; logged. vm_close() after an error is fine.
  */
-int daemon_open(struct daemon *d, const struct options *o, bool device_tree, struct gw_log *log);
+int vm_open(struct vm *vm, const struct options *o, bool device_tree, struct gw_log *log);
 
 /**
- * daemon_open_memory() - make the guest's memory, and map the window or the pool of every function
+ * vm_open_memory() - make the guest's memory, and map the window or the pool of every function
  * @gpa: where the guest's RAM begins
  *
  * Under other plans the VMM makes the memory, and this does nothing.
  *
  * Return: 0 or -errno; logged.
  */
-int daemon_open_memory(struct daemon *d, const struct options *o, gw_gpa gpa);
+int vm_open_memory(struct vm *vm, const struct options *o, gw_gpa gpa);
 
-/** daemon_ram() - the guest's memory, if we made it; else NULL */
-const struct gw_ram *daemon_ram(const struct daemon *d);
+/** vm_ram() - the guest's memory, if we made it; else NULL */
+const struct gw_ram *vm_ram(const struct vm *vm);
 
 /**
- * daemon_amend_tree() - add the window or the pools to a device tree
+ * vm_amend_tree() - add the window or the pools to a device tree
  *
  * Return: 0 or -errno; logged.
  */
-int daemon_amend_tree(const struct daemon *d, const char *path);
+int vm_amend_tree(const struct vm *vm, const char *path);
 
 /**
- * daemon_listen() - begin to serve every function, and its companion where it has one
+ * vm_listen() - begin to serve every function, and its companion where it has one
  * @path:      the socket of the only function; several get .0, .1, ... behind it
  * @companion: likewise of its companion
  */
-int daemon_listen(struct daemon *d, const char *path, const char *companion,
+int vm_listen(struct vm *vm, const char *path, const char *companion,
 		  unsigned int spin_us);
 
 /**
- * daemon_wait() - wait for a signal, and tell the VMMs of functions that disappear meanwhile
+ * vm_wait() - wait for a signal, and tell the VMMs of functions that disappear meanwhile
  * @signals: what to wait for; all threads block them
  * @ends:    say that we serve; do not wait once every function has gone and its VMM has let go
  *
  * Return: the signal; 0 there is nothing left to serve (logged).
  */
-int daemon_wait(struct daemon *d, const sigset_t *signals, bool ends);
+int vm_wait(struct vm *vm, const sigset_t *signals, bool ends);
 
-/** daemon_stop() - end the clients: the devices are quiet, guest memory is unmapped */
-void daemon_stop(struct daemon *d);
+/** vm_stop() - end the clients: the devices are quiet, guest memory is unmapped */
+void vm_stop(struct vm *vm);
 
-/** daemon_close() - everything; a zeroed daemon is fine */
-void daemon_close(struct daemon *d);
+/** vm_close() - everything; zeroed is fine */
+void vm_close(struct vm *vm);
 
 #endif
