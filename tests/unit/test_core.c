@@ -9,7 +9,7 @@
 
 #define OK GW_IORETURN_SUCCESS
 
-static void identity_and_limits_need_no_claim(void **state)
+static void without_the_claim_only_address_and_limits_are_real(void **state)
 {
 	struct rig *r = rig_sim();
 	uint64_t out[8];
@@ -20,9 +20,9 @@ static void identity_and_limits_need_no_claim(void **state)
 	assert_int_equal(out[0], 1);
 	assert_int_equal(out[1], 0);
 	assert_int_equal(out[2], 0);
-	assert_int_equal(out[3], 0x1234);
-	assert_int_equal(out[4], 0xabcd);
-	assert_int_equal(out[5], 0xff0102);
+	assert_int_equal(out[3], 0xffff);
+	assert_int_equal(out[4], 0xffff);
+	assert_int_equal(out[5], 0xffffff);
 	assert_int_equal(rig_call(r->c, GW_DEXT_GET_LIMITS, out, 8), OK);
 	assert_int_equal(out[0], RIG_G);
 	assert_int_equal(out[1], 1536ull << 20);
@@ -31,24 +31,138 @@ static void identity_and_limits_need_no_claim(void **state)
 	assert_int_equal(out[4], 1);
 	assert_int_equal(out[5], GW_DEXT_LIMIT_REMOTE);
 	assert_true(out[6] >= 1ull << 39 && out[7] < 1ull << 40);
+	assert_int_equal(rig_config(r, 0, 4), 0xffffffff);
+	assert_int_equal(rig_config(r, 0x34, 1), 0xff);
+	assert_int_equal(rig_config(r, 0x18, 4), 0xc);	/* BAR types are */
+	assert_int_equal(rig_config(r, 0x18, 2), 0xffff);
+	assert_int_equal(rig_call(r->c, GW_DEXT_GET_BAR_INFO, out, 3, 2), OK);
+	assert_int_equal(out[1], 65536);
+	assert_int_equal(rig_call(r->c, GW_DEXT_CLAIM, NULL, 0), OK);
+	assert_int_equal(rig_call(r->c, GW_DEXT_GET_IDENTITY, out, 6), OK);
+	assert_int_equal(out[3], 0x1234);
+	assert_int_equal(out[4], 0xabcd);
+	assert_int_equal(out[5], 0xff0102);
 	rig_free(r);
+}
+
+static void another_clients_claim_shows_nothing(void **state)
+{
+	struct rig *r = rig_new(NULL);
+	struct gw_dext_conn *other = rig_connect(r, 0);
+	uint64_t v;
+
+	assert_int_equal(rig_call(other, GW_DEXT_CONFIG_READ, &v, 1, 0, 4), OK);
+	assert_int_equal(v, 0xffffffff);
+	assert_int_equal(rig_call(other, GW_DEXT_CONFIG_WRITE, NULL, 0, 4, 2, 0),
+			 GW_IORETURN_NOT_OPEN);
+	assert_int_equal(rig_call(other, GW_DEXT_MMIO_READ, &v, 1, 0, 0, 4), GW_IORETURN_NOT_OPEN);
+	assert_int_equal(rig_call(other, GW_DEXT_MMIO_WRITE, NULL, 0, 0, 0, 4, 1),
+			 GW_IORETURN_NOT_OPEN);
+	assert_int_equal(rig_call(other, GW_DEXT_TERMINATE, NULL, 0), GW_IORETURN_NOT_OPEN);
+	other->ops->close(other);
+	assert_int_equal(rig_config(r, 4, 2), 6);
+	rig_free(r);
+}
+
+static void an_old_dext_asks_for_less_and_knows_less(void **state)
+{
+	struct rig *r = rig_with("old-dext", "on", "segments", "2");
+	struct gw_dext_conn *other = rig_connect(r, 0);
+	char *mem = rig_memory(4 * RIG_G);
+	uint64_t v[16];
+
+	assert_int_equal(rig_call(r->c, GW_DEXT_GET_LIMITS, v, 8), GW_IORETURN_UNSUPPORTED);
+	assert_int_equal(rig_call(r->c, GW_DEXT_REGISTER_AT, v, 15, 1, (uintptr_t)mem, RIG_G, 0, 0),
+			 GW_IORETURN_UNSUPPORTED);
+	assert_int_equal(rig_call(r->c, GW_DEXT_REGISTER_REGION, v, 15, 1, (uintptr_t)mem,
+				  2 * RIG_G), GW_IORETURN_NOT_ALIGNED);
+	assert_int_equal(rig_call(r->c, GW_DEXT_REGISTER_REGION, v, 15, 1, (uintptr_t)mem, RIG_G),
+			 OK);
+	/* no claim asked for, and none of it reaches the device */
+	assert_int_equal(rig_call(other, GW_DEXT_CONFIG_WRITE, NULL, 0, 4, 2, 0), OK);
+	assert_int_equal(rig_call(other, GW_DEXT_MMIO_READ, v, 1, 0, 0, 4), OK);
+	assert_int_equal(v[0] & 0xffffffff, 0xffffffff);
+	assert_int_equal(rig_call(other, GW_DEXT_MMIO_WRITE, NULL, 0, 0, 0, 4, 1), OK);
+	assert_int_equal(rig_config(r, 4, 2), 6);
+	assert_int_equal(rig_call(r->c, GW_DEXT_MMIO_READ, v, 1, 0, 0, 4), OK);
+	assert_int_equal(v[0], 0);
+	other->ops->close(other);
+	rig_free(r);
+	free(mem);
+}
+
+static void what_the_platform_cannot_tell_is_not_mapped(void **state)
+{
+	struct rig *r = rig_with("segments", "33");
+	char *mem = rig_memory(40 * RIG_G);
+	uint64_t v[16];
+
+	assert_int_equal(rig_call(r->c, GW_DEXT_REGISTER_REGION, v, 15, 1, (uintptr_t)mem,
+				  40 * RIG_G), GW_IORETURN_NOT_ALIGNED);
+	assert_int_equal(rig_call(r->c, GW_DEXT_ALLOC_BUFFER, v, 6, 40 * RIG_G, 0),
+			 GW_IORETURN_NOT_ALIGNED);
+	assert_int_equal(rig_stats(r).live_maps, 0);
+	assert_int_equal(rig_call(r->c, GW_DEXT_REGISTER_REGION, v, 15, 1, (uintptr_t)mem,
+				  7 * RIG_G), OK);
+	rig_free(r);
+	free(mem);
+}
+
+static void interrupts_stay_as_they_were_first_configured(void **state)
+{
+	struct rig *r = rig_new(NULL);
+	uint64_t nr;
+
+	for (unsigned int i = 0; i < 3; i++) {
+		assert_int_equal(rig_call(r->c, GW_DEXT_SETUP_INTERRUPTS, &nr, 1), OK);
+		assert_int_equal(nr, RIG_VECTORS);
+		assert_int_equal(rig_config(r, rig_cap(r, 0x11) + 2, 2) & 0x8000, 0x8000);
+		r->c->ops->close(r->c);
+		gw_endpoint_irq(&r->ep->ep, 1);		/* nobody takes it */
+		r->c = rig_connect(r, 0);
+		assert_int_equal(rig_call(r->c, GW_DEXT_CLAIM, NULL, 0), OK);
+	}
+	rig_free(r);
+}
+
+static void multimedia_functions_are_taken_by_request_only(void **state)
+{
+	static const uint32_t class[] = { 0x040300, 0x048000 };
+
+	for (unsigned int i = 0; i < 2 * ARRAY_SIZE(class); i++) {
+		struct rig *r = rig_sim();
+		struct rig_ep *ep = rig_ep_new();
+		struct gw_dext_services *s = gw_sim_services(r->sim);
+		struct gw_dext_conn *c;
+		char root[32];
+
+		ep->ep.desc.class_code = class[i / 2];
+		rig_add(r, ep);
+		if (i % 2)
+			assert_int_equal(gw_sim_set_option(r->sim, "multimedia", "on"), 0);
+		assert_int_equal(s->ops->open(s, 0, &c, root), i % 2 ? 0 : -ENODEV);
+		if (i % 2)
+			c->ops->close(c);
+		assert_int_equal(s->ops->open(s, 1, &c, root), -ENOENT);
+		rig_free(r);
+	}
 }
 
 /* How many scalars each selector takes and gives, and whether it asks for a claim. */
 static const struct { uint8_t in, out; bool claim; } shape[GW_DEXT_NR_SELECTORS] = {
 	[GW_DEXT_GET_IDENTITY] = { 0, 6 },
 	[GW_DEXT_CLAIM] = { 0, 0 },
-	[GW_DEXT_TERMINATE] = { 0, 0 },
+	[GW_DEXT_TERMINATE] = { 0, 0, true },
 	[GW_DEXT_ALLOC_BUFFER] = { 2, 6, true },
 	[GW_DEXT_FREE_BUFFER] = { 0, 0, true },
 	[GW_DEXT_REGISTER_REGION] = { 3, 3, true },
 	[GW_DEXT_UNREGISTER_REGION] = { 1, 0, true },
 	[GW_DEXT_PROBE_REGION] = { 2, 1, true },
 	[GW_DEXT_CONFIG_READ] = { 2, 1 },
-	[GW_DEXT_CONFIG_WRITE] = { 3, 0 },
+	[GW_DEXT_CONFIG_WRITE] = { 3, 0, true },
 	[GW_DEXT_GET_BAR_INFO] = { 1, 3 },
-	[GW_DEXT_MMIO_READ] = { 3, 1 },
-	[GW_DEXT_MMIO_WRITE] = { 4, 0 },
+	[GW_DEXT_MMIO_READ] = { 3, 1, true },
+	[GW_DEXT_MMIO_WRITE] = { 4, 0, true },
 	[GW_DEXT_SETUP_INTERRUPTS] = { 0, 1, true },
 	[GW_DEXT_CHECK_INTERRUPT] = { 0, 4, true },
 	[GW_DEXT_SET_IRQ_MASK] = { 4, 0, true },
@@ -116,13 +230,11 @@ static void the_first_claim_opens_the_function_and_the_last_to_go_closes_it(void
 	rig_add(r, rig_ep_new());
 	r->c = rig_connect(r, 0);
 	other = rig_connect(r, 0);
-	assert_int_equal(rig_config(r, 4, 2), 0);
 	assert_false(r->ep->running);
 	assert_int_equal(rig_call(other, GW_DEXT_CLAIM, NULL, 0), OK);
-	assert_int_equal(rig_config(r, 4, 2), 6);
 	assert_true(r->ep->running);
 	/* only the first one turns it on */
-	rig_config_write(r, 4, 2, 2);
+	assert_int_equal(rig_call(other, GW_DEXT_CONFIG_WRITE, NULL, 0, 4, 2, 2), OK);
 	assert_false(r->ep->running);
 	assert_int_equal(rig_call(r->c, GW_DEXT_CLAIM, NULL, 0), OK);
 	assert_int_equal(rig_call(r->c, GW_DEXT_CLAIM, NULL, 0), OK);
@@ -146,8 +258,11 @@ static void nobody_terminates_what_another_uses(void **state)
 	char root[32];
 	uint64_t v;
 
+	assert_int_equal(rig_call(other, GW_DEXT_CLAIM, NULL, 0), OK);
 	assert_int_equal(rig_call(other, GW_DEXT_TERMINATE, NULL, 0),
 			 GW_IORETURN_EXCLUSIVE_ACCESS);
+	other->ops->close(other);
+	other = rig_connect(r, 0);
 	assert_int_equal(rig_call(r->c, GW_DEXT_TERMINATE, NULL, 0), OK);
 	assert_false(r->ep->running);
 	assert_int_equal(rig_call(other, GW_DEXT_CONFIG_READ, &v, 1, 0, 4),
@@ -470,8 +585,6 @@ static void close_gives_everything_back_in_every_state(void **state)
 		assert_false(r->ep->running);
 		/* and all can be had again */
 		r->c = rig_connect(r, 0);
-		assert_int_equal(rig_config(r, 4, 2) & 4, 0);
-		assert_int_equal(rig_config(r, rig_cap(r, 0x11) + 2, 2) & 0x8000, 0);
 		assert_int_equal(rig_call(r->c, GW_DEXT_CLAIM, NULL, 0), OK);
 		assert_int_equal(rig_call(r->c, GW_DEXT_SETUP_INTERRUPTS, out, 1), OK);
 		assert_int_equal(rig_map(r, 1, mem, RIG_G, &iova), OK);
@@ -484,7 +597,12 @@ static void close_gives_everything_back_in_every_state(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(identity_and_limits_need_no_claim),
+		cmocka_unit_test(without_the_claim_only_address_and_limits_are_real),
+		cmocka_unit_test(another_clients_claim_shows_nothing),
+		cmocka_unit_test(an_old_dext_asks_for_less_and_knows_less),
+		cmocka_unit_test(what_the_platform_cannot_tell_is_not_mapped),
+		cmocka_unit_test(interrupts_stay_as_they_were_first_configured),
+		cmocka_unit_test(multimedia_functions_are_taken_by_request_only),
 		cmocka_unit_test(a_call_of_the_wrong_shape_or_before_claim_is_refused),
 		cmocka_unit_test(the_first_claim_opens_the_function_and_the_last_to_go_closes_it),
 		cmocka_unit_test(nobody_terminates_what_another_uses),

@@ -106,6 +106,7 @@ static void host_open(struct rig *r)
 	unsigned int nr;
 	size_t n;
 
+	assert_int_equal(gw_sim_set_option(r->sim, "registry", "on"), 0);
 	assert_int_equal(gw_dext_host_new(gw_sim_services(r->sim), NULL, &r->host), 0);
 	assert_int_equal(r->host->ops->list(r->host, &list, &n), 0);
 	assert_int_equal(n, 1);

@@ -158,7 +158,7 @@ static void vectors_follow_the_capability(void **state)
 		unsigned int nr;
 	} rows[] = {
 		{ 32, 0, OK, 32 }, { 1, 4, OK, 1 }, { 64, 0, OK, 64 }, { 0, 32, OK, 1 },
-		{ 0, 0, GW_IORETURN_UNSUPPORTED, 0 },
+		{ 0, 0, GW_IORETURN_BAD_ARGUMENT, 0 },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

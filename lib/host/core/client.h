@@ -2,33 +2,64 @@
 #ifndef GW_CORE_CLIENT_H
 #define GW_CORE_CLIENT_H
 
-#include <bsd/sys/tree.h>
+#include <stdatomic.h>
 
+#include "base/use.h"
 #include "host/core/core.h"
+#include "host/core/os.h"
+#include "host/core/table.h"
 
-/* A connection, and what the files of the core share about it. */
+/* The dext of a function and a connection to it: what the files of the core share. */
 
-struct core_region;
-RB_HEAD(gw_core_regions, core_region);
+#define GW_CORE_IRQ_WORDS	(GW_DEXT_MAX_VECTORS / 64)
+
+/* As struct gw_dext_irq_page. */
+struct core_irq_page {
+	_Atomic uint64_t pending[GW_CORE_IRQ_WORDS];
+	_Atomic uint64_t enabled[GW_CORE_IRQ_WORDS];
+};
+
+/*
+ * Lock order: core->lock, client->lock or client->buffer_lock, core->budget_lock, the platform's.
+ */
+struct gw_core {
+	const struct gw_core_platform *platform;
+	void *ctx;
+	bool old;
+	_Atomic bool gone;		/* the function has, or the driver */
+
+	struct gw_core_lock lock;
+	unsigned int claims;		/* lock: clients that claimed */
+	struct gw_core_bar bar[GW_DEXT_NR_BARS];	/* constant once somebody has claimed */
+	struct gw_core_limits limits;	/* likewise */
+	enum gw_core_irq_type irq_type;	/* lock: NONE until it is configured, then for ever */
+	unsigned int nr_irqs;		/* lock: likewise */
+	struct gw_core_client *irq_client;	/* lock to change; irq_use to read */
+	struct gw_use irq_use;		/* closed while nobody takes interrupts */
+
+	struct gw_core_lock budget_lock;
+	uint64_t maps, bytes;		/* budget_lock: mapped, or about to be, by all clients */
+};
 
 struct core_buffer;
 
 struct gw_core_client {
 	struct gw_core *core;
+	void *ctx;
 	_Atomic bool claimed;		/* written under core->lock */
 
-	pthread_mutex_t lock;
-	struct gw_core_regions regions;	/* lock */
+	struct gw_core_lock lock;
+	struct core_table regions;	/* lock */
 
-	pthread_mutex_t buffer_lock;	/* taken alone; held while the platform works on it */
+	struct gw_core_lock buffer_lock;	/* held while the platform works on it */
 	struct core_buffer *buffer;	/* buffer_lock */
 
 	/* interrupts: fixed between set-up and close */
 	struct gw_core_memory irq_memory;
-	struct gw_dext_irq_page *irq_page;
+	struct core_irq_page *irq_page;
 	_Atomic bool irq_ready;
 
-	pthread_mutex_t wait_lock;	/* innermost; the stored completion */
+	struct gw_core_lock wait_lock;	/* innermost; the stored completion */
 	void (*done)(void *opaque, uint32_t result);
 	void *opaque;
 	_Atomic bool waiting;		/* done is set */
@@ -42,34 +73,47 @@ struct core_call {
 	unsigned int nr_filled;		/* the row's; a handler may fill more */
 };
 
-uint32_t gw_core_alloc_buffer(struct gw_core_client *c, struct core_call *call);
-uint32_t gw_core_free_buffer(struct gw_core_client *c, struct core_call *call);
-uint32_t gw_core_map_buffer(struct gw_core_client *c,
-			    uint32_t (*view)(void *opaque, const struct gw_core_memory *mem),
-			    void *opaque);
-void gw_core_drop_buffer(struct gw_core_client *c);
+/**
+ * core_prepare() - have memory made reachable, within the budget
+ * @room: segments that may come of it
+ *
+ * Return: NO_SPACE the budget is used up; NOT_ALIGNED more segments; NOT_WRITABLE the device could
+ * not do all that was asked for; or the platform's. Nothing is mapped then.
+ */
+uint32_t core_prepare(struct gw_core *core, void *mapping, const struct gw_core_request *req,
+		      unsigned int room, struct gw_core_prepared *out);
 
-uint32_t gw_core_register_region(struct gw_core_client *c, struct core_call *call);
-uint32_t gw_core_register_at(struct gw_core_client *c, struct core_call *call);
-uint32_t gw_core_register_remote(struct gw_core_client *c, struct core_call *call);
-uint32_t gw_core_unregister_region(struct gw_core_client *c, struct core_call *call);
-uint32_t gw_core_probe_region(struct gw_core_client *c, struct core_call *call);
-void gw_core_drop_regions(struct gw_core_client *c);
+/** core_complete() - undo it; @size as asked for */
+void core_complete(struct gw_core *core, void *mapping, uint64_t size);
 
-uint32_t gw_core_setup_interrupts(struct gw_core_client *c, struct core_call *call);
-uint32_t gw_core_check_interrupt(struct gw_core_client *c, struct core_call *call);
-uint32_t gw_core_wait_interrupt(struct gw_core_client *c,
-				void (*done)(void *opaque, uint32_t result), void *opaque);
-uint32_t gw_core_set_irq_mask(struct gw_core_client *c, struct core_call *call);
-void gw_core_drop_interrupts(struct gw_core_client *c);
+uint32_t core_alloc_buffer(struct gw_core_client *c, struct core_call *call);
+uint32_t core_free_buffer(struct gw_core_client *c, struct core_call *call);
+uint32_t core_map_buffer(struct gw_core_client *c,
+			 uint32_t (*view)(void *opaque, const struct gw_core_memory *mem),
+			 void *opaque);
+void core_drop_buffer(struct gw_core_client *c);
 
-uint32_t gw_core_get_identity(struct gw_core_client *c, struct core_call *call);
-uint32_t gw_core_get_limits(struct gw_core_client *c, struct core_call *call);
-uint32_t gw_core_config_read(struct gw_core_client *c, struct core_call *call);
-uint32_t gw_core_config_write(struct gw_core_client *c, struct core_call *call);
-uint32_t gw_core_get_bar_info(struct gw_core_client *c, struct core_call *call);
-uint32_t gw_core_mmio_read(struct gw_core_client *c, struct core_call *call);
-uint32_t gw_core_mmio_write(struct gw_core_client *c, struct core_call *call);
-uint32_t gw_core_reset_device(struct gw_core_client *c, struct core_call *call);
+uint32_t core_register_region(struct gw_core_client *c, struct core_call *call);
+uint32_t core_register_at(struct gw_core_client *c, struct core_call *call);
+uint32_t core_register_remote(struct gw_core_client *c, struct core_call *call);
+uint32_t core_unregister_region(struct gw_core_client *c, struct core_call *call);
+uint32_t core_probe_region(struct gw_core_client *c, struct core_call *call);
+void core_drop_regions(struct gw_core_client *c);
+
+uint32_t core_setup_interrupts(struct gw_core_client *c, struct core_call *call);
+uint32_t core_check_interrupt(struct gw_core_client *c, struct core_call *call);
+uint32_t core_wait_interrupt(struct gw_core_client *c,
+			     void (*done)(void *opaque, uint32_t result), void *opaque);
+uint32_t core_set_irq_mask(struct gw_core_client *c, struct core_call *call);
+void core_drop_interrupts(struct gw_core_client *c);
+
+uint32_t core_get_identity(struct gw_core_client *c, struct core_call *call);
+uint32_t core_get_limits(struct gw_core_client *c, struct core_call *call);
+uint32_t core_config_read(struct gw_core_client *c, struct core_call *call);
+uint32_t core_config_write(struct gw_core_client *c, struct core_call *call);
+uint32_t core_get_bar_info(struct gw_core_client *c, struct core_call *call);
+uint32_t core_mmio_read(struct gw_core_client *c, struct core_call *call);
+uint32_t core_mmio_write(struct gw_core_client *c, struct core_call *call);
+uint32_t core_reset_device(struct gw_core_client *c, struct core_call *call);
 
 #endif

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "host/core/client.h"
-
-#include <errno.h>
 #include <stdlib.h>
 
 #include "base/util.h"
+#include "host/core/client.h"
 
 /*
  * How it works: every selector has a row that says how many scalars it takes and gives, and
@@ -18,98 +16,158 @@
 #define COMMAND_ON	0x06u		/* memory and bus master */
 #define COMMAND_MASTER	0x04u
 
-int gw_core_init(struct gw_core *core, const struct gw_core_hooks *hooks, struct gw_log *log)
+struct gw_core *gw_core_new(const struct gw_core_platform *platform, void *ctx,
+			    unsigned int flags)
 {
-	*core = (struct gw_core){ .hooks = hooks, .log = log };
+	struct gw_core *core = calloc(1, sizeof(*core));
+
+	if (!core)
+		return NULL;
+	core->platform = platform;
+	core->ctx = ctx;
+	core->old = flags & GW_CORE_OLD;
 	gw_use_close(&core->irq_use);
-	return -pthread_mutex_init(&core->lock, NULL);
+	if (!gw_core_lock_init(&core->lock))
+		goto free_core;
+	if (gw_core_lock_init(&core->budget_lock))
+		return core;
+	gw_core_lock_fini(&core->lock);
+free_core:
+	free(core);
+	return NULL;
 }
 
-void gw_core_fini(struct gw_core *core)
+void gw_core_free(struct gw_core *core)
 {
-	pthread_mutex_destroy(&core->lock);
+	if (!core)
+		return;
+	gw_core_lock_fini(&core->budget_lock);
+	gw_core_lock_fini(&core->lock);
+	free(core);
 }
 
-int gw_core_client_new(struct gw_core *core, struct gw_core_client **client)
+static bool client_locks_init(struct gw_core_client *c)
+{
+	if (!gw_core_lock_init(&c->lock))
+		return false;
+	if (!gw_core_lock_init(&c->buffer_lock))
+		goto fini_lock;
+	if (gw_core_lock_init(&c->wait_lock))
+		return true;
+	gw_core_lock_fini(&c->buffer_lock);
+fini_lock:
+	gw_core_lock_fini(&c->lock);
+	return false;
+}
+
+uint32_t gw_core_client_new(struct gw_core *core, void *ctx, struct gw_core_client **client)
 {
 	struct gw_core_client *c;
 
 	if (atomic_load(&core->gone))
-		return -ENODEV;
+		return GW_IORETURN_NO_DEVICE;
 	c = calloc(1, sizeof(*c));
-	if (!c)
-		return -ENOMEM;
+	if (!c || !client_locks_init(c)) {
+		free(c);
+		return GW_IORETURN_NO_MEMORY;
+	}
 	c->core = core;
-	RB_INIT(&c->regions);
-	pthread_mutex_init(&c->lock, NULL);
-	pthread_mutex_init(&c->buffer_lock, NULL);
-	pthread_mutex_init(&c->wait_lock, NULL);
+	c->ctx = ctx;
 	*client = c;
-	return 0;
+	return GW_IORETURN_SUCCESS;
 }
 
 static void master_off(struct gw_core *core)
 {
-	uint32_t command = core->hooks->config_read(core, COMMAND, 2);
+	uint32_t command = core->platform->config_read(core->ctx, COMMAND, 2);
 
-	core->hooks->config_write(core, COMMAND, 2, command & ~COMMAND_MASTER);
+	core->platform->config_write(core->ctx, COMMAND, 2, command & ~COMMAND_MASTER);
+}
+
+/* The first to claim begins the session; what cannot change is learnt now. */
+static uint32_t begin(struct gw_core *core)
+{
+	const struct gw_core_platform *p = core->platform;
+	uint32_t ret = p->open(core->ctx);
+
+	if (ret)
+		return ret;
+	p->limits(core->ctx, &core->limits);
+	for (unsigned int i = 0; i < GW_DEXT_NR_BARS; i++)
+		if (p->bar(core->ctx, i, &core->bar[i]))
+			core->bar[i] = (struct gw_core_bar){ .size = 0 };
+	p->config_write(core->ctx, COMMAND, 2, p->config_read(core->ctx, COMMAND, 2) | COMMAND_ON);
+	return GW_IORETURN_SUCCESS;
 }
 
 static uint32_t do_claim(struct gw_core_client *c, struct core_call *call)
 {
 	struct gw_core *core = c->core;
+	uint32_t ret = GW_IORETURN_SUCCESS;
 
-	pthread_mutex_lock(&core->lock);
+	gw_core_lock(&core->lock);
 	if (!atomic_load(&c->claimed)) {
-		if (!core->claims++)
-			core->hooks->config_write(core, COMMAND, 2,
-						  core->hooks->config_read(core, COMMAND, 2) |
-						  COMMAND_ON);
-		atomic_store(&c->claimed, true);
+		if (!core->claims)
+			ret = begin(core);
+		if (!ret) {
+			core->claims++;
+			atomic_store(&c->claimed, true);
+		}
 	}
-	pthread_mutex_unlock(&core->lock);
-	return GW_IORETURN_SUCCESS;
+	gw_core_unlock(&core->lock);
+	return ret;
 }
 
 /* The last one to go turns the device off; the write returns when it is quiet. */
+static void quiet(struct gw_core_client *c)
+{
+	struct gw_core *core = c->core;
+
+	gw_core_lock(&core->lock);
+	if (atomic_load(&c->claimed) && core->claims == 1)
+		master_off(core);
+	gw_core_unlock(&core->lock);
+}
+
 static void unclaim(struct gw_core_client *c)
 {
 	struct gw_core *core = c->core;
 
-	pthread_mutex_lock(&core->lock);
+	gw_core_lock(&core->lock);
 	if (atomic_exchange(&c->claimed, false) && !--core->claims)
-		master_off(core);
-	pthread_mutex_unlock(&core->lock);
+		core->platform->close(core->ctx);
+	gw_core_unlock(&core->lock);
 }
 
 void gw_core_client_free(struct gw_core_client *c)
 {
 	if (!c)
 		return;
+	quiet(c);
+	core_drop_interrupts(c);
+	core_drop_regions(c);
+	core_drop_buffer(c);
 	unclaim(c);
-	gw_core_drop_interrupts(c);
-	gw_core_drop_regions(c);
-	gw_core_drop_buffer(c);
-	pthread_mutex_destroy(&c->wait_lock);
-	pthread_mutex_destroy(&c->buffer_lock);
-	pthread_mutex_destroy(&c->lock);
+	gw_core_lock_fini(&c->wait_lock);
+	gw_core_lock_fini(&c->buffer_lock);
+	gw_core_lock_fini(&c->lock);
 	free(c);
 }
 
-/* Anyone may connect, so this must not take a device from under the one who uses it. */
+/* Nobody takes a device from under another who uses it. */
 static uint32_t do_terminate(struct gw_core_client *c, struct core_call *call)
 {
 	struct gw_core *core = c->core;
 	bool others;
 
-	pthread_mutex_lock(&core->lock);
-	others = core->claims > (atomic_load(&c->claimed) ? 1 : 0);
-	if (!others)
+	gw_core_lock(&core->lock);
+	others = core->claims > (atomic_load(&c->claimed) ? 1u : 0u);
+	if (!others && core->claims)
 		master_off(core);
-	pthread_mutex_unlock(&core->lock);
+	gw_core_unlock(&core->lock);
 	if (others)
 		return GW_IORETURN_EXCLUSIVE_ACCESS;
-	core->hooks->terminate(core);
+	core->platform->terminate(core->ctx);
 	return GW_IORETURN_SUCCESS;
 }
 
@@ -117,31 +175,32 @@ struct core_op {
 	uint32_t (*run)(struct gw_core_client *c, struct core_call *call);
 	uint8_t in, out;
 	bool claim;			/* only for who has claimed */
+	bool strict;			/* likewise, though an earlier dext did not ask for it */
 	bool always;			/* also when the function is gone */
 };
 
 static const struct core_op ops[GW_DEXT_NR_SELECTORS] = {
-	[GW_DEXT_GET_IDENTITY] = { gw_core_get_identity, .out = 6 },
+	[GW_DEXT_GET_IDENTITY] = { core_get_identity, .out = 6 },
 	[GW_DEXT_CLAIM] = { do_claim },
-	[GW_DEXT_TERMINATE] = { do_terminate },
-	[GW_DEXT_ALLOC_BUFFER] = { gw_core_alloc_buffer, .in = 2, .out = 6, .claim = true },
-	[GW_DEXT_FREE_BUFFER] = { gw_core_free_buffer, .claim = true, .always = true },
-	[GW_DEXT_REGISTER_REGION] = { gw_core_register_region, .in = 3, .out = 3, .claim = true },
-	[GW_DEXT_UNREGISTER_REGION] = { gw_core_unregister_region, .in = 1, .claim = true,
+	[GW_DEXT_TERMINATE] = { do_terminate, .strict = true },
+	[GW_DEXT_ALLOC_BUFFER] = { core_alloc_buffer, .in = 2, .out = 6, .claim = true },
+	[GW_DEXT_FREE_BUFFER] = { core_free_buffer, .claim = true, .always = true },
+	[GW_DEXT_REGISTER_REGION] = { core_register_region, .in = 3, .out = 3, .claim = true },
+	[GW_DEXT_UNREGISTER_REGION] = { core_unregister_region, .in = 1, .claim = true,
 					.always = true },
-	[GW_DEXT_PROBE_REGION] = { gw_core_probe_region, .in = 2, .out = 1, .claim = true },
-	[GW_DEXT_CONFIG_READ] = { gw_core_config_read, .in = 2, .out = 1 },
-	[GW_DEXT_CONFIG_WRITE] = { gw_core_config_write, .in = 3 },
-	[GW_DEXT_GET_BAR_INFO] = { gw_core_get_bar_info, .in = 1, .out = 3 },
-	[GW_DEXT_MMIO_READ] = { gw_core_mmio_read, .in = 3, .out = 1 },
-	[GW_DEXT_MMIO_WRITE] = { gw_core_mmio_write, .in = 4 },
-	[GW_DEXT_SETUP_INTERRUPTS] = { gw_core_setup_interrupts, .out = 1, .claim = true },
-	[GW_DEXT_CHECK_INTERRUPT] = { gw_core_check_interrupt, .out = 4, .claim = true },
-	[GW_DEXT_SET_IRQ_MASK] = { gw_core_set_irq_mask, .in = 4, .claim = true },
-	[GW_DEXT_RESET_DEVICE] = { gw_core_reset_device, .claim = true },
-	[GW_DEXT_GET_LIMITS] = { gw_core_get_limits, .out = 8 },
-	[GW_DEXT_REGISTER_AT] = { gw_core_register_at, .in = 5, .out = 3, .claim = true },
-	[GW_DEXT_REGISTER_REMOTE] = { gw_core_register_remote, .in = 6, .out = 3, .claim = true },
+	[GW_DEXT_PROBE_REGION] = { core_probe_region, .in = 2, .out = 1, .claim = true },
+	[GW_DEXT_CONFIG_READ] = { core_config_read, .in = 2, .out = 1 },
+	[GW_DEXT_CONFIG_WRITE] = { core_config_write, .in = 3, .strict = true },
+	[GW_DEXT_GET_BAR_INFO] = { core_get_bar_info, .in = 1, .out = 3 },
+	[GW_DEXT_MMIO_READ] = { core_mmio_read, .in = 3, .out = 1, .strict = true },
+	[GW_DEXT_MMIO_WRITE] = { core_mmio_write, .in = 4, .strict = true },
+	[GW_DEXT_SETUP_INTERRUPTS] = { core_setup_interrupts, .out = 1, .claim = true },
+	[GW_DEXT_CHECK_INTERRUPT] = { core_check_interrupt, .out = 4, .claim = true },
+	[GW_DEXT_SET_IRQ_MASK] = { core_set_irq_mask, .in = 4, .claim = true },
+	[GW_DEXT_RESET_DEVICE] = { core_reset_device, .claim = true },
+	[GW_DEXT_GET_LIMITS] = { core_get_limits, .out = 8 },
+	[GW_DEXT_REGISTER_AT] = { core_register_at, .in = 5, .out = 3, .claim = true },
+	[GW_DEXT_REGISTER_REMOTE] = { core_register_remote, .in = 6, .out = 3, .claim = true },
 };
 
 uint32_t gw_core_call(struct gw_core_client *c, uint32_t selector, const uint64_t *in,
@@ -154,13 +213,13 @@ uint32_t gw_core_call(struct gw_core_client *c, uint32_t selector, const uint64_
 
 	if (nr_out)
 		*nr_out = 0;
-	if (!op || !op->run)
+	if (!op || !op->run || (c->core->old && selector >= GW_DEXT_GET_LIMITS))
 		return GW_IORETURN_UNSUPPORTED;
 	if (nr_in != op->in || room < op->out || (nr_in && !in) || (op->out && !out))
 		return GW_IORETURN_BAD_ARGUMENT;
 	if (atomic_load(&c->core->gone) && !op->always)
 		return GW_IORETURN_NO_DEVICE;
-	if (op->claim && !atomic_load(&c->claimed))
+	if ((op->claim || (op->strict && !c->core->old)) && !atomic_load(&c->claimed))
 		return GW_IORETURN_NOT_OPEN;
 	call.nr_filled = op->out;
 	ret = op->run(c, &call);
@@ -180,7 +239,7 @@ uint32_t gw_core_call_async(struct gw_core_client *c, uint32_t selector,
 		return GW_IORETURN_NO_DEVICE;
 	if (!atomic_load(&c->claimed))
 		return GW_IORETURN_NOT_OPEN;
-	return gw_core_wait_interrupt(c, done, opaque);
+	return core_wait_interrupt(c, done, opaque);
 }
 
 static uint32_t map_bar(struct gw_core_client *c, unsigned int bar,
@@ -189,12 +248,12 @@ static uint32_t map_bar(struct gw_core_client *c, unsigned int bar,
 {
 	struct gw_core *core = c->core;
 	struct gw_core_memory mem;
-	uint32_t ret = core->hooks->bar_memory(core, bar, &mem);
+	uint32_t ret = core->platform->bar_memory(core->ctx, bar, &mem);
 
 	return ret ? ret : view(opaque, &mem);
 }
 
-uint32_t gw_core_map(struct gw_core_client *c, unsigned int type,
+uint32_t gw_core_map(struct gw_core_client *c, uint64_t type,
 		     uint32_t (*view)(void *opaque, const struct gw_core_memory *mem),
 		     void *opaque)
 {
@@ -205,9 +264,9 @@ uint32_t gw_core_map(struct gw_core_client *c, unsigned int type,
 	if (!atomic_load(&c->claimed))
 		return GW_IORETURN_NOT_OPEN;
 	if (type == GW_DEXT_MEMORY_BUFFER)
-		return gw_core_map_buffer(c, view, opaque);
+		return core_map_buffer(c, view, opaque);
 	if (type != GW_DEXT_MEMORY_IRQ_PAGE)
-		return map_bar(c, type - GW_DEXT_MEMORY_BAR0, view, opaque);
+		return map_bar(c, (unsigned int)type - GW_DEXT_MEMORY_BAR0, view, opaque);
 	if (!atomic_load(&c->irq_ready))
 		return GW_IORETURN_NOT_READY;
 	return view(opaque, &c->irq_memory);

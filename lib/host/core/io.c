@@ -2,21 +2,51 @@
 #include "base/util.h"
 #include "host/core/client.h"
 
-/* What needs no claim: identity, limits, config space, registers. And reset. */
+/*
+ * Identity, limits, config space, registers, reset. Without the claim only what the platform itself
+ * shows to anyone is real: the address, the limits and the BARs; config space is all ones.
+ */
 
 #define CONFIG_SIZE	4096u
+#define VENDOR_ID	0x00u
+#define DEVICE_ID	0x02u
+#define REVISION	0x08u
 #define BAR_FIRST	0x10u
 #define BAR_LAST	0x24u
 
-uint32_t gw_core_get_identity(struct gw_core_client *c, struct core_call *call)
+static uint32_t config(struct gw_core_client *c, unsigned int off, unsigned int width)
 {
-	c->core->hooks->identity(c->core, call->out);
+	if (!atomic_load(&c->claimed))
+		return UINT32_MAX >> (32 - 8 * width);
+	return c->core->platform->config_read(c->core->ctx, off, width);
+}
+
+uint32_t core_get_identity(struct gw_core_client *c, struct core_call *call)
+{
+	uint8_t at[3];
+
+	c->core->platform->address(c->core->ctx, at);
+	for (unsigned int i = 0; i < 3; i++)
+		call->out[i] = at[i];
+	call->out[3] = config(c, VENDOR_ID, 2);
+	call->out[4] = config(c, DEVICE_ID, 2);
+	call->out[5] = config(c, REVISION, 4) >> 8;
 	return GW_IORETURN_SUCCESS;
 }
 
-uint32_t gw_core_get_limits(struct gw_core_client *c, struct core_call *call)
+uint32_t core_get_limits(struct gw_core_client *c, struct core_call *call)
 {
-	c->core->hooks->limits(c->core, call->out);
+	struct gw_core_limits l;
+
+	c->core->platform->limits(c->core->ctx, &l);
+	call->out[0] = l.granule;
+	call->out[1] = l.max_bytes;
+	call->out[2] = l.max_maps;
+	call->out[3] = l.max_map_bytes;
+	call->out[4] = l.segments;
+	call->out[5] = l.flags;
+	call->out[6] = l.iova_first;
+	call->out[7] = l.iova_last;
 	return GW_IORETURN_SUCCESS;
 }
 
@@ -32,12 +62,12 @@ static bool in_config(uint64_t off, uint64_t width)
  */
 static uint32_t bar_register(struct gw_core *core, unsigned int bar)
 {
-	uint64_t info[3];
+	struct gw_core_bar info;
 
-	return core->hooks->bar_info(core, bar, info) ? 0 : (uint32_t)info[2];
+	return core->platform->bar(core->ctx, bar, &info) ? 0 : (uint32_t)info.type;
 }
 
-uint32_t gw_core_config_read(struct gw_core_client *c, struct core_call *call)
+uint32_t core_config_read(struct gw_core_client *c, struct core_call *call)
 {
 	uint64_t off = call->in[0], width = call->in[1];
 
@@ -46,51 +76,88 @@ uint32_t gw_core_config_read(struct gw_core_client *c, struct core_call *call)
 	if (width == 4 && off >= BAR_FIRST && off <= BAR_LAST)
 		call->out[0] = bar_register(c->core, (unsigned int)(off - BAR_FIRST) / 4);
 	else
-		call->out[0] = c->core->hooks->config_read(c->core, (unsigned int)off,
-							   (unsigned int)width);
+		call->out[0] = config(c, (unsigned int)off, (unsigned int)width);
 	return GW_IORETURN_SUCCESS;
 }
 
-uint32_t gw_core_config_write(struct gw_core_client *c, struct core_call *call)
+uint32_t core_config_write(struct gw_core_client *c, struct core_call *call)
 {
 	uint64_t off = call->in[0], width = call->in[1], val = call->in[2];
 
 	if (!in_config(off, width))
 		return GW_IORETURN_BAD_ARGUMENT;
-	c->core->hooks->config_write(c->core, (unsigned int)off, (unsigned int)width,
-				     (uint32_t)val);
+	if (atomic_load(&c->claimed))	/* else it is dropped, as macOS does */
+		c->core->platform->config_write(c->core->ctx, (unsigned int)off,
+						(unsigned int)width, (uint32_t)val);
 	return GW_IORETURN_SUCCESS;
 }
 
-uint32_t gw_core_get_bar_info(struct gw_core_client *c, struct core_call *call)
+uint32_t core_get_bar_info(struct gw_core_client *c, struct core_call *call)
 {
-	if (call->in[0] >= GW_NR_BARS)
+	struct gw_core_bar info;
+	uint32_t ret;
+
+	if (call->in[0] >= GW_DEXT_NR_BARS)
 		return GW_IORETURN_BAD_ARGUMENT;
-	return c->core->hooks->bar_info(c->core, call->in[0], call->out);
+	ret = c->core->platform->bar(c->core->ctx, (unsigned int)call->in[0], &info);
+	if (ret)
+		return ret;
+	call->out[0] = info.index;
+	call->out[1] = info.size;
+	call->out[2] = info.type;
+	return GW_IORETURN_SUCCESS;
 }
 
-uint32_t gw_core_mmio_read(struct gw_core_client *c, struct core_call *call)
+/* Whether an access lies in the memory BAR of that index: the platform must not see another. */
+static bool in_bar(const struct gw_core *core, uint64_t index, uint64_t off, uint64_t width)
 {
-	return c->core->hooks->mmio_read(c->core, call->in[0], call->in[1], call->in[2],
-					 call->out);
+	for (unsigned int i = 0; i < GW_DEXT_NR_BARS; i++) {
+		const struct gw_core_bar *bar = &core->bar[i];
+
+		if (!bar->size || bar->index != index || bar->type & 1)
+			continue;
+		return gw_is_pow2(width) && width <= 8 && off % width == 0 && off < bar->size &&
+		       width <= bar->size - off;
+	}
+	return false;
 }
 
-uint32_t gw_core_mmio_write(struct gw_core_client *c, struct core_call *call)
+uint32_t core_mmio_read(struct gw_core_client *c, struct core_call *call)
 {
-	return c->core->hooks->mmio_write(c->core, call->in[0], call->in[1], call->in[2],
-					  call->in[3]);
+	const uint64_t *in = call->in;
+
+	if (!atomic_load(&c->claimed)) {	/* an earlier dext lets it come to this */
+		call->out[0] = UINT64_MAX;
+		return GW_IORETURN_SUCCESS;
+	}
+	if (!in_bar(c->core, in[0], in[1], in[2]))
+		return GW_IORETURN_BAD_ARGUMENT;
+	return c->core->platform->mmio_read(c->core->ctx, in[0], in[1], (unsigned int)in[2],
+					    call->out);
+}
+
+uint32_t core_mmio_write(struct gw_core_client *c, struct core_call *call)
+{
+	const uint64_t *in = call->in;
+
+	if (!atomic_load(&c->claimed))
+		return GW_IORETURN_SUCCESS;
+	if (!in_bar(c->core, in[0], in[1], in[2]))
+		return GW_IORETURN_BAD_ARGUMENT;
+	return c->core->platform->mmio_write(c->core->ctx, in[0], in[1], (unsigned int)in[2],
+					     in[3]);
 }
 
 /* One reset at a time; the function's own first, the port's if it has none or it fails. */
-uint32_t gw_core_reset_device(struct gw_core_client *c, struct core_call *call)
+uint32_t core_reset_device(struct gw_core_client *c, struct core_call *call)
 {
 	struct gw_core *core = c->core;
 	uint32_t ret;
 
-	pthread_mutex_lock(&core->lock);
-	ret = core->hooks->reset(core, true);
+	gw_core_lock(&core->lock);
+	ret = core->platform->reset(core->ctx, true);
 	if (ret)
-		ret = core->hooks->reset(core, false);
-	pthread_mutex_unlock(&core->lock);
+		ret = core->platform->reset(core->ctx, false);
+	gw_core_unlock(&core->lock);
 	return ret;
 }

@@ -25,12 +25,12 @@ static void complete(struct gw_core_client *c, uint32_t result)
 
 	if (!atomic_load(&c->waiting))
 		return;
-	pthread_mutex_lock(&c->wait_lock);
+	gw_core_lock(&c->wait_lock);
 	done = c->done;
 	opaque = c->opaque;
 	c->done = NULL;
 	atomic_store(&c->waiting, false);
-	pthread_mutex_unlock(&c->wait_lock);
+	gw_core_unlock(&c->wait_lock);
 	if (done)
 		done(opaque, result);
 }
@@ -40,7 +40,7 @@ void gw_core_interrupt(struct gw_core *core, unsigned int v, bool notify)
 	uint64_t bit = 1ull << v % 64;
 	struct gw_core_client *c;
 
-	if (v >= GW_MAX_VECTORS || !gw_use_get(&core->irq_use))
+	if (v >= GW_DEXT_MAX_VECTORS || !gw_use_get(&core->irq_use))
 		return;
 	c = core->irq_client;
 	if (atomic_load(&c->irq_page->enabled[v / 64]) & bit) {
@@ -60,112 +60,145 @@ void gw_core_gone(struct gw_core *core)
 	gw_use_put(&core->irq_use);
 }
 
+bool gw_core_is_gone(struct gw_core *core)
+{
+	return atomic_load(&core->gone);
+}
+
 static unsigned int find_cap(struct gw_core *core, uint32_t id)
 {
-	const struct gw_core_hooks *h = core->hooks;
+	const struct gw_core_platform *p = core->platform;
 	unsigned int at, left = 48;	/* more cannot fit, so a loop ends */
 
-	if (!(h->config_read(core, STATUS, 2) & STATUS_CAPS))
+	if (!(p->config_read(core->ctx, STATUS, 2) & STATUS_CAPS))
 		return 0;
-	at = h->config_read(core, CAPS, 1) & 0xfc;
+	at = p->config_read(core->ctx, CAPS, 1) & 0xfc;
 	for (; at && left; left--) {
-		if (h->config_read(core, at, 1) == id)
+		if (p->config_read(core->ctx, at, 1) == id)
 			return at;
-		at = h->config_read(core, at + 1, 1) & 0xfc;
+		at = p->config_read(core->ctx, at + 1, 1) & 0xfc;
 	}
 	return 0;
 }
 
-/* As many as the function has; 256 if that makes no sense. */
-static unsigned int vectors_wanted(struct gw_core *core)
+/* As many as the function has of the better type; 256 if that makes no sense. */
+static unsigned int vectors_wanted(struct gw_core *core, enum gw_core_irq_type *type)
 {
-	unsigned int nr = 1, at = find_cap(core, CAP_MSIX);
+	unsigned int nr, at = find_cap(core, CAP_MSIX);
 
-	if (at) {
-		nr = (core->hooks->config_read(core, at + 2, 2) & 0x7ff) + 1;
-	} else {
-		at = find_cap(core, CAP_MSI);
-		if (at)
-			nr = 1u << (core->hooks->config_read(core, at + 2, 2) >> 1 & 7);
+	*type = at ? GW_CORE_IRQ_MSIX : GW_CORE_IRQ_MSI;
+	if (!at)
+		return 1;		/* the platform grants one message, whatever it is asked for */
+	nr = (core->platform->config_read(core->ctx, at + 2, 2) & 0x7ff) + 1;
+	return nr > GW_DEXT_MAX_VECTORS ? GW_DEXT_MAX_VECTORS : nr;
+}
+
+/* Type and number stay as they are first configured, for as long as the function is there. */
+static uint32_t configure(struct gw_core *core)
+{
+	enum gw_core_irq_type type;
+	unsigned int nr;
+	uint32_t ret;
+
+	if (core->irq_type != GW_CORE_IRQ_NONE)
+		return GW_IORETURN_SUCCESS;
+	nr = vectors_wanted(core, &type);
+	ret = core->platform->irq_configure(core->ctx, type, &nr);
+	if (ret && type == GW_CORE_IRQ_MSIX) {
+		type = GW_CORE_IRQ_MSI;
+		nr = 1;
+		ret = core->platform->irq_configure(core->ctx, type, &nr);
 	}
-	return nr > GW_MAX_VECTORS ? GW_MAX_VECTORS : nr;
+	if (!ret && (!nr || nr > GW_DEXT_MAX_VECTORS))
+		ret = GW_IORETURN_NO_RESOURCES;
+	if (ret)
+		return ret;
+	core->irq_type = type;
+	core->nr_irqs = nr;
+	return GW_IORETURN_SUCCESS;
+}
+
+/* Nobody reaches irq_client any more. */
+static void detach(struct gw_core *core)
+{
+	gw_use_close(&core->irq_use);
+	gw_use_drain(&core->irq_use);
+	core->irq_client = NULL;
 }
 
 /* Nobody else reaches irq_client until the use count opens. */
-static uint32_t start(struct gw_core *core, struct gw_core_client *c, unsigned int *nr)
+static uint32_t start(struct gw_core *core, struct gw_core_client *c)
 {
-	uint32_t ret = core->hooks->memory_alloc(core, GW_CORE_IRQ_PAGE, GW_CORE_IRQ_PAGE,
-						 &c->irq_memory);
+	uint32_t ret = core->platform->memory_alloc(core->ctx, GW_DEXT_IRQ_PAGE_SIZE,
+						    GW_DEXT_IRQ_PAGE_SIZE, &c->irq_memory);
 
 	if (ret)
 		return ret;
-	c->irq_page = c->irq_memory.addr;
-	for (unsigned int i = 0; i < GW_IRQ_WORDS; i++)
+	c->irq_page = (struct core_irq_page *)c->irq_memory.addr;
+	for (unsigned int i = 0; i < GW_CORE_IRQ_WORDS; i++)
 		atomic_store(&c->irq_page->enabled[i], UINT64_MAX);
-	*nr = vectors_wanted(core);
 	core->irq_client = c;
 	gw_use_open(&core->irq_use);
-	ret = core->hooks->irq_setup(core, nr);
+	ret = configure(core);
+	if (!ret)
+		ret = core->platform->irq_enable(core->ctx, true);
 	if (!ret) {
 		atomic_store(&c->irq_ready, true);
 		return GW_IORETURN_SUCCESS;
 	}
-	gw_use_close(&core->irq_use);
-	gw_use_drain(&core->irq_use);
-	core->irq_client = NULL;
-	core->hooks->memory_free(core, &c->irq_memory);
+	detach(core);
+	core->platform->memory_free(core->ctx, &c->irq_memory);
 	return ret;
 }
 
-uint32_t gw_core_setup_interrupts(struct gw_core_client *c, struct core_call *call)
+uint32_t core_setup_interrupts(struct gw_core_client *c, struct core_call *call)
 {
 	struct gw_core *core = c->core;
-	unsigned int nr = 0;
 	uint32_t ret = GW_IORETURN_STILL_OPEN;
 
-	pthread_mutex_lock(&core->lock);
+	gw_core_lock(&core->lock);
 	if (!core->irq_client)
-		ret = start(core, c, &nr);
-	pthread_mutex_unlock(&core->lock);
-	call->out[0] = nr;
+		ret = start(core, c);
+	call->out[0] = core->nr_irqs;
+	gw_core_unlock(&core->lock);
 	return ret;
 }
 
-uint32_t gw_core_check_interrupt(struct gw_core_client *c, struct core_call *call)
+uint32_t core_check_interrupt(struct gw_core_client *c, struct core_call *call)
 {
 	if (!atomic_load(&c->irq_ready))
 		return GW_IORETURN_NOT_READY;
-	for (unsigned int i = 0; i < GW_IRQ_WORDS; i++)
+	for (unsigned int i = 0; i < GW_CORE_IRQ_WORDS; i++)
 		call->out[i] = atomic_exchange(&c->irq_page->pending[i], 0);
 	return GW_IORETURN_SUCCESS;
 }
 
-uint32_t gw_core_set_irq_mask(struct gw_core_client *c, struct core_call *call)
+uint32_t core_set_irq_mask(struct gw_core_client *c, struct core_call *call)
 {
 	if (!atomic_load(&c->irq_ready))
 		return GW_IORETURN_NOT_READY;
-	for (unsigned int i = 0; i < GW_IRQ_WORDS; i++)
+	for (unsigned int i = 0; i < GW_CORE_IRQ_WORDS; i++)
 		atomic_store(&c->irq_page->enabled[i], call->in[i]);
 	return GW_IORETURN_SUCCESS;
 }
 
-uint32_t gw_core_wait_interrupt(struct gw_core_client *c,
+uint32_t core_wait_interrupt(struct gw_core_client *c,
 				void (*done)(void *opaque, uint32_t result), void *opaque)
 {
 	uint64_t pending = 0;
 
 	if (!atomic_load(&c->irq_ready))
 		return GW_IORETURN_NOT_READY;
-	pthread_mutex_lock(&c->wait_lock);
+	gw_core_lock(&c->wait_lock);
 	if (c->done) {
-		pthread_mutex_unlock(&c->wait_lock);
+		gw_core_unlock(&c->wait_lock);
 		return GW_IORETURN_STILL_OPEN;
 	}
 	c->done = done;
 	c->opaque = opaque;
 	atomic_store(&c->waiting, true);
-	pthread_mutex_unlock(&c->wait_lock);
-	for (unsigned int i = 0; i < GW_IRQ_WORDS; i++)
+	gw_core_unlock(&c->wait_lock);
+	for (unsigned int i = 0; i < GW_CORE_IRQ_WORDS; i++)
 		pending |= atomic_load(&c->irq_page->pending[i]);
 	if (atomic_load(&c->core->gone))
 		complete(c, GW_IORETURN_NO_DEVICE);
@@ -174,20 +207,18 @@ uint32_t gw_core_wait_interrupt(struct gw_core_client *c,
 	return GW_IORETURN_SUCCESS;
 }
 
-void gw_core_drop_interrupts(struct gw_core_client *c)
+void core_drop_interrupts(struct gw_core_client *c)
 {
 	struct gw_core *core = c->core;
 
-	pthread_mutex_lock(&core->lock);
+	gw_core_lock(&core->lock);
 	if (core->irq_client == c) {
-		core->hooks->irq_teardown(core);
-		gw_use_close(&core->irq_use);
-		gw_use_drain(&core->irq_use);
-		core->irq_client = NULL;
+		core->platform->irq_enable(core->ctx, false);
+		detach(core);
 		atomic_store(&c->irq_ready, false);
 	}
-	pthread_mutex_unlock(&core->lock);
+	gw_core_unlock(&core->lock);
 	complete(c, GW_IORETURN_ABORTED);
 	if (c->irq_memory.addr)
-		core->hooks->memory_free(core, &c->irq_memory);
+		core->platform->memory_free(core->ctx, &c->irq_memory);
 }

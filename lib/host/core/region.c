@@ -11,51 +11,56 @@
  */
 
 struct core_region {
-	RB_ENTRY(core_region) link;
-	uint64_t key;
+	struct core_node node;
+	uint64_t size;
 	uint64_t mapping[];		/* the platform's */
 };
 
-static int region_cmp(const struct core_region *a, const struct core_region *b)
+static struct core_region *to_region(struct core_node *n)
 {
-	return a->key < b->key ? -1 : a->key > b->key;
+	return n ? container_of(n, struct core_region, node) : NULL;
 }
 
-RB_PROTOTYPE(gw_core_regions, core_region, link, region_cmp)
-RB_GENERATE(gw_core_regions, core_region, link, region_cmp)
-
 /* Fill in the reply: how many segments, then address and length of each. */
-static void reply(struct core_call *call, const struct gw_segment *seg, unsigned int nr)
+static void reply(struct core_call *call, const struct gw_core_prepared *p)
 {
-	call->out[0] = nr;
-	for (unsigned int i = 0; i < nr; i++) {
-		call->out[1 + 2 * i] = seg[i].iova.v;
-		call->out[2 + 2 * i] = seg[i].size;
+	call->out[0] = p->nr;
+	for (unsigned int i = 0; i < p->nr; i++) {
+		call->out[1 + 2 * i] = p->seg[i].iova;
+		call->out[2 + 2 * i] = p->seg[i].size;
 	}
-	call->nr_filled = 1 + 2 * nr;
+	call->nr_filled = 1 + 2 * p->nr;
+}
+
+/* An earlier client takes one segment, whatever it has room for. */
+static unsigned int segment_room(const struct gw_core *core, const struct core_call *call)
+{
+	unsigned int nr = (call->room - 1) / 2;
+
+	if (core->old)
+		return 1;
+	return nr < GW_DEXT_MAX_SEGMENTS ? nr : GW_DEXT_MAX_SEGMENTS;
 }
 
 static uint32_t insert(struct gw_core_client *c, struct core_region *r,
 		       const struct gw_core_request *req, struct core_call *call)
 {
-	struct gw_core *core = c->core;
-	struct gw_segment seg[GW_MAX_SEGMENTS];
-	unsigned int nr = (call->room - 1) / 2;
-	uint32_t ret;
+	struct gw_core_prepared p = { .nr = 0 };
+	uint32_t ret = GW_IORETURN_STILL_OPEN;
 
-	if (nr > GW_MAX_SEGMENTS)
-		nr = GW_MAX_SEGMENTS;
-	pthread_mutex_lock(&c->lock);
-	ret = GW_IORETURN_STILL_OPEN;
-	if (RB_INSERT(gw_core_regions, &c->regions, r))
+	gw_core_lock(&c->lock);
+	if (core_table_find(&c->regions, r->node.key))
 		goto unlock;
-	ret = core->hooks->dma_prepare(core, r->mapping, req, seg, &nr);
+	ret = GW_IORETURN_NO_MEMORY;
+	if (!core_table_insert(&c->regions, &r->node))
+		goto unlock;
+	ret = core_prepare(c->core, r->mapping, req, segment_room(c->core, call), &p);
 	if (ret)
-		RB_REMOVE(gw_core_regions, &c->regions, r);
+		core_table_remove(&c->regions, r->node.key);
 	else
-		reply(call, seg, nr);
+		reply(call, &p);
 unlock:
-	pthread_mutex_unlock(&c->lock);
+	gw_core_unlock(&c->lock);
 	return ret;
 }
 
@@ -67,19 +72,20 @@ static uint32_t add(struct gw_core_client *c, uint64_t key, const struct gw_core
 
 	if (!req->size || (!req->remote && !req->addr))
 		return GW_IORETURN_BAD_ARGUMENT;
-	r = calloc(1, sizeof(*r) + c->core->hooks->mapping_size);
+	r = calloc(1, sizeof(*r) + c->core->platform->mapping_size);
 	if (!r)
 		return GW_IORETURN_NO_MEMORY;
-	r->key = key;
+	r->node.key = key;
+	r->size = req->size;
 	ret = insert(c, r, req, call);
 	if (ret)
 		free(r);
 	return ret;
 }
 
-uint32_t gw_core_register_region(struct gw_core_client *c, struct core_call *call)
+uint32_t core_register_region(struct gw_core_client *c, struct core_call *call)
 {
-	struct gw_core_request req = { .addr = call->in[1], .size = call->in[2] };
+	struct gw_core_request req = { .client = c->ctx, .addr = call->in[1], .size = call->in[2] };
 
 	return add(c, call->in[0], &req, call);
 }
@@ -92,66 +98,79 @@ static bool take_flags(uint64_t flags, uint64_t iova, struct gw_core_request *re
 	return !(flags & ~(uint64_t)(GW_DEXT_REGION_READ_ONLY | GW_DEXT_REGION_FIXED));
 }
 
-uint32_t gw_core_register_at(struct gw_core_client *c, struct core_call *call)
+/* What the limits do not announce cannot be asked for. */
+static uint32_t register_with(struct gw_core_client *c, struct gw_core_request *req,
+			      struct core_call *call)
 {
-	struct gw_core_request req = { .addr = call->in[1], .size = call->in[2] };
+	uint32_t flags = c->core->limits.flags;
 
-	if (!take_flags(call->in[3], call->in[4], &req))
+	if (!take_flags(call->in[3], call->in[4], req))
 		return GW_IORETURN_BAD_ARGUMENT;
-	return add(c, call->in[0], &req, call);
+	if ((req->fixed && !(flags & GW_DEXT_LIMIT_CALLER_IOVA)) ||
+	    (req->remote && !(flags & GW_DEXT_LIMIT_REMOTE)))
+		return GW_IORETURN_UNSUPPORTED;
+	return add(c, call->in[0], req, call);
 }
 
-uint32_t gw_core_register_remote(struct gw_core_client *c, struct core_call *call)
+uint32_t core_register_at(struct gw_core_client *c, struct core_call *call)
 {
-	struct gw_core_request req = { .remote = (struct gw_remote *)(uintptr_t)call->in[1],
+	struct gw_core_request req = { .client = c->ctx, .addr = call->in[1], .size = call->in[2] };
+
+	return register_with(c, &req, call);
+}
+
+uint32_t core_register_remote(struct gw_core_client *c, struct core_call *call)
+{
+	struct gw_core_request req = { .client = c->ctx,
+				       .remote = (struct gw_remote *)(uintptr_t)call->in[1],
 				       .size = call->in[2], .addr = call->in[5] };
 
-	if (!req.remote || !take_flags(call->in[3], call->in[4], &req))
-		return GW_IORETURN_BAD_ARGUMENT;
-	return add(c, call->in[0], &req, call);
+	return req.remote ? register_with(c, &req, call) : GW_IORETURN_BAD_ARGUMENT;
 }
 
-uint32_t gw_core_unregister_region(struct gw_core_client *c, struct core_call *call)
+uint32_t core_unregister_region(struct gw_core_client *c, struct core_call *call)
 {
-	struct core_region *r, key = { .key = call->in[0] };
+	struct core_region *r;
 
-	pthread_mutex_lock(&c->lock);
-	r = RB_FIND(gw_core_regions, &c->regions, &key);
-	if (r)
-		RB_REMOVE(gw_core_regions, &c->regions, r);
-	pthread_mutex_unlock(&c->lock);
+	gw_core_lock(&c->lock);
+	r = to_region(core_table_remove(&c->regions, call->in[0]));
+	gw_core_unlock(&c->lock);
 	if (!r)
 		return GW_IORETURN_NOT_FOUND;
 	/* waits for accesses under way, so not under the lock */
-	c->core->hooks->dma_complete(c->core, r->mapping);
+	core_complete(c->core, r->mapping, r->size);
 	free(r);
 	return GW_IORETURN_SUCCESS;
 }
 
-uint32_t gw_core_probe_region(struct gw_core_client *c, struct core_call *call)
+uint32_t core_probe_region(struct gw_core_client *c, struct core_call *call)
 {
-	struct core_region *r, key = { .key = call->in[0] };
+	uint64_t off = call->in[1];
+	struct core_region *r;
 	uint32_t ret = GW_IORETURN_NOT_FOUND;
 
-	pthread_mutex_lock(&c->lock);
-	r = RB_FIND(gw_core_regions, &c->regions, &key);
-	if (r)
-		ret = c->core->hooks->dma_probe(c->core, r->mapping, call->in[1], call->out);
-	pthread_mutex_unlock(&c->lock);
+	gw_core_lock(&c->lock);
+	r = to_region(core_table_find(&c->regions, call->in[0]));
+	if (r && (off > r->size || r->size - off < sizeof(uint64_t)))
+		ret = GW_IORETURN_OVERRUN;
+	else if (r)
+		ret = c->core->platform->dma_probe(c->core->ctx, r->mapping, off, call->out);
+	gw_core_unlock(&c->lock);
 	return ret;
 }
 
-void gw_core_drop_regions(struct gw_core_client *c)
+void core_drop_regions(struct gw_core_client *c)
 {
 	struct core_region *r;
+	uint64_t bytes = 0;
 	size_t left = 0;
 
-	for (; (r = RB_ROOT(&c->regions)); left++) {
-		RB_REMOVE(gw_core_regions, &c->regions, r);
-		c->core->hooks->dma_complete(c->core, r->mapping);
+	for (; (r = to_region(core_table_take(&c->regions))); left++) {
+		bytes += r->size;
+		core_complete(c->core, r->mapping, r->size);
 		free(r);
 	}
+	core_table_fini(&c->regions);
 	if (left)
-		gw_debug(c->core->log, "dext: a connection closed with %zu regions registered",
-			 left);
+		c->core->platform->event(c->core->ctx, GW_CORE_EVENT_LEFT, left, bytes);
 }

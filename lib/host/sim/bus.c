@@ -248,19 +248,6 @@ unsigned int gw_bus_irq_setup(struct gw_endpoint_bus *b)
 	return nr;
 }
 
-void gw_bus_irq_teardown(struct gw_endpoint_bus *b)
-{
-	const struct gw_config *c = &b->config;
-
-	pthread_mutex_lock(&b->state_lock);
-	if (c->msix)
-		set_config(b, c->msix + 2u, 2, b->ep->desc.msix_vectors - 1u);
-	if (c->msi)
-		set_config(b, c->msi + 2u, 1, c->byte[c->msi + 2u] & 0x8eu);
-	settle(b);
-	pthread_mutex_unlock(&b->state_lock);
-}
-
 int gw_bus_reset(struct gw_endpoint_bus *b, bool flr, bool fail)
 {
 	static const unsigned int master = GW_CFG_COMMAND_MASTER;

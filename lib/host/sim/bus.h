@@ -81,7 +81,6 @@ void gw_bus_config_write(struct gw_endpoint_bus *b, unsigned int off, unsigned i
  * Return: vectors that can arrive; 0 if the function has neither MSI-X nor MSI.
  */
 unsigned int gw_bus_irq_setup(struct gw_endpoint_bus *b);
-void gw_bus_irq_teardown(struct gw_endpoint_bus *b);
 
 /**
  * gw_bus_reset() - function level reset, or by the port; config space is restored afterwards

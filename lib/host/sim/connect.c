@@ -102,36 +102,56 @@ static const struct gw_dext_conn_ops conn_ops = {
 	.close = conn_close,
 };
 
-/* The @i-th function. The first to be asked for fixes the limits. */
-static struct gw_sim_function *find(struct gw_sim *sim, unsigned int i)
+/* Its dext, which is started when it is first looked for: options may come after the device. */
+static int start_dext(struct gw_sim *sim, struct gw_sim_function *f)
 {
-	struct gw_sim_function *f;
+	bool old = atomic_load(&sim->opt[GW_SIM_OLD_DEXT]);
+	bool any = atomic_load(&sim->opt[GW_SIM_MULTIMEDIA]) || old;
+
+	if (!gw_core_accepts(f->bus.ep->desc.class_code, any))
+		return -ENODEV;
+	if (f->core)
+		return 0;
+	f->core = gw_core_new(&gw_sim_platform, f, old ? GW_CORE_OLD : 0);
+	if (!f->core)
+		return -ENOMEM;
+	if (atomic_load(&f->bus.gone))
+		gw_core_gone(f->core);
+	return 0;
+}
+
+/* The @i-th function. The first to be asked for fixes the limits. */
+static int find(struct gw_sim *sim, unsigned int i, struct gw_sim_function **f)
+{
+	int ret = -ENOENT;
 
 	pthread_mutex_lock(&sim->lock);
-	f = i < sim->nr ? sim->fn[i] : NULL;
-	if (f && !sim->opened) {
+	*f = i < sim->nr ? sim->fn[i] : NULL;
+	if (*f && !sim->opened) {
 		gw_sim_limits(sim, &sim->limits);
 		sim->opened = true;
 	}
+	if (*f)
+		ret = start_dext(sim, *f);
 	pthread_mutex_unlock(&sim->lock);
-	return f;
+	return ret;
 }
 
 static int services_open(struct gw_dext_services *s, unsigned int i, struct gw_dext_conn **c,
 			 char root[32])
 {
-	struct gw_sim_function *f = find(container_of(s, struct gw_sim, services), i);
+	struct gw_sim_function *f;
 	struct sim_conn *conn;
-	int ret;
+	int ret = find(container_of(s, struct gw_sim, services), i, &f);
 
-	if (!f)
-		return -ENOENT;
+	if (ret)
+		return ret;
 	conn = calloc(1, sizeof(*conn));
 	if (!conn)
 		return -ENOMEM;
 	conn->base.ops = &conn_ops;
 	conn->f = f;
-	ret = gw_core_client_new(&f->core, &conn->client);
+	ret = gw_dext_errno(gw_core_client_new(f->core, conn, &conn->client));
 	if (ret) {
 		free(conn);
 		return ret;
@@ -141,4 +161,29 @@ static int services_open(struct gw_dext_services *s, unsigned int i, struct gw_d
 	return 0;
 }
 
-const struct gw_dext_services_ops gw_sim_services_ops = { .open = services_open };
+/* What an IORegistry would say, where there is one. */
+static int services_describe(struct gw_dext_services *s, unsigned int i,
+			     struct gw_dext_description *d)
+{
+	struct gw_sim *sim = container_of(s, struct gw_sim, services);
+	struct gw_sim_function *f;
+	int ret = find(sim, i, &f);
+
+	if (ret)
+		return ret;
+	memcpy(d->root, f->bus.root, sizeof(f->bus.root));
+	if (!atomic_load(&sim->opt[GW_SIM_REGISTRY]))
+		return 0;
+	d->addressed = d->identified = true;
+	d->bus = f->bus.bus;
+	d->dev = f->bus.dev;
+	d->fn = f->bus.fn;
+	d->vendor = f->bus.ep->desc.vendor;
+	d->device = f->bus.ep->desc.device;
+	d->class_code = f->bus.ep->desc.class_code;
+	return 0;
+}
+
+const struct gw_dext_services_ops gw_sim_services_ops = {
+	.open = services_open, .describe = services_describe,
+};

@@ -211,7 +211,8 @@ static void remove_segments(struct gw_dart *d, struct gw_dart_mapping *m)
 
 /* Place @nr segments; all but the last have an equal number of granules. */
 static int place_all(struct gw_dart *d, struct gw_dart_mapping *m,
-		     const struct gw_dart_request *req, unsigned int nr, struct gw_segment *seg)
+		     const struct gw_dart_request *req, unsigned int nr, struct gw_segment *seg,
+		     unsigned int room)
 {
 	uint64_t g = d->limits->granule, piece, off = 0, size;
 	struct gw_dart_mapping *at = m, *prev = NULL;
@@ -237,7 +238,8 @@ static int place_all(struct gw_dart *d, struct gw_dart_mapping *m,
 		if (prev)
 			prev->next = at;
 		prev = at;
-		seg[i] = (struct gw_segment){ .iova.v = at->node.first, .size = size };
+		if (i < room)
+			seg[i] = (struct gw_segment){ .iova.v = at->node.first, .size = size };
 	}
 	return 0;
 undo:
@@ -284,15 +286,15 @@ int gw_dart_register(struct gw_dart *d, struct gw_dart_mapping *m,
 	*nr = req->want ? 1 : d->limits->segments;
 	if (*nr > granules)
 		*nr = (unsigned int)granules;
-	if (*nr > room)
-		return -ERANGE;
 	pthread_rwlock_wrlock(&d->lock);
 	ret = check_limits(d, req->size);
 	if (!ret)
-		ret = place_all(d, m, req, *nr, seg);
+		ret = place_all(d, m, req, *nr, seg, room);
 	if (!ret)
 		count_up(d, req->size);
 	pthread_rwlock_unlock(&d->lock);
+	if (*nr > room)
+		*nr = room;
 	return ret;
 }
 

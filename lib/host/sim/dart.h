@@ -22,8 +22,6 @@
 /* The top of what a caller may choose where it may. */
 #define GW_DART_CALLER_LAST	0xffffffffffffull
 
-#define GW_DART_MAX_SEGMENTS	32
-
 /* Fixed once a mapping has been made. */
 struct gw_dart_limits {
 	uint64_t granule;
@@ -90,12 +88,12 @@ void gw_dart_fini(struct gw_dart *d);
 /**
  * gw_dart_register() - make memory reachable
  * @m:   caller's storage; stays in use until gw_dart_unregister()
- * @seg: takes up to @room ranges, *@nr of them
+ * @seg: takes up to @room ranges, *@nr of them. Those for which there is no room are mapped all the
+ *       same: as on macOS, the caller has to add up
  *
  * Return: 0; -EINVAL empty or unaligned, -EOVERFLOW wraps, -E2BIG more than one mapping may have,
  * -ENOSPC over the budget of bytes or mappings, -EEXIST the place wanted is taken, -EOPNOTSUPP a
- * place is wanted and this DART chooses, -ERANGE more segments than @room, -EFAULT no such memory,
- * -ENOMEM. Nothing has changed then.
+ * place is wanted and this DART chooses, -EFAULT no such memory, -ENOMEM. Nothing has changed then.
  */
 int gw_dart_register(struct gw_dart *d, struct gw_dart_mapping *m,
 		     const struct gw_dart_request *req, struct gw_segment *seg, unsigned int room,

@@ -29,13 +29,19 @@ enum gw_sim_option {
 	GW_SIM_FAIL_RESET_AFTER,
 	GW_SIM_LOSE_IRQ,
 	GW_SIM_IRQ_STORM,
+	/* what its dexts are like; fixed with the limits */
+	GW_SIM_OLD_DEXT,
+	GW_SIM_REGISTRY,
+	GW_SIM_MULTIMEDIA,
 	GW_SIM_NR_OPTIONS,
 };
 
 struct gw_sim_function {
 	struct gw_endpoint_bus bus;
-	struct gw_core core;
+	struct gw_core *core;
 	struct gw_sim *sim;
+	_Atomic bool session;		/* the dext has it open */
+	bool irqs_configured;		/* under the core's lock; for ever */
 	_Atomic uint64_t calls;		/* since "vanish-after" was set */
 };
 
@@ -63,8 +69,8 @@ struct gw_sim {
 /** gw_sim_limits() - the limits that the options so far amount to */
 void gw_sim_limits(struct gw_sim *sim, struct gw_dart_limits *limits);
 
-/** gw_sim_hooks - the simulated platform, for the dext core */
-extern const struct gw_core_hooks gw_sim_hooks;
+/** gw_sim_platform - what the simulated host offers a dext */
+extern const struct gw_core_platform gw_sim_platform;
 
 /** gw_sim_services_ops - connecting to the dexts */
 extern const struct gw_dext_services_ops gw_sim_services_ops;

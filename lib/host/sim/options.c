@@ -25,7 +25,7 @@ static const struct option options[] = {
 	{ "max-bytes", GW_SIM_MAX_BYTES, .limit = true, .min = 4 * KIB, .max = 256 * TIB },
 	{ "max-maps", GW_SIM_MAX_MAPS, .limit = true, .min = 1, .max = UINT32_MAX },
 	{ "max-map-bytes", GW_SIM_MAX_MAP_BYTES, .limit = true, .min = 4 * KIB, .max = 256 * TIB },
-	{ "segments", GW_SIM_SEGMENTS, .limit = true, .min = 1, .max = GW_DART_MAX_SEGMENTS },
+	{ "segments", GW_SIM_SEGMENTS, .limit = true, .min = 1, .max = 64 },
 	{ "seed", GW_SIM_SEED, .limit = true, .max = INT64_MAX },
 	{ "caller-iova", GW_SIM_CALLER_IOVA, .limit = true, .on_off = true },
 	{ "call-delay-us", GW_SIM_CALL_DELAY, .max = 10000000 },
@@ -36,6 +36,9 @@ static const struct option options[] = {
 	{ "fail-reset-after", GW_SIM_FAIL_RESET_AFTER, .max = INT64_MAX },
 	{ "lose-irq", GW_SIM_LOSE_IRQ, .max = INT64_MAX },
 	{ "irq-storm", GW_SIM_IRQ_STORM, .max = 1000000 },
+	{ "old-dext", GW_SIM_OLD_DEXT, .limit = true, .on_off = true },
+	{ "registry", GW_SIM_REGISTRY, .limit = true, .on_off = true },
+	{ "multimedia", GW_SIM_MULTIMEDIA, .limit = true, .on_off = true },
 };
 
 const char *gw_sim_options_help(void)
@@ -44,7 +47,8 @@ const char *gw_sim_options_help(void)
 	       "max-bytes=SIZE        what one function may have mapped (1536M)\n"
 	       "max-maps=N            mappings that one function may have (65536)\n"
 	       "max-map-bytes=SIZE    largest mapping (1536M)\n"
-	       "segments=N            ranges that a mapping is split into, 1 to 32 (1)\n"
+	       "segments=N            ranges that a mapping is split into, 1 to 64; more than 32\n"
+	       "                      cannot be told, and are refused (1)\n"
 	       "seed=N                of the addresses handed out (0)\n"
 	       "caller-iova=on|off    the caller chooses addresses, as on Linux; then the granule\n"
 	       "                      is 4K and bytes are without limit unless set (off)\n"
@@ -55,7 +59,11 @@ const char *gw_sim_options_help(void)
 	       "fail-reset=on|off     resets fail (off)\n"
 	       "fail-reset-after=N    resets fail after N more, of which opening takes one (0: never)\n"
 	       "lose-irq=N            every N-th interrupt is told of at the next wait only (0)\n"
-	       "irq-storm=N           each interrupt is raised N times (0: once)\n";
+	       "irq-storm=N           each interrupt is raised N times (0: once)\n"
+	       "old-dext=on|off       its driver extensions know calls 0 to 17 only (off)\n"
+	       "registry=on|off       the system says which devices there are, as the IORegistry of\n"
+	       "                      macOS does (off)\n"
+	       "multimedia=on|off     functions of class 04 can be opened (off)\n";
 }
 
 /* A host on which nothing can be mapped is of no use to anyone. */
@@ -158,7 +166,7 @@ static int set(struct gw_sim *sim, const struct option *o, uint64_t v)
 
 static void hint_keys(struct gw_log *log)
 {
-	char keys[320] = "";
+	char keys[512] = "";
 	size_t at = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(options) && at < sizeof(keys); i++)

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 
 #include "base/util.h"
 #include "host/sim/host.h"
 
 /* The simulated platform under the dext core: the bus and the DART. */
 
-static struct gw_sim_function *function_of(struct gw_core *core)
+static struct gw_sim_function *function_of(void *ctx)
 {
-	return container_of(core, struct gw_sim_function, core);
+	return ctx;
 }
 
 static uint32_t ioreturn(int err)
@@ -35,60 +37,83 @@ static uint32_t ioreturn(int err)
 	return GW_IORETURN_IO_ERROR;
 }
 
-static void identity(struct gw_core *core, uint64_t id[6])
+/* macOS grants a session to one; here the core is the only one that asks. */
+static uint32_t session_open(void *ctx)
 {
-	const struct gw_endpoint_bus *b = &function_of(core)->bus;
+	struct gw_sim_function *f = function_of(ctx);
 
-	id[0] = b->bus;
-	id[1] = b->dev;
-	id[2] = b->fn;
-	id[3] = b->ep->desc.vendor;
-	id[4] = b->ep->desc.device;
-	id[5] = b->ep->desc.class_code;
+	return atomic_exchange(&f->session, true) ? GW_IORETURN_EXCLUSIVE_ACCESS :
+						    GW_IORETURN_SUCCESS;
 }
 
-static void limits(struct gw_core *core, uint64_t out[8])
+/* As macOS does: neither decoding nor bus mastering outlives a session. */
+static void session_close(void *ctx)
 {
-	const struct gw_dart_limits *l = &function_of(core)->sim->limits;
+	struct gw_sim_function *f = function_of(ctx);
+	uint32_t command = gw_bus_config_read(&f->bus, GW_CFG_COMMAND, 2);
 
-	out[0] = l->granule;
-	out[1] = l->max_bytes;
-	out[2] = l->max_maps;
-	out[3] = l->max_map_bytes;
-	out[4] = l->segments;
-	out[5] = GW_DEXT_LIMIT_REMOTE | (l->caller_iova ? GW_DEXT_LIMIT_CALLER_IOVA : 0);
-	out[6] = l->caller_iova ? 0 : GW_DART_FIRST;
-	out[7] = l->caller_iova ? GW_DART_CALLER_LAST : GW_DART_LAST;
+	gw_bus_config_write(&f->bus, GW_CFG_COMMAND, 2,
+			    command & ~(uint32_t)(GW_CFG_COMMAND_MEM | GW_CFG_COMMAND_MASTER));
+	atomic_store(&f->session, false);
 }
 
-static uint32_t config_read(struct gw_core *core, unsigned int off, unsigned int width)
+static void address(void *ctx, uint8_t at[3])
 {
-	return gw_bus_config_read(&function_of(core)->bus, off, width);
+	const struct gw_endpoint_bus *b = &function_of(ctx)->bus;
+
+	at[0] = b->bus;
+	at[1] = b->dev;
+	at[2] = b->fn;
 }
 
-static void config_write(struct gw_core *core, unsigned int off, unsigned int width, uint32_t val)
+static void limits(void *ctx, struct gw_core_limits *out)
 {
-	gw_bus_config_write(&function_of(core)->bus, off, width, val);
+	const struct gw_dart_limits *l = &function_of(ctx)->sim->limits;
+
+	*out = (struct gw_core_limits){
+		.granule = l->granule,
+		.max_bytes = l->max_bytes,
+		.max_maps = l->max_maps,
+		.max_map_bytes = l->max_map_bytes,
+		.segments = l->segments,
+		.flags = GW_DEXT_LIMIT_REMOTE | (l->caller_iova ? GW_DEXT_LIMIT_CALLER_IOVA : 0),
+		.iova_first = l->caller_iova ? 0 : GW_DART_FIRST,
+		.iova_last = l->caller_iova ? GW_DART_CALLER_LAST : GW_DART_LAST,
+	};
+}
+
+/* Without a session macOS lets config space read as all ones, and drops what is written. */
+static uint32_t config_read(void *ctx, unsigned int off, unsigned int width)
+{
+	if (!atomic_load(&function_of(ctx)->session))
+		return UINT32_MAX >> (32 - 8 * width);
+	return gw_bus_config_read(&function_of(ctx)->bus, off, width);
+}
+
+static void config_write(void *ctx, unsigned int off, unsigned int width, uint32_t val)
+{
+	if (atomic_load(&function_of(ctx)->session))
+		gw_bus_config_write(&function_of(ctx)->bus, off, width, val);
 }
 
 /* Memory indices count the BARs that there are. */
-static uint32_t bar_info(struct gw_core *core, uint64_t bar, uint64_t info[3])
+static uint32_t bar_info(void *ctx, unsigned int bar, struct gw_core_bar *info)
 {
-	const struct gw_endpoint_desc *desc = &function_of(core)->bus.ep->desc;
+	const struct gw_endpoint_desc *desc = &function_of(ctx)->bus.ep->desc;
 
 	if (!desc->bar[bar].size)
 		return GW_IORETURN_NOT_FOUND;
-	info[0] = 0;
+	info->index = 0;
 	for (unsigned int i = 0; i < bar; i++)
-		info[0] += desc->bar[i].size != 0;
-	info[1] = desc->bar[bar].size;
-	info[2] = gw_config_bar_type(&desc->bar[bar]);
+		info->index += desc->bar[i].size != 0;
+	info->size = desc->bar[bar].size;
+	info->type = gw_config_bar_type(&desc->bar[bar]);
 	return GW_IORETURN_SUCCESS;
 }
 
-static uint32_t bar_memory(struct gw_core *core, unsigned int bar, struct gw_core_memory *mem)
+static uint32_t bar_memory(void *ctx, unsigned int bar, struct gw_core_memory *mem)
 {
-	const struct gw_sim_memory *m = &function_of(core)->bus.bar[bar];
+	const struct gw_sim_memory *m = &function_of(ctx)->bus.bar[bar];
 
 	if (!m->addr)
 		return GW_IORETURN_UNSUPPORTED;
@@ -96,47 +121,36 @@ static uint32_t bar_memory(struct gw_core *core, unsigned int bar, struct gw_cor
 	return GW_IORETURN_SUCCESS;
 }
 
-/* The BAR of a memory index, if the access lies inside it. */
-static bool find_register(struct gw_core *core, uint64_t index, uint64_t off, uint64_t width,
-			  unsigned int *bar)
+/* The BAR of a memory index. A real platform does not look whether an access lies in it. */
+static unsigned int find_bar(void *ctx, uint64_t index, uint64_t off, unsigned int width)
 {
-	const struct gw_endpoint_desc *desc = &function_of(core)->bus.ep->desc;
+	const struct gw_endpoint_desc *desc = &function_of(ctx)->bus.ep->desc;
+	unsigned int bar = 0;
 
-	for (*bar = 0; *bar < GW_NR_BARS; ++*bar) {
-		if (!desc->bar[*bar].size || index--)
-			continue;
-		return gw_is_pow2(width) && width <= 8 && off % width == 0 &&
-		       off <= desc->bar[*bar].size - width;
-	}
-	return false;
+	while (bar < GW_NR_BARS && (!desc->bar[bar].size || index--))
+		bar++;
+	assert(bar < GW_NR_BARS && off % width == 0 && off < desc->bar[bar].size &&
+	       width <= desc->bar[bar].size - off);
+	return bar;
 }
 
-static uint32_t mmio_read(struct gw_core *core, uint64_t index, uint64_t off, uint64_t width,
+static uint32_t mmio_read(void *ctx, uint64_t index, uint64_t off, unsigned int width,
 			  uint64_t *val)
 {
-	unsigned int bar;
-
-	if (!find_register(core, index, off, width, &bar))
-		return GW_IORETURN_BAD_ARGUMENT;
-	return ioreturn(gw_bus_mmio_read(&function_of(core)->bus, bar, off, (unsigned int)width,
-					 val));
+	return ioreturn(gw_bus_mmio_read(&function_of(ctx)->bus, find_bar(ctx, index, off, width),
+					 off, width, val));
 }
 
-static uint32_t mmio_write(struct gw_core *core, uint64_t index, uint64_t off, uint64_t width,
+static uint32_t mmio_write(void *ctx, uint64_t index, uint64_t off, unsigned int width,
 			   uint64_t val)
 {
-	unsigned int bar;
-
-	if (!find_register(core, index, off, width, &bar))
-		return GW_IORETURN_BAD_ARGUMENT;
-	return ioreturn(gw_bus_mmio_write(&function_of(core)->bus, bar, off, (unsigned int)width,
-					  val));
+	return ioreturn(gw_bus_mmio_write(&function_of(ctx)->bus, find_bar(ctx, index, off, width),
+					  off, width, val));
 }
 
-static uint32_t memory_alloc(struct gw_core *core, uint64_t size, uint64_t align,
-			     struct gw_core_memory *mem)
+static uint32_t memory_alloc(void *ctx, uint64_t size, uint64_t align, struct gw_core_memory *mem)
 {
-	uint64_t g = function_of(core)->sim->limits.granule;
+	uint64_t g = function_of(ctx)->sim->limits.granule;
 	struct gw_sim_memory m;
 	int ret;
 
@@ -148,7 +162,7 @@ static uint32_t memory_alloc(struct gw_core *core, uint64_t size, uint64_t align
 	return GW_IORETURN_SUCCESS;
 }
 
-static void memory_free(struct gw_core *core, struct gw_core_memory *mem)
+static void memory_free(void *ctx, struct gw_core_memory *mem)
 {
 	struct gw_sim_memory m = { .addr = mem->addr, .size = mem->size, .fd = mem->fd };
 
@@ -167,10 +181,11 @@ static bool map_fails(struct gw_sim *sim)
 	return fails;
 }
 
-static uint32_t dma_prepare(struct gw_core *core, void *mapping, const struct gw_core_request *req,
-			    struct gw_segment *seg, unsigned int *nr)
+static uint32_t dma_prepare(void *ctx, void *mapping, const struct gw_core_request *req,
+			    struct gw_core_prepared *out)
 {
-	struct gw_sim_function *f = function_of(core);
+	struct gw_sim_function *f = function_of(ctx);
+	struct gw_segment seg[GW_CORE_MAX_SEGMENTS];
 	gw_iova want = { req->iova };
 	struct gw_dart_request r = { .size = req->size, .want = req->fixed ? &want : NULL };
 	int ret;
@@ -183,34 +198,50 @@ static uint32_t dma_prepare(struct gw_core *core, void *mapping, const struct gw
 		r.mem.addr = (void *)(uintptr_t)req->addr;
 	if (map_fails(f->sim))
 		return GW_IORETURN_IO_ERROR;
-	ret = gw_dart_register(&f->bus.dart, mapping, &r, seg, *nr, nr);
-	return ret == -ERANGE ? GW_IORETURN_NOT_ALIGNED : ioreturn(ret);
+	ret = gw_dart_register(&f->bus.dart, mapping, &r, seg, GW_CORE_MAX_SEGMENTS, &out->nr);
+	if (ret)
+		return ioreturn(ret);
+	for (unsigned int i = 0; i < out->nr; i++)
+		out->seg[i] = (struct gw_core_segment){ seg[i].iova.v, seg[i].size };
+	out->directions = GW_CORE_DIRECTION_OUT | (req->read_only ? 0 : GW_CORE_DIRECTION_IN);
+	return GW_IORETURN_SUCCESS;
 }
 
-static void dma_complete(struct gw_core *core, void *mapping)
+static void dma_complete(void *ctx, void *mapping)
 {
-	gw_dart_unregister(&function_of(core)->bus.dart, mapping);
+	gw_dart_unregister(&function_of(ctx)->bus.dart, mapping);
 }
 
-static uint32_t dma_probe(struct gw_core *core, void *mapping, uint64_t off, uint64_t *val)
+static uint32_t dma_probe(void *ctx, void *mapping, uint64_t off, uint64_t *val)
 {
 	int ret = gw_dart_peek(mapping, off, val);
 
 	return ret == -ERANGE ? GW_IORETURN_OVERRUN : ioreturn(ret);
 }
 
-static uint32_t irq_setup(struct gw_core *core, unsigned int *nr)
+/* What is configured once stays, like on macOS: another type, or more, is refused. */
+static uint32_t irq_configure(void *ctx, enum gw_core_irq_type type, unsigned int *nr)
 {
-	unsigned int got = gw_bus_irq_setup(&function_of(core)->bus);
+	struct gw_sim_function *f = function_of(ctx);
+	const struct gw_endpoint_desc *desc = &f->bus.ep->desc;
+	unsigned int got;
 
+	if (!*nr || (type == GW_CORE_IRQ_MSIX ? !desc->msix_vectors :
+					      desc->msix_vectors || !desc->msi_vectors))
+		return GW_IORETURN_BAD_ARGUMENT;
+	if (f->irqs_configured)
+		return GW_IORETURN_UNSUPPORTED;
+	got = gw_bus_irq_setup(&f->bus);
+	f->irqs_configured = true;
 	if (*nr > got)
 		*nr = got;
-	return got ? GW_IORETURN_SUCCESS : GW_IORETURN_UNSUPPORTED;
+	return GW_IORETURN_SUCCESS;
 }
 
-static void irq_teardown(struct gw_core *core)
+/* Whether the core takes them is its own affair: a message that nobody waits for is lost. */
+static uint32_t irq_enable(void *ctx, bool on)
 {
-	gw_bus_irq_teardown(&function_of(core)->bus);
+	return GW_IORETURN_SUCCESS;
 }
 
 static bool reset_fails(struct gw_sim *sim)
@@ -221,25 +252,49 @@ static bool reset_fails(struct gw_sim *sim)
 	       (after && atomic_fetch_add(&sim->resets, 1) >= after);
 }
 
-static uint32_t reset(struct gw_core *core, bool flr)
+static uint32_t reset(void *ctx, bool flr)
 {
-	struct gw_sim_function *f = function_of(core);
+	struct gw_sim_function *f = function_of(ctx);
 
 	return ioreturn(gw_bus_reset(&f->bus, flr, reset_fails(f->sim)));
 }
 
-static void terminate(struct gw_core *core)
+static void terminate(void *ctx)
 {
-	gw_core_gone(core);
+	gw_core_gone(function_of(ctx)->core);
 }
 
-const struct gw_core_hooks gw_sim_hooks = {
+static void event(void *ctx, enum gw_core_event event, uint64_t a, uint64_t b)
+{
+	struct gw_sim_function *f = function_of(ctx);
+
+	switch (event) {
+	case GW_CORE_EVENT_PREPARE:
+		break;			/* the DART does not bring the machine down */
+	case GW_CORE_EVENT_LEFT:
+		gw_debug(f->sim->log, "dext: a connection closed with %" PRIu64 " regions of %"
+			 PRIu64 " bytes registered", a, b);
+		break;
+	case GW_CORE_EVENT_TRUNCATED:
+		gw_log_guest(f->sim->log, "%s: cannot map %" PRIu64 " bytes: they fall into more than "
+			     "%d pieces", f->bus.name, a, GW_CORE_MAX_SEGMENTS);
+		break;
+	case GW_CORE_EVENT_BUDGET:
+		gw_log_guest(f->sim->log, "%s: cannot map %" PRIu64 " bytes: %" PRIu64 " of %" PRIu64
+			     " are in use", f->bus.name, a, b, f->sim->limits.max_bytes);
+		break;
+	}
+}
+
+const struct gw_core_platform gw_sim_platform = {
 	.mapping_size = sizeof(struct gw_dart_mapping),
-	.identity = identity,
+	.open = session_open,
+	.close = session_close,
+	.address = address,
 	.limits = limits,
+	.bar = bar_info,
 	.config_read = config_read,
 	.config_write = config_write,
-	.bar_info = bar_info,
 	.bar_memory = bar_memory,
 	.mmio_read = mmio_read,
 	.mmio_write = mmio_write,
@@ -248,10 +303,11 @@ const struct gw_core_hooks gw_sim_hooks = {
 	.dma_prepare = dma_prepare,
 	.dma_complete = dma_complete,
 	.dma_probe = dma_probe,
-	.irq_setup = irq_setup,
-	.irq_teardown = irq_teardown,
+	.irq_configure = irq_configure,
+	.irq_enable = irq_enable,
 	.reset = reset,
 	.terminate = terminate,
+	.event = event,
 };
 
 void gw_sim_irq(struct gw_endpoint_bus *b, unsigned int v)
@@ -263,6 +319,6 @@ void gw_sim_irq(struct gw_endpoint_bus *b, unsigned int v)
 
 	atomic_fetch_add_explicit(&b->irqs, 1, memory_order_relaxed);
 	do
-		gw_core_interrupt(&f->core, v, notify);
+		gw_core_interrupt(f->core, v, notify);
 	while (times-- > 1);
 }

@@ -28,7 +28,7 @@ void gw_sim_free(struct gw_sim *sim)
 	for (size_t i = 0; i < sim->nr; i++) {
 		gw_bus_fini(&sim->fn[i]->bus);
 		gw_dart_fini(&sim->fn[i]->bus.dart);
-		gw_core_fini(&sim->fn[i]->core);
+		gw_core_free(sim->fn[i]->core);
 		free(sim->fn[i]);
 	}
 	free(sim->fn);
@@ -74,17 +74,9 @@ static int start_function(struct gw_sim *sim, struct gw_sim_function *f)
 	ret = gw_dart_init(&f->bus.dart, &sim->limits, &sim->totals, sim->log, f->bus.name, salt);
 	if (ret)
 		return ret;
-	ret = gw_core_init(&f->core, &gw_sim_hooks, sim->log);
-	if (ret)
-		goto fini_dart;
 	ret = gw_bus_init(&f->bus, &sim->space);
 	if (ret)
-		goto fini_core;
-	return 0;
-fini_core:
-	gw_core_fini(&f->core);
-fini_dart:
-	gw_dart_fini(&f->bus.dart);
+		gw_dart_fini(&f->bus.dart);
 	return ret;
 }
 
@@ -161,7 +153,8 @@ struct gw_dext_services *gw_sim_services(struct gw_sim *sim)
 void gw_sim_function_vanish(struct gw_sim_function *f)
 {
 	gw_bus_vanish(&f->bus);
-	gw_core_gone(&f->core);
+	if (f->core)
+		gw_core_gone(f->core);
 }
 
 int gw_sim_vanish(struct gw_sim *sim, const char *root, uint8_t bus, uint8_t dev, uint8_t fn)
@@ -170,11 +163,10 @@ int gw_sim_vanish(struct gw_sim *sim, const char *root, uint8_t bus, uint8_t dev
 
 	pthread_mutex_lock(&sim->lock);
 	f = find(sim, root ? root : "sim0", bus, dev, fn);
+	if (f)
+		gw_sim_function_vanish(f);
 	pthread_mutex_unlock(&sim->lock);
-	if (!f)
-		return -ENOENT;
-	gw_sim_function_vanish(f);
-	return 0;
+	return f ? 0 : -ENOENT;
 }
 
 void gw_sim_stats(struct gw_sim *sim, struct gw_sim_stats *stats)

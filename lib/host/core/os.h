@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GW_CORE_OS_H
+#define GW_CORE_OS_H
+
+/* Locks, the one thing that the core needs and DriverKit has another name for. */
+
+#ifdef GW_CORE_DRIVERKIT
+
+#include <DriverKit/IOLib.h>
+
+struct gw_core_lock {
+	IOLock *lock;
+};
+
+/** gw_core_lock_init() - Return: false if memory is out */
+static inline _Bool gw_core_lock_init(struct gw_core_lock *l)
+{
+	l->lock = IOLockAlloc();
+	return l->lock;
+}
+
+static inline void gw_core_lock_fini(struct gw_core_lock *l)
+{
+	IOLockFree(l->lock);
+}
+
+static inline void gw_core_lock(struct gw_core_lock *l)
+{
+	IOLockLock(l->lock);
+}
+
+static inline void gw_core_unlock(struct gw_core_lock *l)
+{
+	IOLockUnlock(l->lock);
+}
+
+#else
+
+#include <pthread.h>
+
+struct gw_core_lock {
+	pthread_mutex_t lock;
+};
+
+/** gw_core_lock_init() - Return: false if memory is out */
+static inline _Bool gw_core_lock_init(struct gw_core_lock *l)
+{
+	return !pthread_mutex_init(&l->lock, NULL);
+}
+
+static inline void gw_core_lock_fini(struct gw_core_lock *l)
+{
+	pthread_mutex_destroy(&l->lock);
+}
+
+static inline void gw_core_lock(struct gw_core_lock *l)
+{
+	pthread_mutex_lock(&l->lock);
+}
+
+static inline void gw_core_unlock(struct gw_core_lock *l)
+{
+	pthread_mutex_unlock(&l->lock);
+}
+
+#endif
+#endif
