@@ -216,6 +216,9 @@ int gw_exporter_new(const struct gw_exporter_options *opt, struct gw_exporter **
 /** gw_exporter_free() - revokes all for good. Its exports are dead, and still want freeing */
 void gw_exporter_free(struct gw_exporter *x);
 
+/** gw_exporter_vm() - its name; stays as long as the exporter */
+const char *gw_exporter_vm(const struct gw_exporter *x);
+
 /**
  * gw_exporter_revoke() - have all memory of the function back
  *
@@ -424,7 +427,11 @@ int gw_fence_fd(const struct gw_fence *f);
 /** gw_fence_signal() - count one: one system call, no lock */
 void gw_fence_signal(struct gw_fence *f);
 
-/** gw_fence_count() - so far; *@err, if not NULL, 0 or why it ended: -ECANCELED, -ENODEV */
-uint64_t gw_fence_count(const struct gw_fence *f, int *err);
+/**
+ * gw_fence_count() - so far; *@err, if not NULL, 0 or why it ended: -ECANCELED, -ENODEV
+ *
+ * Where another process counts, this reads the eventfd.
+ */
+uint64_t gw_fence_count(struct gw_fence *f, int *err);
 
 #endif

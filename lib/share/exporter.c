@@ -60,6 +60,11 @@ int gw_exporter_new(const struct gw_exporter_options *opt, struct gw_exporter **
 	return 0;
 }
 
+const char *gw_exporter_vm(const struct gw_exporter *x)
+{
+	return x->vm;
+}
+
 /* Drop a reference, and the lock. */
 static void exporter_put(struct gw_exporter *x)
 {

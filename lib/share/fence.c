@@ -9,6 +9,7 @@ int gw_fence_init(struct gw_fence *f)
 {
 	atomic_init(&f->count, 0);
 	atomic_init(&f->err, -ECANCELED);
+	atomic_init(&f->remote, false);
 	f->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return f->fd < 0 ? -errno : 0;
 }
@@ -51,10 +52,20 @@ int gw_fence_fd(const struct gw_fence *f)
 	return f->fd;
 }
 
-uint64_t gw_fence_count(const struct gw_fence *f, int *err)
+void gw_fence_remote(struct gw_fence *f)
 {
+	atomic_store(&f->remote, true);
+}
+
+uint64_t gw_fence_count(struct gw_fence *f, int *err)
+{
+	int ended = atomic_load(&f->err);
+	uint64_t more;
+
 	if (err)
-		*err = atomic_load(&f->err);
+		*err = ended;
+	if (!ended && atomic_load(&f->remote) && read(f->fd, &more, sizeof(more)) == sizeof(more))
+		atomic_fetch_add(&f->count, more);
 	return atomic_load(&f->count);
 }
 

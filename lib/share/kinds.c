@@ -133,8 +133,9 @@ static int file_map(struct gw_export *e, const struct gw_share_entry *imp, void 
 	if (ret)
 		goto fini;
 	if (!(p->what & imp->data[0])) {
-		snprintf(reason, GW_SHARE_REASON, "the exporter has %s; the importer does "
-			 "not take that", p->what & GW_SHARE_FILE_DMA_BUF ? "a dma-buf" : "plain memory");
+		snprintf(reason, GW_SHARE_REASON, "the exporter has %s, and the importer does not "
+			 "take that",
+			 p->what & GW_SHARE_FILE_DMA_BUF ? "a dma-buf" : "plain memory");
 		ret = -EOPNOTSUPP;
 		goto close;
 	}

@@ -23,12 +23,16 @@ struct gw_fence {
 	int fd;
 	_Atomic uint64_t count;
 	_Atomic int err;
+	_Atomic bool remote;	/* another process counts, by the eventfd alone */
 };
 
 /** gw_fence_init() - ended with -ECANCELED, until armed. Return: 0; -errno of eventfd(2) */
 int gw_fence_init(struct gw_fence *f);
 void gw_fence_fini(struct gw_fence *f);
 void gw_fence_arm(struct gw_fence *f);
+
+/** gw_fence_remote() - from now on what is written to the eventfd is counted */
+void gw_fence_remote(struct gw_fence *f);
 
 /** gw_fence_end() - nobody will count on; wakes who waits */
 void gw_fence_end(struct gw_fence *f, int err);

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "share/broker.h"
+
+#define BACKLOG		16
+#define FIXED		2u	/* descriptors that are always polled: stop, listen */
+
+struct gw_broker {
+	struct gw_broker_core core;
+	struct gw_share_msg msg;
+	int listen, stop;
+	struct sockaddr_un addr;
+	dev_t dev;			/* of the socket that was made */
+	ino_t ino;
+};
+
+/* A socket that nobody answers at is left over. */
+static int make_way(const char *path)
+{
+	struct stat st;
+	int sock;
+
+	if (lstat(path, &st))
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return -EEXIST;
+	sock = gw_share_connect_to(path);
+	if (sock >= 0) {
+		close(sock);
+		return -EADDRINUSE;
+	}
+	if (sock != -ECONNREFUSED)
+		return sock;
+	return unlink(path) && errno != ENOENT ? -errno : 0;
+}
+
+static int listen_at(struct gw_broker *b, const char *path)
+{
+	struct stat st;
+	int ret = strlen(path) < sizeof(b->addr.sun_path) ? make_way(path) : -ENAMETOOLONG;
+
+	if (ret)
+		return ret;
+	b->addr.sun_family = AF_UNIX;
+	strcpy(b->addr.sun_path, path);
+	b->listen = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (b->listen < 0)
+		return -errno;
+	/* before bind(2), so that the file never has wider rights */
+	if (!fchmod(b->listen, 0660) &&
+	    !bind(b->listen, (struct sockaddr *)&b->addr, sizeof(b->addr))) {
+		if (!lstat(path, &st) && !listen(b->listen, BACKLOG)) {
+			b->dev = st.st_dev;
+			b->ino = st.st_ino;
+			return 0;
+		}
+		ret = -errno;
+		unlink(path);
+	} else {
+		ret = -errno;
+	}
+	close(b->listen);
+	return ret;
+}
+
+static int policy_new(const struct gw_broker_options *opt, struct gw_policy **policy)
+{
+	int ret = gw_policy_new(policy);
+
+	if (!ret && opt->policy)
+		ret = gw_policy_load(*policy, opt->policy, opt->log);
+	if (ret)
+		gw_policy_free(*policy);
+	return ret;
+}
+
+int gw_broker_new(const struct gw_broker_options *opt, struct gw_broker **b)
+{
+	struct gw_policy *policy = NULL;
+	struct gw_broker *n;
+	int ret = policy_new(opt, &policy);
+
+	if (ret)
+		return ret;
+	n = calloc(1, sizeof(*n));
+	if (!n) {
+		gw_policy_free(policy);
+		return -ENOMEM;
+	}
+	gw_broker_core_init(&n->core, policy, opt->audit, opt->log);
+	n->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	ret = n->stop < 0 ? -errno : listen_at(n, opt->socket);
+	if (!ret) {
+		*b = n;
+		return 0;
+	}
+	gw_err(opt->log, "%s: %s", opt->socket,
+	       ret == -EADDRINUSE ? "another broker listens there" :
+	       ret == -EEXIST ? "exists and is not a socket" : strerror(-ret));
+	if (n->stop >= 0)
+		close(n->stop);
+	gw_broker_core_fini(&n->core);
+	free(n);
+	return ret;
+}
+
+void gw_broker_free(struct gw_broker *b)
+{
+	struct stat st;
+
+	if (!b)
+		return;
+	if (!lstat(b->addr.sun_path, &st) && st.st_dev == b->dev && st.st_ino == b->ino)
+		unlink(b->addr.sun_path);
+	close(b->listen);
+	close(b->stop);
+	gw_broker_core_fini(&b->core);
+	free(b);
+}
+
+void gw_broker_stop(struct gw_broker *b)
+{
+	uint64_t one = 1;
+	ssize_t n = write(b->stop, &one, sizeof(one));
+
+	(void)n;	/* it is full: it stops already */
+}
+
+static void accept_one(struct gw_broker *b)
+{
+	struct ucred who;
+	socklen_t len = sizeof(who);
+	int fd = accept4(b->listen, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len)) {
+		close(fd);
+		return;
+	}
+	if (gw_broker_join(&b->core, fd, who.pid, who.uid))
+		gw_log_guest(b->core.log, "user %u has too many connections to the broker: one more "
+			     "is refused", who.uid);
+}
+
+/* One message of each that has one, so that nobody keeps the others waiting. */
+static void serve_peer(struct gw_broker *b, struct gw_broker_peer *p)
+{
+	int ret = gw_share_recv(p->fd, &b->msg);
+
+	if (!ret)
+		gw_broker_message(&b->core, p, &b->msg);
+	else if (ret != -EAGAIN)
+		p->hang_up = true;
+}
+
+static void drop_hung_up(struct gw_broker_core *c)
+{
+	struct gw_broker_peer *p, *next;
+
+	for (p = LIST_FIRST(&c->peers); p; p = next) {
+		next = LIST_NEXT(p, link);
+		if (p->hang_up)
+			gw_broker_leave(c, p);
+	}
+}
+
+int gw_broker_serve(struct gw_broker *b)
+{
+	struct gw_broker_peer *p, *of[GW_BROKER_PEERS];
+	struct pollfd fds[FIXED + GW_BROKER_PEERS];
+
+	for (;;) {
+		unsigned int nr = 0;
+
+		fds[0] = (struct pollfd){ .fd = b->stop, .events = POLLIN };
+		fds[1] = (struct pollfd){ .fd = b->listen, .events = POLLIN };
+		LIST_FOREACH(p, &b->core.peers, link) {
+			fds[FIXED + nr] = (struct pollfd){ .fd = p->fd, .events = POLLIN };
+			of[nr++] = p;
+		}
+		if (poll(fds, FIXED + nr, -1) < 0) {
+			if (errno != EINTR)
+				return -errno;
+			continue;
+		}
+		if (fds[0].revents)
+			return 0;
+		for (unsigned int i = 0; i < nr; i++)
+			if (fds[FIXED + i].revents)
+				serve_peer(b, of[i]);
+		drop_hung_up(&b->core);
+		if (fds[1].revents)
+			accept_one(b);
+	}
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GW_SHARE_LINK_H
+#define GW_SHARE_LINK_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/queue.h>
+
+#include <gangway/broker.h>
+
+#include "share/wire.h"
+
+/*
+ * How it works: an exporter's process has a thread for the broker and its importers. The broker
+ * introduces an importer, with a socket; here it becomes a remote, an importer like others, whose
+ * callbacks are messages. Whoever does not read them, or hangs up, is abandoned by the thread.
+ *
+ * Locks: @lock of the link, then @use of a remote, then the exporter's. The callback that comes
+ * before a payload goes takes @use, so the thread may look at one under it.
+ */
+
+#define GW_LINK_REMOTES		256u
+
+struct gw_link_export {
+	LIST_ENTRY(gw_link_export) link;
+	uint32_t number;
+	struct gw_export *e;
+};
+
+struct gw_exporter_link {
+	struct gw_exporter_link_options opt;
+	struct gw_exporter *x;
+	int broker;			/* socket, -1 when it has gone */
+	int wake;			/* eventfd: the thread is to end */
+	pthread_t thread;
+	struct gw_share_msg msg;	/* the thread's */
+
+	pthread_mutex_t asking;		/* one request to the broker at a time; outermost */
+	pthread_mutex_t lock;		/* this and what follows */
+	pthread_cond_t answered;
+	LIST_HEAD(, gw_link_export) exports;
+	LIST_HEAD(, gw_remote_importer) remotes;
+	unsigned int nr_remotes;
+	uint32_t seq, want_seq;		/* of the request under way, 0 none */
+	struct gw_share_msg *reply;	/* where its reply goes */
+};
+
+/** An importer in another process. */
+struct gw_remote_importer {
+	struct gw_importer base;
+	LIST_ENTRY(gw_remote_importer) link;
+	struct gw_exporter_link *l;
+	int fd;
+	uint32_t number, kinds;		/* the export; what the policy allows */
+	bool has_fn;
+	char name[GW_SHARE_NAME];
+	struct gw_share_accept accept[GW_SHARE_MAX_KINDS];
+	const struct gw_p2p_proof *proof;
+	struct gw_attachment *a;
+	struct gw_export *e;		/* while attached */
+	int staging;			/* memory file for copies, or -1 */
+	void *staging_at;
+	uint64_t staging_size;
+	_Atomic bool hang_up;
+	pthread_mutex_t use;		/* a payload is looked at; innermost but the exporter's */
+};
+
+/** gw_remote_new() - @m is what the broker sent. Return: 0; -EPROTO, -ENOSPC, -ENOMEM */
+int gw_remote_new(struct gw_exporter_link *l, struct gw_share_msg *m);
+
+/** gw_remote_message() - act on a message, and send the reply; under the link's lock */
+void gw_remote_message(struct gw_remote_importer *r, struct gw_share_msg *m);
+
+/** gw_remote_end() - it has gone, or is to go */
+void gw_remote_end(struct gw_remote_importer *r);
+
+#endif
