@@ -11,7 +11,12 @@
 #include "cli/cli.h"
 #include "cli/machine.h"
 
-#define SITE_LIST "etc/gangway/host-bridges.conf"
+#define SITE_LIST	"etc/gangway/host-bridges.conf"
+#define CLEAR_SIZE	64
+#define BOOT_SIZE	(32 + GW_P2P_MAX_HOPS * GW_PCI_ADDR_SIZE)
+#define CAUTION								\
+	"as it is, what is redirected gets lost, and a program may report success all the same "	\
+	"and bring all ones"
 
 static const struct machine_usage usage = {
 	.words = "A B", .min_words = 2, .max_words = 2,
@@ -52,6 +57,47 @@ static void print_bars(struct both *b, const struct gw_p2p_verdict *v)
 		printf("    none: it has no BAR of memory\n");
 }
 
+/* The bits to be cleared and how, for setpci(8): it changes no others. */
+static void clear_command(const struct gw_p2p_hop *hop, char text[CLEAR_SIZE])
+{
+	char addr[GW_PCI_ADDR_SIZE];
+
+	snprintf(text, CLEAR_SIZE, "setpci -s %s ECAP_ACS+6.w=0000:%04x",
+		 gw_pci_addr_format(&hop->node->addr, addr), hop->clear);
+}
+
+/* What the kernel's command line has to say for the same. Return: is there anything to clear? */
+static bool clear_at_boot(const struct gw_p2p_verdict *v, char text[BOOT_SIZE])
+{
+	int len = snprintf(text, BOOT_SIZE, "pci=disable_acs_redir="), nr = 0;
+	char addr[GW_PCI_ADDR_SIZE];
+
+	for (unsigned int i = 0; i < v->nr_hops; i++) {
+		if (v->hop[i].clear)
+			len += snprintf(text + len, BOOT_SIZE - (size_t)len, "%s%s", nr++ ? ";" : "",
+					gw_pci_addr_format(&v->hop[i].node->addr, addr));
+	}
+	return nr;
+}
+
+static void print_clear(const struct gw_p2p_verdict *v)
+{
+	char text[BOOT_SIZE], command[CLEAR_SIZE];
+
+	if (!clear_at_boot(v, text))
+		return;
+	printf("  to clear    for a direct way, as root, until the next start:\n");
+	for (unsigned int i = 0; i < v->nr_hops; i++) {
+		if (!v->hop[i].clear)
+			continue;
+		clear_command(&v->hop[i], command);
+		printf("    %s\n", command);
+	}
+	printf("    or, at each start, on the kernel's command line: %s\n", text);
+	printf("    What is below these ports is then not kept apart, and IOMMU groups grow.\n");
+	printf("  beware      %s\n", CAUTION);
+}
+
 static void print_one(struct both *b, const struct gw_p2p_verdict *v)
 {
 	char client[GW_PCI_ADDR_SIZE], provider[GW_PCI_ADDR_SIZE], text[GW_P2P_TEXT_SIZE];
@@ -72,6 +118,10 @@ static void print_one(struct both *b, const struct gw_p2p_verdict *v)
 		printf("    %s\n", gw_p2p_permit_text(v, text));
 	else
 		printf("  above it    %s\n", gw_p2p_permit_text(v, text));
+	if (v->strict.why == GW_P2P_DEAD_END && v->dead_end)
+		printf("  dead end    %s %s\n", gw_pci_type_name(v->dead_end),
+		       gw_pci_addr_format(&v->dead_end->addr, client));
+	print_clear(v);
 	if (v->map >= GW_P2P_THRU_HOST_BRIDGE) {
 		printf("  memory\n");
 		print_bars(b, v);
@@ -110,6 +160,29 @@ static struct json_object *hop_json(const struct gw_p2p_hop *hop)
 		json_object_object_add(o, "acs_control", json_object_new_int(hop->node->acs.ctrl));
 	}
 	add_string(o, "text", gw_p2p_hop_text(hop, text));
+	json_object_object_add(o, "clear", json_object_new_int(hop->clear));
+	return o;
+}
+
+/* What to do for a direct way, or null. */
+static struct json_object *clear_json(const struct gw_p2p_verdict *v)
+{
+	struct json_object *o, *commands;
+	char text[BOOT_SIZE];
+
+	if (!clear_at_boot(v, text))
+		return NULL;
+	o = json_object_new_object();
+	commands = json_object_new_array();
+	add_string(o, "boot", text);
+	for (unsigned int i = 0; i < v->nr_hops; i++) {
+		if (!v->hop[i].clear)
+			continue;
+		clear_command(&v->hop[i], text);
+		json_object_array_add(commands, json_object_new_string(text));
+	}
+	json_object_object_add(o, "commands", commands);
+	add_string(o, "caution", CAUTION);
 	return o;
 }
 
@@ -155,8 +228,29 @@ static struct json_object *one_json(struct both *b, const struct gw_p2p_verdict 
 	for (unsigned int i = 0; i < v->nr_hops; i++)
 		json_object_array_add(hops, hop_json(&v->hop[i]));
 	json_object_object_add(o, "path", hops);
+	machine_json_addr(o, "dead_end", v->dead_end);
+	json_object_object_add(o, "clear", clear_json(v));
 	json_object_object_add(o, "bars", bars_json(b, v));
 	return o;
+}
+
+static void say_no(const struct gw_p2p_verdict *v, struct gw_log *log)
+{
+	const struct gw_p2p_answer *no = v->classic.map == GW_P2P_NOT_SUPPORTED ? &v->classic : &v->strict;
+	char client[GW_PCI_ADDR_SIZE], provider[GW_PCI_ADDR_SIZE], text[GW_P2P_TEXT_SIZE];
+	bool host = !v->dead_end && no->why != GW_P2P_ACS_UNREADABLE;
+
+	gw_err(log, "%s does not reach the memory of %s: %s%s%s",
+	       gw_pci_addr_format(&v->client->addr, client),
+	       gw_pci_addr_format(&v->provider->addr, provider), gw_p2p_why_text(no->why),
+	       host ? "; " : "", host ? gw_p2p_permit_text(v, text) : "");
+	for (unsigned int i = 0; i < v->nr_hops; i++) {
+		if (!v->hop[i].clear)
+			continue;
+		gw_hint(log, "clearing what redirects gives them a direct way, and takes isolation: see "
+			"'to clear'");
+		return;
+	}
 }
 
 static int exit_code(const struct both *b, struct gw_log *log)
@@ -168,8 +262,10 @@ static int exit_code(const struct both *b, struct gw_log *log)
 			gw_hint(log, "run it as root: only root reads all of config space");
 			return CLI_UNAVAILABLE;
 		}
-		if (b->v[i].map == GW_P2P_NOT_SUPPORTED)
-			code = CLI_FAILED;
+		if (b->v[i].map != GW_P2P_NOT_SUPPORTED)
+			continue;
+		say_no(&b->v[i], log);
+		code = CLI_FAILED;
 	}
 	return code;
 }

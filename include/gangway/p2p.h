@@ -39,6 +39,7 @@ enum gw_p2p_why {
 	GW_P2P_NO_COMMON,		/* no bridge is above both */
 	GW_P2P_ONE_DEVICE,		/* functions of one device: nothing says they have a way */
 	GW_P2P_NO_FORWARDING,		/* likewise, and the port above would not send it back up */
+	GW_P2P_DEAD_END,		/* up to the root complex, but a port above both stops it there */
 	GW_P2P_ACS_UNREADABLE,		/* what decides cannot be read */
 };
 
@@ -52,12 +53,19 @@ enum gw_p2p_permit {
 
 enum gw_p2p_side { GW_P2P_PROVIDER_SIDE, GW_P2P_COMMON, GW_P2P_CLIENT_SIDE };
 
-/** struct gw_p2p_hop - a function on the way; @parts: the two paths part below it or meet here */
+/**
+ * struct gw_p2p_hop - a function on the way
+ * @parts:     the two paths part below it or meet here
+ * @redirects: of RR, CR and EC those in effect
+ * @clear:     of these, the bits of its ACS control that would have to be cleared, at every hop that
+ *             has some, for a direct way where there is none at all. Clearing them lets what is below
+ *             reach its peers, so IOMMU groups grow
+ */
 struct gw_p2p_hop {
 	const struct gw_pci_node *node;
 	enum gw_p2p_side side;
 	bool parts;
-	uint16_t redirects;	/* of RR, CR and EC those in effect */
+	uint16_t redirects, clear;
 };
 
 #define GW_P2P_MAX_HOPS	(2 * GW_PCI_MAX_DEPTH + 1)
@@ -75,10 +83,13 @@ struct gw_p2p_answer {
  * @hop:      from the provider up to what is above both, or to the root bus; then down to the
  *            client
  * @host:     the functions that identify the host bridges, or NULL
+ * @dead_end: the lowest port above both that does not forward upstream (ACS UF), or whose ACS cannot be
+ *            read: what goes by way of the root complex does not pass it a second time. NULL: none
  * @permit:   asked in any case, also if the way does not lead through a host bridge
  */
 struct gw_p2p_verdict {
 	struct gw_pci_node *provider, *client, *common;
+	const struct gw_pci_node *dead_end;
 	unsigned int distance;
 	struct gw_p2p_answer classic, strict;
 	enum gw_p2p_map map;

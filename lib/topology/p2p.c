@@ -17,7 +17,9 @@
  * at the provider's and are subject to its CR (PCIe 5.0, 6.12.1). But that functions of one device
  * have a way to each other at all, nothing says; the only way that is known to be is by the port
  * above them, if it forwards upstream what it gets from below and is for below (UF), and then by
- * the root complex.
+ * the root complex. Whatever goes by way of the root complex passes each port above both functions
+ * twice, and so every such port must forward upstream. Upstream ports and bridges have no such
+ * control, and always do.
  */
 
 #define REDIRECT	(GW_ACS_RR | GW_ACS_CR | GW_ACS_EC)
@@ -28,6 +30,28 @@ static void hop_add(struct gw_p2p_verdict *v, const struct gw_pci_node *n, enum 
 		.node = n, .side = side,
 		.redirects = n->acs.state == GW_ACS_PRESENT ? n->acs.ctrl & REDIRECT : 0,
 	};
+}
+
+static bool acs_unreadable(const struct gw_pci_node *n)
+{
+	return n->acs.state == GW_ACS_UNREADABLE || n->acs.state == GW_ACS_UNREACHABLE;
+}
+
+static bool forwards(const struct gw_pci_node *port)
+{
+	return port->acs.state == GW_ACS_PRESENT && port->acs.ctrl & GW_ACS_UF;
+}
+
+/* The first port from @n on up that sends nothing up again which came down to what is below it. */
+static const struct gw_pci_node *dead_end(const struct gw_pci_node *n)
+{
+	for (; n; n = n->up) {
+		bool port = n->type == GW_PCI_ROOT_PORT || n->type == GW_PCI_DOWNSTREAM_PORT;
+
+		if (port ? !forwards(n) : n->type == GW_PCI_TYPE_UNKNOWN)
+			return n;
+	}
+	return NULL;
 }
 
 static bool is_above(const struct gw_pci_node *a, const struct gw_pci_node *n)
@@ -106,11 +130,6 @@ static struct gw_p2p_answer classic_rule(const struct gw_p2p_verdict *v)
 	return (struct gw_p2p_answer){ GW_P2P_BUS_ADDR, GW_P2P_DIRECT };
 }
 
-static bool acs_unreadable(const struct gw_pci_node *n)
-{
-	return n->acs.state == GW_ACS_UNREADABLE || n->acs.state == GW_ACS_UNREACHABLE;
-}
-
 /* The device a function belongs to: its own slot's, or that of its physical function. */
 static bool one_device(const struct gw_pci_node *a, const struct gw_pci_node *b)
 {
@@ -123,6 +142,17 @@ static bool one_device(const struct gw_pci_node *a, const struct gw_pci_node *b)
 	       a->addr.dev == b->addr.dev;
 }
 
+/* By the root complex and down again. */
+static struct gw_p2p_answer strict_by_host(const struct gw_p2p_verdict *v, enum gw_p2p_why why)
+{
+	if (!v->dead_end || by_host(v) == GW_P2P_NOT_SUPPORTED)
+		return (struct gw_p2p_answer){ by_host(v), why };
+	if (acs_unreadable(v->dead_end))
+		return (struct gw_p2p_answer){ GW_P2P_NOT_SUPPORTED, GW_P2P_ACS_UNREADABLE };
+	return (struct gw_p2p_answer){ GW_P2P_NOT_SUPPORTED, why == GW_P2P_ONE_DEVICE ?
+				       GW_P2P_NO_FORWARDING : GW_P2P_DEAD_END };
+}
+
 static struct gw_p2p_answer one_device_rule(const struct gw_p2p_verdict *v)
 {
 	const struct gw_pci_node *port = v->provider == v->client ? v->provider->up : v->common;
@@ -131,9 +161,9 @@ static struct gw_p2p_answer one_device_rule(const struct gw_p2p_verdict *v)
 		return (struct gw_p2p_answer){ by_host(v), GW_P2P_ONE_DEVICE };
 	if (acs_unreadable(port))
 		return (struct gw_p2p_answer){ GW_P2P_NOT_SUPPORTED, GW_P2P_ACS_UNREADABLE };
-	if (port->acs.state != GW_ACS_PRESENT || !(port->acs.ctrl & GW_ACS_UF))
+	if (!forwards(port))
 		return (struct gw_p2p_answer){ GW_P2P_NOT_SUPPORTED, GW_P2P_NO_FORWARDING };
-	return (struct gw_p2p_answer){ by_host(v), GW_P2P_ONE_DEVICE };
+	return strict_by_host(v, GW_P2P_ONE_DEVICE);
 }
 
 static struct gw_p2p_answer strict_rule(const struct gw_p2p_verdict *v)
@@ -158,8 +188,23 @@ static struct gw_p2p_answer strict_rule(const struct gw_p2p_verdict *v)
 	if (p && c)
 		redirects = (p->redirects & GW_ACS_CR) | (c->redirects & (GW_ACS_RR | GW_ACS_EC));
 	if (redirects)
-		return (struct gw_p2p_answer){ by_host(v), GW_P2P_REDIRECTED };
+		return strict_by_host(v, GW_P2P_REDIRECTED);
 	return (struct gw_p2p_answer){ GW_P2P_BUS_ADDR, GW_P2P_DIRECT };
+}
+
+/* Where there is no way: would there be a direct one if nothing were redirected? */
+static void find_clear(struct gw_p2p_verdict *v)
+{
+	struct gw_p2p_verdict direct = *v;
+
+	if (v->map != GW_P2P_NOT_SUPPORTED)
+		return;
+	for (unsigned int i = 0; i < v->nr_hops; i++)
+		direct.hop[i].redirects = 0;
+	if (classic_rule(&direct).map != GW_P2P_BUS_ADDR || strict_rule(&direct).map != GW_P2P_BUS_ADDR)
+		return;
+	for (unsigned int i = 0; i < v->nr_hops; i++)
+		v->hop[i].clear = v->hop[i].redirects;
 }
 
 /* Does the IOMMU translate what the function sends? */
@@ -196,11 +241,13 @@ int gw_p2p_verdict(struct gw_topology *t, const struct gw_p2p_hosts *h,
 	if (ret)
 		return ret;
 	find_hops(v);
+	v->dead_end = dead_end(v->common);
 	v->permit = gw_p2p_hosts_permit(h, t, v);
 	v->classic = classic_rule(v);
 	v->strict = strict_rule(v);
 	v->map = v->classic.map < v->strict.map ? v->classic.map : v->strict.map;
 	v->address = address_for(t, v);
+	find_clear(v);
 	return 0;
 }
 

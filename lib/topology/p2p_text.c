@@ -36,6 +36,9 @@ const char *gw_p2p_why_text(enum gw_p2p_why why)
 	case GW_P2P_NO_FORWARDING:
 		return "functions of one device, with no known way inside it, and the port above "
 		       "does not forward upstream (ACS UF)";
+	case GW_P2P_DEAD_END:
+		return "what goes up to the root complex must come down through a port above both, "
+		       "which does not forward upstream (ACS UF)";
 	case GW_P2P_ACS_UNREADABLE: return "ACS that decides cannot be read";
 	}
 	return "";

@@ -38,7 +38,7 @@ static int setup(void **state)
 	tree_init();
 	tree_add((struct tree_fn){ "pci0000:00/0000:00:00.0", GW_PCI_CONVENTIONAL });
 	tree_add((struct tree_fn){ "pci0000:40/0000:40:00.0", GW_PCI_CONVENTIONAL });
-	add_port(RP1, GW_PCI_ROOT_PORT, 0);
+	add_port(RP1, GW_PCI_ROOT_PORT, GW_ACS_UF);
 	add_port(UP, GW_PCI_UPSTREAM_PORT, -1);
 	add_port(DN1, GW_PCI_DOWNSTREAM_PORT, 0);
 	add_port(DN2, GW_PCI_DOWNSTREAM_PORT, 0);
@@ -131,6 +131,87 @@ static void redirection_where_the_paths_part_sends_it_to_the_root_complex(void *
 	add_port(DN2, GW_PCI_DOWNSTREAM_PORT, GW_ACS_EC);
 	ask("03:00.0", "04:00.0");
 	expect(THRU, THRU, 4);
+}
+
+static void what_turns_round_at_the_root_passes_shared_ports_that_forward_only(void **state)
+{
+	static const int control[] = { 0, 0x0d, -1 };
+
+	allow();
+	add_port(DN1, GW_PCI_DOWNSTREAM_PORT, GW_ACS_RR | GW_ACS_CR);
+	add_port(DN2, GW_PCI_DOWNSTREAM_PORT, GW_ACS_RR | GW_ACS_CR);
+	for (size_t i = 0; i < ARRAY_SIZE(control); i++) {
+		add_port(RP1, GW_PCI_ROOT_PORT, control[i]);
+		ask("03:00.0", "04:00.0");
+		expect(THRU, NO, 4);
+		assert_int_equal(v.strict.why, GW_P2P_DEAD_END);
+		assert_ptr_equal(v.dead_end, tree_find(t, "00:1c.0"));
+		assert_int_equal(v.address, GW_P2P_NO_ADDRESS);
+		/* functions of one device go the same way */
+		add_port(DN1, GW_PCI_DOWNSTREAM_PORT, ACS_ON);
+		ask("03:00.0", "03:00.1");
+		expect(THRU, NO, 2);
+		assert_int_equal(v.strict.why, GW_P2P_NO_FORWARDING);
+		add_port(DN1, GW_PCI_DOWNSTREAM_PORT, GW_ACS_RR | GW_ACS_CR);
+	}
+	add_port(RP1, GW_PCI_ROOT_PORT, 0x1d);
+	ask("03:00.0", "04:00.0");
+	expect(THRU, THRU, 4);
+	assert_null(v.dead_end);
+	tree_add((struct tree_fn){ RP1, GW_PCI_ROOT_PORT, .config_size = 256 });
+	ask("03:00.0", "04:00.0");
+	expect(THRU, NO, 4);
+	assert_int_equal(v.strict.why, GW_P2P_ACS_UNREADABLE);
+	/* the ports that decide are those that both share; a direct way does not lead there */
+	add_port(RP1, GW_PCI_ROOT_PORT, 0);
+	ask("04:00.0", "05:00.0");
+	expect(THRU, THRU, 6);
+	add_port(DN1, GW_PCI_DOWNSTREAM_PORT, 0);
+	add_port(DN2, GW_PCI_DOWNSTREAM_PORT, 0);
+	ask("03:00.0", "04:00.0");
+	expect(BUS, BUS, 4);
+}
+
+static void a_switch_below_a_switch_has_two_ports_that_forward(void **state)
+{
+	allow();
+	add_port(DN1 "/0000:03:00.0", GW_PCI_UPSTREAM_PORT, -1);
+	add_port(DN1 "/0000:03:00.0/0000:08:00.0", GW_PCI_DOWNSTREAM_PORT, GW_ACS_RR);
+	add_port(DN1 "/0000:03:00.0/0000:08:01.0", GW_PCI_DOWNSTREAM_PORT, GW_ACS_RR);
+	tree_add((struct tree_fn){ DN1 "/0000:03:00.0/0000:08:00.0/0000:09:00.0" });
+	tree_add((struct tree_fn){ DN1 "/0000:03:00.0/0000:08:01.0/0000:0a:00.0" });
+	ask("09:00.0", "0a:00.0");
+	expect(THRU, NO, 4);
+	assert_ptr_equal(v.dead_end, tree_find(t, "02:00.0"));
+	add_port(DN1, GW_PCI_DOWNSTREAM_PORT, GW_ACS_UF);
+	ask("09:00.0", "0a:00.0");
+	expect(THRU, THRU, 4);
+}
+
+static void what_to_clear_for_a_direct_way_is_told_where_there_is_none(void **state)
+{
+	add_port(DN1, GW_PCI_DOWNSTREAM_PORT, GW_ACS_SV | GW_ACS_RR | GW_ACS_CR);
+	add_port(DN2, GW_PCI_DOWNSTREAM_PORT, GW_ACS_RR | GW_ACS_UF);
+	ask("03:00.0", "04:00.0");
+	expect(NO, NO, 4);
+	for (unsigned int i = 0; i < v.nr_hops; i++)
+		assert_int_equal(v.hop[i].clear, v.hop[i].redirects);
+	assert_int_equal(v.hop[1].clear, GW_ACS_RR | GW_ACS_CR);
+	assert_int_equal(v.hop[3].clear, GW_ACS_RR);
+	/* what they have is a way */
+	allow();
+	ask("03:00.0", "04:00.0");
+	expect(THRU, THRU, 4);
+	assert_int_equal(v.hop[1].clear, 0);
+	/* no port would help: functions of one device, and none above both */
+	set_host("pci0000:00/0000:00:00.0", 0x1234, 0x5678);
+	ask("03:00.0", "03:00.1");
+	expect(NO, NO, 2);
+	assert_int_equal(v.hop[1].clear, 0);
+	ask("03:00.0", "05:00.0");
+	expect(NO, NO, 6);
+	for (unsigned int i = 0; i < v.nr_hops; i++)
+		assert_int_equal(v.hop[i].clear, 0);
 }
 
 static void only_the_classic_rule_minds_redirection_above_the_parting(void **state)
@@ -447,6 +528,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(ports_of_a_switch_turn_traffic_round),
 		T(redirection_where_the_paths_part_sends_it_to_the_root_complex),
+		T(what_turns_round_at_the_root_passes_shared_ports_that_forward_only),
+		T(a_switch_below_a_switch_has_two_ports_that_forward),
+		T(what_to_clear_for_a_direct_way_is_told_where_there_is_none),
 		T(only_the_classic_rule_minds_redirection_above_the_parting),
 		T(source_validation_and_upstream_forwarding_redirect_nothing),
 		T(functions_of_one_device_need_a_port_that_forwards),

@@ -15,7 +15,7 @@ from runner import main, test
 DISK = "0000:01:00.0"
 NET = "0000:02:00.0"
 SIBLING = "0000:02:00.1"
-ROOT_PORT, ENDPOINT = 4, 0
+ENDPOINT, ROOT_PORT, UPSTREAM_PORT, DOWNSTREAM_PORT = 0, 4, 5, 6
 
 
 class Machine:
@@ -248,6 +248,76 @@ def the_verdict_comes_with_both_ways_and_an_exit_status(rig):
     machine.write("etc/gangway/host-bridges.conf", "\nwhat?\n")
     machine.refused(FAILED, ["line 2"], "p2p", DISK, NET)
     machine.refused(USAGE, ["A B"], "p2p", DISK)
+
+
+def a_switch(rig, root_control=0x1d, port_control=0x0c):
+    """Two endpoints below a switch whose downstream ports redirect."""
+    machine = Machine(rig, grouped=False)
+    above = "/0000:00:1c.0"
+    machine.add("0000:00:1c.0", "", 0x060400, ROOT_PORT, acs=root_control)
+    machine.add("0000:10:00.0", above, 0x060400, UPSTREAM_PORT)
+    above += "/0000:10:00.0"
+    for bus, port in (("12", "0000:11:00.0"), ("13", "0000:11:01.0")):
+        machine.add(port, above, 0x060400, DOWNSTREAM_PORT, acs=port_control)
+        machine.add(f"0000:{bus}:00.0", f"{above}/{port}", 0x030000)
+    return machine
+
+
+@test
+def what_to_clear_for_a_direct_way_is_told_with_the_commands(rig):
+    machine = a_switch(rig)
+    pair = ["p2p", "12:00.0", "13:00.0"]
+    status, ways, err = machine.run(*pair)
+    commands = [f"setpci -s 0000:11:0{i}.0 ECAP_ACS+6.w=0000:000c" for i in (0, 1)]
+    boot = "pci=disable_acs_redir=0000:11:00.0;0000:11:01.0"
+    assert status == FAILED and len(ways) == 2
+    for way in ways:
+        assert sorted(way["clear"]["commands"]) == commands
+        assert sorted(way["clear"]["boot"].split("=", 2)[2].split(";")) == [
+            "0000:11:00.0", "0000:11:01.0"]
+        assert "all ones" in way["clear"]["caution"]
+        assert {h["function"]: h["clear"] for h in way["path"] if h["clear"]} == {
+            "0000:11:00.0": 0xc, "0000:11:01.0": 0xc}
+    assert "0000:13:00.0 does not reach the memory of 0000:12:00.0" in err and "clear" in err
+    assert "not known to pass" in err
+    status, text, err = gangway(rig, *pair, "--tree", machine.dir)
+    assert status == FAILED and all(c in text for c in commands) and boot in text
+    assert "all ones" in text and "IOMMU groups grow" in text and "does not reach" in err
+    # once cleared they reach each other, and there is nothing to advise
+    machine = a_switch(rig, port_control=0)
+    status, ways, err = machine.run(*pair)
+    assert status == OK and all(w["map"] == "bus address" and w["clear"] is None for w in ways)
+    assert not err
+    # below two root ports no clearing helps
+    status, ways, err = Machine(rig).run("p2p", DISK, NET)
+    assert status == FAILED and all(w["clear"] is None for w in ways) and "root complex" in err
+
+
+@test
+def a_shared_port_that_does_not_forward_upstream_is_named(rig):
+    for control, good in ((0x0d, False), (0, False), (0x1d, True)):
+        machine = a_switch(rig, control)
+        machine.write("etc/gangway/host-bridges.conf", "1b36 0010\n")
+        status, ways, err = machine.run("p2p", "12:00.0", "13:00.0")
+        assert status == (OK if good else FAILED), err
+        for way in ways:
+            assert way["classic"]["map"] == "through host bridge"
+            assert way["strict"]["map"] == ("through host bridge" if good else "not supported")
+            assert way["dead_end"] == (None if good else "0000:00:1c.0")
+        assert good or "UF" in err and "does not forward upstream" in ways[0]["strict"]["why"]
+
+
+@test
+def config_space_of_256_bytes_decides_nothing(rig):
+    machine = a_switch(rig)
+    for name in ("0000:00:1c.0", "0000:10:00.0", "0000:11:00.0", "0000:11:01.0", "0000:12:00.0",
+                 "0000:13:00.0"):
+        os.truncate(machine.path(f"sys/bus/pci/devices/{name}/config"), 256)
+    status, ways, err = machine.run("p2p", "12:00.0", "13:00.0")
+    assert status == FAILED and all(w["classic"]["map"] == "bus address" for w in ways)
+    assert all(w["strict"]["map"] == "not supported" and w["map"] == "not supported" for w in ways)
+    assert all(h["acs"] in ("unreachable", "absent") for w in ways for h in w["path"])
+    assert err.count("ACS that decides cannot be read") == 2, err
 
 
 @test

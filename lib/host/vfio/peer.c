@@ -12,8 +12,9 @@
  * How it works: a mapping makes the client put an IOVA on the bus. No bridge below the IOMMU knows
  * that address, so its requests go up to the host bridge, are translated, and come down again to
  * the provider: also where a switch could have turned them round, had they carried a bus address.
- * So the host bridge must be known to pass such requests on. The kernel does not ask that when
- * it maps a BAR; where the answer is no, the requests get lost or worse.
+ * So the host bridge must be known to pass such requests on, and every port above both must forward
+ * upstream. The kernel does not ask that when it maps a BAR; where the answer is no, the requests
+ * get lost or worse.
  */
 
 static int node_find(struct gw_topology *t, const char *name, struct gw_pci_node **node)
@@ -41,13 +42,16 @@ static int hosts_open(const struct gw_vfio_host *host, struct gw_p2p_hosts **h)
 static int refuse(const struct gw_vfio_host *host, const char *provider, const char *client,
 		  const struct gw_p2p_verdict *v)
 {
-	char text[GW_P2P_TEXT_SIZE];
+	char text[GW_P2P_TEXT_SIZE], addr[GW_PCI_ADDR_SIZE];
 
 	gw_err(host->base.log, "%s cannot be given %s's memory by IOVA: %s; %s", client, provider,
 	       gw_p2p_map_name(v->map), gw_p2p_permit_text(v, text));
 	for (unsigned int i = 0; i < v->nr_hops; i++)
 		if (v->hop[i].redirects)
 			gw_info(host->base.log, "  %s", gw_p2p_hop_text(&v->hop[i], text));
+	if (v->dead_end)
+		gw_info(host->base.log, "  %s %s does not forward upstream (ACS UF), or cannot be read",
+			gw_pci_type_name(v->dead_end), gw_pci_addr_format(&v->dead_end->addr, addr));
 	gw_hint(host->base.log, "a host bridge that is known to pass such requests on can be added to "
 		"/etc/gangway/host-bridges.conf; gangway p2p %s %s explains", provider, client);
 	return -EXDEV;
@@ -70,7 +74,7 @@ int gw_vfio_peer_check(const struct gw_vfio_host *host, const char *provider, co
 		ret = node_find(t, client, &c);
 	if (!ret)
 		ret = gw_p2p_verdict(t, hosts, p, c, &v);
-	if (!ret && v.permit != GW_P2P_LISTED && v.permit != GW_P2P_BY_CPU)
+	if (!ret && (v.dead_end || (v.permit != GW_P2P_LISTED && v.permit != GW_P2P_BY_CPU)))
 		ret = refuse(host, provider, client, &v);
 	gw_p2p_hosts_free(hosts);
 	gw_topology_close(t);
