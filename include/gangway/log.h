@@ -16,7 +16,8 @@ enum gw_log_level {
 /**
  * struct gw_log - where the library's messages go
  * @level:  messages above this are dropped before they are formatted
- * @write:  called from any thread with one line without newline; must not call the library
+ * @write:  called from any thread with one line without newline, in which control characters and what
+ *          is no UTF-8 are spelt out; must not call the library
  * @opaque: handed to @write
  *
  * The caller owns it and keeps it alive as long as any object that was given it. A NULL log

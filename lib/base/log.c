@@ -6,15 +6,17 @@
 
 #include <gangway/log.h>
 
+#include "base/quote.h"
+
 #define GUEST_LINES	10u
 #define GUEST_WINDOW_NS	5000000000ull
 
 static void log_vline(struct gw_log *log, enum gw_log_level level, const char *fmt, va_list ap)
 {
-	char line[512];
+	char line[512], shown[1024];
 
 	vsnprintf(line, sizeof(line), fmt, ap);
-	log->write(log->opaque, level, line);
+	log->write(log->opaque, level, gw_quote(line, shown, sizeof(shown)));
 }
 
 void gw_log_line(struct gw_log *log, enum gw_log_level level, const char *fmt, ...)
