@@ -2,27 +2,23 @@
 #include "topology/cfgfile.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/bitmap.h"
 #include "config/caps.h"
+#include "topology/treefile.h"
 
 int gw_cfgfile_open(struct gw_cfgfile *c, int dir, const char *path)
 {
 	struct stat st;
 
-	/* not to wait if it is a pipe */
-	c->fd = openat(dir, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	c->fd = gw_treefile_open(dir, path);
 	if (c->fd < 0)
-		return -errno;
-	if (fstat(c->fd, &st) || !S_ISREG(st.st_mode)) {
-		close(c->fd);
-		c->fd = -1;
-		return -EBADMSG;
-	}
+		return c->fd;
+	if (fstat(c->fd, &st))
+		st.st_size = 0;
 	c->size = st.st_size > GW_PCI_CFG_SIZE_CONV ? GW_PCI_CFG_SIZE : GW_PCI_CFG_SIZE_CONV;
 	memset(c->have, 0, sizeof(c->have));
 	return 0;

@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <gangway/p2p.h>
 
 #include "base/util.h"
+#include "topology/treefile.h"
 
 #define MAX_RULES	4096u
 #define MAX_FILE	(256u << 10)
@@ -133,41 +133,11 @@ int gw_p2p_hosts_add(struct gw_p2p_hosts *h, const char *text, unsigned int *at)
 	return ret;
 }
 
-/* All of a file of less than @max bytes, as a string to be freed. */
-static int read_all(const char *path, size_t max, char **out)
-{
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC), ret = 0;
-	char *text = malloc(max);
-	ssize_t n = 1;
-	size_t len = 0;
-
-	if (fd < 0 || !text) {
-		ret = fd < 0 ? -errno : -ENOMEM;
-		goto out;
-	}
-	while (len < max && (n = read(fd, text + len, max - len)) > 0)
-		len += (size_t)n;
-	if (n < 0)
-		ret = -errno;
-	else if (len == max)
-		ret = -EFBIG;
-	else
-		text[len] = '\0';
-out:
-	if (fd >= 0)
-		close(fd);
-	if (ret)
-		free(text);
-	else
-		*out = text;
-	return ret;
-}
-
 int gw_p2p_hosts_load(struct gw_p2p_hosts *h, const char *path, struct gw_log *log)
 {
 	unsigned int line;
 	char *text;
-	int ret = read_all(path, MAX_FILE, &text);
+	int ret = gw_treefile_text(AT_FDCWD, path, MAX_FILE, &text);
 
 	if (ret) {
 		if (ret != -ENOENT)
@@ -188,22 +158,18 @@ int gw_p2p_hosts_load(struct gw_p2p_hosts *h, const char *path, struct gw_log *l
 /* The first processor of /proc/cpuinfo; x86 only, elsewhere it has no such lines. */
 static bool cpu_read(struct gw_topology *t, char vendor[16], unsigned int *family)
 {
-	char path[PATH_MAX], line[256];
+	char path[PATH_MAX], text[4096], *rest = text, *line;
 	int have = 0;
-	FILE *f;
 
-	if (gw_topology_path(t, "proc/cpuinfo", path, sizeof(path)))
+	if (gw_topology_path(t, "proc/cpuinfo", path, sizeof(path)) ||
+	    gw_treefile_head(AT_FDCWD, path, text, sizeof(text)) < 0)
 		return false;
-	f = fopen(path, "re");
-	if (!f)
-		return false;
-	while (have != 3 && fgets(line, sizeof(line), f) && *line != '\n') {
+	while (have != 3 && (line = strsep(&rest, "\n")) && *line) {
 		if (sscanf(line, "vendor_id : %15s", vendor) == 1)
 			have |= 1;
 		else if (sscanf(line, "cpu family : %9u", family) == 1)
 			have |= 2;
 	}
-	fclose(f);
 	return have == 3;
 }
 

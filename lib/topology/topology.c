@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/util.h"
+#include "topology/treefile.h"
 
 /*
  * How it works: where a function is says the text of its link in bus/pci/devices, such as
@@ -289,18 +289,13 @@ int gw_topology_read_bytes(struct gw_topology *t, const struct gw_pci_addr *addr
 			   void *bytes, size_t size, size_t *len)
 {
 	char name[GW_PCI_ADDR_SIZE], path[64];
-	struct stat st;
 	int fd, ret = 0;
 	ssize_t n;
 
 	snprintf(path, sizeof(path), "%s/%s", gw_pci_addr_format(addr, name), file);
-	fd = openat(t->devices, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	fd = gw_treefile_open(t->devices, path);
 	if (fd < 0)
-		return errno == ENOENT && faccessat(t->devices, name, F_OK, 0) ? -ENODEV : -errno;
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
-		close(fd);
-		return -EBADMSG;
-	}
+		return fd == -ENOENT && faccessat(t->devices, name, F_OK, 0) ? -ENODEV : fd;
 	n = read(fd, bytes, size);
 	if (n < 0)
 		ret = -errno;
