@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/quote.h"
 #include "base/util.h"
 #include "cli/cli.h"
 #include "cli/machine.h"
@@ -26,12 +27,14 @@ static const struct machine_usage usage = {
 void doctor_say(struct doctor_finding *f, enum doctor_state state, const char *advice,
 		const char *fmt, ...)
 {
+	char text[DOCTOR_TEXT_SIZE];
 	va_list ap;
 
 	f->state = state;
 	va_start(ap, fmt);
-	vsnprintf(f->text, sizeof(f->text), fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	gw_quote(text, f->text, sizeof(f->text));
 	snprintf(f->advice, sizeof(f->advice), "%s", advice ? advice : "");
 }
 
@@ -52,31 +55,29 @@ static unsigned int nr_groups(struct gw_topology *t)
 /* The number behind a word that begins a line of a file of proc. */
 static bool proc_number(struct gw_topology *t, const char *file, const char *word, uint64_t *val)
 {
-	FILE *f = sysfs_fopen(t, file);
-	char line[256];
+	char *text = NULL, *rest, *line;
 	bool found = false;
 
-	if (!f)
+	if (sysfs_text(t, file, &text))
 		return false;
-	while (!found && fgets(line, sizeof(line), f)) {
+	for (rest = text; !found && (line = strsep(&rest, "\n"));) {
 		if (!strncmp(line, word, strlen(word)))
 			found = sscanf(line + strlen(word), "%" SCNu64, val) == 1;
 	}
-	fclose(f);
+	free(text);
 	return found;
 }
 
 static bool cpu_is(struct gw_topology *t, const char *vendor)
 {
-	FILE *f = sysfs_fopen(t, "proc/cpuinfo");
-	char line[256];
+	char *text = NULL, *rest, *line;
 	bool is = false;
 
-	if (!f)
+	if (sysfs_text(t, "proc/cpuinfo", &text))
 		return false;
-	while (!is && fgets(line, sizeof(line), f))
+	for (rest = text; !is && (line = strsep(&rest, "\n"));)
 		is = !strncmp(line, "vendor_id", 9) && strstr(line, vendor);
-	fclose(f);
+	free(text);
 	return is;
 }
 
@@ -107,12 +108,12 @@ static void check_groups(struct gw_topology *t, struct doctor_finding *f)
 	struct gw_pci_node *first, *n = NULL;
 
 	while ((n = gw_topology_next(t, n))) {
-		if (gw_pci_node_config(t, n) || n->bridge || n->group < 0)
+		if (gw_pci_node_config(t, n) || gw_passable_never(n) || n->group < 0)
 			continue;
-		first = passable_next(t, n, NULL);
+		first = gw_passable_next(t, n, NULL);
 		if (first != n)
 			continue;
-		if (passable_next(t, n, first))
+		if (gw_passable_next(t, n, first))
 			shared++;
 		else
 			single++;
@@ -176,7 +177,7 @@ static void check_permissions(struct gw_topology *t, struct doctor_finding *f)
 		return;
 	}
 	for (struct gw_pci_node *n = NULL; (n = gw_topology_next(t, n));) {
-		if (gw_pci_node_ident(t, n) || n->group < 0 || strcmp(n->driver, VFIO_DRIVER))
+		if (gw_pci_node_ident(t, n) || n->group < 0 || !n->vfio)
 			continue;
 		snprintf(path, sizeof(path), "/dev/vfio/%d", n->group);
 		if (!access(path, R_OK | W_OK))

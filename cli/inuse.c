@@ -121,50 +121,56 @@ static bool path_on(struct search *s, const char *path)
 	return block_on(s, strrchr(path, '/') ? strrchr(path, '/') + 1 : path, 0);
 }
 
-static void check_mounts(struct search *s)
+/* A file of proc that says what is in use. Without it nobody knows, unless there is none. */
+static char *use_text(struct search *s, const char *file)
 {
-	char *line = NULL, link[PATH_MAX], number[32], point[1024], source[1024];
-	FILE *f = sysfs_fopen(s->t, "proc/self/mountinfo");
-	const char *dash;
-	size_t room = 0;
+	char *text = NULL;
+	int ret = sysfs_text(s->t, file, &text);
+
+	if (ret && ret != -ENOENT)
+		found(s, INUSE_YES, "it may be in use: /%s cannot be read: %s", file, strerror(-ret));
+	return ret ? NULL : text;
+}
+
+static void check_mount(struct search *s, const char *line)
+{
+	char link[PATH_MAX], number[32], point[1024], source[1024];
+	const char *dash = strstr(line, " - ");
 	bool on;
 
-	if (!f)
+	if (!dash || sscanf(line, "%*s %*s %31s %*s %1023s", number, point) != 2 ||
+	    sscanf(dash, " - %*s %1023s", source) != 1)
 		return;
-	while (getline(&line, &room, f) > 0) {
-		dash = strstr(line, " - ");
-		if (!dash || sscanf(line, "%*s %*s %31s %*s %1023s", number, point) != 2 ||
-		    sscanf(dash, " - %*s %1023s", source) != 1)
-			continue;
-		s->steps = 0;
-		if (strspn(number, "0123456789:") == strlen(number) &&
-		    !sysfs_readlink(s->t, link, "sys/dev/block/%s", number))
-			on = block_on(s, strrchr(link, '/') ? strrchr(link, '/') + 1 : link, 0);
-		else
-			on = path_on(s, source);
-		if (on)
-			found(s, strcmp(point, "/") ? INUSE_YES : INUSE_ROOT,
-			      "%.100s is mounted on %.160s", source, point);
-	}
-	free(line);
-	fclose(f);
+	s->steps = 0;
+	if (strspn(number, "0123456789:") == strlen(number) &&
+	    !sysfs_readlink(s->t, link, "sys/dev/block/%s", number))
+		on = block_on(s, strrchr(link, '/') ? strrchr(link, '/') + 1 : link, 0);
+	else
+		on = path_on(s, source);
+	if (on)
+		found(s, strcmp(point, "/") ? INUSE_YES : INUSE_ROOT,
+		      "%.100s is mounted on %.160s", source, point);
+}
+
+static void check_mounts(struct search *s)
+{
+	char *text = use_text(s, "proc/self/mountinfo"), *rest = text, *line;
+
+	while ((line = strsep(&rest, "\n")))
+		check_mount(s, line);
+	free(text);
 }
 
 static void check_swap(struct search *s)
 {
-	FILE *f = sysfs_fopen(s->t, "proc/swaps");
-	char *line = NULL, path[1024];
-	size_t room = 0;
+	char *text = use_text(s, "proc/swaps"), *rest = text, *line, path[1024];
 
-	if (!f)
-		return;
-	while (getline(&line, &room, f) > 0) {
+	while ((line = strsep(&rest, "\n"))) {
 		s->steps = 0;
 		if (sscanf(line, "%1023s", path) == 1 && path_on(s, path))
 			found(s, INUSE_YES, "%.200s is swap", path);
 	}
-	free(line);
-	fclose(f);
+	free(text);
 }
 
 /* A disk of the function itself: is anything built on it, does anyone have it for himself? */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/quote.h"
 #include "cli/cli.h"
 #include "cli/machine.h"
 #include "cli/passable.h"
@@ -56,13 +57,13 @@ static void sim_json(struct json_object *list)
 static void function_text(struct gw_topology *t, struct gw_pci_node *n, struct pci_access *names)
 {
 	char addr[GW_PCI_ADDR_SIZE], name[MACHINE_NAME_SIZE], why[PASSABLE_TEXT_SIZE];
-	char group[16] = "-";
+	char group[16] = "-", driver[128];
 
 	if (n->group >= 0)
 		snprintf(group, sizeof(group), "%d", n->group);
-	passable(t, n, why);
+	passable_text(t, n, why);
 	printf("%-14s %-12s group %-4s %s\n%15s%s\n", gw_pci_addr_format(&n->addr, addr),
-	       *n->driver ? n->driver : "no driver", group, machine_name(names, n, name), "", why);
+	       *n->driver ? gw_quote(n->driver, driver, sizeof(driver)) : "no driver", group, machine_name(names, n, name), "", why);
 }
 
 static struct json_object *function_json(struct gw_topology *t, struct gw_pci_node *n,
@@ -70,7 +71,7 @@ static struct json_object *function_json(struct gw_topology *t, struct gw_pci_no
 {
 	struct json_object *o = json_object_new_object();
 	char name[MACHINE_NAME_SIZE], why[PASSABLE_TEXT_SIZE];
-	bool yes = passable(t, n, why);
+	bool yes = passable_text(t, n, why);
 
 	machine_json_addr(o, "device", n);
 	json_object_object_add(o, "host", json_object_new_string("vfio"));
@@ -78,7 +79,7 @@ static struct json_object *function_json(struct gw_topology *t, struct gw_pci_no
 	json_object_object_add(o, "vendor", json_object_new_int(n->vendor));
 	json_object_object_add(o, "product", json_object_new_int(n->device));
 	json_object_object_add(o, "class", json_object_new_int((int)n->class_code));
-	json_object_object_add(o, "driver", *n->driver ? json_object_new_string(n->driver) : NULL);
+	machine_json_name(o, "driver", *n->driver ? n->driver : NULL);
 	json_object_object_add(o, "group", n->group >= 0 ? json_object_new_int(n->group) : NULL);
 	machine_json_addr(o, "physical_function", n->physfn);
 	json_object_object_add(o, "passable", json_object_new_boolean(yes));

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/quote.h"
 #include "cli/cli.h"
 #include "cli/text.h"
 
@@ -172,6 +173,14 @@ int machine_json(struct json_object *o)
 					    JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(o);
 	return CLI_OK;
+}
+
+void machine_json_name(struct json_object *o, const char *key, const char *name)
+{
+	char text[512];
+
+	json_object_object_add(o, key, name ? json_object_new_string(
+		gw_quote(name, text, sizeof(text))) : NULL);
 }
 
 void machine_json_addr(struct json_object *o, const char *key, const struct gw_pci_node *n)

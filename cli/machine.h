@@ -71,6 +71,9 @@ const char *machine_name(struct pci_access *names, const struct gw_pci_node *n,
 /** machine_json() - print and release. Return: CLI_OK */
 int machine_json(struct json_object *o);
 
+/** machine_json_name() - add a name from outside to an object, as it is printed; NULL is null */
+void machine_json_name(struct json_object *o, const char *key, const char *name);
+
 /** machine_json_addr() - add a function's address to an object, or null */
 void machine_json_addr(struct json_object *o, const char *key, const struct gw_pci_node *n);
 

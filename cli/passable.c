@@ -2,53 +2,41 @@
 #include "cli/passable.h"
 
 #include <stdio.h>
-#include <string.h>
 
-#define CLASS_BRIDGE	0x06u	/* of any kind: to the processor, to ISA, to PCI */
+#include "base/quote.h"
 
-struct gw_pci_node *passable_next(struct gw_topology *t, const struct gw_pci_node *n,
-				  struct gw_pci_node *at)
+bool passable_text(struct gw_topology *t, struct gw_pci_node *n, char text[PASSABLE_TEXT_SIZE])
 {
-	while ((at = gw_topology_next(t, at))) {
-		if (at == n)
-			return at;
-		if (n->group >= 0 && !gw_pci_node_config(t, at) && at->group == n->group &&
-		    !at->bridge)
-			return at;
-	}
-	return NULL;
-}
+	char addr[GW_PCI_ADDR_SIZE], driver[128];
+	struct gw_pci_node *who = n;
+	enum gw_passable answer = gw_passable(t, n, &who);
 
-bool passable_never(const struct gw_pci_node *n)
-{
-	return n->bridge || n->class_code >> 16 == CLASS_BRIDGE;
-}
-
-bool passable(struct gw_topology *t, struct gw_pci_node *n, char text[PASSABLE_TEXT_SIZE])
-{
-	char addr[GW_PCI_ADDR_SIZE];
-
-	gw_pci_addr_format(&n->addr, addr);
-	if (passable_never(n)) {
+	gw_pci_addr_format(&who->addr, addr);
+	gw_quote(who->driver, driver, sizeof(driver));
+	switch (answer) {
+	case GW_PASSABLE_YES:
+		snprintf(text, PASSABLE_TEXT_SIZE, "yes");
+		break;
+	case GW_PASSABLE_NEVER:
 		snprintf(text, PASSABLE_TEXT_SIZE, "no: it belongs to the machine itself");
-		return false;
-	}
-	if (n->group < 0) {
+		break;
+	case GW_PASSABLE_NO_GROUP:
 		snprintf(text, PASSABLE_TEXT_SIZE, "no: it has no IOMMU group; see gangway doctor");
-		return false;
-	}
-	if (strcmp(n->driver, VFIO_DRIVER)) {
+		break;
+	case GW_PASSABLE_NO_IOMMU:
+		snprintf(text, PASSABLE_TEXT_SIZE, "no: VFIO goes without an IOMMU here; see gangway doctor");
+		break;
+	case GW_PASSABLE_BLOCKED:
+		snprintf(text, PASSABLE_TEXT_SIZE, "no: %s of the same group belongs to the machine itself "
+			 "and has driver %s", addr, driver);
+		break;
+	case GW_PASSABLE_UNBOUND:
 		snprintf(text, PASSABLE_TEXT_SIZE, "not yet: gangway bind %s", addr);
-		return false;
+		break;
+	case GW_PASSABLE_MEMBER:
+		snprintf(text, PASSABLE_TEXT_SIZE, "no: %s of the same group has driver %s; gangway bind %s",
+			 addr, driver, addr);
+		break;
 	}
-	for (struct gw_pci_node *o = NULL; (o = passable_next(t, n, o));) {
-		if (!*o->driver || !strcmp(o->driver, VFIO_DRIVER) ||
-		    !strcmp(o->driver, "pci-stub"))
-			continue;
-		snprintf(text, PASSABLE_TEXT_SIZE, "no: %s of the same group has driver %.60s",
-			 gw_pci_addr_format(&o->addr, addr), o->driver);
-		return false;
-	}
-	snprintf(text, PASSABLE_TEXT_SIZE, "yes");
-	return true;
+	return answer == GW_PASSABLE_YES;
 }

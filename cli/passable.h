@@ -4,22 +4,12 @@
 
 #include <stdbool.h>
 
-#include <gangway/topology.h>
+#include <gangway/passable.h>
 
 #define VFIO_DRIVER		"vfio-pci"
-#define PASSABLE_TEXT_SIZE	160
+#define PASSABLE_TEXT_SIZE	320
 
-/** passable_never() - a bridge of some kind, which no guest can have */
-bool passable_never(const struct gw_pci_node *n);
-
-/** passable() - can it be passed through as it is? @text: why not; the topology was scanned */
-bool passable(struct gw_topology *t, struct gw_pci_node *n, char text[PASSABLE_TEXT_SIZE]);
-
-/**
- * passable_next() - the functions that go together with @n, itself among them, without bridges
- * @at: the one before, or NULL to begin
- */
-struct gw_pci_node *passable_next(struct gw_topology *t, const struct gw_pci_node *n,
-				  struct gw_pci_node *at);
+/** passable_text() - gw_passable() in words. Return: can it be passed through as it is? */
+bool passable_text(struct gw_topology *t, struct gw_pci_node *n, char text[PASSABLE_TEXT_SIZE]);
 
 #endif

@@ -7,6 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "topology/treefile.h"
+
+#define MAX_TEXT	(32u << 20)	/* so much is mountinfo with as many mounts as the kernel allows */
+
 static int make_path(struct gw_topology *t, char path[PATH_MAX], const char *fmt, va_list ap)
 {
 	char below[PATH_MAX];
@@ -35,11 +39,12 @@ DIR *sysfs_opendir(struct gw_topology *t, const char *fmt, ...)
 	return ret ? NULL : opendir(path);
 }
 
-FILE *sysfs_fopen(struct gw_topology *t, const char *file)
+int sysfs_text(struct gw_topology *t, const char *file, char **text)
 {
 	char path[PATH_MAX];
+	int ret = gw_topology_path(t, file, path, sizeof(path));
 
-	return gw_topology_path(t, file, path, sizeof(path)) ? NULL : fopen(path, "re");
+	return ret ? ret : gw_treefile_text(AT_FDCWD, path, MAX_TEXT, text);
 }
 
 bool sysfs_exists(struct gw_topology *t, const char *fmt, ...)
@@ -72,38 +77,23 @@ int sysfs_readlink(struct gw_topology *t, char to[PATH_MAX], const char *fmt, ..
 int sysfs_read(struct gw_topology *t, char *text, size_t size, const char *fmt, ...)
 {
 	char path[PATH_MAX];
-	ssize_t len;
-	int fd, ret;
+	int ret;
 
 	MAKE_PATH(ret, path);
-	if (ret)
-		return ret;
-	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	len = read(fd, text, size - 1);
-	ret = len < 0 ? -errno : len ? 0 : -ENODATA;
-	close(fd);
-	if (!ret) {
-		text[len] = '\0';
-		text[strcspn(text, "\n")] = '\0';
-	}
-	return ret;
+	if (!ret)
+		ret = gw_treefile_head(AT_FDCWD, path, text, size);
+	if (ret <= 0)
+		return ret ? ret : -ENODATA;
+	text[strcspn(text, "\n")] = '\0';
+	return 0;
 }
 
 int sysfs_write(struct gw_topology *t, const char *text, const char *fmt, ...)
 {
+	const char *tree = gw_topology_tree(t);
 	char path[PATH_MAX];
-	int fd, ret;
+	int ret;
 
 	MAKE_PATH(ret, path);
-	if (ret)
-		return ret;
-	fd = open(path, O_WRONLY | O_TRUNC | O_NOCTTY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : -errno;
-	if (close(fd) && !ret)
-		ret = -errno;
-	return ret;
+	return ret ? ret : gw_treefile_write(*tree ? tree : NULL, path, text);
 }

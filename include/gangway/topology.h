@@ -86,9 +86,10 @@ struct gw_pci_root {
  * @up:      the bridge above it, of a virtual function the one above its physical function; NULL
  *           on a root bus
  * @physfn:  of a virtual function its physical function, else NULL; after gw_pci_node_ident()
- * @vendor:  these four after gw_pci_node_ident()
+ * @vendor:  these five after gw_pci_node_ident()
  * @group:   the kernel's IOMMU group, -1 none
  * @driver:  empty: none
+ * @vfio:    VFIO has it: by vfio-pci, or by one of its variants, which show a node (vfio-dev)
  * @type:    this and what follows after gw_pci_node_config()
  * @bridge:  its header is one of a bridge
  * @multifunction: one of several functions of a device; never true for a virtual function
@@ -103,6 +104,7 @@ struct gw_pci_node {
 	uint32_t class_code;
 	int group;
 	char driver[64];
+	bool vfio;
 
 	enum gw_pci_type type;
 	bool bridge, multifunction;

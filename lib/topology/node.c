@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -66,6 +67,15 @@ static int ident_numbers(struct gw_topology *t, struct gw_pci_node *n)
 	return 0;
 }
 
+/* Variant drivers have names of their own; since Linux 6.1 each function of any of them has a node. */
+static bool has_vfio_node(struct gw_topology *t, const struct gw_pci_node *n)
+{
+	char name[GW_PCI_ADDR_SIZE], path[64];
+
+	snprintf(path, sizeof(path), "%s/vfio-dev", gw_pci_addr_format(&n->addr, name));
+	return !faccessat(t->devices, path, F_OK, 0);
+}
+
 static int ident_links(struct gw_topology *t, struct gw_pci_node *n)
 {
 	char word[NAME_MAX + 1], *end;
@@ -99,6 +109,7 @@ static int ident_links(struct gw_topology *t, struct gw_pci_node *n)
 		return ret;
 	if (!ret && snprintf(n->driver, sizeof(n->driver), "%s", word) >= (int)sizeof(n->driver))
 		return gw_topology_bad(t, &n->addr, "driver");
+	n->vfio = !ret && (!strcmp(word, "vfio-pci") || has_vfio_node(t, n));
 	return 0;
 }
 
@@ -115,6 +126,7 @@ int gw_pci_node_ident(struct gw_topology *t, struct gw_pci_node *n)
 		n->physfn = NULL;
 		n->group = -1;
 		*n->driver = '\0';
+		n->vfio = false;
 		return ret;
 	}
 	node_of(n)->ident = true;

@@ -16,7 +16,7 @@ struct fake_vfio fake;
 
 int __wrap_ioctl(int fd, unsigned long request, ...);
 
-void fake_write(const char *path, const char *text)
+void fake_bytes(const char *path, const void *bytes, size_t len)
 {
 	char full[512];
 	FILE *f;
@@ -29,8 +29,13 @@ void fake_write(const char *path, const char *text)
 	}
 	f = fopen(full, "we");
 	assert_non_null(f);
-	fputs(text, f);
+	assert_int_equal(fwrite(bytes, 1, len, f), len);
 	fclose(f);
+}
+
+void fake_write(const char *path, const char *text)
+{
+	fake_bytes(path, text, strlen(text));
 }
 
 void fake_link(const char *path, const char *target)
@@ -79,7 +84,16 @@ void fake_device(const char *bdf, unsigned int group, const char *node)
 void fake_function(const char *bdf, unsigned int group)
 {
 	char path[256], target[384];
+	const uint8_t config[256] = { 0 };
 
+	snprintf(path, sizeof(path), "sys/devices/pci0000:00/%s/vendor", bdf);
+	fake_write(path, "");
+	fake_write("sys/bus/pci/devices/none", "");
+	snprintf(path, sizeof(path), "sys/bus/pci/devices/%s", bdf);
+	snprintf(target, sizeof(target), "../../../devices/pci0000:00/%s", bdf);
+	fake_link(path, target);
+	snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/config", bdf);
+	fake_bytes(path, config, sizeof(config));
 	snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/vendor", bdf);
 	fake_write(path, "0x1b36\n");
 	snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/device", bdf);

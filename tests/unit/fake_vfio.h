@@ -55,6 +55,7 @@ void fake_device(const char *bdf, unsigned int group, const char *node);
 
 /** fake_write() - a file of the tree; folders are made */
 void fake_write(const char *path, const char *text);
+void fake_bytes(const char *path, const void *bytes, size_t len);
 void fake_link(const char *path, const char *target);
 void fake_remove(const char *path);
 

@@ -211,12 +211,61 @@ static void what_cannot_be_handed_out_is_refused_with_the_way_out(void **state)
 
 static void a_group_that_is_not_viable_names_who_is_in_the_way(void **state)
 {
-	fake_write("sys/bus/pci/devices/0000:01:00.1/vendor", "0x8086\n");
+	fake_function("0000:01:00.1", 7);
 	fake_link("sys/bus/pci/devices/0000:01:00.1/driver", "../drivers/e1000e");
-	fake_write("sys/kernel/iommu_groups/7/devices/0000:01:00.1", "");
 	fake.not_viable = true;
 	refused("01:00.0", -EOPNOTSUPP, "0000:01:00.1 is in the same IOMMU group 7 and is driven by "
 		"e1000e", "gangway bind 0000:01:00.1");
+	fake_write("sys/bus/pci/devices/0000:01:00.1/class", "0x060100\n");
+	refused("01:00.0", -EOPNOTSUPP, "driven by e1000e", "belongs to the machine itself");
+	/* a variant of vfio-pci is not in the way, nor is what drives nothing */
+	fake_write("sys/bus/pci/devices/0000:01:00.1/vfio-dev/vfio3/dev", "");
+	refused("01:00.0", -EOPNOTSUPP, "cannot be handed out", "");
+	assert_false(fake_logged("e1000e"));
+}
+
+static void what_no_guest_can_have_is_not_opened(void **state)
+{
+	uint8_t bridge[256] = { [0x0e] = 1 };
+
+	for (unsigned int class = 0x060000; class <= 0x060100; class += 0x100) {
+		char text[16];
+
+		snprintf(text, sizeof(text), "%#08x\n", class);
+		fake_write("sys/bus/pci/devices/0000:01:00.0/class", text);
+		refused("01:00.0", -EOPNOTSUPP, "a part of the machine itself", "");
+	}
+	fake_write("sys/bus/pci/devices/0000:01:00.0/class", "0x068000\n");
+	fake_bytes("sys/bus/pci/devices/0000:01:00.0/config", bridge, sizeof(bridge));
+	refused("01:00.0", -EOPNOTSUPP, "is a bridge", "");
+}
+
+static void opens(const char *name)
+{
+	struct gw_host *host = host_new(false);
+	struct gw_function_info *list;
+	struct gw_function *f;
+	size_t nr;
+
+	assert_int_equal(host->ops->list(host, &list, &nr), 0);
+	assert_int_equal(nr, 2);
+	assert_true(strstr(list[0].name, name) || strstr(list[1].name, name));
+	free(list);
+	assert_int_equal(host->ops->open(host, name, &f), 0);
+	f->ops->close(f);
+	host->ops->free(host);
+}
+
+static void endpoints_of_a_bridge_class_and_variant_drivers_are_passable(void **state)
+{
+	fake_write("sys/bus/pci/devices/0000:01:00.0/class", "0x068000\n");
+	opens("01:00.0");
+	fake_link("sys/bus/pci/devices/0000:01:00.0/driver", "../drivers/nvgrace_gpu_vfio_pci");
+	fake_write("sys/bus/pci/devices/0000:01:00.0/vfio-dev/vfio0/dev", "");
+	opens("01:00.0");
+	/* without a group its own node is worth nothing: there is no IOMMU */
+	fake_remove("sys/bus/pci/devices/0000:01:00.0/iommu_group");
+	refused("01:00.0", -EOPNOTSUPP, "no IOMMU covers", "dmesg");
 }
 
 static void functions_of_vfio_pci_are_listed(void **state)
@@ -572,6 +621,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(what_cannot_be_handed_out_is_refused_with_the_way_out),
 		TEST(a_group_that_is_not_viable_names_who_is_in_the_way),
+		TEST(what_no_guest_can_have_is_not_opened),
+		TEST(endpoints_of_a_bridge_class_and_variant_drivers_are_passable),
 		TEST(functions_of_vfio_pci_are_listed),
 		OPEN(limits_are_the_kernels),
 		OPEN(maps_are_checked_before_the_kernel_sees_them),

@@ -27,6 +27,7 @@ struct gw_vfio_host {
 	struct gw_host base;
 	struct gw_vfio_options opt;
 	char tree[GW_VFIO_PATH], sysfs[GW_VFIO_PATH + 8], dev[GW_VFIO_PATH + 8];
+	struct gw_vfio_folders at;
 	pthread_mutex_t lock;
 	pthread_cond_t unclaimed;
 	LIST_HEAD(, gw_vfio_space) spaces;

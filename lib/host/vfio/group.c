@@ -6,11 +6,10 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "host/vfio/sysfs.h"
+#include <gangway/passable.h>
 
 /* Does the machine have an IOMMU that is in use? */
 static bool iommu_present(const char *sysfs)
@@ -43,83 +42,104 @@ static int refuse_no_group(const char *sysfs, const char *bdf, struct gw_log *lo
 	return -EOPNOTSUPP;
 }
 
-static int refuse_driver(const char *sysfs, const char *bdf, struct gw_log *log)
+static int refuse_driver(const struct gw_pci_node *n, const char *bdf, struct gw_log *log)
 {
-	char driver[64];
-
-	if (gw_sysfs_link(sysfs, bdf, "driver", driver, sizeof(driver)))
+	if (!*n->driver)
 		gw_err(log, "%s: no driver has this function; vfio-pci must", bdf);
 	else
-		gw_err(log, "%s: the driver %s has this function; vfio-pci must", bdf, driver);
+		gw_err(log, "%s: the driver %s has this function; vfio-pci must", bdf, n->driver);
 	gw_hint(log, "gangway bind %s, as root; gangway unbind %s gives it back", bdf, bdf);
 	return -EOPNOTSUPP;
 }
 
-static bool driver_is_vfio(const char *sysfs, const char *bdf)
+static int refuse_noiommu(const char *bdf, struct gw_log *log)
 {
-	char driver[64], node[64];
-
-	/* variant drivers have other names; since 6.1 each function of any of them has a node */
-	if (gw_sysfs_link(sysfs, bdf, "driver", driver, sizeof(driver)))
-		return false;
-	return !strcmp(driver, "vfio-pci") ||
-	       !gw_sysfs_vfio_node(sysfs, bdf, node, sizeof(node));
+	gw_err(log, "%s: vfio runs without an IOMMU (noiommu): the device could write all of "
+	       "the host's memory", bdf);
+	gw_hint(log, "enable the IOMMU in the firmware setup and on the kernel command line, "
+		"and echo N > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode");
+	return -EOPNOTSUPP;
 }
 
-int gw_vfio_group_check(const char *sysfs, const char *bdf, struct gw_log *log,
+/* The topology, with the function in it. */
+static int function_find(const char *tree, const char *bdf, struct gw_log *log,
+			 struct gw_topology **t, struct gw_pci_node **n)
+{
+	struct gw_pci_addr addr;
+	int ret = gw_pci_addr_parse(bdf, &addr);
+
+	if (!ret)
+		ret = gw_topology_open(tree, log, t);
+	if (ret)
+		return ret;
+	ret = gw_topology_find(*t, &addr, n);
+	if (!ret)
+		ret = gw_pci_node_config(*t, *n);
+	if (!ret)
+		ret = gw_topology_scan(*t);
+	if (ret)
+		gw_topology_close(*t);
+	return ret;
+}
+
+static int function_check(const char *sysfs, struct gw_topology *t, struct gw_pci_node *n,
+			  const char *bdf, struct gw_log *log)
+{
+	switch (gw_passable(t, n, NULL)) {
+	case GW_PASSABLE_NEVER:
+		gw_err(log, "%s is a bridge, or a part of the machine itself; those are not passed through",
+		       bdf);
+		return -EOPNOTSUPP;
+	case GW_PASSABLE_NO_GROUP: return refuse_no_group(sysfs, bdf, log);
+	case GW_PASSABLE_NO_IOMMU: return refuse_noiommu(bdf, log);
+	default: break;
+	}
+	/* whether the rest of the group is in the way the kernel says itself, when it is opened */
+	return n->vfio ? 0 : refuse_driver(n, bdf, log);
+}
+
+int gw_vfio_group_check(const struct gw_vfio_folders *at, const char *bdf, struct gw_log *log,
 			unsigned int *group)
 {
-	struct gw_function_info info;
-	char text[64], *end;
-	int ret = gw_sysfs_info(sysfs, bdf, &info);
+	struct gw_topology *t;
+	struct gw_pci_node *n;
+	int ret = function_find(at->tree, bdf, log, &t, &n);
 
 	if (ret) {
 		gw_err(log, "%s: there is no such PCI function", bdf);
 		gw_hint(log, "gangway list shows what there is");
 		return -ENOENT;
 	}
-	if (gw_sysfs_link(sysfs, bdf, "iommu_group", text, sizeof(text)))
-		return refuse_no_group(sysfs, bdf, log);
-	*group = (unsigned int)strtoul(text, &end, 10);
-	if (!*text || *end)
-		return refuse_no_group(sysfs, bdf, log);
-	if (!gw_sysfs_text(text, sizeof(text), "%s/kernel/iommu_groups/%u/name", sysfs, *group) &&
-	    !strcmp(text, "vfio-noiommu")) {
-		gw_err(log, "%s: vfio runs without an IOMMU (noiommu): the device could write all of "
-		       "the host's memory", bdf);
-		gw_hint(log, "enable the IOMMU in the firmware setup and on the kernel command line, "
-			"and echo N > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode");
-		return -EOPNOTSUPP;
-	}
-	return driver_is_vfio(sysfs, bdf) ? 0 : refuse_driver(sysfs, bdf, log);
+	ret = function_check(at->sysfs, t, n, bdf, log);
+	*group = (unsigned int)n->group;
+	gw_topology_close(t);
+	return ret;
 }
 
-/* Bridges and ports are forwarded through, and pci-stub drives nothing: neither is in the way. */
-static bool in_the_way(const char *sysfs, const char *bdf, char driver[64])
+static void explain(const struct gw_pci_node *n, struct gw_log *log)
 {
-	if (gw_sysfs_link(sysfs, bdf, "driver", driver, 64) || driver_is_vfio(sysfs, bdf))
-		return false;
-	return strcmp(driver, "pcieport") && strcmp(driver, "pci-stub") && strcmp(driver, "pci-pf-stub");
+	char addr[GW_PCI_ADDR_SIZE];
+
+	gw_err(log, "%s is in the same IOMMU group %d and is driven by %s: the two could reach "
+	       "each other's memory", gw_pci_addr_format(&n->addr, addr), n->group, n->driver);
+	if (gw_passable_never(n))
+		gw_hint(log, "%s belongs to the machine itself: move the card to another slot", addr);
+	else
+		gw_hint(log, "gangway bind %s too, or move the card to another slot", addr);
 }
 
-void gw_vfio_group_explain(const char *sysfs, unsigned int group, struct gw_log *log)
+void gw_vfio_group_explain(const char *tree, unsigned int group, struct gw_log *log)
 {
-	char path[PATH_MAX], driver[64];
-	struct dirent *e;
-	DIR *dir;
+	struct gw_topology *t;
 
-	snprintf(path, sizeof(path), "%s/kernel/iommu_groups/%u/devices", sysfs, group);
-	dir = opendir(path);
-	if (!dir)
+	if (gw_topology_open(tree, log, &t))
 		return;
-	while ((e = readdir(dir))) {
-		if (e->d_name[0] == '.' || !in_the_way(sysfs, e->d_name, driver))
-			continue;
-		gw_err(log, "%s is in the same IOMMU group %u and is driven by %s: the two could reach "
-		       "each other's memory", e->d_name, group, driver);
-		gw_hint(log, "gangway bind %s too, or move the card to another slot", e->d_name);
-	}
-	closedir(dir);
+	if (!gw_topology_scan(t))
+		for (struct gw_pci_node *n = NULL; (n = gw_topology_next(t, n));)
+			if (!gw_pci_node_config(t, n) && n->group == (int)group &&
+			    gw_passable_in_the_way(n))
+				explain(n, log);
+	gw_topology_close(t);
 }
 
 int gw_vfio_open_failed(const char *path, const char *bdf, int err, struct gw_log *log)

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include <dirent.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <gangway/topology.h>
+#include <gangway/passable.h>
 
 #include "host/vfio/function.h"
 #include "host/vfio/group.h"
@@ -17,14 +15,14 @@ static struct gw_vfio_host *to_host(struct gw_host *h)
 	return container_of(h, struct gw_vfio_host, base);
 }
 
-static int list_add(struct gw_vfio_host *host, const char *bdf, struct gw_function_info **list,
-		    size_t *nr)
+static int list_add(struct gw_vfio_host *host, const struct gw_pci_node *n,
+		    struct gw_function_info **list, size_t *nr)
 {
 	struct gw_function_info info, *more;
-	char driver[64];
+	char bdf[GW_PCI_ADDR_SIZE];
 
-	if (gw_sysfs_link(host->sysfs, bdf, "driver", driver, sizeof(driver)) ||
-	    strcmp(driver, "vfio-pci") || gw_sysfs_info(host->sysfs, bdf, &info))
+	if (!n->vfio || n->group < 0 || gw_passable_never(n) ||
+	    gw_sysfs_info(host->sysfs, gw_pci_addr_format(&n->addr, bdf), &info))
 		return 0;
 	more = reallocarray(*list, *nr + 1, sizeof(*more));
 	if (!more)
@@ -40,25 +38,22 @@ static int by_name(const void *a, const void *b)
 		      ((const struct gw_function_info *)b)->name);
 }
 
-/* What is bound to vfio-pci, by address. */
+/* What VFIO has, by address. */
 static int host_list(struct gw_host *h, struct gw_function_info **list, size_t *nr)
 {
 	struct gw_vfio_host *host = to_host(h);
-	char path[PATH_MAX];
-	struct dirent *e;
-	int ret = 0;
-	DIR *dir;
+	struct gw_topology *t;
+	int ret = gw_topology_open(host->tree, h->log, &t);
 
 	*list = NULL;
 	*nr = 0;
-	snprintf(path, sizeof(path), "%s/bus/pci/devices", host->sysfs);
-	dir = opendir(path);
-	if (!dir)
-		return errno == ENOENT ? 0 : -errno;
-	while (!ret && (e = readdir(dir)))
-		if (e->d_name[0] != '.')
-			ret = list_add(host, e->d_name, list, nr);
-	closedir(dir);
+	if (ret)
+		return ret == -ENOENT ? 0 : ret;
+	ret = gw_topology_scan(t);
+	for (struct gw_pci_node *n = NULL; !ret && (n = gw_topology_next(t, n));)
+		if (!gw_pci_node_config(t, n))
+			ret = list_add(host, n, list, nr);
+	gw_topology_close(t);
 	if (ret) {
 		free(*list);
 		return ret;
@@ -97,7 +92,7 @@ static int host_open(struct gw_host *h, const char *name, struct gw_function **f
 		gw_err(h->log, "%s is given twice", bdf);
 		return -EBUSY;
 	}
-	ret = gw_vfio_group_check(host->sysfs, bdf, h->log, &group);
+	ret = gw_vfio_group_check(&host->at, bdf, h->log, &group);
 	return ret ? ret : gw_vfio_function_new(host, bdf, group, f);
 }
 
@@ -134,6 +129,7 @@ int gw_vfio_host_new(const struct gw_vfio_options *opt, struct gw_log *log, stru
 	host->opt.tree = host->tree;
 	snprintf(host->sysfs, sizeof(host->sysfs), "%s/sys", host->tree);
 	snprintf(host->dev, sizeof(host->dev), "%s/dev", host->tree);
+	host->at = (struct gw_vfio_folders){ host->tree, host->sysfs, host->dev };
 	pthread_mutex_init(&host->lock, NULL);
 	pthread_cond_init(&host->unclaimed, NULL);
 	LIST_INIT(&host->spaces);
@@ -151,8 +147,8 @@ int gw_vfio_host_space(struct gw_vfio_host *host, unsigned int group, bool iommu
 		if (s->group == group)
 			break;
 	if (!s) {
-		s = gw_vfio_space_new(iommufd ? &gw_vfio_iommufd : &gw_vfio_type1, host->sysfs,
-				      host->dev, group, host->base.log);
+		s = gw_vfio_space_new(iommufd ? &gw_vfio_iommufd : &gw_vfio_type1, &host->at, group,
+				      host->base.log);
 		if (!s)
 			return -ENOMEM;
 		LIST_INSERT_HEAD(&host->spaces, s, link);

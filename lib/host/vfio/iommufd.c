@@ -26,7 +26,7 @@ static int ioas_open(struct gw_vfio_space *s, const char *bdf)
 	struct gw_iommufd_alloc alloc = { .size = sizeof(alloc) };
 	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), "%s/iommu", s->dev);
+	snprintf(path, sizeof(path), "%s/iommu", s->at->dev);
 	s->iommufd = open(path, O_RDWR | O_CLOEXEC);
 	if (s->iommufd < 0 && errno == ENOENT) {
 		gw_err(s->log, "%s: this kernel has no iommufd (%s)", bdf, path);
@@ -70,7 +70,7 @@ static int bind_failed(struct gw_vfio_space *s, const char *bdf, int err)
 		return -EOPNOTSUPP;
 	}
 	gw_err(s->log, "%s: the kernel does not bind it to an iommufd: %s", bdf, strerror(err));
-	gw_vfio_group_explain(s->sysfs, s->group, s->log);
+	gw_vfio_group_explain(s->at->tree, s->group, s->log);
 	return -err;
 }
 
@@ -79,12 +79,12 @@ static int node_open(struct gw_vfio_space *s, const char *bdf)
 	char path[PATH_MAX], node[64];
 	int fd, err;
 
-	if (gw_sysfs_vfio_node(s->sysfs, bdf, node, sizeof(node))) {
+	if (gw_sysfs_vfio_node(s->at->sysfs, bdf, node, sizeof(node))) {
 		gw_err(s->log, "%s: the kernel has no node for it", bdf);
 		gw_hint(s->log, "--host-option iommufd=off uses the function's group");
 		return -EOPNOTSUPP;
 	}
-	snprintf(path, sizeof(path), "%s/vfio/devices/%s", s->dev, node);
+	snprintf(path, sizeof(path), "%s/vfio/devices/%s", s->at->dev, node);
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	err = errno;
 	return fd < 0 ? gw_vfio_open_failed(path, bdf, err, s->log) : fd;

@@ -44,16 +44,16 @@ static struct space_map *map_of(struct gw_imap_node *n)
 	return n ? container_of(n, struct space_map, node) : NULL;
 }
 
-struct gw_vfio_space *gw_vfio_space_new(const struct gw_vfio_space_ops *ops, const char *sysfs,
-					const char *dev, unsigned int group, struct gw_log *log)
+struct gw_vfio_space *gw_vfio_space_new(const struct gw_vfio_space_ops *ops,
+					const struct gw_vfio_folders *at, unsigned int group,
+					struct gw_log *log)
 {
 	struct gw_vfio_space *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return NULL;
 	s->ops = ops;
-	s->sysfs = sysfs;
-	s->dev = dev;
+	s->at = at;
 	s->group = group;
 	s->log = log;
 	s->container = s->group_fd = s->iommufd = -1;

@@ -9,6 +9,7 @@
 #include <gangway/host.h>
 
 #include "base/imap.h"
+#include "host/vfio/group.h"
 #include "host/vfio/owner.h"
 
 /*
@@ -48,7 +49,7 @@ struct gw_vfio_range {
 
 /**
  * struct gw_vfio_space - one group's
- * @sysfs, @dev:  the folders
+ * @at:           the folders; the host's
  * @group:        number of the group
  * @users:        which slots functions have taken; under the host's lock
  * @owner:        the VMM that has claimed functions; under the host's lock
@@ -61,7 +62,7 @@ struct gw_vfio_space {
 	LIST_ENTRY(gw_vfio_space) link;
 	const struct gw_vfio_space_ops *ops;
 	struct gw_log *log;
-	const char *sysfs, *dev;
+	const struct gw_vfio_folders *at;
 	unsigned int group;
 	uint64_t users;
 	struct gw_vfio_owner owner;
@@ -78,8 +79,9 @@ struct gw_vfio_space {
 	uint16_t serial;
 };
 
-struct gw_vfio_space *gw_vfio_space_new(const struct gw_vfio_space_ops *ops, const char *sysfs,
-					const char *dev, unsigned int group, struct gw_log *log);
+struct gw_vfio_space *gw_vfio_space_new(const struct gw_vfio_space_ops *ops,
+					const struct gw_vfio_folders *at, unsigned int group,
+					struct gw_log *log);
 
 /** gw_vfio_space_free() - no user is left; NULL is fine */
 void gw_vfio_space_free(struct gw_vfio_space *s);

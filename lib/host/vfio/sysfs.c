@@ -9,29 +9,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <gangway/topology.h>
+
+#include "topology/treefile.h"
 
 int gw_sysfs_text(char *text, size_t size, const char *fmt, ...)
 {
 	char path[PATH_MAX];
 	va_list ap;
-	ssize_t n;
-	int fd, err;
+	int ret;
 
 	va_start(ap, fmt);
-	vsnprintf(path, sizeof(path), fmt, ap);
+	ret = vsnprintf(path, sizeof(path), fmt, ap);
 	va_end(ap);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	n = read(fd, text, size - 1);
-	err = errno;
-	close(fd);
-	if (n < 0)
-		return -err;
-	text[n] = '\0';
+	if (ret >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	ret = gw_treefile_head(AT_FDCWD, path, text, size);
+	if (ret < 0)
+		return ret;
 	text[strcspn(text, "\n")] = '\0';
 	return 0;
 }
@@ -85,22 +81,6 @@ int gw_sysfs_info(const char *sysfs, const char *bdf, struct gw_function_info *i
 	info->vendor = (uint16_t)vendor;
 	info->device = (uint16_t)device;
 	info->class_code = (uint32_t)class & 0xffffff;
-	return 0;
-}
-
-int gw_sysfs_link(const char *sysfs, const char *bdf, const char *link, char *target, size_t size)
-{
-	char path[PATH_MAX], to[PATH_MAX];
-	const char *last;
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "%s/bus/pci/devices/%s/%s", sysfs, bdf, link);
-	n = readlink(path, to, sizeof(to) - 1);
-	if (n < 0)
-		return -errno;
-	to[n] = '\0';
-	last = strrchr(to, '/');
-	snprintf(target, size, "%s", last ? last + 1 : to);
 	return 0;
 }
 

@@ -12,13 +12,6 @@
 /** gw_sysfs_info() - identity, and @info->root. Return: 0; -ENOENT; -EIO unreadable */
 int gw_sysfs_info(const char *sysfs, const char *bdf, struct gw_function_info *info);
 
-/**
- * gw_sysfs_link() - the last component of where a link of the function points: its driver, group
- *
- * Return: 0; -ENOENT there is none; -errno.
- */
-int gw_sysfs_link(const char *sysfs, const char *bdf, const char *link, char *target, size_t size);
-
 /** gw_sysfs_vfio_node() - the name of the function's own node, "vfio0". Return: 0; -ENOENT */
 int gw_sysfs_vfio_node(const char *sysfs, const char *bdf, char *name, size_t size);
 

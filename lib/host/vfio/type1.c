@@ -26,7 +26,7 @@ static int container_open(struct gw_vfio_space *s, const char *bdf)
 	char path[PATH_MAX];
 	int version;
 
-	snprintf(path, sizeof(path), "%s/vfio/vfio", s->dev);
+	snprintf(path, sizeof(path), "%s/vfio/vfio", s->at->dev);
 	s->container = open(path, O_RDWR | O_CLOEXEC);
 	if (s->container < 0)
 		return gw_vfio_open_failed(path, bdf, errno, s->log);
@@ -44,7 +44,7 @@ static int group_open(struct gw_vfio_space *s, const char *bdf)
 	struct vfio_group_status status = { .argsz = sizeof(status) };
 	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), "%s/vfio/%u", s->dev, s->group);
+	snprintf(path, sizeof(path), "%s/vfio/%u", s->at->dev, s->group);
 	s->group_fd = open(path, O_RDWR | O_CLOEXEC);
 	if (s->group_fd < 0)
 		return gw_vfio_open_failed(path, bdf, errno, s->log);
@@ -53,7 +53,7 @@ static int group_open(struct gw_vfio_space *s, const char *bdf)
 	if (status.flags & VFIO_GROUP_FLAGS_VIABLE)
 		return 0;
 	gw_err(s->log, "%s: its IOMMU group %u cannot be handed out as it is", bdf, s->group);
-	gw_vfio_group_explain(s->sysfs, s->group, s->log);
+	gw_vfio_group_explain(s->at->tree, s->group, s->log);
 	return -EOPNOTSUPP;
 }
 
@@ -63,7 +63,7 @@ static int iommu_set(struct gw_vfio_space *s, const char *bdf)
 	int err;
 
 	gw_sysfs_text(unsafe, sizeof(unsafe), "%s/module/vfio_iommu_type1/parameters/"
-		      "allow_unsafe_interrupts", s->sysfs);
+		      "allow_unsafe_interrupts", s->at->sysfs);
 	if (unsafe[0] == 'Y')
 		gw_warn(s->log, "%s: vfio_iommu_type1 allows unsafe interrupts: without interrupt "
 			"remapping a device can forge any", bdf);
