@@ -58,12 +58,26 @@ struct gw_irq_info {
 };
 
 enum gw_irq_action { GW_IRQ_MASK, GW_IRQ_UNMASK, GW_IRQ_TRIGGER };
-enum gw_irq_data { GW_IRQ_NONE, GW_IRQ_BOOL, GW_IRQ_EVENTFD };
+enum gw_irq_data { GW_IRQ_NONE, GW_IRQ_BOOL, GW_IRQ_EVENTFD, GW_IRQ_CALL };
+
+/**
+ * struct gw_irq_call - where an interrupt goes in a program that embeds the library
+ * @fire: vector @vector of @index has fired; from any thread, of ours too. Must not block, nor call
+ *        the device, whose thread may be waiting for it
+ *
+ * The caller's; once irq_set() has taken it away, no call is under way and none follows.
+ */
+struct gw_irq_call {
+	void (*fire)(struct gw_irq_call *call, enum gw_irq index, uint32_t vector);
+};
 
 /**
  * struct gw_irq_set - one checked SET_IRQS
- * @fds: with GW_IRQ_EVENTFD @count eventfds, or NULL to take them away. The device takes those it
- *       keeps and leaves -1 in their place
+ * @fds:  with GW_IRQ_EVENTFD @count eventfds, or NULL to take them away. The device takes those it
+ *        keeps and leaves -1 in their place
+ * @call: with GW_IRQ_CALL, what all @count vectors call, or NULL to take it away
+ *
+ * A vector has an eventfd or a call, whichever came last; both are enabled by GW_IRQ_TRIGGER.
  *
  * @index, @start and @count lie within what irq_info() says. GW_IRQ_NONE, GW_IRQ_TRIGGER and
  * @count 0 disables the whole index.
@@ -75,6 +89,7 @@ struct gw_irq_set {
 	uint32_t start, count;
 	const uint8_t *bools;
 	int *fds;
+	struct gw_irq_call *call;
 };
 
 #define GW_PAGE_SIZE	4096u
@@ -88,6 +103,8 @@ struct gw_slice {
 	uint64_t size;
 	uint64_t off;			/* in the file */
 	int prot;			/* GW_PROT_*, the device's */
+	void *addr;			/* in this process already, page aligned; the caller keeps it there
+					 * until dma_unmap() has returned. NULL: in a file, or remote */
 };
 
 #define GW_VMM_NAME	32

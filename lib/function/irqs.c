@@ -23,7 +23,52 @@
  * An eventfd is shared with the VMM, which can fill its counter and decide that a write to a full
  * one sleeps. So none is ever written: a notifier signals them (base/notifier.h), and nothing that
  * happens under the lock waits for anybody outside.
+ *
+ * A program that embeds us takes calls in place of eventfds. They are made under the lock, so that
+ * none is under way once a call has been taken away.
  */
+
+static const struct gw_irq_way nowhere = { .fd = -1 };
+
+static bool way_leads(const struct gw_irq_way *w)
+{
+	return w->fd >= 0 || w->call;
+}
+
+/* Under the lock. Return: 0; -errno of gw_notifier_signal(). */
+static int irqs_take(struct gw_guest_irqs *irqs, const struct gw_irq_way *w, enum gw_irq index,
+		     unsigned int v)
+{
+	if (!w->call)
+		return gw_notifier_signal(&irqs->notifier, w->fd);
+	w->call->fire(w->call, index, v);
+	return 0;
+}
+
+static void way_close(const struct gw_irq_way *w)
+{
+	if (w->fd >= 0)
+		close(w->fd);
+}
+
+/* The way that @set gives to its @i-th vector; an eventfd becomes ours. */
+static struct gw_irq_way way_from(struct gw_irq_set *set, unsigned int i)
+{
+	struct gw_irq_way w = nowhere;
+
+	if (set->data == GW_IRQ_CALL) {
+		w.call = set->call;
+	} else if (set->fds) {
+		w.fd = set->fds[i];
+		set->fds[i] = -1;
+	}
+	return w;
+}
+
+static bool gives_ways(const struct gw_irq_set *set)
+{
+	return set->data == GW_IRQ_EVENTFD || set->data == GW_IRQ_CALL;
+}
 
 /* Under the lock. */
 static void irqs_deliver(struct gw_guest_irqs *irqs, unsigned int v)
@@ -32,12 +77,12 @@ static void irqs_deliver(struct gw_guest_irqs *irqs, unsigned int v)
 
 	if (irqs->mode == GW_NR_IRQS || v >= irqs->count[irqs->mode])
 		return;
-	if (irqs->at[v] < 0 || gw_bitmap_test(irqs->masked, v)) {
+	if (!way_leads(&irqs->at[v]) || gw_bitmap_test(irqs->masked, v)) {
 		gw_bitmap_set(irqs->pending, v);
 		return;
 	}
 	gw_bitmap_clear(irqs->pending, v);
-	ret = gw_notifier_signal(&irqs->notifier, irqs->at[v]);
+	ret = irqs_take(irqs, &irqs->at[v], irqs->mode, v);
 	if (!ret)
 		atomic_fetch_add_explicit(&irqs->delivered, 1, memory_order_relaxed);
 	else
@@ -114,7 +159,7 @@ static void irqs_direct(struct gw_guest_irqs *irqs, unsigned int first, unsigned
 	if (!irqs->fn->ops->irq)
 		return;
 	for (unsigned int v = first; v < first + nr; v++) {
-		fd = gw_bitmap_test(irqs->masked, v) ? -1 : irqs->at[v];
+		fd = gw_bitmap_test(irqs->masked, v) ? -1 : irqs->at[v].fd;
 		ret = irqs->fn->ops->irq->eventfd(irqs->fn, irqs->mode, v, fd);
 		if (ret && ret != -ENODEV)
 			gw_log_guest(irqs->log, "%s: vector %u takes the long way: %s",
@@ -122,8 +167,8 @@ static void irqs_direct(struct gw_guest_irqs *irqs, unsigned int first, unsigned
 	}
 }
 
-/* The eventfd of an index that is no interrupt. */
-static int *notice_of(struct gw_guest_irqs *irqs, enum gw_irq index)
+/* The way of an index that is no interrupt. */
+static struct gw_irq_way *notice_of(struct gw_guest_irqs *irqs, enum gw_irq index)
 {
 	return &irqs->notice[index - GW_IRQ_ERR];
 }
@@ -131,8 +176,8 @@ static int *notice_of(struct gw_guest_irqs *irqs, enum gw_irq index)
 static void irqs_notify(struct gw_guest_irqs *irqs, enum gw_irq index)
 {
 	pthread_mutex_lock(&irqs->lock);
-	if (*notice_of(irqs, index) >= 0)
-		gw_notifier_signal(&irqs->notifier, *notice_of(irqs, index));
+	if (way_leads(notice_of(irqs, index)))
+		irqs_take(irqs, notice_of(irqs, index), index, 0);
 	pthread_mutex_unlock(&irqs->lock);
 }
 
@@ -180,9 +225,9 @@ int gw_guest_irqs_init(struct gw_guest_irqs *irqs, struct gw_function *fn, struc
 	irqs->mode = GW_NR_IRQS;
 	irqs->count[GW_IRQ_ERR] = 1;
 	irqs->count[GW_IRQ_REQ] = 1;
-	irqs->notice[0] = irqs->notice[1] = -1;
+	irqs->notice[0] = irqs->notice[1] = nowhere;
 	for (unsigned int v = 0; v < GW_MAX_VECTORS; v++)
-		irqs->at[v] = -1;
+		irqs->at[v] = nowhere;
 	ret = irqs_notifier(irqs);
 	if (ret)
 		return ret;
@@ -226,42 +271,38 @@ void gw_guest_irqs_info(struct gw_guest_irqs *irqs, enum gw_irq index, struct gw
 static void irqs_off(struct gw_guest_irqs *irqs)
 {
 	enum gw_irq mode = irqs->mode;	/* changes in this thread only */
-	int old[GW_MAX_VECTORS];
-	unsigned int nr = 0;
+	struct gw_irq_way old[GW_MAX_VECTORS];
 
 	pthread_mutex_lock(&irqs->lock);
-	for (unsigned int v = 0; v < GW_MAX_VECTORS; v++) {
-		if (irqs->at[v] >= 0)
-			old[nr++] = irqs->at[v];
-		irqs->at[v] = -1;
-	}
+	memcpy(old, irqs->at, sizeof(old));
+	for (unsigned int v = 0; v < GW_MAX_VECTORS; v++)
+		irqs->at[v] = nowhere;
 	memset(irqs->pending, 0, sizeof(irqs->pending));
 	memset(irqs->masked, 0, sizeof(irqs->masked));
 	irqs->mode = GW_NR_IRQS;
 	pthread_mutex_unlock(&irqs->lock);
 
 	irqs_host_disable(irqs, mode);
-	while (nr)
-		close(old[--nr]);
+	for (unsigned int v = 0; v < GW_MAX_VECTORS; v++)
+		way_close(&old[v]);
 }
 
-static void irqs_set_notice(struct gw_guest_irqs *irqs, enum gw_irq index, int fd)
+static void irqs_set_notice(struct gw_guest_irqs *irqs, enum gw_irq index, struct gw_irq_way way)
 {
-	int old;
+	struct gw_irq_way old;
 
 	pthread_mutex_lock(&irqs->lock);
 	old = *notice_of(irqs, index);
-	*notice_of(irqs, index) = fd;
+	*notice_of(irqs, index) = way;
 	pthread_mutex_unlock(&irqs->lock);
-	if (old >= 0)
-		close(old);
+	way_close(&old);
 }
 
 void gw_guest_irqs_disable(struct gw_guest_irqs *irqs)
 {
 	irqs_off(irqs);
-	irqs_set_notice(irqs, GW_IRQ_ERR, -1);
-	irqs_set_notice(irqs, GW_IRQ_REQ, -1);
+	irqs_set_notice(irqs, GW_IRQ_ERR, nowhere);
+	irqs_set_notice(irqs, GW_IRQ_REQ, nowhere);
 }
 
 void gw_guest_irqs_forget(struct gw_guest_irqs *irqs)
@@ -275,37 +316,32 @@ static int set_notice(struct gw_guest_irqs *irqs, struct gw_irq_set *set)
 {
 	if (set->action != GW_IRQ_TRIGGER)
 		return -EINVAL;
-	if (set->data == GW_IRQ_EVENTFD) {
-		irqs_set_notice(irqs, set->index, set->fds ? set->fds[0] : -1);
-		if (set->fds)
-			set->fds[0] = -1;
+	if (gives_ways(set)) {
+		irqs_set_notice(irqs, set->index, way_from(set, 0));
 	} else if (!set->count) {
-		irqs_set_notice(irqs, set->index, -1);
+		irqs_set_notice(irqs, set->index, nowhere);
 	} else if (set->data == GW_IRQ_NONE || set->bools[0]) {
 		irqs_notify(irqs, set->index);
 	}
 	return 0;
 }
 
-/* Give the vectors of @set their eventfds, or take them away, each in one step. */
-static int set_eventfds(struct gw_guest_irqs *irqs, struct gw_irq_set *set)
+/* Give the vectors of @set their ways, or take them away, each in one step. */
+static int set_ways(struct gw_guest_irqs *irqs, struct gw_irq_set *set)
 {
-	int fd[GW_MAX_VECTORS], old;
+	struct gw_irq_way way[GW_MAX_VECTORS], old;
 	bool enable;
 	int ret = 0;
 
-	for (unsigned int i = 0; i < set->count; i++) {
-		fd[i] = set->fds ? set->fds[i] : -1;
-		if (set->fds)
-			set->fds[i] = -1;
-	}
+	for (unsigned int i = 0; i < set->count; i++)
+		way[i] = way_from(set, i);
 	pthread_mutex_lock(&irqs->lock);
 	enable = irqs->mode == GW_NR_IRQS;
 	irqs->mode = set->index;
 	for (unsigned int i = 0; i < set->count; i++) {
 		old = irqs->at[set->start + i];
-		irqs->at[set->start + i] = fd[i];
-		fd[i] = old;
+		irqs->at[set->start + i] = way[i];
+		way[i] = old;
 		irqs_settle(irqs, set->start + i);
 	}
 	pthread_mutex_unlock(&irqs->lock);
@@ -314,8 +350,7 @@ static int set_eventfds(struct gw_guest_irqs *irqs, struct gw_irq_set *set)
 	if (!ret)
 		irqs_direct(irqs, set->start, set->count);
 	for (unsigned int i = 0; i < set->count; i++)
-		if (fd[i] >= 0)
-			close(fd[i]);
+		way_close(&way[i]);
 	if (ret)
 		irqs_off(irqs);
 	return ret;
@@ -334,7 +369,8 @@ static int set_unmask_eventfd(struct gw_guest_irqs *irqs, const struct gw_irq_se
 {
 	const struct gw_irq_ops *ops = irqs->fn->ops->irq;
 
-	if (set->index != GW_IRQ_INTX || set->action != GW_IRQ_UNMASK || !ops)
+	if (set->data == GW_IRQ_CALL || set->index != GW_IRQ_INTX ||
+	    set->action != GW_IRQ_UNMASK || !ops)
 		return -EINVAL;
 	if (irqs->mode != GW_IRQ_INTX)
 		return -EPROTO;
@@ -382,10 +418,10 @@ static int set_vectors(struct gw_guest_irqs *irqs, struct gw_irq_set *set)
 	if (!set->count || set->start >= irqs->count[set->index] ||
 	    set->count > irqs->count[set->index] - set->start)
 		return -EINVAL;
-	if (set->data == GW_IRQ_EVENTFD) {
+	if (gives_ways(set)) {
 		if (set->action != GW_IRQ_TRIGGER)
 			return set_unmask_eventfd(irqs, set);
-		return mode == GW_NR_IRQS || mode == set->index ? set_eventfds(irqs, set) : -EPROTO;
+		return mode == GW_NR_IRQS || mode == set->index ? set_ways(irqs, set) : -EPROTO;
 	}
 	return mode == set->index ? set_masks(irqs, set) : -EPROTO;
 }

@@ -10,8 +10,14 @@
 
 #include "base/notifier.h"
 
+/* An eventfd, which is ours, or a call, or neither: then @fd is -1 and @call NULL. */
+struct gw_irq_way {
+	int fd;
+	struct gw_irq_call *call;
+};
+
 /**
- * struct gw_guest_irqs - from the host's vectors to the VMM's eventfds
+ * struct gw_guest_irqs - from the host's vectors to the VMM's eventfds and calls
  * @sink:    what the host fires at, from any thread
  * @vectors: that the host delivers
  * @intx:    the host delivers INTx
@@ -19,9 +25,9 @@
  * @lock:    protects all below it; innermost, never held over a call to the host
  * @mode:    GW_IRQ_INTX to GW_IRQ_MSIX, GW_NR_IRQS while none is enabled
  * @notifier: signals the eventfds
- * @at:      eventfd of each vector, ours; -1: none
- * @notice:  eventfds of GW_IRQ_ERR and GW_IRQ_REQ, in this order, ours; -1: none
- * @pending: vectors that fired while they had no eventfd or were masked
+ * @at:      where each vector goes
+ * @notice:  likewise GW_IRQ_ERR and GW_IRQ_REQ, in this order
+ * @pending: vectors that fired while they had nowhere to go or were masked
  */
 struct gw_guest_irqs {
 	struct gw_irq_sink sink;
@@ -35,8 +41,8 @@ struct gw_guest_irqs {
 	pthread_mutex_t lock;
 	struct gw_notifier notifier;
 	enum gw_irq mode;
-	int at[GW_MAX_VECTORS];
-	int notice[2];
+	struct gw_irq_way at[GW_MAX_VECTORS];
+	struct gw_irq_way notice[2];
 	uint64_t pending[GW_IRQ_WORDS];
 	uint64_t masked[GW_IRQ_WORDS];
 };

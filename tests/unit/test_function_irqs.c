@@ -499,6 +499,85 @@ static void eventfds_come_and_go_while_threads_fire(void **state)
 	close(fd);
 }
 
+struct heard {
+	struct gw_irq_call call;
+	_Atomic unsigned int nr;
+	enum gw_irq index;
+	uint32_t vector;
+};
+
+static void hear(struct gw_irq_call *call, enum gw_irq index, uint32_t vector)
+{
+	struct heard *h = container_of(call, struct heard, call);
+
+	h->index = index;
+	h->vector = vector;
+	h->nr++;
+}
+
+static int set_call(struct guest *g, enum gw_irq index, uint32_t start, uint32_t count,
+		    struct gw_irq_call *call)
+{
+	struct gw_irq_set s = { .index = index, .action = GW_IRQ_TRIGGER, .data = GW_IRQ_CALL,
+				.start = start, .count = count, .call = call };
+
+	return g->dev->ops->irq_set(g->dev, &s);
+}
+
+static void a_program_is_called_instead(void **state)
+{
+	struct heard h = { .call.fire = hear };
+	struct guest *g = *state;
+
+	assert_int_equal(set_call(g, GW_IRQ_MSIX, 0, FAKE_MSIX, NULL), 0);
+	fire(g, 5);
+	assert_int_equal(set_call(g, GW_IRQ_MSIX, 0, FAKE_MSIX, &h.call), 0);
+	assert_int_equal(h.nr, 1);	/* what fired before is not lost */
+	assert_int_equal(h.index, GW_IRQ_MSIX);
+	assert_int_equal(h.vector, 5);
+	fire(g, 2);
+	assert_int_equal(h.nr, 2);
+	assert_int_equal(h.vector, 2);
+	assert_int_equal(off(g, GW_IRQ_MSIX), 0);
+	fire(g, 2);
+	assert_int_equal(h.nr, 2);
+	assert_int_equal(set_call(g, GW_IRQ_REQ, 0, 1, &h.call), 0);
+	gw_guest_function_gone(g->gf);
+	assert_int_equal(h.nr, 3);
+	assert_int_equal(h.index, GW_IRQ_REQ);
+}
+
+static void eventfd_and_call_replace_each_other(void **state)
+{
+	struct heard h = { .call.fire = hear };
+	struct guest *g = *state;
+	int fd = event();
+
+	give(g, GW_IRQ_MSI, 1, fd);
+	assert_int_equal(set_call(g, GW_IRQ_MSI, 1, 1, &h.call), 0);
+	fire(g, 1);
+	assert_int_equal(h.nr, 1);
+	assert_int_equal(counted(fd), 0);
+	give(g, GW_IRQ_MSI, 1, fd);
+	fire(g, 1);
+	assert_int_equal(h.nr, 1);
+	assert_int_equal(counted(fd), 1);
+	close(fd);
+}
+
+static void a_call_can_only_be_triggered(void **state)
+{
+	struct heard h = { .call.fire = hear };
+	struct gw_irq_set s = { .index = GW_IRQ_MSIX, .action = GW_IRQ_UNMASK, .data = GW_IRQ_CALL,
+				.count = 1, .call = &h.call };
+	struct guest *g = *state;
+
+	assert_int_equal(g->dev->ops->irq_set(g->dev, &s), -EINVAL);
+	s.action = GW_IRQ_MASK;
+	assert_int_equal(g->dev->ops->irq_set(g->dev, &s), -EINVAL);
+	assert_int_equal(set_call(g, GW_IRQ_MSIX, FAKE_MSIX, 1, &h.call), -EINVAL);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -521,6 +600,9 @@ int main(void)
 		T(a_vmm_that_fills_its_eventfd_holds_no_interrupt_up),
 		T(a_vmm_that_fills_its_eventfd_holds_no_notice_up),
 		T(flr_keeps_eventfds_and_reset_does_not),
+		T(a_program_is_called_instead),
+		T(eventfd_and_call_replace_each_other),
+		T(a_call_can_only_be_triggered),
 		cmocka_unit_test(a_function_without_interrupts_shows_none),
 		T(eventfds_come_and_go_while_threads_fire),
 	};
