@@ -141,7 +141,8 @@ struct gw_device;
  * @region_read:  @off + @len lies inside the region and @len is at most 4096 for config, else
  *                what the front end allows; registers are accessed in naturally aligned pieces
  * @region_write: likewise
- * @dma_map:      @fd -1: memory to be reached through the remote. @fd stays the caller's.
+ * @dma_map:      @fd -1: memory in this process, else to be reached through the remote. @fd stays
+ *                the caller's.
  *                -EINVAL, -EOVERFLOW, -EEXIST overlap, -ENOSPC budget, -EACCES private memory
  * @dma_unmap:    drop every run inside first..last; a run that is only partly inside is -EINVAL
  *                and nothing changes. *@bytes is what was unmapped, 0 is fine

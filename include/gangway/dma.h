@@ -123,10 +123,11 @@ void gw_dma_set_remote(struct gw_dma *dma, struct gw_remote *remote);
 /**
  * gw_dma_map() - learn of a run of guest memory and, under plan direct, let the device reach it
  * @s:  the run; copied
- * @fd: file holding the memory, or -1: the VMM keeps it, and it is reached through the remote.
- *      Stays the caller's; @dma keeps the file mapped
+ * @fd: file holding the memory, or -1: it is at s->addr, or, where that is NULL, the VMM keeps it,
+ *      and it is reached through the remote. Stays the caller's; @dma keeps the file mapped
  *
- * Return: 0; -EINVAL if @s is empty or unaligned or @fd no regular file or too short, -EOVERFLOW
+ * Return: 0; -EINVAL if @s is empty or unaligned, has an address and a file, or @fd is no regular
+ * file or too short, -EOVERFLOW
  * if it wraps, -EEXIST if it overlaps, -ENOSPC over the budget, -EACCES if the memory is private
  * to the VMM, -ENOMEM, or -errno of mmap(2) or the host. After an error @dma is unchanged.
  */

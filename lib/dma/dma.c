@@ -59,7 +59,7 @@ void gw_dma_set_remote(struct gw_dma *dma, struct gw_remote *remote)
 
 static int slice_last(const struct gw_slice *s, uint64_t *last)
 {
-	if (!s->size || (s->iova.v | s->size | s->off) % GW_PAGE_SIZE)
+	if (!s->size || (s->iova.v | s->size | s->off | (uintptr_t)s->addr) % GW_PAGE_SIZE)
 		return -EINVAL;
 	return __builtin_add_overflow(s->iova.v, s->size - 1, last) ? -EOVERFLOW : 0;
 }
@@ -81,9 +81,11 @@ static int run_map(struct gw_dma *dma, struct gw_dma_run *run)
 	struct gw_mapping map;
 	int ret;
 
-	if (run->file) {
-		mem.addr = run->file->addr + run->slice.off;
-		mem.file = (struct gw_file_at){ run->file->dev, run->file->ino, run->slice.off };
+	if (gw_dma_run_addr(run)) {
+		mem.addr = gw_dma_run_addr(run);
+		if (run->file)
+			mem.file = (struct gw_file_at){ run->file->dev, run->file->ino,
+							run->slice.off };
 	} else if (dma->remote && l->remote) {
 		mem.remote = dma->remote;
 		mem.remote_addr = run->slice.iova;
@@ -175,6 +177,8 @@ int gw_dma_map(struct gw_dma *dma, const struct gw_slice *s, int fd)
 	uint64_t last;
 	int ret = slice_last(s, &last);
 
+	if (!ret && s->addr && fd >= 0)
+		ret = -EINVAL;
 	if (ret)
 		return ret;
 	gw_gate_lock(&dma->gate);

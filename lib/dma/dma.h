@@ -17,7 +17,7 @@
 struct gw_dma_run {
 	struct gw_imap_node node;	/* by the address the VMM gave it */
 	struct gw_slice slice;
-	struct gw_file *file;		/* NULL: the VMM keeps the memory */
+	struct gw_file *file;		/* NULL: the memory is in no file that we know of */
 	bool mapped;			/* at the host, by @handle; plan direct */
 	uint64_t handle;
 	struct gw_dma_spans spans;	/* of mappings in it; plan paravirt */
@@ -43,6 +43,12 @@ struct gw_dma {
 	uint32_t generation;
 	bool releasing;
 };
+
+/** gw_dma_run_addr() - where a run is in this process; NULL: the VMM keeps it */
+static inline uint8_t *gw_dma_run_addr(const struct gw_dma_run *run)
+{
+	return run->file ? run->file->addr + run->slice.off : run->slice.addr;
+}
 
 static inline struct gw_dma_run *gw_dma_run_of(struct gw_imap_node *node)
 {

@@ -26,16 +26,11 @@ static struct gw_dma_run *run_next(struct gw_dma_run *run)
 	return gw_dma_run_of(gw_imap_next(&run->node));
 }
 
-static uint8_t *run_addr(const struct gw_dma_run *run)
-{
-	return run->file->addr + run->slice.off;
-}
-
 /* Does @next continue @run, for the guest and in this process? */
 static bool run_continues(const struct gw_dma_run *run, const struct gw_dma_run *next)
 {
-	return next && next->file && run->node.last + 1 == next->node.first &&
-	       run_addr(run) + run->slice.size == run_addr(next);
+	return next && gw_dma_run_addr(next) && run->node.last + 1 == next->node.first &&
+	       gw_dma_run_addr(run) + run->slice.size == gw_dma_run_addr(next);
 }
 
 /*
@@ -48,7 +43,7 @@ static int runs_find(struct gw_dma *dma, uint64_t gpa, uint64_t last, int prot,
 	struct gw_dma_run *run = gw_dma_run_of(gw_imap_find(&dma->runs, gpa));
 
 	*first = run;
-	if (!run || !run->file)
+	if (!run || !gw_dma_run_addr(run))
 		return -EFAULT;
 	for (*nr = 1; (run->slice.prot & prot) == prot; ++*nr) {
 		if (run->node.last >= last)
@@ -74,7 +69,7 @@ int gw_dma_find(struct gw_dma *dma, gw_gpa gpa, uint64_t size, int prot, void **
 	gw_gate_lock(&dma->gate);
 	ret = runs_find(dma, gpa.v, last, prot, &run, &nr);
 	if (!ret)
-		*addr = run_addr(run) + (gpa.v - run->node.first);
+		*addr = gw_dma_run_addr(run) + (gpa.v - run->node.first);
 	gw_gate_unlock(&dma->gate);
 	return ret;
 }
@@ -147,7 +142,7 @@ static int mapping_make(struct gw_dma *dma, uint64_t gpa, uint64_t size, bool re
 	ret = slot_link(slot, run, nr);
 	if (ret)
 		goto release_slot;
-	mem.addr = run_addr(run) + (gpa - run->node.first);
+	mem.addr = gw_dma_run_addr(run) + (gpa - run->node.first);
 	ret = gw_function_map(dma->fn, &mem, size, NULL, map);
 	if (ret)
 		goto release_slot;
@@ -192,7 +187,8 @@ static void mapping_drop(struct gw_dma *dma, struct gw_dma_slot *slot)
 	       dma->fn->info.name, slot->size, strerror(-ret));
 	/* the device may still reach it: it must not become something else */
 	for (unsigned int i = 0; i < slot->nr_spans; i++)
-		slot_span(slot, i)->run->file->users++;
+		if (slot_span(slot, i)->run->file)
+			slot_span(slot, i)->run->file->users++;
 	slot_release(dma, slot);
 }
 

@@ -21,7 +21,7 @@ int gw_do_dma_map(struct gw_client *c, struct gw_msg *m, struct gw_reply *r)
 	struct gw_reader in = gw_reader_init(m->body, m->len);
 	int fd = m->fds && m->fds->nr ? m->fds->fd[0] : -1;
 	uint32_t argsz, flags;
-	struct gw_slice s;
+	struct gw_slice s = { 0 };
 	uint64_t last, end;
 	int ret;
 

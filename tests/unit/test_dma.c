@@ -172,6 +172,27 @@ static void only_regular_files_hold_guest_memory(void **state)
 	close(ro);
 }
 
+static void memory_of_this_process_needs_no_file(void **state)
+{
+	static uint8_t mem[3 * 4096] __attribute__((aligned(4096)));
+	struct gw_slice s = { .iova.v = 16 * MiB, .size = 8192, .prot = RW, .addr = mem };
+	struct env *e = *state;
+	uint64_t bytes;
+	void *addr;
+
+	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), -EINVAL);	/* where, then? */
+	s.addr = mem + 8;
+	assert_int_equal(gw_dma_map(e->dma, &s, -1), -EINVAL);
+	s.addr = mem + 4096;
+	assert_int_equal(gw_dma_map(e->dma, &s, -1), 0);
+	assert_ptr_equal(e->fake.map[0].addr, mem + 4096);
+	assert_int_equal(gw_dma_find(e->dma, (gw_gpa){ 16 * MiB + 8 }, 4, RW, &addr), 0);
+	assert_ptr_equal(addr, mem + 4096 + 8);
+	assert_int_equal(gw_dma_unmap(e->dma, s.iova, (gw_iova){ UINT64_MAX }, &bytes), 0);
+	assert_int_equal(bytes, 8192);
+	assert_int_equal(e->fake.nr, 0);
+}
+
 static void overlap_is_refused(void **state)
 {
 	struct env *e = *state;
@@ -363,6 +384,7 @@ int main(void)
 		direct(map_may_end_at_the_top_but_not_wrap),
 		direct(bad_slices_are_refused_and_change_nothing),
 		direct(only_regular_files_hold_guest_memory),
+		direct(memory_of_this_process_needs_no_file),
 		direct(overlap_is_refused),
 		direct(an_unmap_drops_what_is_inside_and_cuts_nothing),
 		direct(remaps_of_one_file_reuse_its_mapping),
