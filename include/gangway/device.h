@@ -34,6 +34,8 @@ struct gw_region_info {
 	uint32_t flags;
 	int fd;				/* with GW_REGION_F_MMAP; stays the device's */
 	uint64_t fd_off;
+	void *addr;			/* of the region in this process, or NULL: not mapped; a VMM may
+					 * map the areas below, as with @fd */
 	unsigned int nr_areas;		/* what of it may be mapped; 0: all */
 	struct { uint64_t off, size; } area[GW_MAX_MMAP_AREAS];
 };

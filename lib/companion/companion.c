@@ -259,6 +259,7 @@ static void device_region_info(struct gw_device *d, unsigned int region,
 		 * look at it */
 		info->flags |= GW_REGION_F_MMAP;
 		info->fd = c->page_fd;
+		info->addr = c->page;
 	}
 }
 

@@ -90,7 +90,7 @@ static void bar_offer(struct gw_guest_function *gf, unsigned int i)
 	struct gw_region_info *r = &b->region;
 	uint64_t page = page_size(), at = 0, end = b->map.size & ~(page - 1);
 
-	if (b->map.fd < 0 || b->map.fd_off % page || !end)
+	if (!b->map.addr || b->map.fd_off % page || !end)
 		return;
 	if (hole[1]->off < hole[0]->off) {
 		hole[0] = &gf->policy.msix_pba;
@@ -110,6 +110,9 @@ static void bar_offer(struct gw_guest_function *gf, unsigned int i)
 		return;
 	if (r->nr_areas == 1 && r->area[0].size == r->size)
 		r->nr_areas = 0;	/* all of it */
+	r->addr = b->map.addr;
+	if (b->map.fd < 0)
+		return;	/* only who embeds us has it mapped */
 	r->flags |= GW_REGION_F_MMAP;
 	r->fd = b->map.fd;
 	r->fd_off = b->map.fd_off;

@@ -41,12 +41,14 @@ static void regions_are_what_the_host_says(void **state)
 	struct gw_region_info r;
 
 	info(g, 0, &r);
+	assert_null(r.addr);
 	assert_int_equal(r.size, FAKE_BAR0_SIZE);
 	assert_int_equal(r.flags, GW_REGION_F_READ | GW_REGION_F_WRITE);
 	info(g, 2, &r);
 	assert_int_equal(r.size, FAKE_BAR2_SIZE);
 	assert_int_equal(r.flags, GW_REGION_F_READ | GW_REGION_F_WRITE | GW_REGION_F_MMAP);
 	assert_int_equal(r.fd, g->f->fd[2]);
+	assert_ptr_equal(r.addr, g->f->mem[2]);
 	assert_int_equal(r.nr_areas, 0);
 	info(g, GW_REGION_CONFIG, &r);
 	assert_int_equal(r.size, 4096);
