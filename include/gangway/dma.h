@@ -69,6 +69,15 @@ int gw_window_open(struct gw_function *fn, struct gw_log *log, gw_gpa gpa, uint6
 		   uint64_t size, const char *path, struct gw_window *w);
 
 /**
+ * gw_window_open_in() - likewise, in guest memory that the caller has made
+ * @addr: where it is; stays so until gw_window_close()
+ *
+ * Of a host that answers with several ranges the first is used: it is where the guest's RAM begins.
+ */
+int gw_window_open_in(struct gw_function *fn, struct gw_log *log, gw_gpa gpa, void *addr,
+		      uint64_t ram_size, uint64_t size, struct gw_window *w);
+
+/**
  * gw_window_share() - have another function's host map the same window
  *
  * Functions behind one host bridge are described by one property, so all must reach the window
@@ -78,6 +87,14 @@ int gw_window_open(struct gw_function *fn, struct gw_log *log, gw_gpa gpa, uint6
  * budget, or -errno of the host; logged. Nothing has changed after an error.
  */
 int gw_window_share(struct gw_window *w, struct gw_function *fn, struct gw_log *log);
+
+/**
+ * gw_window_leave() - have a function's host unmap the window; the function must be quiet
+ *
+ * Also of the last: a guest has been told of the window, and others may come and share it. Does
+ * nothing for a function that does not.
+ */
+void gw_window_leave(struct gw_window *w, struct gw_function *fn);
 
 /** gw_window_unmap() - the devices, which must be quiet, reach it no more; what it was can be read */
 void gw_window_unmap(struct gw_window *w);
@@ -97,6 +114,9 @@ void gw_window_close(struct gw_window *w);
  */
 int gw_fdt_add_window(const char *in, const char *out, const struct gw_window *w,
 		      struct gw_log *log);
+
+/** gw_fdt_put_window() - likewise a tree in memory, with 4 KiB of room in it; errors too */
+int gw_fdt_put_window(void *fdt, const struct gw_window *w, struct gw_log *log);
 
 struct gw_dma;
 

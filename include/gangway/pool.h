@@ -25,7 +25,7 @@ struct gw_pool {
 	uint8_t devfn;
 
 	/* private */
-	struct gw_function *fn;
+	struct gw_function *fn;		/* NULL: it has left, and the place is kept for the next */
 	uint64_t handle;
 	bool mapped;
 };
@@ -53,13 +53,17 @@ uint64_t gw_pool_default_size(const struct gw_function_info *info);
 int gw_pools_open(struct gw_pools *p, gw_gpa gpa, uint64_t ram_size, const char *path,
 		  struct gw_log *log);
 
+/** gw_pools_open_in() - likewise, in guest memory that the caller has made and keeps at @addr */
+void gw_pools_open_in(struct gw_pools *p, gw_gpa gpa, uint64_t ram_size, void *addr);
+
 /**
  * gw_pools_add() - give a function a pool and have its host map it
  * @devfn: where the guest will see the function; others' differ
  * @size:  bytes; 0: gw_pool_default_size()
  *
  * Pools are put at the end of guest memory that lies below 4 GiB, one below the other. A host that
- * takes the caller's addresses maps it where the guest sees it.
+ * takes the caller's addresses maps it where the guest sees it. Where a function has left, the next
+ * at the same place gets its pool, of which the guest has been told.
  *
  * Return: 0; -EINVAL unaligned or too small, -ENOSPC over the budget, no room in guest memory or
  * too many, -ENOTUNIQ the host splits it into several ranges, -EADDRNOTAVAIL the host puts it where
@@ -68,6 +72,9 @@ int gw_pools_open(struct gw_pools *p, gw_gpa gpa, uint64_t ram_size, const char 
  */
 int gw_pools_add(struct gw_pools *p, struct gw_function *fn, uint8_t devfn, uint64_t size,
 		 struct gw_log *log);
+
+/** gw_pools_leave() - have the host unmap a function's pool; the function must be quiet */
+void gw_pools_leave(struct gw_pools *p, struct gw_function *fn);
 
 /** gw_pools_unmap() - the devices, which must be quiet, reach them no more; what they were can be read */
 void gw_pools_unmap(struct gw_pools *p);
@@ -88,5 +95,8 @@ void gw_pools_close(struct gw_pools *p);
  */
 int gw_fdt_add_pools(const char *in, const char *out, const struct gw_pools *p,
 		     struct gw_log *log);
+
+/** gw_fdt_put_pools() - likewise a tree in memory, with room in it: 1 KiB a pool; errors too */
+int gw_fdt_put_pools(void *fdt, const struct gw_pools *p, struct gw_log *log);
 
 #endif

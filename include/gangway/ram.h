@@ -12,7 +12,7 @@
  * struct gw_ram - a guest's memory, made before its VMM starts
  * @gpa:    where the guest sees it
  * @size:   bytes; 0: not open
- * @fd:     the file it is in, from @fd_off on; ours until gw_ram_close()
+ * @fd:     the file it is in, from @fd_off on; ours until gw_ram_close(). -1: the caller made it
  * @addr:   @size bytes from the start of the file, here
  */
 struct gw_ram {
@@ -37,6 +37,9 @@ struct gw_ram {
 int gw_ram_open(struct gw_ram *ram, gw_gpa gpa, uint64_t size, const char *path,
 		struct gw_log *log);
 
+/** gw_ram_adopt() - describe memory that the caller has made, and keeps at @addr */
+void gw_ram_adopt(struct gw_ram *ram, gw_gpa gpa, uint64_t size, void *addr);
+
 /**
  * gw_ram_settle() - say where in its file the memory begins; the file never changes its size again
  *
@@ -47,7 +50,7 @@ int gw_ram_open(struct gw_ram *ram, gw_gpa gpa, uint64_t size, const char *path,
 int gw_ram_settle(struct gw_ram *ram, uint64_t fd_off, struct gw_log *log);
 
 /**
- * gw_ram_close() - remove what gw_ram_open() made; zeroed is fine
+ * gw_ram_close() - remove what gw_ram_open() made; zeroed is fine, adopted stays the caller's
  * @reachable: a device may still reach it: then it stays mapped here for good
  */
 void gw_ram_close(struct gw_ram *ram, bool reachable);

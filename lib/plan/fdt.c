@@ -208,6 +208,19 @@ static void hint_tree(struct gw_log *log, const char *in)
 		"other options", in);
 }
 
+/* @name: of the tree, for messages */
+static int put(void *fdt, const char *name, int (*change)(void *fdt, const void *arg),
+	       const void *arg, struct gw_log *log)
+{
+	int ret = change(fdt, arg);
+
+	if (ret)
+		gw_err(log, "%s: cannot say at the PCIe host bridge what devices reach: %s", name,
+		       ret == -ENOENT ? "there is none" : ret == -EEXIST ?
+		       "it has such a node, perhaps of an earlier run" : strerror(-ret));
+	return ret;
+}
+
 /* Read a tree, have it changed, and write it. */
 static int amend(const char *in, const char *out, int (*change)(void *fdt, const void *arg),
 		 const void *arg, struct gw_log *log)
@@ -232,11 +245,8 @@ static int amend(const char *in, const char *out, int (*change)(void *fdt, const
 		ret = -ENOSPC;
 		goto free_fdt;
 	}
-	ret = change(fdt, arg);
+	ret = put(fdt, in, change, arg, log);
 	if (ret) {
-		gw_err(log, "%s: cannot say at the PCIe host bridge what devices reach: %s", in,
-		       ret == -ENOENT ? "there is none" : ret == -EEXIST ?
-		       "it has such a node, perhaps of an earlier run" : strerror(-ret));
 		if (ret == -EEXIST)
 			hint_tree(log, in);
 		goto free_fdt;
@@ -260,4 +270,23 @@ int gw_fdt_add_pools(const char *in, const char *out, const struct gw_pools *p,
 		     struct gw_log *log)
 {
 	return amend(in, out, add_pools, p, log);
+}
+
+static int put_in_memory(void *fdt, int (*change)(void *fdt, const void *arg), const void *arg,
+			 struct gw_log *log)
+{
+	if (!fdt_check_full(fdt, fdt_totalsize(fdt)))
+		return put(fdt, "the guest's device tree", change, arg, log);
+	gw_err(log, "what the guest is to boot with is not a device tree");
+	return -EINVAL;
+}
+
+int gw_fdt_put_window(void *fdt, const struct gw_window *w, struct gw_log *log)
+{
+	return put_in_memory(fdt, add_window, w, log);
+}
+
+int gw_fdt_put_pools(void *fdt, const struct gw_pools *p, struct gw_log *log)
+{
+	return put_in_memory(fdt, add_pools, p, log);
 }

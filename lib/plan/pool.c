@@ -45,6 +45,12 @@ int gw_pools_open(struct gw_pools *p, gw_gpa gpa, uint64_t ram_size, const char 
 	return ret;
 }
 
+void gw_pools_open_in(struct gw_pools *p, gw_gpa gpa, uint64_t ram_size, void *addr)
+{
+	*p = (struct gw_pools){ 0 };
+	gw_ram_adopt(&p->ram, gpa, ram_size, addr);
+}
+
 static int size_check(const struct gw_function *fn, uint64_t size, struct gw_log *log)
 {
 	const struct gw_host_limits *l = &fn->limits;
@@ -99,8 +105,8 @@ static int overlap_check(const struct gw_pools *p, const struct gw_pool *new, st
 			continue;
 		gw_err(log, "%s: the host puts its pool at %#" PRIx64 "+%#" PRIx64 ", and that of %s "
 		       "at %#" PRIx64 "+%#" PRIx64 "; functions behind one host bridge need pools "
-		       "apart", new->fn->info.name, new->iova.v, new->size, o->fn->info.name,
-		       o->iova.v, o->size);
+		       "apart", new->fn->info.name, new->iova.v, new->size,
+		       o->fn ? o->fn->info.name : "one that has left", o->iova.v, o->size);
 		gw_hint(log, "pass one function through to each guest, or use --plan paravirt");
 		return -EADDRNOTAVAIL;
 	}
@@ -146,14 +152,42 @@ static int pool_map(struct gw_pools *p, struct gw_pool *pool, struct gw_log *log
 	return -ENOTUNIQ;
 }
 
+/* A function comes where another has left: the guest knows one pool of that place. */
+static int pool_return(struct gw_pools *p, struct gw_pool *old, struct gw_function *fn,
+		       struct gw_log *log)
+{
+	struct gw_pool pool = *old;
+	int ret;
+
+	pool.fn = fn;
+	ret = size_check(fn, pool.size, log);
+	if (!ret)
+		ret = pool_map(p, &pool, log);
+	if (ret)
+		return ret;
+	if (pool.iova.v != old->iova.v) {
+		gw_err(log, "%s: the host puts its pool at %#" PRIx64 ", and the guest was told %#"
+		       PRIx64, fn->info.name, pool.iova.v, old->iova.v);
+		gw_hint(log, "start the guest anew");
+		pool_unmap(p, &pool);
+		return -EADDRNOTAVAIL;
+	}
+	*old = pool;
+	return 0;
+}
+
 int gw_pools_add(struct gw_pools *p, struct gw_function *fn, uint8_t devfn, uint64_t size,
 		 struct gw_log *log)
 {
 	struct gw_pool pool = { .fn = fn, .devfn = devfn };
 	int ret;
 
-	for (unsigned int i = 0; i < p->nr; i++)
-		assert(p->pool[i].devfn != devfn);
+	for (unsigned int i = 0; i < p->nr; i++) {
+		if (p->pool[i].devfn != devfn)
+			continue;
+		assert(!p->pool[i].fn);
+		return pool_return(p, &p->pool[i], fn, log);
+	}
 	pool.size = size ? size : gw_pool_default_size(&fn->info);
 	ret = size_check(fn, pool.size, log);
 	if (!ret)
@@ -169,6 +203,16 @@ int gw_pools_add(struct gw_pools *p, struct gw_function *fn, uint8_t devfn, uint
 	}
 	p->pool[p->nr++] = pool;
 	return 0;
+}
+
+void gw_pools_leave(struct gw_pools *p, struct gw_function *fn)
+{
+	for (unsigned int i = 0; i < p->nr; i++) {
+		if (p->pool[i].fn != fn)
+			continue;
+		pool_unmap(p, &p->pool[i]);
+		p->pool[i].fn = NULL;
+	}
 }
 
 void gw_pools_unmap(struct gw_pools *p)

@@ -78,6 +78,11 @@ int gw_ram_open(struct gw_ram *ram, gw_gpa gpa, uint64_t size, const char *path,
 	return ret;
 }
 
+void gw_ram_adopt(struct gw_ram *ram, gw_gpa gpa, uint64_t size, void *addr)
+{
+	*ram = (struct gw_ram){ .gpa = gpa, .size = size, .fd = -1, .addr = addr };
+}
+
 int gw_ram_settle(struct gw_ram *ram, uint64_t fd_off, struct gw_log *log)
 {
 	int ret = 0;
@@ -98,8 +103,10 @@ void gw_ram_close(struct gw_ram *ram, bool reachable)
 {
 	if (!ram->size)
 		return;
-	if (!reachable)
-		munmap(ram->addr, ram->size);
-	drop_file(ram);
+	if (ram->fd >= 0) {
+		if (!reachable)
+			munmap(ram->addr, ram->size);
+		drop_file(ram);
+	}
 	*ram = (struct gw_ram){ 0 };
 }

@@ -70,6 +70,13 @@ static void largest_range(const struct gw_mapping *map, struct gw_segment *best,
 	}
 }
 
+/* The window is the start of memory, and that does not move any more. */
+static void first_range(const struct gw_mapping *map, struct gw_segment *range, uint64_t *fd_off)
+{
+	*range = map->seg[0];
+	*fd_off = 0;
+}
+
 static int map_at_host(struct gw_window *w, struct gw_function *fn, struct gw_log *log,
 		       struct gw_segment *range, uint64_t *fd_off)
 {
@@ -95,29 +102,25 @@ static int map_at_host(struct gw_window *w, struct gw_function *fn, struct gw_lo
 		return ret;
 	}
 	w->user[w->nr_users++] = (struct gw_window_user){ .fn = fn, .handle = map.handle };
-	largest_range(&map, range, fd_off);
+	if (w->ram.fd < 0)
+		first_range(&map, range, fd_off);
+	else
+		largest_range(&map, range, fd_off);
 	if (map.nr_segments > 1)
 		gw_warn(log, "%s: the host split the window of %" PRIu64 " MiB into %u ranges; the "
-			"largest has %" PRIu64 " MiB", fn->info.name, w->mapped >> 20,
-			map.nr_segments, range->size >> 20);
+			"%s has %" PRIu64 " MiB", fn->info.name, w->mapped >> 20, map.nr_segments,
+			w->ram.fd < 0 ? "first" : "largest", range->size >> 20);
 	return 0;
 }
 
-int gw_window_open(struct gw_function *fn, struct gw_log *log, gw_gpa gpa, uint64_t ram_size,
-		   uint64_t size, const char *path, struct gw_window *w)
+/* Memory is there. It goes with the window after an error. */
+static int window_map(struct gw_window *w, struct gw_function *fn, struct gw_log *log, uint64_t size)
 {
 	struct gw_segment range = { 0 };
 	uint64_t fd_off = 0;
 	int ret;
 
-	memset(w, 0, sizeof(*w));
-	ret = window_size(fn, log, ram_size, &size);
-	if (ret)
-		return ret;
-	ret = gw_ram_open(&w->ram, gpa, ram_size, path, log);
-	if (ret)
-		return ret;
-	w->gpa = gpa;
+	w->gpa = w->ram.gpa;
 	w->mapped = size;
 	ret = map_at_host(w, fn, log, &range, &fd_off);
 	if (ret)
@@ -125,19 +128,44 @@ int gw_window_open(struct gw_function *fn, struct gw_log *log, gw_gpa gpa, uint6
 	w->iova = range.iova;
 	w->size = range.size;
 	if (w->size < WINDOW_MIN) {
-		gw_err(log, "%s: the largest range has %" PRIu64 " MiB, a guest needs %" PRIu64,
-		       fn->info.name, w->size >> 20, (uint64_t)WINDOW_MIN >> 20);
+		gw_err(log, "%s: the %s range has %" PRIu64 " MiB, a guest needs %" PRIu64,
+		       fn->info.name, w->ram.fd < 0 ? "first" : "largest", w->size >> 20, (uint64_t)WINDOW_MIN >> 20);
 		gw_hint(log, "a larger --window has larger ranges; --plan paravirt needs none");
 		ret = -ENOTUNIQ;
 		goto close_window;
 	}
-	ret = gw_ram_settle(&w->ram, fd_off, log);
+	ret = w->ram.fd < 0 ? 0 : gw_ram_settle(&w->ram, fd_off, log);
 	if (ret)
 		goto close_window;
 	return 0;
 close_window:
 	gw_window_close(w);
 	return ret;
+}
+
+int gw_window_open(struct gw_function *fn, struct gw_log *log, gw_gpa gpa, uint64_t ram_size,
+		   uint64_t size, const char *path, struct gw_window *w)
+{
+	int ret;
+
+	memset(w, 0, sizeof(*w));
+	ret = window_size(fn, log, ram_size, &size);
+	if (!ret)
+		ret = gw_ram_open(&w->ram, gpa, ram_size, path, log);
+	return ret ? ret : window_map(w, fn, log, size);
+}
+
+int gw_window_open_in(struct gw_function *fn, struct gw_log *log, gw_gpa gpa, void *addr,
+		      uint64_t ram_size, uint64_t size, struct gw_window *w)
+{
+	int ret;
+
+	memset(w, 0, sizeof(*w));
+	ret = window_size(fn, log, ram_size, &size);
+	if (ret)
+		return ret;
+	gw_ram_adopt(&w->ram, gpa, ram_size, addr);
+	return window_map(w, fn, log, size);
 }
 
 int gw_window_share(struct gw_window *w, struct gw_function *fn, struct gw_log *log)
@@ -160,13 +188,21 @@ int gw_window_share(struct gw_window *w, struct gw_function *fn, struct gw_log *
 	return -EADDRNOTAVAIL;
 }
 
+void gw_window_leave(struct gw_window *w, struct gw_function *fn)
+{
+	for (unsigned int i = 0; i < w->nr_users; i++) {
+		if (w->user[i].fn != fn)
+			continue;
+		w->reachable |= gw_function_unmap(fn, w->user[i].handle, w->mapped) != 0;
+		w->user[i] = w->user[--w->nr_users];
+		return;
+	}
+}
+
 void gw_window_unmap(struct gw_window *w)
 {
-	for (; w->nr_users; w->nr_users--) {
-		const struct gw_window_user *u = &w->user[w->nr_users - 1];
-
-		w->reachable |= gw_function_unmap(u->fn, u->handle, w->mapped) != 0;
-	}
+	while (w->nr_users)
+		gw_window_leave(w, w->user[w->nr_users - 1].fn);
 }
 
 void gw_window_close(struct gw_window *w)
