@@ -51,24 +51,26 @@ static void collect_mapped(const struct gw_function *fn, struct gw_account *sum)
 
 static void collect(struct vm *vm, struct report *r)
 {
+	struct gw_sim *sim = gw_vm_sim(vm->gw);
+
 	memset(r, 0, sizeof(*r));
-	if (vm->sim) {
-		gw_sim_stats(vm->sim, &r->sim);
-		r->nr_faults = gw_sim_faults(vm->sim, r->fault, FAULTS_SHOWN);
+	if (sim) {
+		gw_sim_stats(sim, &r->sim);
+		r->nr_faults = gw_sim_faults(sim, r->fault, FAULTS_SHOWN);
 	}
 	for (unsigned int i = 0; i < vm->nr_functions; i++) {
 		struct gw_guest_stats g;
 
-		collect_mapped(vm->function[i].fn, &r->mapped);
-		gw_guest_function_stats(vm->function[i].guest, &g);
+		collect_mapped(vm->function[i].gw->fn, &r->mapped);
+		gw_guest_function_stats(vm->function[i].gw->guest, &g);
 		r->guest.reads += g.reads;
 		r->guest.writes += g.writes;
 		r->guest.config_reads += g.config_reads;
 		r->guest.config_writes += g.config_writes;
 		r->guest.irqs += g.irqs;
 		r->guest.resets += g.resets;
-		if (vm->function[i].companion)
-			collect_companion(vm->function[i].companion, &r->companion);
+		if (vm->function[i].gw->companion)
+			collect_companion(vm->function[i].gw->companion, &r->companion);
 		r->messages += vm->function[i].served.messages;
 	}
 }
@@ -114,22 +116,25 @@ static void print_companion(const struct gw_companion_stats *c)
 
 static void print_text(const struct vm *vm, const struct report *r)
 {
+	const struct gw_window *w = gw_vm_window(vm->gw);
+	const struct gw_pools *pools = gw_vm_pools(vm->gw);
+
 	fprintf(stderr, "\n  plan          %s: %s\n", gw_plan_name(vm->plan), vm->reason);
-	if (vm->window.size)
+	if (w->size)
 		fprintf(stderr, "  window        guest %#" PRIx64 " at device %#" PRIx64 ", %" PRIu64
-			" MiB\n", vm->window.gpa.v, vm->window.iova.v, vm->window.size >> 20);
-	for (unsigned int i = 0; i < vm->pools.nr; i++) {
-		const struct gw_pool *p = &vm->pools.pool[i];
+			" MiB\n", w->gpa.v, w->iova.v, w->size >> 20);
+	for (unsigned int i = 0; i < pools->nr; i++) {
+		const struct gw_pool *p = &pools->pool[i];
 
 		fprintf(stderr, "  pool          %s: guest %#" PRIx64 " at device %#" PRIx64 ", %" PRIu64
-			" MiB\n", vm->function[i].fn->info.name, p->gpa.v, p->iova.v, p->size >> 20);
+			" MiB\n", vm->function[i].gw->fn->info.name, p->gpa.v, p->iova.v, p->size >> 20);
 	}
 	fprintf(stderr,
 		"  mappings      %" PRIu64 " made, at most %" PRIu64 " at once; %" PRIu64 " left\n"
 		"  bytes mapped  at most %" PRIu64 " MiB\n",
 		r->mapped.total_maps, r->mapped.peak_maps, r->mapped.maps,
 		r->mapped.peak_bytes >> 20);
-	if (vm->sim)
+	if (gw_vm_sim(vm->gw))
 		fprintf(stderr, "  DMA           %" PRIu64 " MiB read, %" PRIu64 " MiB written\n",
 			r->sim.dma_read_bytes >> 20, r->sim.dma_written_bytes >> 20);
 	fprintf(stderr,
@@ -140,7 +145,7 @@ static void print_text(const struct vm *vm, const struct report *r)
 		r->guest.config_reads, r->guest.config_writes, r->guest.irqs, r->guest.resets);
 	if (vm->plan == GW_PLAN_PARAVIRT)
 		print_companion(&r->companion);
-	if (vm->sim)
+	if (gw_vm_sim(vm->gw))
 		print_faults(r);
 }
 
@@ -182,24 +187,25 @@ static struct json_object *pools_json(const struct gw_pools *pools)
 
 static struct json_object *report_json(const struct vm *vm, const struct report *r)
 {
+	const struct gw_window *window = gw_vm_window(vm->gw);
 	struct json_object *o = json_object_new_object(), *w;
 
 	json_object_object_add(o, "plan", json_object_new_string(gw_plan_name(vm->plan)));
 	json_object_object_add(o, "reason", json_object_new_string(vm->reason));
-	if (vm->window.size) {
+	if (window->size) {
 		w = json_object_new_object();
-		add_u64(w, "gpa", vm->window.gpa.v);
-		add_u64(w, "iova", vm->window.iova.v);
-		add_u64(w, "size", vm->window.size);
+		add_u64(w, "gpa", window->gpa.v);
+		add_u64(w, "iova", window->iova.v);
+		add_u64(w, "size", window->size);
 		json_object_object_add(o, "window", w);
 	}
-	if (vm->pools.nr)
-		json_object_object_add(o, "pools", pools_json(&vm->pools));
+	if (gw_vm_pools(vm->gw)->nr)
+		json_object_object_add(o, "pools", pools_json(gw_vm_pools(vm->gw)));
 	add_u64(o, "maps", r->mapped.total_maps);
 	add_u64(o, "peak_maps", r->mapped.peak_maps);
 	add_u64(o, "peak_bytes", r->mapped.peak_bytes);
 	add_u64(o, "maps_left", r->mapped.maps);
-	if (vm->sim) {
+	if (gw_vm_sim(vm->gw)) {
 		add_u64(o, "dma_read_bytes", r->sim.dma_read_bytes);
 		add_u64(o, "dma_written_bytes", r->sim.dma_written_bytes);
 		add_u64(o, "dart_faults", r->sim.faults);

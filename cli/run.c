@@ -181,7 +181,7 @@ static int make_device_tree(struct run *r)
 		ret = -EINVAL;
 	}
 	close(out);
-	return ret ? ret : vm_amend_tree(&r->vm, path);
+	return ret ? ret : gw_vm_amend_file(r->vm.gw, path);
 }
 
 /*
@@ -194,9 +194,9 @@ static void add_command_line(const struct run *r, struct qemu_args *a)
 	uint64_t bounce = 0;
 	char swiotlb[40] = "";
 
-	if (r->vm.plan == GW_PLAN_WINDOW && r->vm.window.size < r->o.memory)
+	if (r->vm.plan == GW_PLAN_WINDOW && gw_vm_window(r->vm.gw)->size < r->o.memory)
 		bounce = BOUNCE_MAX;
-	while (bounce > r->vm.window.size / 4)
+	while (bounce > gw_vm_window(r->vm.gw)->size / 4)
 		bounce /= 2;
 	if (bounce > BOUNCE_DEFAULT)
 		snprintf(swiotlb, sizeof(swiotlb), " swiotlb=%" PRIu64, bounce / BOUNCE_SLOT);
@@ -260,7 +260,7 @@ static void add_guest(const struct run *r, struct qemu_args *a)
 			continue;
 		}
 		add_device_on_port(a, i + 1, "fn", i, r->vm.function[i].socket);
-		if (r->vm.function[i].companion)
+		if (r->vm.function[i].gw->companion)
 			add_device_on_port(a, MAX_DEVICES + i + 1, "companion", i,
 					   r->vm.function[i].companion_socket);
 	}

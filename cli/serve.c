@@ -31,7 +31,7 @@ static void print_how_to_connect(const struct vm *vm, const struct options *o)
 			"memory-backend-memfd,id=mem,size=SIZE,share=on");
 	for (unsigned int i = 0; i < vm->nr_functions; i++) {
 		print_device(vm, i, vm->function[i].socket);
-		if (vm->function[i].companion)
+		if (vm->function[i].gw->companion)
 			print_device(vm, i, vm->function[i].companion_socket);
 	}
 }
@@ -40,7 +40,7 @@ static int open_memory(struct vm *vm, const struct options *o)
 {
 	int ret = vm_open_memory(vm, o, (gw_gpa){ ARM_RAM_BASE });
 
-	return ret || !vm_ram(vm) ? ret : vm_amend_tree(vm, o->device_tree);
+	return ret || !vm_ram(vm) ? ret : gw_vm_amend_file(vm->gw, o->device_tree);
 }
 
 static int serve_run(int argc, char **argv, struct gw_log *log)

@@ -4,12 +4,7 @@
 
 #include <signal.h>
 
-#include <gangway/companion.h>
-#include <gangway/dma.h>
-#include <gangway/guest.h>
-#include <gangway/host.h>
-#include <gangway/pool.h>
-#include <gangway/sim.h>
+#include <gangway/embed.h>
 #include <gangway/vfio_user.h>
 
 #include "cli/options.h"
@@ -20,10 +15,7 @@
 /* One VM's functions, from the host's end to the sockets. */
 
 struct vm_function {
-	struct gw_function *fn;
-	struct gw_dma *dma;
-	struct gw_guest_function *guest;
-	struct gw_companion *companion;		/* plan paravirt only */
+	struct gw_vm_function *gw;
 	struct gw_vfio_user *server, *companion_server;
 	char socket[256], companion_socket[256];
 	bool gone;				/* the host has said so, and the VMM was told */
@@ -32,14 +24,11 @@ struct vm_function {
 
 struct vm {
 	struct gw_log *log;
-	struct gw_sim *sim;
-	struct gw_host *host;
+	struct gw_vm *gw;
 	struct vm_function function[MAX_DEVICES];
 	unsigned int nr_functions;
 	enum gw_plan plan;
-	char reason[160];
-	struct gw_window window;	/* plan window only */
-	struct gw_pools pools;		/* plan pool only */
+	const char *reason;
 };
 
 /**
@@ -62,13 +51,6 @@ int vm_open_memory(struct vm *vm, const struct options *o, gw_gpa gpa);
 
 /** vm_ram() - the guest's memory, if we made it; else NULL */
 const struct gw_ram *vm_ram(const struct vm *vm);
-
-/**
- * vm_amend_tree() - add the window or the pools to a device tree
- *
- * Return: 0 or -errno; logged.
- */
-int vm_amend_tree(const struct vm *vm, const char *path);
 
 /**
  * vm_listen() - begin to serve every function, and its companion where it has one

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <inttypes.h>
+
+#include "vm/vm.h"
+
+/*
+ * How it works: under the plans window and pool a guest learns from its device tree what its
+ * devices reach, before it boots. So guest memory is there before the guest is, and each function
+ * has a part of it mapped; both the place and the addresses stay what they were told to be, also
+ * when functions go and come.
+ */
+
+static int reach_window(struct gw_vm_function *f, const struct gw_vm_memory *m)
+{
+	struct gw_vm *vm = f->vm;
+	struct gw_window *w = &vm->window;
+	int ret;
+
+	if (w->size)
+		return gw_window_share(w, f->fn, vm->log);
+	if (m->addr)
+		ret = gw_window_open_in(f->fn, vm->log, m->gpa, m->addr, m->size, m->window, w);
+	else
+		ret = gw_window_open(f->fn, vm->log, m->gpa, m->size, m->window, m->path, w);
+	if (ret)
+		return ret;
+	gw_info(vm->log, "window: guest %#" PRIx64 " is at %#" PRIx64 " for the device, %" PRIu64
+		" MiB of %" PRIu64, w->gpa.v, w->iova.v, w->size >> 20, m->size >> 20);
+	return 0;
+}
+
+static int reach_pool(struct gw_vm_function *f, const struct gw_vm_memory *m, uint8_t devfn,
+		      uint64_t size)
+{
+	struct gw_vm *vm = f->vm;
+	struct gw_pools *p = &vm->pools;
+	int ret = 0;
+
+	if (!p->ram.size && m->addr)
+		gw_pools_open_in(p, m->gpa, m->size, m->addr);
+	else if (!p->ram.size)
+		ret = gw_pools_open(p, m->gpa, m->size, m->path, vm->log);
+	if (!ret)
+		ret = gw_pools_add(p, f->fn, devfn, size, vm->log);
+	for (unsigned int i = 0; !ret && i < p->nr; i++)
+		if (p->pool[i].devfn == devfn)
+			gw_info(vm->log, "pool of %s: guest %#" PRIx64 " is at %#" PRIx64
+				" for the device, %" PRIu64 " MiB", f->fn->info.name,
+				p->pool[i].gpa.v, p->pool[i].iova.v, p->pool[i].size >> 20);
+	return ret;
+}
+
+int gw_vm_reach(struct gw_vm_function *f, const struct gw_vm_memory *m, uint8_t devfn,
+		uint64_t pool)
+{
+	switch (f->vm->plan) {
+	case GW_PLAN_WINDOW: return reach_window(f, m);
+	case GW_PLAN_POOL: return reach_pool(f, m, devfn, pool);
+	default: return 0;
+	}
+}
+
+void gw_vm_leave(struct gw_vm_function *f)
+{
+	gw_window_leave(&f->vm->window, f->fn);
+	gw_pools_leave(&f->vm->pools, f->fn);
+}
+
+const struct gw_ram *gw_vm_ram(const struct gw_vm *vm)
+{
+	return vm->window.ram.size ? &vm->window.ram : vm->pools.ram.size ? &vm->pools.ram : NULL;
+}
+
+const struct gw_window *gw_vm_window(const struct gw_vm *vm)
+{
+	return &vm->window;
+}
+
+const struct gw_pools *gw_vm_pools(const struct gw_vm *vm)
+{
+	return &vm->pools;
+}
+
+int gw_vm_amend(const struct gw_vm *vm, void *fdt)
+{
+	return vm->plan == GW_PLAN_POOL ? gw_fdt_put_pools(fdt, &vm->pools, vm->log) :
+					  gw_fdt_put_window(fdt, &vm->window, vm->log);
+}
+
+int gw_vm_amend_file(const struct gw_vm *vm, const char *path)
+{
+	return vm->plan == GW_PLAN_POOL ? gw_fdt_add_pools(path, path, &vm->pools, vm->log) :
+					  gw_fdt_add_window(path, path, &vm->window, vm->log);
+}

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vm/vm.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef __linux__
+#include <gangway/vfio.h>
+#endif
+
+/*
+ * How it works: the first function that is opened says of which host all are, and settles the
+ * plan; the host goes with the last, so that what it has claimed can be opened again. The plan, and
+ * what a guest has been told of windows and pools, stay: a function that comes back is to find them.
+ */
+
+#define SIM_ROOT	"sim0"
+#define SIM_FIRST	0x10u	/* simulated functions get a device number each, from here on */
+#define SIM_DEVICES	(0x20u - SIM_FIRST)
+#define OPTION_MAX	255
+
+int gw_vm_new(const struct gw_vm_options *opt, struct gw_log *log, struct gw_vm **out)
+{
+	struct gw_vm *vm = calloc(1, sizeof(*vm));
+
+	if (!vm)
+		return -ENOMEM;
+	vm->opt = *opt;
+	vm->log = log;
+	vm->plan = GW_PLAN_AUTO;
+	*out = vm;
+	return 0;
+}
+
+void gw_vm_free(struct gw_vm *vm)
+{
+	if (!vm)
+		return;
+	gw_window_close(&vm->window);
+	gw_pools_close(&vm->pools);
+	for (unsigned int i = 0; i < vm->nr_options; i++)
+		free(vm->option[i]);
+	free(vm->option);
+	free(vm);
+}
+
+int gw_vm_set_option(struct gw_vm *vm, const char *option)
+{
+	char **more;
+
+	if (vm->host)
+		return -EBUSY;
+	if (strlen(option) > OPTION_MAX || !strchr(option, '=')) {
+		gw_err(vm->log, "host option '%.*s': %s", OPTION_MAX, option,
+		       strlen(option) > OPTION_MAX ? "too long" : "wants KEY=VALUE");
+		return -EINVAL;
+	}
+	more = realloc(vm->option, (vm->nr_options + 1) * sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	vm->option = more;
+	more[vm->nr_options] = strdup(option);
+	if (!more[vm->nr_options])
+		return -ENOMEM;
+	vm->nr_options++;
+	return 0;
+}
+
+/* Have the host, or what it is to be made of, know each option. */
+static int host_options(struct gw_vm *vm, int (*set)(void *host, const char *key,
+						     const char *value, struct gw_log *log),
+			void *host)
+{
+	int ret = 0;
+
+	for (unsigned int i = 0; !ret && i < vm->nr_options; i++) {
+		char *eq = strchr(vm->option[i], '=');
+
+		*eq = '\0';
+		ret = set(host, vm->option[i], eq + 1, vm->log);
+		*eq = '=';
+	}
+	return ret;
+}
+
+static int sim_option(void *host, const char *key, const char *value, struct gw_log *log)
+{
+	return gw_sim_set_option(host, key, value);
+}
+
+/* "sim:TYPE,options" becomes an endpoint on the simulated bus. */
+static int sim_add(struct gw_vm *vm, const char *device, char name[64])
+{
+	const struct gw_endpoint_type *const *t = vm->opt.endpoints;
+	const char *spec = device + 4, *opts = spec + strcspn(spec, ",");
+	size_t len = (size_t)(opts - spec);
+	unsigned int dev = SIM_FIRST + vm->nr_sim;
+	struct gw_endpoint *ep;
+	int ret;
+
+	while (t && *t && (strlen((*t)->name) != len || memcmp((*t)->name, spec, len)))
+		t++;
+	if (!t || !*t) {
+		gw_err(vm->log, "'%s': the simulated host has no '%.*s'", device, (int)len, spec);
+		gw_hint(vm->log, "gangway list shows what there is");
+		return -ENOENT;
+	}
+	if (vm->nr_sim == SIM_DEVICES) {
+		gw_err(vm->log, "'%s': the simulated bus has no room for more than %u functions",
+		       device, SIM_DEVICES);
+		return -ENOSPC;
+	}
+	ret = (*t)->new(*opts ? opts + 1 : opts, vm->log, &ep);
+	if (!ret)
+		ret = gw_sim_add(vm->sim, ep, SIM_ROOT, 0, (uint8_t)dev, 0);
+	if (!ret) {
+		vm->nr_sim++;
+		snprintf(name, 64, "00:%02x.0", dev);
+	}
+	return ret;
+}
+
+static bool is_sim(const char *device)
+{
+	return !strncmp(device, "sim:", 4);
+}
+
+static int host_new_sim(struct gw_vm *vm)
+{
+	int ret = gw_sim_new(vm->log, &vm->sim);
+
+	if (!ret)
+		ret = host_options(vm, sim_option, vm->sim);
+	return ret ? ret : gw_dext_host_new(gw_sim_services(vm->sim), vm->log, &vm->host);
+}
+
+#ifdef __linux__
+static int vfio_option(void *host, const char *key, const char *value, struct gw_log *log)
+{
+	return gw_vfio_set_option(host, key, value, log);
+}
+
+static int host_new_platform(struct gw_vm *vm)
+{
+	struct gw_vfio_options vfio = { 0 };
+	int ret = host_options(vm, vfio_option, &vfio);
+
+	return ret ? ret : gw_vfio_host_new(&vfio, vm->log, &vm->host);
+}
+#else
+static int host_new_platform(struct gw_vm *vm)
+{
+	gw_err(vm->log, "this system has no PCI functions that could be passed through");
+	return -EOPNOTSUPP;
+}
+#endif
+
+static void host_drop(struct gw_vm *vm)
+{
+	if (vm->host)
+		vm->host->ops->free(vm->host);
+	gw_sim_free(vm->sim);
+	vm->host = NULL;
+	vm->sim = NULL;
+	vm->nr_sim = 0;
+}
+
+/* Have the host that @device is of. */
+static int host_have(struct gw_vm *vm, const char *device)
+{
+	if (!vm->host)
+		return is_sim(device) ? host_new_sim(vm) : host_new_platform(vm);
+	if (is_sim(device) == (vm->sim != NULL))
+		return 0;
+	gw_err(vm->log, "'%s': no such device; devices of the simulated host begin with sim:, and PCI "
+	       "functions are not mixed with them", device);
+	gw_hint(vm->log, "gangway list shows what there is");
+	return -ENOENT;
+}
+
+static int function_open(struct gw_vm_function *f, const char *device)
+{
+	struct gw_vm *vm = f->vm;
+	char name[64];
+	int ret = 0;
+
+	if (vm->sim)
+		ret = sim_add(vm, device, name);
+	else
+		snprintf(name, sizeof(name), "%s", device);
+	if (ret)
+		return ret;
+	ret = vm->host->ops->open(vm->host, name, &f->fn);
+	if (ret && vm->sim)	/* the other host has said why */
+		gw_err(vm->log, "cannot open %s: %s", name, strerror(-ret));
+	return ret;
+}
+
+static int plan_settle(struct gw_vm *vm, const struct gw_function *fn)
+{
+	int ret;
+
+	if (vm->plan != GW_PLAN_AUTO)
+		return 0;
+	ret = gw_plan_choose(&fn->limits, vm->opt.device_tree, vm->opt.plan, &vm->plan,
+			     vm->reason);
+	if (ret) {
+		gw_err(vm->log, "plan %s cannot work here: %s", gw_plan_name(vm->opt.plan),
+		       vm->reason);
+		vm->plan = GW_PLAN_AUTO;
+		return ret;
+	}
+	gw_info(vm->log, "plan %s: %s", gw_plan_name(vm->plan), vm->reason);
+	return 0;
+}
+
+static int function_show(struct gw_vm_function *f, const struct gw_companion_options *companion)
+{
+	struct gw_vm *vm = f->vm;
+	int ret = gw_dma_new(f->fn, vm->plan, vm->log, &f->dma);
+
+	if (!ret)
+		ret = gw_guest_function_new(f->fn, f->dma, vm->log, &f->guest);
+	if (!ret && vm->plan == GW_PLAN_PARAVIRT)
+		ret = gw_companion_new(f->guest, companion, vm->log, &f->companion);
+	if (ret)
+		gw_err(vm->log, "%s: cannot be shown to a guest: %s", f->fn->info.name,
+		       strerror(-ret));
+	return ret;
+}
+
+int gw_vm_open(struct gw_vm *vm, const char *device, const struct gw_companion_options *companion,
+	       struct gw_vm_function **out)
+{
+	struct gw_vm_function *f = calloc(1, sizeof(*f));
+	int ret;
+
+	if (!f)
+		return -ENOMEM;
+	f->vm = vm;
+	vm->nr++;
+	ret = host_have(vm, device);
+	if (!ret)
+		ret = function_open(f, device);
+	if (!ret)
+		ret = plan_settle(vm, f->fn);
+	if (!ret)
+		ret = function_show(f, companion);
+	if (ret)
+		gw_vm_close(f);
+	else
+		*out = f;
+	return ret;
+}
+
+void gw_vm_close(struct gw_vm_function *f)
+{
+	struct gw_vm *vm = f->vm;
+
+	gw_companion_free(f->companion);
+	gw_guest_function_free(f->guest);
+	gw_dma_free(f->dma);
+	if (f->fn) {
+		gw_vm_leave(f);
+		f->fn->ops->close(f->fn);
+	}
+	free(f);
+	if (!--vm->nr)
+		host_drop(vm);
+}
+
+struct gw_device *gw_vm_device(struct gw_vm_function *f)
+{
+	return gw_guest_function_device(f->guest);
+}
+
+struct gw_device *gw_vm_companion(struct gw_vm_function *f)
+{
+	return f->companion ? gw_companion_device(f->companion) : NULL;
+}
+
+enum gw_plan gw_vm_plan(const struct gw_vm *vm, const char **reason)
+{
+	if (reason)
+		*reason = vm->reason;
+	return vm->plan;
+}
+
+struct gw_sim *gw_vm_sim(const struct gw_vm *vm)
+{
+	return vm->sim;
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A program with gangway inside: no socket, no process, no file of guest memory. */
+#include "unit.h"
+
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include <libfdt.h>
+
+#include <gangway/embed.h>
+
+#include "base/util.h"
+#include "config/caps.h"
+#include "devices/devices.h"
+#include "devices/probe_regs.h"
+
+#define MiB	(1ull << 20)
+#define PAGE	16384u
+
+static const gw_gpa ram = { 0x40000000 };
+static uint8_t memory[4 * PAGE] __attribute__((aligned(PAGE)));
+
+struct heard {
+	struct gw_irq_call call;
+	_Atomic unsigned int nr;
+};
+
+static void hear(struct gw_irq_call *call, enum gw_irq index, uint32_t vector)
+{
+	struct heard *h = container_of(call, struct heard, call);
+
+	assert_int_equal(index, GW_IRQ_MSIX);
+	assert_int_equal(vector, 3);
+	h->nr++;
+}
+
+static struct gw_vm *vm_new(enum gw_plan plan, bool device_tree, const char *option)
+{
+	const struct gw_vm_options opt = { .plan = plan, .device_tree = device_tree,
+					   .endpoints = gw_endpoint_types };
+	struct gw_vm *vm;
+
+	assert_int_equal(gw_vm_new(&opt, NULL, &vm), 0);
+	if (option)
+		assert_int_equal(gw_vm_set_option(vm, option), 0);
+	return vm;
+}
+
+static struct gw_vm_function *open_probe(struct gw_vm *vm)
+{
+	struct gw_vm_function *f;
+
+	assert_int_equal(gw_vm_open(vm, "sim:probe", NULL, &f), 0);
+	return f;
+}
+
+static void set(struct gw_device *d, unsigned int region, uint64_t off, uint64_t val, size_t width)
+{
+	assert_int_equal(d->ops->region_write(d, region, off, &val, width), 0);
+}
+
+static uint64_t get(struct gw_device *d, uint64_t off, size_t width)
+{
+	uint64_t val = 0;
+
+	assert_int_equal(d->ops->region_read(d, 0, off, &val, width), 0);
+	return val;
+}
+
+/* Have the probe fill @len bytes at @iova, and wait until it has. */
+static void fill(struct gw_device *d, uint64_t iova, uint64_t len, uint64_t want)
+{
+	uint64_t end = gw_now_ns() + 20000000000ull;
+
+	set(d, GW_REGION_CONFIG, GW_PCI_COMMAND, GW_PCI_COMMAND_MEMORY | GW_PCI_COMMAND_MASTER, 2);
+	set(d, 0, PROBE_DST, iova, 8);
+	set(d, 0, PROBE_LEN, len, 8);
+	set(d, 0, PROBE_PATTERN, 0x1122334455667788ull, 8);
+	set(d, 0, PROBE_VECTOR, 3, 4);
+	set(d, 0, PROBE_COMMAND, PROBE_CMD_FILL, 4);
+	while (get(d, PROBE_STATUS, 4) == PROBE_BUSY)
+		assert_true(gw_now_ns() < end);
+	assert_int_equal(get(d, PROBE_STATUS, 4), want);
+}
+
+static void a_device_writes_memory_and_calls(void **state)
+{
+	struct gw_vm *vm = vm_new(GW_PLAN_AUTO, false, "caller-iova=on");
+	struct gw_vm_function *f = open_probe(vm);
+	struct gw_device *d = gw_vm_device(f);
+	struct heard h = { .call.fire = hear };
+	struct gw_slice s = { .iova = { ram.v }, .size = sizeof(memory), .addr = memory,
+			      .prot = GW_PROT_READ | GW_PROT_WRITE };
+	struct gw_irq_set irq = { .index = GW_IRQ_MSIX, .action = GW_IRQ_TRIGGER,
+				  .data = GW_IRQ_CALL, .count = PROBE_VECTORS, .call = &h.call };
+	struct gw_region_info info;
+	uint64_t bytes;
+
+	assert_int_equal(gw_vm_plan(vm, NULL), GW_PLAN_DIRECT);
+	assert_null(gw_vm_companion(f));
+	assert_int_equal(d->ops->attach(d, NULL, NULL), 0);
+	assert_int_equal(d->ops->dma_map(d, &s, -1), 0);
+	assert_int_equal(d->ops->irq_set(d, &irq), 0);
+	memset(memory, 0, sizeof(memory));
+	fill(d, ram.v + PAGE, 8, PROBE_OK);
+	assert_memory_equal(memory + PAGE, "\x88\x77\x66\x55\x44\x33\x22\x11\0", 9);
+	while (!h.nr)	/* raised after the status */
+		usleep(100);
+	/* its memory can be mapped from where it is */
+	d->ops->region_info(d, GW_REGION_BAR0 + 2, &info);
+	assert_non_null(info.addr);
+	set(d, GW_REGION_BAR0 + 2, 64, 0x77, 1);
+	assert_int_equal(((uint8_t *)info.addr)[64], 0x77);
+	assert_int_equal(d->ops->dma_unmap(d, s.iova, (gw_iova){ UINT64_MAX }, &bytes), 0);
+	fill(d, ram.v + PAGE, 8, PROBE_FAILED);
+	d->ops->detach(d);
+	gw_vm_close(f);
+	gw_vm_free(vm);
+}
+
+static void the_first_function_decides_for_all(void **state)
+{
+	struct gw_vm *vm = vm_new(GW_PLAN_AUTO, false, NULL);
+	struct gw_vm_function *f = open_probe(vm), *g;
+	const char *reason;
+
+	assert_int_equal(gw_vm_plan(vm, &reason), GW_PLAN_PARAVIRT);
+	assert_non_null(strstr(reason, "device tree"));
+	assert_non_null(gw_vm_companion(f));
+	assert_int_equal(gw_vm_set_option(vm, "granule=4K"), -EBUSY);
+	assert_int_equal(gw_vm_open(vm, "0000:01:00.0", NULL, &g), -ENOENT);
+	assert_int_equal(gw_vm_open(vm, "sim:teapot", NULL, &g), -ENOENT);
+	g = open_probe(vm);
+	assert_string_not_equal(f->fn->info.name, g->fn->info.name);
+	gw_vm_close(f);
+	gw_vm_close(g);
+	/* the host went with the last, and another may come */
+	gw_vm_close(open_probe(vm));
+	gw_vm_free(vm);
+}
+
+static void what_cannot_work_is_refused(void **state)
+{
+	struct gw_vm *vm = vm_new(GW_PLAN_DIRECT, false, NULL);
+	struct gw_vm_function *f;
+
+	assert_int_equal(gw_vm_open(vm, "sim:probe", NULL, &f), -EOPNOTSUPP);
+	assert_int_equal(gw_vm_set_option(vm, "caller-iova"), -EINVAL);
+	assert_int_equal(gw_vm_set_option(vm, "no-such=1"), 0);
+	assert_int_equal(gw_vm_open(vm, "sim:probe", NULL, &f), -ENOENT);
+	gw_vm_free(vm);
+	gw_vm_free(NULL);
+}
+
+/* A tree with a host bridge, and room. */
+static void make_tree(void *fdt, int size)
+{
+	int node;
+
+	assert_int_equal(fdt_create_empty_tree(fdt, size), 0);
+	node = fdt_add_subnode(fdt, 0, "pcie");
+	assert_int_equal(fdt_setprop_string(fdt, node, "compatible", "pci-host-ecam-generic"), 0);
+}
+
+static void a_window_is_where_the_guests_memory_is_already(void **state)
+{
+	struct gw_vm *vm = vm_new(GW_PLAN_AUTO, true, NULL);
+	struct gw_vm_function *f = open_probe(vm);
+	struct gw_device *d = gw_vm_device(f);
+	struct gw_vm_memory m = { .gpa = ram, .size = 64 * MiB };
+	struct gw_sim_stats stats;
+	uint64_t iova;
+	char fdt[8192];
+
+	m.addr = aligned_alloc(PAGE, m.size);
+	assert_int_equal(gw_vm_plan(vm, NULL), GW_PLAN_WINDOW);
+	assert_int_equal(gw_vm_reach(f, &m, 0, 0), 0);
+	assert_ptr_equal(gw_vm_ram(vm)->addr, m.addr);
+	iova = gw_vm_window(vm)->iova.v;
+	make_tree(fdt, sizeof(fdt));
+	assert_int_equal(gw_vm_amend(vm, fdt), 0);
+	assert_non_null(fdt_getprop(fdt, fdt_path_offset(fdt, "/pcie"), "dma-ranges", NULL));
+	memset(fdt, 0, sizeof(fdt));
+	assert_int_equal(gw_vm_amend(vm, fdt), -EINVAL);
+	assert_int_equal(d->ops->attach(d, NULL, NULL), 0);
+	fill(d, iova + 32 * MiB, 1, PROBE_OK);
+	assert_int_equal(((uint8_t *)m.addr)[32 * MiB], 0x88);
+	d->ops->detach(d);
+	gw_sim_stats(gw_vm_sim(vm), &stats);
+	assert_int_equal(stats.live_maps, 1);
+	gw_vm_close(f);
+	/* the guest has been told; who comes back finds the window where it was */
+	assert_int_equal(gw_vm_window(vm)->iova.v, iova);
+	f = open_probe(vm);
+	assert_int_equal(gw_vm_reach(f, &m, 0, 0), 0);
+	gw_vm_close(f);
+	gw_vm_free(vm);
+	memset(m.addr, 0, m.size);	/* still the caller's */
+	free(m.addr);
+}
+
+static void a_pool_stays_where_the_guest_was_told(void **state)
+{
+	struct gw_vm *vm = vm_new(GW_PLAN_POOL, true, NULL);
+	struct gw_vm_function *f = open_probe(vm);
+	struct gw_vm_memory m = { .gpa = ram, .size = 512 * MiB };
+	uint64_t gpa, iova;
+	char fdt[8192];
+
+	assert_int_equal(gw_vm_reach(f, &m, 0x80, 32 * MiB), 0);
+	gpa = gw_vm_pools(vm)->pool[0].gpa.v;
+	iova = gw_vm_pools(vm)->pool[0].iova.v;
+	make_tree(fdt, sizeof(fdt));
+	assert_int_equal(gw_vm_amend(vm, fdt), 0);
+	assert_true(fdt_path_offset(fdt, "/reserved-memory") >= 0);
+	assert_int_equal(gw_vm_amend(vm, fdt), -EEXIST);
+	gw_vm_close(f);
+	f = open_probe(vm);
+	assert_int_equal(gw_vm_reach(f, &m, 0x80, 0), 0);
+	assert_int_equal(gw_vm_pools(vm)->nr, 1);
+	assert_int_equal(gw_vm_pools(vm)->pool[0].gpa.v, gpa);
+	assert_int_equal(gw_vm_pools(vm)->pool[0].iova.v, iova);
+	gw_vm_close(f);
+	gw_vm_free(vm);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_device_writes_memory_and_calls),
+		cmocka_unit_test(the_first_function_decides_for_all),
+		cmocka_unit_test(what_cannot_work_is_refused),
+		cmocka_unit_test(a_window_is_where_the_guests_memory_is_already),
+		cmocka_unit_test(a_pool_stays_where_the_guest_was_told),
+	};
+
+	return cmocka_run_group_tests_name("vm", tests, NULL, NULL);
+}
