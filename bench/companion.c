@@ -18,7 +18,7 @@
 
 #include "base/util.h"
 #include "bench.h"
-#include "devices/devices.h"
+#include <gangway/devices.h>
 #include "config/vendor.h"
 
 #define PAIRS		200u		/* in one round */
@@ -267,7 +267,7 @@ static void open_all(unsigned int poll_us)
 	struct gw_endpoint *ep = NULL;
 
 	for (const struct gw_endpoint_type *const *t = gw_endpoint_types; *t; t++)
-		if (!strcmp((*t)->name, "probe") && (*t)->new("", NULL, &ep))
+		if (!strcmp((*t)->name, "probe") && (*t)->make("", NULL, &ep))
 			bench_die("probe");
 	if (!ep || gw_sim_new(NULL, &b.sim) || gw_sim_add(b.sim, ep, NULL, 0, 1, 0) ||
 	    gw_dext_host_new(gw_sim_services(b.sim), NULL, &b.host) ||

@@ -9,7 +9,7 @@
 #include "cli/machine.h"
 #include "cli/passable.h"
 #include "cli/text.h"
-#include "devices/devices.h"
+#include <gangway/devices.h>
 
 static void list_text(void)
 {

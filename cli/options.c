@@ -14,7 +14,7 @@
 #include "cli/cli.h"
 #include "cli/text.h"
 #include "cli/viommu.h"
-#include "devices/devices.h"
+#include <gangway/devices.h>
 
 enum {
 	OPT_PLAN = 256, OPT_HOST_OPTION, OPT_WINDOW, OPT_POOL_SIZE, OPT_SPIN, OPT_REPORT,

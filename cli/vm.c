@@ -10,7 +10,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "devices/devices.h"
+#include <gangway/devices.h>
 
 #define LET_GO_MS	500	/* look so often whether the last VMM has gone */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "devices/devices.h"
+#include <gangway/devices.h>
 
 #include <stddef.h>
 

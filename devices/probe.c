@@ -430,5 +430,5 @@ free_probe:
 const struct gw_endpoint_type gw_probe_type = {
 	.name = "probe",
 	.help = "irq=KIND       msix (default, 32 vectors), msi, or none\n",
-	.new = probe_new,
+	.make = probe_new,
 };

@@ -24,5 +24,5 @@ static int gpu_new(const char *opts, struct gw_log *log, struct gw_endpoint **ep
 const struct gw_endpoint_type gw_gpu_type = {
 	.name = "gpu",
 	.help = gw_gpu_options_help,
-	.new = gpu_new,
+	.make = gpu_new,
 };

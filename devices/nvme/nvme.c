@@ -176,5 +176,5 @@ const struct gw_endpoint_type gw_nvme_type = {
 		"poll=US        microseconds to look for work before sleeping, at most (100; 0: never);\n"
 		"               1000 suits an emulated guest that sends one request at a time\n"
 		"serial=N       serial number; made from the file if not given",
-	.new = nvme_new,
+	.make = nvme_new,
 };

@@ -4,6 +4,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * The kinds of address that meet in PCI passthrough. Each is a type of its own so that the
  * compiler refuses to mix them; only the table that owns a translation may turn one into
@@ -27,5 +31,9 @@ typedef struct { uint64_t v; } gw_vram;
 
 /** Offset into a file that holds memory, bytes. */
 typedef struct { uint64_t v; } gw_file_off;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

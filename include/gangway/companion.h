@@ -4,6 +4,10 @@
 
 #include <gangway/guest.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * The companion: a second PCI device by which a guest's kernel module has memory mapped for a
  * passed-through function under plan paravirt. What the two say to each other is in
@@ -65,5 +69,9 @@ void gw_companion_free(struct gw_companion *c);
 struct gw_device *gw_companion_device(struct gw_companion *c);
 
 void gw_companion_stats(struct gw_companion *c, struct gw_companion_stats *stats);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -9,6 +9,10 @@
 #include <gangway/addr.h>
 #include <gangway/remote.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * A PCI device as a VMM sees it: regions, interrupts, DMA. A front end (vfio-user) drives it; a
  * passed-through function and the companion implement it. Numbers are those of VFIO
@@ -168,5 +172,9 @@ struct gw_device_ops {
 struct gw_device {
 	const struct gw_device_ops *ops;
 };
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

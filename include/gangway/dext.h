@@ -7,6 +7,10 @@
 #include <gangway/dext_abi.h>
 #include <gangway/host.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * The dext protocol: what the driver extension's user client answers, and the client that speaks
  * it. Every scalar is 64 bits. On macOS the connection is IOKit; elsewhere the simulated dext.
@@ -14,8 +18,8 @@
 
 /* The interrupt page: 16 KiB, of which this much is used. */
 struct gw_dext_irq_page {
-	_Atomic uint64_t pending[GW_IRQ_WORDS];	/* dext sets, client takes */
-	_Atomic uint64_t enabled[GW_IRQ_WORDS];	/* client writes, dext reads; all ones at first */
+	GW_ATOMIC(uint64_t) pending[GW_IRQ_WORDS];	/* dext sets, client takes */
+	GW_ATOMIC(uint64_t) enabled[GW_IRQ_WORDS];	/* client writes, dext reads; all ones at first */
 };
 
 struct gw_dext_map {
@@ -131,5 +135,9 @@ int gw_dext_host_new(struct gw_dext_services *services, struct gw_log *log,
 
 /** gw_dext_host_set_options() - of a host that gw_dext_host_new() made; @o is copied */
 void gw_dext_host_set_options(struct gw_host *host, const struct gw_dext_options *o);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -8,6 +8,10 @@
 #include <gangway/host.h>
 #include <gangway/ram.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* One function's address space: guest memory, the plan, and what the host has mapped. */
 
 enum gw_plan { GW_PLAN_AUTO, GW_PLAN_DIRECT, GW_PLAN_WINDOW, GW_PLAN_POOL, GW_PLAN_PARAVIRT };
@@ -214,5 +218,9 @@ bool gw_dma_guest_live(struct gw_dma *dma, uint64_t handle);
  * returned 0.
  */
 int gw_dma_guest_release(struct gw_dma *dma, uint64_t deadline);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

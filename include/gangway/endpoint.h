@@ -11,6 +11,10 @@
 #include <gangway/host.h>
 #include <gangway/log.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * An endpoint is a modelled PCI function on the simulated host. It states its identity, BARs and
  * capabilities as data; the simulated bus builds config space from them, acts on COMMAND, power
@@ -83,14 +87,14 @@ struct gw_endpoint {
 
 /**
  * struct gw_endpoint_type - a kind of endpoint, by the name that users give
- * @new: make one from its options. @opts is "key=value,key=value" or empty; an option not known
+ * @make: from its options. @opts is "key=value,key=value" or empty; an option not known
  *       is an error that names it. Errors have been logged with object, value and next step.
  *       -EINVAL bad option, -errno of opening what an option names.
  */
 struct gw_endpoint_type {
 	const char *name;
 	const char *help;		/* options, one a line, for --help */
-	int (*new)(const char *opts, struct gw_log *log, struct gw_endpoint **ep);
+	int (*make)(const char *opts, struct gw_log *log, struct gw_endpoint **ep);
 };
 
 /** A direction is the device's: GW_DMA_READ reads memory. */
@@ -137,5 +141,9 @@ void gw_endpoint_irq(struct gw_endpoint *ep, unsigned int v);
 
 /** gw_endpoint_bar_mem() - the memory of a mapped BAR */
 void *gw_endpoint_bar_mem(struct gw_endpoint *ep, unsigned int bar);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

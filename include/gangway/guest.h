@@ -6,6 +6,10 @@
 #include <gangway/dma.h>
 #include <gangway/host.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* A passed-through function as the guest sees it: a struct gw_device over a function. */
 
 struct gw_guest_function;
@@ -45,5 +49,9 @@ struct gw_device *gw_guest_function_device(struct gw_guest_function *gf);
 void gw_guest_function_gone(struct gw_guest_function *gf);
 
 void gw_guest_function_stats(struct gw_guest_function *gf, struct gw_guest_stats *stats);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

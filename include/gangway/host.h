@@ -11,6 +11,10 @@
 #include <gangway/log.h>
 #include <gangway/remote.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * A host is where functions come from. It lists them, opens (claims) one, and the function then
  * offers what follows. Every host (dext, vfio, sim) fills in the same two tables.
@@ -303,5 +307,9 @@ struct gw_host {
 	const struct gw_host_ops *ops;
 	struct gw_log *log;
 };
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -2,8 +2,13 @@
 #ifndef GANGWAY_LOG_H
 #define GANGWAY_LOG_H
 
-#include <stdatomic.h>
 #include <stdint.h>
+
+#include <gangway/atomic.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 enum gw_log_level {
 	GW_LOG_ERR,
@@ -29,9 +34,9 @@ struct gw_log {
 	void *opaque;
 
 	/* private: the rate limit of gw_log_guest() */
-	_Atomic uint64_t window_start;	/* ns, CLOCK_MONOTONIC */
-	_Atomic uint32_t in_window;
-	_Atomic uint32_t suppressed;
+	GW_ATOMIC(uint64_t) window_start;	/* ns, CLOCK_MONOTONIC */
+	GW_ATOMIC(uint32_t) in_window;
+	GW_ATOMIC(uint32_t) suppressed;
 };
 
 void gw_log_line(struct gw_log *log, enum gw_log_level level, const char *fmt, ...)
@@ -50,5 +55,9 @@ void gw_log_guest(struct gw_log *log, const char *fmt, ...) __attribute__((forma
 #define gw_hint(log, ...)  gw_log_line(log, GW_LOG_HINT, __VA_ARGS__)
 #define gw_info(log, ...)  gw_log_line(log, GW_LOG_INFO, __VA_ARGS__)
 #define gw_debug(log, ...) gw_log_line(log, GW_LOG_DEBUG, __VA_ARGS__)
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -7,6 +7,10 @@
 
 #include <gangway/topology.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * Can one function's DMA reach another's memory, and with which address? The one that has the
  * memory is the provider, the one that reads or writes it the client. The answer is given by two
@@ -234,5 +238,9 @@ void gw_groups_fini(struct gw_groups *g);
 
 /** gw_group_why_text() - why it is where it is. Return: @text */
 const char *gw_group_why_text(const struct gw_group_member *m, char text[GW_P2P_TEXT_SIZE]);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

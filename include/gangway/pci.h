@@ -2,6 +2,10 @@
 #ifndef GANGWAY_PCI_H
 #define GANGWAY_PCI_H
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * Register numbers of config space, by the names of PCI 3.0 chapter 6, PCI-PM 1.2 and PCI
  * Express 5.0 chapter 7. Not taken from an operating system's headers, so the library builds
@@ -108,5 +112,9 @@
 #define GW_PCI_EXT_VENDOR_LEN_SHIFT	20
 #define GW_PCI_EXT_ID(header)		((header) & 0xffffu)
 #define GW_PCI_EXT_NEXT(header)		((header) >> 20 & 0xffcu)
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -5,6 +5,10 @@
 #include <gangway/host.h>
 #include <gangway/ram.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * Plan pool: each function has a piece of guest memory that it reaches, and it reaches nothing
  * else. The guest's kernel copies what the device is to see into its pool and back; each such
@@ -98,5 +102,9 @@ int gw_fdt_add_pools(const char *in, const char *out, const struct gw_pools *p,
 
 /** gw_fdt_put_pools() - likewise a tree in memory, with room in it: 1 KiB a pool; errors too */
 int gw_fdt_put_pools(void *fdt, const struct gw_pools *p, struct gw_log *log);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -8,6 +8,10 @@
 #include <gangway/addr.h>
 #include <gangway/log.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /**
  * struct gw_ram - a guest's memory, made before its VMM starts
  * @gpa:    where the guest sees it
@@ -54,5 +58,9 @@ int gw_ram_settle(struct gw_ram *ram, uint64_t fd_off, struct gw_log *log);
  * @reachable: a device may still reach it: then it stays mapped here for good
  */
 void gw_ram_close(struct gw_ram *ram, bool reachable);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

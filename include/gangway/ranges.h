@@ -7,6 +7,10 @@
 
 #include <gangway/addr.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * Lists of address ranges: what a buffer in a device's memory consists of, in order. A list holds
  * addresses of one kind; each kind has a type of list and of cursor of its own, made by the macro
@@ -172,5 +176,9 @@ GW_RANGES_OF(bar, gw_bar_off)
 GW_RANGES_OF(vram, gw_vram)
 GW_RANGES_OF(iova, gw_iova)
 GW_RANGES_OF(file, gw_file_off)
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

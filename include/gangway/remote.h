@@ -7,6 +7,10 @@
 
 #include <gangway/addr.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * Guest memory that this process cannot map: the VMM keeps it and is asked by message. Calls
  * block for a round trip and so must never be made by the thread that answers the VMM.
@@ -32,5 +36,9 @@ struct gw_remote_ops {
 struct gw_remote {
 	const struct gw_remote_ops *ops;
 };
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -5,6 +5,10 @@
 #include <gangway/dext.h>
 #include <gangway/endpoint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * The simulated host: a dext core in portable C over a modelled DART and modelled endpoints. It
  * is reached by the dext client like the real one: gw_dext_host_new(gw_sim_services(sim), ...).
@@ -78,5 +82,9 @@ void gw_sim_stats(struct gw_sim *sim, struct gw_sim_stats *stats);
  * Return: how many there are, which may exceed @max; the oldest 256 different ones are kept.
  */
 size_t gw_sim_faults(struct gw_sim *sim, struct gw_sim_fault *out, size_t max);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -9,6 +9,10 @@
 #include <gangway/addr.h>
 #include <gangway/log.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * The PCI functions of a Linux machine and how they are connected, read from sysfs: of the machine
  * we run on, or of any other whose files were copied to a folder. What the files say is not
@@ -227,5 +231,9 @@ const char *gw_acs_names(uint16_t flags, char text[32]);
 
 /** gw_pci_type_name() - "root port" and so on */
 const char *gw_pci_type_name(const struct gw_pci_node *node);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

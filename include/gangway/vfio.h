@@ -6,6 +6,10 @@
 
 #include <gangway/host.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * The Linux host: functions that are bound to vfio-pci, each behind the IOMMU, with an address
  * space of its own (functions of one IOMMU group share theirs).
@@ -54,5 +58,9 @@ const char *gw_vfio_options_help(void);
  * Return: 0; -ENAMETOOLONG, -ENOMEM.
  */
 int gw_vfio_host_new(const struct gw_vfio_options *opt, struct gw_log *log, struct gw_host **host);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

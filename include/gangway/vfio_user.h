@@ -8,6 +8,10 @@
 #include <gangway/device.h>
 #include <gangway/log.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* A vfio-user server: one device, one socket, one client at a time, one thread. */
 
 struct gw_vfio_user;
@@ -43,5 +47,9 @@ int gw_vfio_user_listen(const char *path, struct gw_device *dev,
 void gw_vfio_user_close(struct gw_vfio_user *server);
 
 void gw_vfio_user_stats(struct gw_vfio_user *server, struct gw_vfio_user_stats *stats);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

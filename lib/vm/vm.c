@@ -112,7 +112,7 @@ static int sim_add(struct gw_vm *vm, const char *device, char name[64])
 		       device, SIM_DEVICES);
 		return -ENOSPC;
 	}
-	ret = (*t)->new(*opts ? opts + 1 : opts, vm->log, &ep);
+	ret = (*t)->make(*opts ? opts + 1 : opts, vm->log, &ep);
 	if (!ret)
 		ret = gw_sim_add(vm->sim, ep, SIM_ROOT, 0, (uint8_t)dev, 0);
 	if (!ret) {

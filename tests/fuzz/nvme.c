@@ -218,7 +218,7 @@ static void start(void)
 	int fd = memfd_create("disk", MFD_CLOEXEC);
 
 	snprintf(opts, sizeof(opts), "file=/proc/self/fd/%d,size=1M,poll=0,serial=1", fd);
-	if (fd < 0 || gw_nvme_type.new(opts, NULL, &ep))
+	if (fd < 0 || gw_nvme_type.make(opts, NULL, &ep))
 		abort();
 	close(fd);
 	ep->bus = &bus;

@@ -246,7 +246,7 @@ static inline struct rig *rig_make(const char *path, const char *opts)
 		assert_true(r->bus.irq_fd[i] >= 0);
 	}
 	r->bus.mapped = true;
-	assert_int_equal(gw_nvme_type.new(all, NULL, &r->ep), 0);
+	assert_int_equal(gw_nvme_type.make(all, NULL, &r->ep), 0);
 	r->ep->bus = &r->bus;
 	rig_master(r, true);
 	return r;

@@ -8,7 +8,7 @@
 #include <gangway/sim.h>
 
 #include "base/util.h"
-#include "devices/devices.h"
+#include <gangway/devices.h>
 #include "devices/probe.h"
 
 /* The client against the simulated dext: that the two mean the same by every call. */
@@ -51,7 +51,7 @@ static void add_probe(const char *root)
 
 	for (unsigned int i = 0; gw_endpoint_types[i]; i++)
 		if (!strcmp(gw_endpoint_types[i]->name, "probe"))
-			assert_int_equal(gw_endpoint_types[i]->new("", NULL, &ep), 0);
+			assert_int_equal(gw_endpoint_types[i]->make("", NULL, &ep), 0);
 	assert_non_null(ep);
 	assert_int_equal(gw_sim_add(sim, ep, root, 0, 1, 0), 0);
 }

@@ -76,7 +76,7 @@ static int setup(void **state)
 	assert_int_equal(gw_sim_new(NULL, &r->sim), 0);
 	assert_int_equal(gw_sim_set_option(r->sim, "caller-iova", "on"), 0);
 	for (uint8_t fn = 0; fn < 2; fn++) {
-		assert_int_equal(gw_probe_type.new("", NULL, &ep), 0);
+		assert_int_equal(gw_probe_type.make("", NULL, &ep), 0);
 		assert_int_equal(gw_sim_add(r->sim, ep, NULL, 0, 0x1e, fn), 0);
 	}
 	assert_int_equal(gw_dext_host_new(gw_sim_services(r->sim), NULL, &r->host), 0);

@@ -25,7 +25,7 @@ static int refused(const char *fmt, ...)
 	va_end(ap);
 	heard[0] = '\0';
 	log_to_us.window_start = 0;
-	ret = gw_nvme_type.new(opts, &log_to_us, &ep);
+	ret = gw_nvme_type.make(opts, &log_to_us, &ep);
 	assert_null(ep);
 	assert_non_null(strstr(heard, "0:nvme: "));	/* an error, and what to do */
 	assert_non_null(strstr(heard, "2:"));
@@ -71,7 +71,7 @@ static void a_missing_file_needs_a_size(void **state)
 	assert_int_equal(refused("file=%s/no/new,size=1M", dir), -ENOENT);
 	snprintf(path, sizeof(path), "%s/new", dir);
 	snprintf(opts, sizeof(opts), "file=%s,size=1G", path);
-	assert_int_equal(gw_nvme_type.new(opts, NULL, &ep), 0);
+	assert_int_equal(gw_nvme_type.make(opts, NULL, &ep), 0);
 	ep->ops->free(ep);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_size, 1 << 30);
@@ -89,7 +89,7 @@ static void a_file_keeps_its_data_when_it_grows(void **state)
 	fd = open(path, O_RDWR);
 	assert_int_equal(pwrite(fd, "data", 4, 500), 4);
 	snprintf(opts, sizeof(opts), "file=%s,size=64K", path);
-	assert_int_equal(gw_nvme_type.new(opts, NULL, &ep), 0);
+	assert_int_equal(gw_nvme_type.make(opts, NULL, &ep), 0);
 	assert_int_equal(lseek(fd, 0, SEEK_END), 65536);
 	assert_int_equal(pread(fd, buf, 4, 500), 4);
 	assert_memory_equal(buf, "data", 4);
@@ -165,7 +165,7 @@ static void an_endpoint_never_put_on_a_bus_can_be_freed(void **state)
 
 	make_file("free", 4096, 0600, path);
 	snprintf(opts, sizeof(opts), "file=%s", path);
-	assert_int_equal(gw_nvme_type.new(opts, NULL, &ep), 0);
+	assert_int_equal(gw_nvme_type.make(opts, NULL, &ep), 0);
 	ops = ep->ops;
 	ops->free(ep);
 	ops->free(NULL);

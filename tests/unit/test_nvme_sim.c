@@ -138,7 +138,7 @@ static int setup(void **state)
 	r->mem = aligned_alloc(GRANULE, MEM);
 	assert_non_null(r->mem);
 	assert_int_equal(gw_sim_new(NULL, &r->sim), 0);
-	assert_int_equal(gw_nvme_type.new(opts, NULL, &ep), 0);
+	assert_int_equal(gw_nvme_type.make(opts, NULL, &ep), 0);
 	assert_int_equal(gw_sim_add(r->sim, ep, NULL, 1, 0, 0), 0);
 	host_open(r);
 	*state = r;

@@ -190,7 +190,7 @@ static int setup(void **state)
 	bus.reads = bus.writes = 0;
 	for (unsigned int i = 0; i < MEM; i++)
 		bus.mem[i] = (uint8_t)(i * 7 + i / 251);
-	if (gw_probe_type.new("", NULL, &ep))
+	if (gw_probe_type.make("", NULL, &ep))
 		return -1;
 	ep->ops->resume(ep);
 	put(ep, PROBE_VECTOR, 4, 5);
@@ -212,9 +212,9 @@ static void options_that_are_not_known_are_refused(void **state)
 {
 	struct gw_endpoint *ep;
 
-	assert_int_equal(gw_probe_type.new("size=1", NULL, &ep), -EINVAL);
-	assert_int_equal(gw_probe_type.new("irq=intx", NULL, &ep), -EINVAL);
-	assert_int_equal(gw_probe_type.new("irq=msi,irq=msix", NULL, &ep), -EINVAL);
+	assert_int_equal(gw_probe_type.make("size=1", NULL, &ep), -EINVAL);
+	assert_int_equal(gw_probe_type.make("irq=intx", NULL, &ep), -EINVAL);
+	assert_int_equal(gw_probe_type.make("irq=msi,irq=msix", NULL, &ep), -EINVAL);
 }
 
 static void the_kind_of_interrupt_is_an_option(void **state)
@@ -226,7 +226,7 @@ static void the_kind_of_interrupt_is_an_option(void **state)
 	struct gw_endpoint *ep;
 
 	for (size_t i = 0; i < 3; i++) {
-		assert_int_equal(gw_probe_type.new(kind[i].opts, NULL, &ep), 0);
+		assert_int_equal(gw_probe_type.make(kind[i].opts, NULL, &ep), 0);
 		assert_int_equal(ep->desc.msix_vectors, kind[i].msix);
 		assert_int_equal(ep->desc.msi_vectors, kind[i].msi);
 		ep->ops->free(ep);
@@ -411,7 +411,7 @@ static void a_new_endpoint_has_no_bus_mastering(void **state)
 {
 	struct gw_endpoint *ep;
 
-	assert_int_equal(gw_probe_type.new(NULL, NULL, &ep), 0);
+	assert_int_equal(gw_probe_type.make(NULL, NULL, &ep), 0);
 	start(ep, 0, BASE, 4096, PROBE_CMD_FILL);
 	for (int i = 0; i < 10000; i++)		/* each takes the engine's lock */
 		assert_int_equal(get(ep, PROBE_STATUS, 4), PROBE_BUSY);

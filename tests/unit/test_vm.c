@@ -11,7 +11,7 @@
 
 #include "base/util.h"
 #include "config/caps.h"
-#include "devices/devices.h"
+#include <gangway/devices.h>
 #include "devices/probe_regs.h"
 
 #define MiB	(1ull << 20)
