@@ -4,6 +4,10 @@
 
 #include <gangway/share.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * Which part of a device's memory belongs to which of its virtual functions. The driver of the
  * physical function has this table, and nobody else. With it, and only with it, offsets into the
@@ -107,5 +111,9 @@ bool gw_vram_import_valid(const struct gw_vram_import *im);
 
 /** gw_vram_import_put() - let go. NULL is fine */
 void gw_vram_import_put(struct gw_vram_import *im);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

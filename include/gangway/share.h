@@ -12,6 +12,10 @@
 #include <gangway/ranges.h>
 #include <gangway/topology.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * Sharing of device memory.
  *
@@ -433,5 +437,9 @@ void gw_fence_signal(struct gw_fence *f);
  * Where another process counts, this reads the eventfd.
  */
 uint64_t gw_fence_count(struct gw_fence *f, int *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
