@@ -30,6 +30,17 @@ struct gw_endpoint_bar {
 	bool mapped;
 };
 
+/**
+ * What a physical function says of its virtual functions. @total 0: it has none. The @i-th has the
+ * routing identifier (bus, device, function as 16 bits) of the physical one, and @offset + @i *
+ * @stride more.
+ */
+struct gw_endpoint_sriov {
+	uint16_t total, offset, stride;
+	uint16_t device;
+	struct gw_endpoint_bar bar[GW_NR_BARS];
+};
+
 /** What an endpoint is. The MSI-X table and PBA are placed by the endpoint in one of its BARs. */
 struct gw_endpoint_desc {
 	uint16_t vendor, device, subvendor, subdevice;
@@ -42,6 +53,7 @@ struct gw_endpoint_desc {
 	uint8_t msi_vectors;		/* 0: none; else 1, 2, 4 .. 32 */
 	bool no_flr;
 	uint64_t serial;		/* 0: no device serial number capability */
+	struct gw_endpoint_sriov sriov;
 };
 
 struct gw_endpoint;
@@ -56,6 +68,8 @@ struct gw_endpoint_bus;
  * @decode:    the function's memory decodes, or does not any longer: because COMMAND says so, the
  *             function leaves D0, is about to be reset, or is gone. Called on changes; false at
  *             first. May be NULL
+ * @vf_new:    make the @vf-th virtual function; they appear on the bus when SR-IOV is enabled, and
+ *             vanish when it is disabled or the physical function goes. For who has @desc.sriov
  * @quiesce:   bus mastering went off, or the function leaves D0, or it is about to be reset: no
  *             DMA is under way when it returns, and none starts until resume(). Must not wait for
  *             a remote memory round trip (the remote is stopped meanwhile)
@@ -72,6 +86,7 @@ struct gw_endpoint_ops {
 			 unsigned int width, uint64_t val);
 	int (*bar_file)(struct gw_endpoint *ep, unsigned int bar);
 	void (*decode)(struct gw_endpoint *ep, bool on);
+	int (*vf_new)(struct gw_endpoint *ep, unsigned int vf, struct gw_endpoint **out);
 	void (*quiesce)(struct gw_endpoint *ep);
 	void (*resume)(struct gw_endpoint *ep);
 	void (*reset)(struct gw_endpoint *ep);

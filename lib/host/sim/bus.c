@@ -5,6 +5,7 @@
 
 #include "base/bitmap.h"
 #include "base/util.h"
+#include "host/sim/sriov.h"
 
 /*
  * How it works: config space decides. After each write the bus works out anew what follows from
@@ -30,25 +31,62 @@ static int make_memory(struct gw_endpoint_bus *b, unsigned int i)
 			gw_sim_memory_adopt(&b->bar[i], fd, size, 4096);
 }
 
-static int place_bar(struct gw_endpoint_bus *b, unsigned int i, struct gw_bus_space *space)
+/* Room for @nr BARs in a row. Return: where, 0 if there is none (logged) */
+static uint64_t find_place(struct gw_endpoint_bus *b, const struct gw_endpoint_bar *bar,
+			   unsigned int nr, struct gw_bus_space *space)
 {
-	const struct gw_endpoint_bar *bar = &b->ep->desc.bar[i];
 	uint64_t *next = bar->is_64bit ? &space->next64 : &space->next32;
 	uint64_t first = bar->is_64bit ? SPACE64_FIRST : SPACE32_FIRST;
 	uint64_t last = bar->is_64bit ? SPACE64_LAST : SPACE32_LAST;
-	uint64_t align = bar->size < 16384 ? 16384 : bar->size;
-	uint64_t at;
+	uint64_t align = bar->size < 16384 ? 16384 : bar->size, size = nr * bar->size;
+	uint64_t at = ((*next > first ? *next : first) + align - 1) & ~(align - 1);
 
-	at = ((*next > first ? *next : first) + align - 1) & ~(align - 1);
-	if (at > last || bar->size - 1 > last - at) {
-		gw_err(b->log, "%s: no room for BAR %u of %#llx bytes", b->name, i,
+	if (at > last || size - 1 > last - at) {
+		gw_err(b->log, "%s: no room for %u BARs of %#llx bytes", b->name, nr,
 		       (unsigned long long)bar->size);
-		return -ENOMEM;
+		return 0;
 	}
-	*next = at + bar->size;
-	b->bar_addr[i] = at;
-	gw_config_set_bar(&b->config, &b->ep->desc, i, at);
+	*next = at + size;
+	return at;
+}
+
+static int place_bar(struct gw_endpoint_bus *b, unsigned int i, struct gw_bus_space *space)
+{
+	const struct gw_endpoint_bar *bar = &b->ep->desc.bar[i];
+
+	if (!b->bar_addr[i])
+		b->bar_addr[i] = find_place(b, bar, 1, space);
+	if (!b->bar_addr[i])
+		return -ENOMEM;
+	gw_config_set_bar(&b->config, &b->ep->desc, i, b->bar_addr[i]);
 	return bar->mapped ? make_memory(b, i) : 0;
+}
+
+static int place_vf_bar(struct gw_endpoint_bus *b, unsigned int i, struct gw_bus_space *space)
+{
+	const struct gw_endpoint_sriov *s = &b->ep->desc.sriov;
+
+	b->vf_bar_addr[i] = find_place(b, &s->bar[i], s->total, space);
+	if (!b->vf_bar_addr[i])
+		return -ENOMEM;
+	gw_sriov_set_bar(&b->config, &b->ep->desc, i, b->vf_bar_addr[i]);
+	return 0;
+}
+
+static int place_bars(struct gw_endpoint_bus *b, struct gw_bus_space *space)
+{
+	const struct gw_endpoint_desc *desc = &b->ep->desc;
+	int ret = 0;
+
+	for (unsigned int i = 0; i < GW_NR_BARS && !ret; i++) {
+		if (desc->bar[i].size)
+			ret = place_bar(b, i, space);
+		if (!ret && desc->sriov.total && desc->sriov.bar[i].size)
+			ret = place_vf_bar(b, i, space);
+	}
+	for (unsigned int i = 0; i < GW_NR_BARS && ret; i++)
+		gw_sim_memory_free(&b->bar[i]);
+	return ret;
 }
 
 static enum gw_bus_irq irq_mode(const struct gw_endpoint_bus *b)
@@ -125,6 +163,7 @@ static void settle(struct gw_endpoint_bus *b)
 	/* a message is a write to memory, so it needs what DMA needs */
 	mode = run ? irq_mode(b) : GW_BUS_IRQ_OFF;
 	atomic_store(&b->decodes, gone ? 0 : decodes(b));
+	b->nr_vfs = gone ? 0 : gw_sriov_vfs(&b->config);
 	pthread_mutex_unlock(&b->config_lock);
 	if (!run)
 		quiet(b);
@@ -160,14 +199,9 @@ int gw_bus_init(struct gw_endpoint_bus *b, struct gw_bus_space *space)
 		return ret;
 	}
 	gw_config_build(&b->config, &b->ep->desc);
-	for (unsigned int i = 0; i < GW_NR_BARS && !ret; i++)
-		if (b->ep->desc.bar[i].size)
-			ret = place_bar(b, i, space);
-	if (ret) {
-		for (unsigned int i = 0; i < GW_NR_BARS; i++)
-			gw_sim_memory_free(&b->bar[i]);
+	ret = place_bars(b, space);
+	if (ret)
 		return ret;
-	}
 	pthread_mutex_init(&b->state_lock, NULL);
 	pthread_mutex_init(&b->config_lock, NULL);
 	b->ep->bus = b;
@@ -196,6 +230,23 @@ uint32_t gw_bus_config_read(struct gw_endpoint_bus *b, unsigned int off, unsigne
 	return val;
 }
 
+/*
+ * Tell how many virtual functions there shall be. Not under a lock of this function, as those that
+ * appear and vanish have locks of the same kind; so only the config writes and the end of the
+ * physical function do, which the host makes one after the other.
+ */
+static void tell_vfs(struct gw_endpoint_bus *b)
+{
+	unsigned int nr;
+
+	if (!b->vfs || !b->ep->desc.sriov.total)
+		return;
+	pthread_mutex_lock(&b->state_lock);
+	nr = b->nr_vfs;
+	pthread_mutex_unlock(&b->state_lock);
+	b->vfs(b, nr);
+}
+
 void gw_bus_config_write(struct gw_endpoint_bus *b, unsigned int off, unsigned int width,
 			 uint32_t val)
 {
@@ -216,6 +267,7 @@ void gw_bus_config_write(struct gw_endpoint_bus *b, unsigned int off, unsigned i
 	settle(b);
 unlock:
 	pthread_mutex_unlock(&b->state_lock);
+	tell_vfs(b);
 }
 
 static void set_config(struct gw_endpoint_bus *b, unsigned int off, unsigned int width,
@@ -274,6 +326,7 @@ void gw_bus_vanish(struct gw_endpoint_bus *b)
 	pthread_mutex_lock(&b->state_lock);
 	settle(b);
 	pthread_mutex_unlock(&b->state_lock);
+	tell_vfs(b);
 }
 
 /* A mapped BAR is shared with others, so each access is one access. */

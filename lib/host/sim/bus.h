@@ -36,12 +36,15 @@ struct gw_endpoint_bus {
 	char name[48];			/* BB:DD.F@ROOT, for messages */
 	uint8_t bus, dev, fn;
 	uint64_t bar_addr[GW_NR_BARS];	/* where the platform put them */
+	uint64_t vf_bar_addr[GW_NR_BARS];	/* likewise, those of the first virtual function */
 	struct gw_sim_memory bar[GW_NR_BARS];
 	void (*irq)(struct gw_endpoint_bus *b, unsigned int v);	/* an interrupt has arrived */
+	void (*vfs)(struct gw_endpoint_bus *b, unsigned int nr);	/* so many there are now */
 
 	pthread_mutex_t state_lock;	/* at most one of quiesce, resume, reset at a time */
 	bool running;			/* state_lock: the endpoint may do DMA */
 	bool decoding;			/* state_lock: the endpoint was told so */
+	unsigned int nr_vfs;		/* state_lock: virtual functions that there shall be */
 
 	pthread_mutex_t config_lock;
 	struct gw_config config;	/* config_lock */
@@ -59,7 +62,8 @@ struct gw_endpoint_bus {
 
 /**
  * gw_bus_init() - power the endpoint on and give its BARs addresses
- * @b: @ep, @log, @faults, @root, @name, @bus, @dev, @fn and @irq are set, all else zero
+ * @b: @ep, @log, @faults, @root, @name, @bus, @dev, @fn, @irq and @vfs are set, and those of
+ *     @bar_addr that are decided already; all else zero
  *
  * Return: 0; -EINVAL the description is wrong (logged), -ENOMEM also for room for its BARs, or
  * -errno of making the memory of its mapped BARs. The endpoint stays the caller's on error.

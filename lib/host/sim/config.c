@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "host/sim/sriov.h"
 
 /*
  * How it works: three arrays of bytes say what a register holds, which of its bits a write sets
@@ -18,6 +19,7 @@
 #define MSIX_AT		0x70u
 #define PCIE_AT		0x80u
 #define SERIAL_AT	0x100u
+#define SRIOV_AT	0x140u		/* at SERIAL_AT if that is free: there the list begins */
 
 #define PM_CONTROL		4u
 #define  PM_STATE		0x3u
@@ -93,7 +95,8 @@ int gw_config_check(const struct gw_endpoint_desc *desc, const char **why)
 		if (ret)
 			return ret;
 	}
-	return check_msix(desc, why);
+	ret = gw_sriov_check(desc, why);
+	return ret ? ret : check_msix(desc, why);
 }
 
 uint32_t gw_config_get(const struct gw_config *c, unsigned int off, unsigned int width)
@@ -217,6 +220,8 @@ void gw_config_build(struct gw_config *c, const struct gw_endpoint_desc *d)
 		reg(c, SERIAL_AT + 4, 4, (uint32_t)d->serial, 0);
 		reg(c, SERIAL_AT + 8, 4, (uint32_t)(d->serial >> 32), 0);
 	}
+	if (d->sriov.total)
+		gw_sriov_build(c, d, d->serial ? SRIOV_AT : SERIAL_AT, d->serial ? SERIAL_AT : 0);
 }
 
 void gw_config_reset(struct gw_config *c, const struct gw_endpoint_desc *d)
@@ -256,6 +261,8 @@ static void after_msi(struct gw_config *c)
 bool gw_config_write(struct gw_config *c, unsigned int off, unsigned int width, uint32_t val)
 {
 	uint8_t power = c->byte[PM_AT + PM_CONTROL];
+	unsigned int vfs = gw_sriov_vfs(c);
+	uint16_t num = gw_sriov_num(c);
 	bool flr = false;
 
 	for (unsigned int i = off; i < off + width; i++, val >>= 8) {
@@ -267,6 +274,7 @@ bool gw_config_write(struct gw_config *c, unsigned int off, unsigned int width, 
 	}
 	after_power(c, power);
 	after_msi(c);
+	gw_sriov_after_write(c, vfs, num);
 	return flr && c->flr;
 }
 

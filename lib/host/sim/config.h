@@ -28,7 +28,7 @@ struct gw_config {
 	uint8_t byte[GW_CONFIG_SIZE];
 	uint8_t wmask[GW_CONFIG_SIZE];	/* bits that a write sets */
 	uint8_t w1c[GW_CONFIG_SIZE];	/* bits that writing one clears */
-	uint16_t pm, msi, msix, pcie;	/* where the capabilities are; 0: absent */
+	uint16_t pm, msi, msix, pcie, sriov;	/* where the capabilities are; 0: absent */
 	bool flr;
 };
 

@@ -42,13 +42,17 @@ struct gw_sim_function {
 	struct gw_sim *sim;
 	_Atomic bool session;		/* the dext has it open */
 	bool irqs_configured;		/* under the core's lock; for ever */
+	struct gw_sim_function *pf;	/* fixed: whose virtual function it is; NULL: its own */
+	unsigned int vf;		/* fixed: its number, if so */
 	_Atomic uint64_t calls;		/* since "vanish-after" was set */
 };
 
+/* Lock order: vfs_lock, lock. */
 struct gw_sim {
 	struct gw_dext_services services;
 	struct gw_log *log;
 
+	pthread_mutex_t vfs_lock;	/* held while virtual functions appear or vanish */
 	pthread_mutex_t lock;
 	struct gw_sim_function **fn;	/* lock; each stays until the host is freed */
 	size_t nr;			/* lock */
@@ -77,6 +81,19 @@ extern const struct gw_dext_services_ops gw_sim_services_ops;
 
 /** gw_sim_irq() - an interrupt of @b has arrived at the host */
 void gw_sim_irq(struct gw_endpoint_bus *b, unsigned int v);
+
+/** gw_sim_vfs() - virtual functions appear, or vanish, until there are @nr of them */
+void gw_sim_vfs(struct gw_endpoint_bus *pf, unsigned int nr);
+
+/**
+ * gw_sim_add_function() - put an endpoint on the bus, at a place that is possible
+ * @ep: stays the caller's after an error
+ * @pf: whose @vf-th virtual function it is; NULL: nobody's
+ *
+ * Return: 0; -EEXIST the address is taken; -EINVAL its description is wrong; -ENOMEM.
+ */
+int gw_sim_add_function(struct gw_sim *sim, struct gw_endpoint *ep, const char *root, uint16_t rid,
+			struct gw_sim_function *pf, unsigned int vf);
 
 /** gw_sim_function_vanish() - the device is gone and quiet on return */
 void gw_sim_function_vanish(struct gw_sim_function *f);

@@ -15,6 +15,7 @@ int gw_sim_new(struct gw_log *log, struct gw_sim **out)
 		return -ENOMEM;
 	sim->log = log;
 	sim->services.ops = &gw_sim_services_ops;
+	pthread_mutex_init(&sim->vfs_lock, NULL);
 	pthread_mutex_init(&sim->lock, NULL);
 	pthread_mutex_init(&sim->faults.lock, NULL);
 	*out = sim;
@@ -25,7 +26,11 @@ void gw_sim_free(struct gw_sim *sim)
 {
 	if (!sim)
 		return;
+	/* one that goes takes its virtual functions along, so all go before any is freed */
+	for (size_t i = 0; i < sim->nr; i++)
+		gw_bus_vanish(&sim->fn[i]->bus);
 	for (size_t i = 0; i < sim->nr; i++) {
+		sim->fn[i]->bus.vfs = NULL;
 		gw_bus_fini(&sim->fn[i]->bus);
 		gw_dart_fini(&sim->fn[i]->bus.dart);
 		gw_core_free(sim->fn[i]->core);
@@ -34,6 +39,7 @@ void gw_sim_free(struct gw_sim *sim)
 	free(sim->fn);
 	pthread_mutex_destroy(&sim->faults.lock);
 	pthread_mutex_destroy(&sim->lock);
+	pthread_mutex_destroy(&sim->vfs_lock);
 	free(sim);
 }
 
@@ -43,7 +49,9 @@ static struct gw_sim_function *find(struct gw_sim *sim, const char *root, uint8_
 	for (size_t i = 0; i < sim->nr; i++) {
 		const struct gw_endpoint_bus *b = &sim->fn[i]->bus;
 
-		if (b->bus == bus && b->dev == dev && b->fn == fn && !strcmp(b->root, root))
+		/* virtual functions come back to where others have gone */
+		if (b->bus == bus && b->dev == dev && b->fn == fn && !strcmp(b->root, root) &&
+		    !(sim->fn[i]->pf && atomic_load(&b->gone)))
 			return sim->fn[i];
 	}
 	return NULL;
@@ -80,66 +88,96 @@ static int start_function(struct gw_sim *sim, struct gw_sim_function *f)
 	return ret;
 }
 
-/* The caller holds the lock, and has room for one more. */
-static int add(struct gw_sim *sim, struct gw_endpoint *ep, const char *root, uint8_t bus,
-	       uint8_t dev, uint8_t fn)
+/* The BARs of virtual functions follow each other. */
+static void place_in_row(struct gw_sim_function *f)
+{
+	for (unsigned int i = 0; i < GW_NR_BARS; i++) {
+		uint64_t size = f->bus.ep->desc.bar[i].size;
+
+		if (size && size == f->pf->bus.ep->desc.sriov.bar[i].size)
+			f->bus.bar_addr[i] = f->pf->bus.vf_bar_addr[i] + f->vf * size;
+	}
+}
+
+static struct gw_sim_function *function_new(struct gw_sim *sim, struct gw_endpoint *ep,
+					    const char *root, uint16_t rid)
 {
 	struct gw_sim_function *f = calloc(1, sizeof(*f));
-	int ret;
 
 	if (!f)
-		return -ENOMEM;
+		return NULL;
 	f->sim = sim;
 	f->bus.ep = ep;
 	f->bus.log = sim->log;
 	f->bus.faults = &sim->faults;
 	f->bus.irq = gw_sim_irq;
-	f->bus.bus = bus;
-	f->bus.dev = dev;
-	f->bus.fn = fn;
+	f->bus.vfs = gw_sim_vfs;
+	f->bus.bus = (uint8_t)(rid >> 8);
+	f->bus.dev = rid >> 3 & 31;
+	f->bus.fn = rid & 7;
 	snprintf(f->bus.root, sizeof(f->bus.root), "%s", root);
-	snprintf(f->bus.name, sizeof(f->bus.name), "%02x:%02x.%x@%s", bus, dev, fn, f->bus.root);
-	ret = start_function(sim, f);
-	if (ret) {
-		free(f);
-		return ret;
-	}
-	sim->fn[sim->nr++] = f;
-	mark_multifunction(sim, &f->bus);
-	return 0;
+	snprintf(f->bus.name, sizeof(f->bus.name), "%02x:%02x.%x@%s", f->bus.bus, f->bus.dev,
+		 f->bus.fn, f->bus.root);
+	return f;
 }
 
-static int check_and_add(struct gw_sim *sim, struct gw_endpoint *ep, const char *root, uint8_t bus,
-			 uint8_t dev, uint8_t fn)
+/* Under the lock. */
+static int add(struct gw_sim *sim, struct gw_sim_function *f)
 {
+	struct gw_endpoint_bus *b = &f->bus;
 	struct gw_sim_function **more;
+	int ret;
 
-	if (!*root || strlen(root) >= GW_BUS_ROOT_NAME || dev > 31 ||
-	    fn > 7) {
-		gw_err(sim->log, "sim: no function can be at %02x:%02x.%x of root \"%s\"", bus, dev,
-		       fn, root);
-		return -EINVAL;
-	}
-	if (find(sim, root, bus, dev, fn)) {
-		gw_err(sim->log, "sim: there is a function at %02x:%02x.%x of root %s", bus, dev,
-		       fn, root);
+	if (find(sim, b->root, b->bus, b->dev, b->fn)) {
+		gw_err(sim->log, "sim: there is a function at %02x:%02x.%x of root %s", b->bus, b->dev,
+		       b->fn, b->root);
 		return -EEXIST;
 	}
 	more = realloc(sim->fn, (sim->nr + 1) * sizeof(*more));
 	if (!more)
 		return -ENOMEM;
 	sim->fn = more;
-	return add(sim, ep, root, bus, dev, fn);
+	ret = start_function(sim, f);
+	if (ret)
+		return ret;
+	sim->fn[sim->nr++] = f;
+	if (!f->pf)
+		mark_multifunction(sim, b);
+	return 0;
+}
+
+int gw_sim_add_function(struct gw_sim *sim, struct gw_endpoint *ep, const char *root, uint16_t rid,
+			struct gw_sim_function *pf, unsigned int vf)
+{
+	struct gw_sim_function *f = function_new(sim, ep, root, rid);
+	int ret;
+
+	if (!f)
+		return -ENOMEM;
+	f->pf = pf;
+	f->vf = vf;
+	if (pf)
+		place_in_row(f);
+	pthread_mutex_lock(&sim->lock);
+	ret = add(sim, f);
+	pthread_mutex_unlock(&sim->lock);
+	if (ret)
+		free(f);
+	return ret;
 }
 
 int gw_sim_add(struct gw_sim *sim, struct gw_endpoint *ep, const char *root, uint8_t bus,
 	       uint8_t dev, uint8_t fn)
 {
-	int ret;
+	int ret = -EINVAL;
 
-	pthread_mutex_lock(&sim->lock);
-	ret = check_and_add(sim, ep, root ? root : "sim0", bus, dev, fn);
-	pthread_mutex_unlock(&sim->lock);
+	if (!root)
+		root = "sim0";
+	if (!*root || strlen(root) >= GW_BUS_ROOT_NAME || dev > 31 || fn > 7)
+		gw_err(sim->log, "sim: no function can be at %02x:%02x.%x of root \"%s\"", bus, dev,
+		       fn, root);
+	else
+		ret = gw_sim_add_function(sim, ep, root, (uint16_t)(bus << 8 | dev << 3 | fn), NULL, 0);
 	if (ret)
 		ep->ops->free(ep);
 	return ret;
@@ -152,9 +190,16 @@ struct gw_dext_services *gw_sim_services(struct gw_sim *sim)
 
 void gw_sim_function_vanish(struct gw_sim_function *f)
 {
+	struct gw_core *core;
+
+	/* not under the lock: those that vanish with it are looked for; a dext that is started only
+	 * now finds that its function has gone */
 	gw_bus_vanish(&f->bus);
-	if (f->core)
-		gw_core_gone(f->core);
+	pthread_mutex_lock(&f->sim->lock);
+	core = f->core;
+	pthread_mutex_unlock(&f->sim->lock);
+	if (core)
+		gw_core_gone(core);
 }
 
 int gw_sim_vanish(struct gw_sim *sim, const char *root, uint8_t bus, uint8_t dev, uint8_t fn)
@@ -163,10 +208,11 @@ int gw_sim_vanish(struct gw_sim *sim, const char *root, uint8_t bus, uint8_t dev
 
 	pthread_mutex_lock(&sim->lock);
 	f = find(sim, root ? root : "sim0", bus, dev, fn);
-	if (f)
-		gw_sim_function_vanish(f);
 	pthread_mutex_unlock(&sim->lock);
-	return f ? 0 : -ENOENT;
+	if (!f)
+		return -ENOENT;
+	gw_sim_function_vanish(f);
+	return 0;
 }
 
 void gw_sim_stats(struct gw_sim *sim, struct gw_sim_stats *stats)
