@@ -10,9 +10,16 @@
 
 void gw_gpu_display_init(struct gpu_display *d, uint64_t memory, unsigned int x, unsigned int y)
 {
-	d->memory = memory;
-	gw_gpu_edid(d->edid, x, y, memory);
+	d->x = x;
+	d->y = y;
+	gw_gpu_display_resize(d, memory);
 	gw_gpu_display_reset(d);
+}
+
+void gw_gpu_display_resize(struct gpu_display *d, uint64_t memory)
+{
+	d->memory = memory;
+	gw_gpu_edid(d->edid, d->x, d->y, memory);
 }
 
 void gw_gpu_display_reset(struct gpu_display *d)

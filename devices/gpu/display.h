@@ -25,6 +25,7 @@ struct gpu_frame {
 
 struct gpu_display {
 	uint64_t memory;		/* bytes that frames may lie in */
+	unsigned int x, y;		/* the mode that the monitor prefers */
 	uint8_t edid[GPU_EDID_SIZE];
 	uint16_t dispi[GPU_DISPI_REGS];
 	bool big_endian;
@@ -35,6 +36,9 @@ struct gpu_display {
 
 /** gw_gpu_display_init() - @x, @y: the mode that the monitor prefers */
 void gw_gpu_display_init(struct gpu_display *d, uint64_t memory, unsigned int x, unsigned int y);
+
+/** gw_gpu_display_resize() - another amount of memory; the monitor says what fits now */
+void gw_gpu_display_resize(struct gpu_display *d, uint64_t memory);
 
 /** gw_gpu_display_reset() - registers as after power on; the monitor stays */
 void gw_gpu_display_reset(struct gpu_display *d);

@@ -3,7 +3,7 @@
 
 #include "card.h"
 #include "options.h"
-#include "vf.h"
+#include "pf.h"
 
 static int gpu_new(const char *opts, struct gw_log *log, struct gw_endpoint **ep)
 {
@@ -16,7 +16,7 @@ static int gpu_new(const char *opts, struct gw_log *log, struct gw_endpoint **ep
 	ret = gw_gpu_card_new(&o, log, &card);
 	if (ret)
 		return ret;
-	ret = gw_gpu_vf_new(card, 0, ep);
+	ret = gw_gpu_pf_new(card, ep);
 	gw_gpu_card_put(card);
 	return ret;
 }

@@ -4,13 +4,16 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/util.h"
+#include "engine.h"
 
 struct gpu_vf {
 	struct gw_endpoint ep;
 	struct gpu_card *card;
 	unsigned int index;
+	struct gpu_engine engine;
 
 	pthread_mutex_t lock;
 	struct gpu_display display;	/* lock */
@@ -27,6 +30,8 @@ static int vf_bar_read(struct gw_endpoint *ep, unsigned int bar, gw_bar_off off,
 	struct gpu_vf *v = to_vf(ep);
 
 	*val = 0;
+	if (bar == GPU_BAR_ENGINE && off.v < GPU_ENGINE_REGS)
+		*val = gw_gpu_engine_read(&v->engine, (unsigned int)off.v, width);
 	if (bar != GPU_BAR_DISPLAY)
 		return 0;
 	pthread_mutex_lock(&v->lock);
@@ -40,6 +45,8 @@ static int vf_bar_write(struct gw_endpoint *ep, unsigned int bar, gw_bar_off off
 {
 	struct gpu_vf *v = to_vf(ep);
 
+	if (bar == GPU_BAR_ENGINE && off.v < GPU_ENGINE_REGS)
+		gw_gpu_engine_write(&v->engine, (unsigned int)off.v, width, val);
 	if (bar != GPU_BAR_DISPLAY)
 		return 0;
 	pthread_mutex_lock(&v->lock);
@@ -55,25 +62,37 @@ static int vf_bar_file(struct gw_endpoint *ep, unsigned int bar)
 	return bar == GPU_BAR_MEMORY ? v->card->slot[v->index].fd : -1;
 }
 
+/* The share may have been laid out anew, which it is only while the memory does not decode. */
 static void vf_decode(struct gw_endpoint *ep, bool on)
 {
 	struct gpu_vf *v = to_vf(ep);
+	struct gpu_share share;
 
 	gw_gpu_set_live(v->card, v->index, on);
+	if (!on)
+		return;
+	gw_gpu_share(v->card, v->index, &share);
+	gw_gpu_engine_set_memory(&v->engine, share.bytes);
+	pthread_mutex_lock(&v->lock);
+	gw_gpu_display_resize(&v->display, share.bytes < share.window ? share.bytes : share.window);
+	pthread_mutex_unlock(&v->lock);
 }
 
 static void vf_quiesce(struct gw_endpoint *ep)
 {
+	gw_gpu_engine_quiesce(&to_vf(ep)->engine);
 }
 
 static void vf_resume(struct gw_endpoint *ep)
 {
+	gw_gpu_engine_resume(&to_vf(ep)->engine);
 }
 
 static void vf_reset(struct gw_endpoint *ep)
 {
 	struct gpu_vf *v = to_vf(ep);
 
+	gw_gpu_engine_reset(&v->engine);
 	pthread_mutex_lock(&v->lock);
 	gw_gpu_display_reset(&v->display);
 	pthread_mutex_unlock(&v->lock);
@@ -87,6 +106,7 @@ static void vf_free(struct gw_endpoint *ep)
 	if (!ep)
 		return;
 	v = to_vf(ep);
+	gw_gpu_engine_fini(&v->engine);
 	gw_gpu_card_put(v->card);
 	pthread_mutex_destroy(&v->lock);
 	free(v);
@@ -110,30 +130,72 @@ static const struct gw_endpoint_desc vf_desc = {
 	.subdevice = 0x1100,
 	.class_code = GPU_VF_CLASS,
 	.revision = GPU_VF_REVISION,
-	.bar = {
-		[GPU_BAR_MEMORY] = { .is_64bit = true, .prefetchable = true, .mapped = true },
-		[GPU_BAR_DISPLAY] = { .size = GPU_DISPLAY_SIZE },
-	},
+	.msix_vectors = GPU_VECTORS,
+	.msix_bar = GPU_BAR_ENGINE,
+	.msix_table = GPU_MSIX_TABLE,
+	.msix_pba = GPU_MSIX_PBA,
 };
+
+void gw_gpu_vf_bars(const struct gpu_card *card, struct gw_endpoint_bar bar[GW_NR_BARS])
+{
+	memset(bar, 0, GW_NR_BARS * sizeof(*bar));
+	bar[GPU_BAR_MEMORY] = (struct gw_endpoint_bar){
+		.size = card->opt.window, .is_64bit = true, .prefetchable = true, .mapped = true,
+	};
+	bar[GPU_BAR_DISPLAY].size = GPU_DISPLAY_SIZE;
+	bar[GPU_BAR_ENGINE].size = GPU_ENGINE_BAR_SIZE;
+}
+
+/* The engine reaches all of the share, also what the window does not show. */
+static int mem_read(void *ep, uint64_t off, void *buf, size_t len)
+{
+	struct gpu_vf *v = to_vf(ep);
+
+	memcpy(buf, v->card->slot[v->index].mem + off, len);
+	return 0;
+}
+
+static int mem_write(void *ep, uint64_t off, const void *buf, size_t len)
+{
+	struct gpu_vf *v = to_vf(ep);
+
+	memcpy(v->card->slot[v->index].mem + off, buf, len);
+	return 0;
+}
+
+static int init(struct gpu_vf *v, uint64_t share, uint64_t window)
+{
+	const struct gpu_reach reach = { .memory = share, .mem_read = mem_read,
+					 .mem_write = mem_write };
+
+	v->ep.ops = &vf_ops;
+	v->ep.desc = vf_desc;
+	gw_gpu_vf_bars(v->card, v->ep.desc.bar);
+	pthread_mutex_init(&v->lock, NULL);
+	gw_gpu_display_init(&v->display, share < window ? share : window, v->card->opt.width,
+			    v->card->opt.height);
+	return gw_gpu_engine_init(&v->engine, &v->ep, &reach);
+}
 
 int gw_gpu_vf_new(struct gpu_card *card, unsigned int index, struct gw_endpoint **ep)
 {
 	struct gpu_vf *v = calloc(1, sizeof(*v));
 	struct gpu_share share;
-	int ret = v ? gw_gpu_share(card, index, &share) : -ENOMEM;
+	int ret;
 
+	if (!v)
+		return -ENOMEM;
+	ret = gw_gpu_share(card, index, &share);
 	if (ret) {
 		free(v);
 		return ret;
 	}
-	v->ep.ops = &vf_ops;
-	v->ep.desc = vf_desc;
-	v->ep.desc.bar[GPU_BAR_MEMORY].size = share.window;
 	v->card = gw_gpu_card_get(card);
 	v->index = index;
-	pthread_mutex_init(&v->lock, NULL);
-	gw_gpu_display_init(&v->display, share.bytes < share.window ? share.bytes : share.window,
-			    card->opt.width, card->opt.height);
-	*ep = &v->ep;
-	return 0;
+	ret = init(v, share.bytes, share.window);
+	if (ret)
+		vf_free(&v->ep);
+	else
+		*ep = &v->ep;
+	return ret;
 }

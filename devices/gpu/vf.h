@@ -12,8 +12,11 @@
  * @card: a user is added
  * @vf:   below the number that the card has
  *
- * Return: 0; -ENOMEM.
+ * Return: 0; -ENOMEM, or -errno of starting a thread.
  */
 int gw_gpu_vf_new(struct gpu_card *card, unsigned int vf, struct gw_endpoint **ep);
+
+/** gw_gpu_vf_bars() - what the BARs of every virtual function are */
+void gw_gpu_vf_bars(const struct gpu_card *card, struct gw_endpoint_bar bar[GW_NR_BARS]);
 
 #endif

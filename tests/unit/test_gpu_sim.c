@@ -6,6 +6,7 @@
 #include <gangway/sim.h>
 
 #include "base/util.h"
+#include "devices/gpu/pf.h"
 #include "devices/gpu/vf.h"
 
 /* A virtual function on the simulated host, reached as the daemon does. */
@@ -16,7 +17,7 @@
 static struct {
 	struct gw_sim *sim;
 	struct gw_host *host;
-	struct gw_function *fn;
+	struct gw_function *pf, *fn;
 	struct gpu_card *card;
 } rig;
 
@@ -27,17 +28,21 @@ static int set_up(void **state)
 
 	assert_int_equal(gw_gpu_options_parse("vram=16M,share=3M,pieces=3", NULL, &o), 0);
 	assert_int_equal(gw_gpu_card_new(&o, NULL, &rig.card), 0);
-	assert_int_equal(gw_gpu_vf_new(rig.card, 0, &ep), 0);
+	assert_int_equal(gw_gpu_pf_new(rig.card, &ep), 0);
 	assert_int_equal(gw_sim_new(NULL, &rig.sim), 0);
 	assert_int_equal(gw_sim_add(rig.sim, ep, NULL, 0, 1, 0), 0);
 	assert_int_equal(gw_dext_host_new(gw_sim_services(rig.sim), NULL, &rig.host), 0);
-	assert_int_equal(rig.host->ops->open(rig.host, "00:01.0", &rig.fn), 0);
+	assert_int_equal(rig.host->ops->open(rig.host, "00:01.0", &rig.pf), 0);
+	assert_int_equal(rig.pf->ops->config_write(rig.pf, 0x150, 2, 1), 0);
+	assert_int_equal(rig.pf->ops->config_write(rig.pf, 0x148, 2, 9), 0);
+	assert_int_equal(rig.host->ops->open(rig.host, "00:11.0", &rig.fn), 0);
 	return 0;
 }
 
 static int tear_down(void **state)
 {
 	rig.fn->ops->close(rig.fn);
+	rig.pf->ops->close(rig.pf);
 	rig.host->ops->free(rig.host);
 	gw_sim_free(rig.sim);
 	gw_gpu_card_put(rig.card);
@@ -96,7 +101,7 @@ static void memory_is_the_functions_while_it_decodes(void **state)
 	assert_int_equal(gw_gpu_provision(rig.card, 0, share.extent, share.nr), 0);
 	command(2);
 	assert_int_equal(gw_gpu_read(rig.card, share.extent[0].at, &byte, 1), 0);
-	assert_int_equal(gw_sim_vanish(rig.sim, NULL, 0, 1, 0), 0);
+	assert_int_equal(gw_sim_vanish(rig.sim, NULL, 0, 0x11, 0), 0);
 	assert_int_equal(gw_gpu_read(rig.card, share.extent[0].at, &byte, 1), -EACCES);
 }
 
