@@ -214,7 +214,7 @@ static void guess_guest_bdfs(struct options *o)
 {
 	if (o->nr_guest_bdfs)
 		return;
-	for (unsigned int i = 0; i < o->nr_devices; i++)
+	for (unsigned int i = 0; i < MAX_DEVICES; i++)
 		o->guest_bdf[o->nr_guest_bdfs++] = (1 + 2 * i) << 8;
 }
 

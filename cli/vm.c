@@ -32,21 +32,41 @@ static int check_companion(struct vm *vm, const struct options *o)
 	return -EINVAL;
 }
 
-static int open_function(struct vm *vm, const struct options *o, unsigned int i)
+/* The next function, of @device; or, if that is NULL, the virtual one after the last. */
+static int open_function(struct vm *vm, const struct options *o, const char *device)
 {
+	unsigned int i = vm->nr_functions;
 	const struct gw_companion_options opt = {
 		.guest_bdf = i < o->nr_guest_bdfs ? o->guest_bdf[i] : GW_COMPANION_NO_BDF,
 		.show = o->show_at_once,
 		.poll_us = o->poll_us,
 	};
-	struct vm_function *f = &vm->function[i];
-	int ret = gw_vm_open(vm->gw, o->device[i], &opt, &f->gw);
+	struct gw_vm_function *f;
+	int ret = device ? gw_vm_open(vm->gw, device, &opt, &f) :
+			   gw_vm_open_next(vm->function[i - 1].gw, &opt, &f);
 
 	if (ret)
 		return ret;
-	vm->nr_functions++;
+	if (i == MAX_DEVICES) {
+		gw_err(vm->log, "%s is one function too many; there can be %d", f->fn->info.name,
+		       MAX_DEVICES);
+		gw_vm_close(f);
+		return -ENOSPC;
+	}
+	vm->function[vm->nr_functions++].gw = f;
 	vm->plan = gw_vm_plan(vm->gw, &vm->reason);
 	return i ? 0 : check_companion(vm, o);
+}
+
+static int open_device(struct vm *vm, const struct options *o, const char *device)
+{
+	int ret = open_function(vm, o, device);
+
+	if (ret)
+		return ret;
+	while (!ret)
+		ret = open_function(vm, o, NULL);
+	return ret == -ENOENT ? 0 : ret;	/* it was the last */
 }
 
 int vm_open(struct vm *vm, const struct options *o, bool device_tree, struct gw_log *log)
@@ -60,7 +80,7 @@ int vm_open(struct vm *vm, const struct options *o, bool device_tree, struct gw_
 	for (unsigned int i = 0; !ret && i < o->nr_host_options; i++)
 		ret = gw_vm_set_option(vm->gw, o->host_option[i]);
 	for (unsigned int i = 0; !ret && i < o->nr_devices; i++)
-		ret = open_function(vm, o, i);
+		ret = open_device(vm, o, o->device[i]);
 	if (ret == -EOPNOTSUPP && o->plan != GW_PLAN_AUTO && !vm->nr_functions) {
 		if (!device_tree)
 			gw_hint(log, "plans window and pool need an arm64 guest: 'gangway run', or serve "

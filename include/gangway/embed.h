@@ -59,6 +59,9 @@ int gw_vm_set_option(struct gw_vm *vm, const char *option);
 /**
  * struct gw_vm_function - a function that is open; the members are for use, not for change
  * @companion: plan paravirt only
+ * @pf:        a virtual function of the simulated host: its physical one, which stays with the host
+ * @ep:        likewise, the endpoint of that
+ * @vf:        its index
  */
 struct gw_vm_function {
 	struct gw_vm *vm;
@@ -66,6 +69,9 @@ struct gw_vm_function {
 	struct gw_dma *dma;
 	struct gw_guest_function *guest;
 	struct gw_companion *companion;
+	struct gw_function *pf;
+	struct gw_endpoint *ep;
+	unsigned int vf;
 };
 
 /**
@@ -81,6 +87,16 @@ struct gw_vm_function {
  */
 int gw_vm_open(struct gw_vm *vm, const char *device, const struct gw_companion_options *companion,
 	       struct gw_vm_function **f);
+
+/**
+ * gw_vm_open_next() - open the virtual function after @f, which is of the same device
+ *
+ * A device that has virtual functions stays with the host; gw_vm_open() opens its first.
+ *
+ * Return: 0; -ENOENT @f is the last, or no virtual function; else as gw_vm_open().
+ */
+int gw_vm_open_next(struct gw_vm_function *f, const struct gw_companion_options *companion,
+		    struct gw_vm_function **next);
 
 /** gw_vm_close() - its devices are detached; nothing of guest memory is in its reach on return */
 void gw_vm_close(struct gw_vm_function *f);

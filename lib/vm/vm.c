@@ -10,6 +10,8 @@
 #include <gangway/vfio.h>
 #endif
 
+#include "vm/virtual.h"
+
 /*
  * How it works: the first function that is opened says of which host all are, and settles the
  * plan; the host goes with the last, so that what it has claimed can be opened again. The plan, and
@@ -91,7 +93,7 @@ static int sim_option(void *host, const char *key, const char *value, struct gw_
 }
 
 /* "sim:TYPE,options" becomes an endpoint on the simulated bus. */
-static int sim_add(struct gw_vm *vm, const char *device, char name[64])
+static int sim_add(struct gw_vm *vm, const char *device, char name[64], struct gw_endpoint **out)
 {
 	const struct gw_endpoint_type *const *t = vm->opt.endpoints;
 	const char *spec = device + 4, *opts = spec + strcspn(spec, ",");
@@ -118,6 +120,7 @@ static int sim_add(struct gw_vm *vm, const char *device, char name[64])
 	if (!ret) {
 		vm->nr_sim++;
 		snprintf(name, 64, "00:%02x.0", dev);
+		*out = ep;
 	}
 	return ret;
 }
@@ -159,6 +162,14 @@ static int host_new_platform(struct gw_vm *vm)
 
 static void host_drop(struct gw_vm *vm)
 {
+	struct gw_vm_card *card;
+
+	while ((card = SLIST_FIRST(&vm->cards))) {
+		SLIST_REMOVE_HEAD(&vm->cards, link);
+		gw_virtual_disable(card->pf);
+		card->pf->ops->close(card->pf);
+		free(card);
+	}
 	if (vm->host)
 		vm->host->ops->free(vm->host);
 	gw_sim_free(vm->sim);
@@ -180,22 +191,65 @@ static int host_have(struct gw_vm *vm, const char *device)
 	return -ENOENT;
 }
 
-static int function_open(struct gw_vm_function *f, const char *device)
+static int function_claim(struct gw_vm *vm, const char *name, struct gw_function **fn)
 {
-	struct gw_vm *vm = f->vm;
-	char name[64];
-	int ret = 0;
+	int ret = vm->host->ops->open(vm->host, name, fn);
 
-	if (vm->sim)
-		ret = sim_add(vm, device, name);
-	else
-		snprintf(name, sizeof(name), "%s", device);
-	if (ret)
-		return ret;
-	ret = vm->host->ops->open(vm->host, name, &f->fn);
 	if (ret && vm->sim)	/* the other host has said why */
 		gw_err(vm->log, "cannot open %s: %s", name, strerror(-ret));
 	return ret;
+}
+
+/* Keep a physical function, and have its virtual ones. */
+static int card_open(struct gw_vm *vm, const char *name, struct gw_endpoint *ep,
+		     struct gw_vm_card **out)
+{
+	struct gw_vm_card *card = calloc(1, sizeof(*card));
+	int ret = card ? function_claim(vm, name, &card->pf) : -ENOMEM;
+
+	if (ret) {
+		free(card);
+		return ret;
+	}
+	card->ep = ep;
+	SLIST_INSERT_HEAD(&vm->cards, card, link);
+	ret = gw_virtual_enable(card->pf);
+	if (ret < 0)
+		return ret;
+	card->vfs = (unsigned int)ret;
+	*out = card;
+	return 0;
+}
+
+static int virtual_open(struct gw_vm_function *f, struct gw_function *pf, struct gw_endpoint *ep,
+			unsigned int vf)
+{
+	char name[GW_VIRTUAL_NAME];
+
+	f->pf = pf;
+	f->ep = ep;
+	f->vf = vf;
+	gw_virtual_name(pf, vf, name);
+	return function_claim(f->vm, name, &f->fn);
+}
+
+static int function_open(struct gw_vm_function *f, const char *device)
+{
+	struct gw_vm *vm = f->vm;
+	struct gw_vm_card *card;
+	struct gw_endpoint *ep;
+	char name[64];
+	int ret;
+
+	if (!vm->sim)
+		return function_claim(vm, device, &f->fn);
+	ret = sim_add(vm, device, name, &ep);
+	if (ret)
+		return ret;
+	if (!ep->desc.sriov.total)
+		return function_claim(vm, name, &f->fn);
+	ret = card_open(vm, name, ep, &card);
+	return ret ? ret : virtual_open(f, card->pf, ep, 0);
 }
 
 static int plan_settle(struct gw_vm *vm, const struct gw_function *fn)
@@ -231,21 +285,13 @@ static int function_show(struct gw_vm_function *f, const struct gw_companion_opt
 	return ret;
 }
 
-int gw_vm_open(struct gw_vm *vm, const char *device, const struct gw_companion_options *companion,
-	       struct gw_vm_function **out)
+/* What is left to do once it is open. It is closed after an error. */
+static int function_settle(struct gw_vm_function *f, int ret,
+			   const struct gw_companion_options *companion,
+			   struct gw_vm_function **out)
 {
-	struct gw_vm_function *f = calloc(1, sizeof(*f));
-	int ret;
-
-	if (!f)
-		return -ENOMEM;
-	f->vm = vm;
-	vm->nr++;
-	ret = host_have(vm, device);
 	if (!ret)
-		ret = function_open(f, device);
-	if (!ret)
-		ret = plan_settle(vm, f->fn);
+		ret = plan_settle(f->vm, f->fn);
 	if (!ret)
 		ret = function_show(f, companion);
 	if (ret)
@@ -253,6 +299,44 @@ int gw_vm_open(struct gw_vm *vm, const char *device, const struct gw_companion_o
 	else
 		*out = f;
 	return ret;
+}
+
+static struct gw_vm_function *function_new(struct gw_vm *vm)
+{
+	struct gw_vm_function *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return NULL;
+	f->vm = vm;
+	vm->nr++;
+	return f;
+}
+
+int gw_vm_open(struct gw_vm *vm, const char *device, const struct gw_companion_options *companion,
+	       struct gw_vm_function **out)
+{
+	struct gw_vm_function *f = function_new(vm);
+	int ret;
+
+	if (!f)
+		return -ENOMEM;
+	ret = host_have(vm, device);
+	if (!ret)
+		ret = function_open(f, device);
+	return function_settle(f, ret, companion, out);
+}
+
+int gw_vm_open_next(struct gw_vm_function *f, const struct gw_companion_options *companion,
+		    struct gw_vm_function **next)
+{
+	struct gw_vm_function *n;
+
+	if (!f->pf || f->vf + 1 >= f->ep->desc.sriov.total)
+		return -ENOENT;
+	n = function_new(f->vm);
+	if (!n)
+		return -ENOMEM;
+	return function_settle(n, virtual_open(n, f->pf, f->ep, f->vf + 1), companion, next);
 }
 
 void gw_vm_close(struct gw_vm_function *f)

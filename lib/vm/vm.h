@@ -2,9 +2,19 @@
 #ifndef GW_VM_VM_H
 #define GW_VM_VM_H
 
+#include <sys/queue.h>
+
 #include <gangway/embed.h>
 
 /* Inside lib/vm: a guest's functions and what they reach. */
+
+/** struct gw_vm_card - a device whose physical function stays with the host */
+struct gw_vm_card {
+	SLIST_ENTRY(gw_vm_card) link;
+	struct gw_endpoint *ep;
+	struct gw_function *pf;
+	unsigned int vfs;
+};
 
 /**
  * struct gw_vm - one guest's functions
@@ -23,6 +33,7 @@ struct gw_vm {
 	struct gw_sim *sim;
 	struct gw_host *host;
 	unsigned int nr, nr_sim;
+	SLIST_HEAD(, gw_vm_card) cards;		/* that are open; they go with the host */
 
 	enum gw_plan plan;
 	char reason[160];
