@@ -1,0 +1,1 @@
+#include <DriverKit/driverkit.h>

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef TESTS_MACOS_SHELL_H
+#define TESTS_MACOS_SHELL_H
+
+#include <stdbool.h>
+
+/* The driver extension's own code, run by a DriverKit that is played. */
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct gw_dext_services;
+struct gw_sim;
+
+/** shell_start() - connections to be had, to an extension that is started for each function of @sim */
+struct gw_dext_services *shell_start(struct gw_sim *sim);
+
+/** shell_look_for_gone() - the drivers of functions that disappeared are stopped, as the kernel does */
+void shell_look_for_gone(void);
+
+/** shell_stop() - every connection is closed. Return: how many objects are left, which is to be 0 */
+long shell_stop(void);
+
+/* What shell_glue.c needs; results are IOReturn codes. */
+struct shell_conn;
+void shell_use(struct gw_sim *sim);
+int shell_open(unsigned int i, struct shell_conn **c, char root[32]);
+unsigned int shell_call(struct shell_conn *c, unsigned int selector, const unsigned long *in,
+			unsigned int nr_in, unsigned long *out, unsigned int *nr_out,
+			void (*done)(void *opaque, unsigned int result), void *opaque);
+unsigned int shell_map(struct shell_conn *c, unsigned int type, void **addr, unsigned long *size,
+		       int *fd);
+void shell_close(struct shell_conn *c);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

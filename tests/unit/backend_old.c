@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "unit.h"
+
+#include "dext_backend.h"
+
+/* A simulated dext that knows calls 0 to 17 only. */
+
+const char *const backend_name = "dext_old";
+
+struct gw_dext_services *backend_start(struct gw_sim *sim)
+{
+	assert_int_equal(gw_sim_set_option(sim, "old-dext", "on"), 0);
+	return gw_sim_services(sim);
+}
+
+void backend_vanished(void)
+{
+}
+
+void backend_stop(void)
+{
+}
