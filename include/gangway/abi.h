@@ -41,7 +41,7 @@ typedef uint64_t gw_le64;
 
 /* Registers of gangway. A 64-bit one is read low half first, which latches the high half. */
 #define GW_REG_MAGIC			0x20	/* R: GW_COMPANION_MAGIC */
-#define GW_REG_ABI			0x24	/* R: 1; grows only when an old module cannot work */
+#define GW_REG_ABI			0x24	/* R: the oldest version a module may speak */
 #define GW_REG_FEATURES			0x28	/* R: GW_FEATURE_* */
 #define GW_REG_GRANULE_SHIFT		0x2c	/* R: mappings are multiples of 1 << this */
 #define GW_REG_BUDGET_BYTES_LO		0x30	/* R: what the function may have mapped */
@@ -61,15 +61,29 @@ typedef uint64_t gw_le64;
 #define GW_REG_RING_SHIFT		0x68	/* W: 1 << this entries in each ring, 6 to 12 */
 #define GW_REG_RING_ENABLE		0x6c	/* W: 1 start, 0 stop; R: is it running */
 #define GW_REG_RING_DOORBELL		0x70	/* W: any value; see struct gw_ring */
+#define GW_REG_ABI_NEWEST		0x74	/* R: the newest version of the companion; 0 is 1 */
 #define GW_REG_COOKIE_LO		0x78	/* R: same as in the vendor capability */
 #define GW_REG_COOKIE_HI		0x7c
+/* Those of version 2; in a companion of version 1 they read as 0. */
+#define GW_REG_NONCE_LO			0x80	/* W: of the next ANNOUNCE; 0: none */
+#define GW_REG_NONCE_HI			0x84
+#define GW_REG_DROPPED			0x88	/* R: mappings that the VMM ended, modulo 2^32 */
+#define GW_REG_DOORBELL_MS		0x8c	/* R: how long a doorbell may take, see below */
+#define GW_REG_LEFT_BYTES_LO		0x90	/* R: what can be mapped still, by all limits known */
+#define GW_REG_LEFT_BYTES_HI		0x94
+#define GW_REG_IOVA_FIRST_LO		0x98	/* R: no address is below this one */
+#define GW_REG_IOVA_FIRST_HI		0x9c
 
 #define GW_COMPANION_MAGIC		0x4d445747	/* "GWDM" */
-#define GW_COMPANION_ABI		1
+#define GW_COMPANION_ABI		2		/* what this file describes */
+#define GW_COMPANION_ABI_OLDEST		1		/* both sides work with that as well */
 
 #define GW_FEATURE_RING			0x1
 #define GW_FEATURE_HIDDEN		0x2	/* the function shows after GW_CONTROL_ANNOUNCE */
 #define GW_FEATURE_PAGE			0x4	/* BAR2 is there */
+#define GW_FEATURE_PLACE		0x8	/* MAP's @last is where the host looks for a place */
+#define GW_FEATURE_RESUME		0x10	/* ANNOUNCE with a nonce resumes */
+#define GW_FEATURE_DROPPED		0x20	/* DROPPED: register, words and request are there */
 
 /*
  * After ANNOUNCE a function that was hidden is there at the next scan of its bus; what is mapped
@@ -77,12 +91,27 @@ typedef uint64_t gw_le64;
  * started over the first: the function is reset and everything unmapped. Where unmapping takes
  * longer than a second CONTROL_STATUS reads BUSY; mapping then answers BUSY as well until it is
  * done, and UNMAP_ALL may be written again to wait for that.
+ *
+ * All mappings end together with a generation: when another kernel or module announces itself,
+ * at WITHDRAW and UNMAP_ALL, and when the VMM goes. A reset of the function ends none.
+ *
+ * A reset of the companion may be that of the machine, or of the companion's slot alone, under a
+ * module that goes on. The companion cannot tell, so a module that wants to go on announces itself
+ * with a nonce: a random number that nobody knows but its kernel, written to NONCE before. After
+ * the reset what is mapped stays, the function does no DMA, and MAP answers STALE, until the next
+ * ANNOUNCE. With the same nonce everything is as before the reset and GENERATION has not changed.
+ * With another, or none, it is as a second ANNOUNCE. Where the last ANNOUNCE had no nonce the
+ * generation ends with the reset. The reset stops the ring and clears all that was written, NONCE
+ * too: so the module sets up the ring or the command page, and then announces itself.
  */
 #define GW_CONTROL_ANNOUNCE		1	/* the module translates: show the function */
 #define GW_CONTROL_WITHDRAW		2	/* it no longer does: reset and hide it, unmap all */
 #define GW_CONTROL_UNMAP_ALL		3	/* and begin a new generation */
 
-/* Status of a command, a control write or a ring entry. The first four are the earlier device's. */
+/*
+ * Status of a command, a control write or a ring entry. The first four are the earlier device's.
+ * Others may come; a status that is not known is an error like IOERR.
+ */
 #define GW_STATUS_OK			0
 #define GW_STATUS_IOERR			1
 #define GW_STATUS_INVAL			3
@@ -90,6 +119,9 @@ typedef uint64_t gw_le64;
 #define GW_STATUS_NOENT			5	/* no such mapping */
 #define GW_STATUS_BUSY			6
 #define GW_STATUS_STALE			7	/* of an older generation */
+#define GW_STATUS_NOROOM		8	/* within the budget, but the host has no room now */
+#define GW_STATUS_RANGE			9	/* no place at or below MAP's @last */
+#define GW_STATUS_SPLIT			10	/* memory, but not in one piece: ask for parts of it */
 
 /*
  * Command page and entries of the earlier device, packed. The id that MAP answers is any number,
@@ -149,6 +181,15 @@ struct gw_cmd_unmapped {
  * cq_event asks for an interrupt in the same way (MSI vector 0; MSI-X would need room in BAR0, and
  * QEMU 11.1 cannot unplug a device that has it); a guest that wants none sets it to ~0.
  *
+ * A doorbell takes DOORBELL_MS at most (0: a second), and then what the entry takes that is under
+ * way. That grows with the length of a MAP, as the host may have to pin page by page: a GiB takes
+ * up to half a second. So a guest that waits with interrupts off maps GW_MAP_PIECE at a time.
+ *
+ * The VMM may take memory away, as when a DIMM is unplugged. What is mapped of it ends, each
+ * mapping whole, before the VMM has its answer, and DROPPED counts up before that too. The
+ * guest asks for the handles, one by one, with GW_RING_DROPPED. The companion remembers 4096: who
+ * gets fewer than were counted takes everything for dropped.
+ *
  * RING_ENABLE 1 starts with both rings empty and all indices zero; it reads as 0 if the ring is not
  * in memory that can be written, and after a reset. Indices that cannot be stop the ring.
  */
@@ -163,7 +204,8 @@ struct gw_ring {
 	gw_le32 cq_tail;
 	gw_le32 sq_event;
 	gw_le32 generation;
-	gw_le32 reserved1[12];
+	gw_le32 dropped;
+	gw_le32 reserved1[11];
 };
 
 #define GW_RING_MIN_SHIFT		6
@@ -172,7 +214,12 @@ struct gw_ring {
 
 #define GW_RING_MAP			1	/* addr: GPA, len: bytes; both in granules */
 #define GW_RING_UNMAP			2	/* addr: the handle that MAP answered */
-#define GW_RING_QUERY			3	/* answers bytes used in iova, mappings used in len */
+#define GW_RING_QUERY			3	/* answers bytes used in iova, mappings used in len, and
+						 * bytes left in handle (LEFT_BYTES) */
+#define GW_RING_DROPPED			4	/* answers the handle of a mapping that the VMM ended,
+						 * its address and its bytes; NOENT: no more */
+
+#define GW_MAP_PIECE			(1u << 30)
 
 #define GW_RING_F_READ_ONLY		0x1	/* MAP: the device may only read */
 
@@ -182,7 +229,7 @@ struct gw_ring_sqe {
 	gw_le32 tag;
 	gw_le64 addr;
 	gw_le64 len;
-	gw_le64 reserved;
+	gw_le64 last;		/* MAP: the device's last address, 0: any. Others: 0. Version 1: 0 */
 };
 
 /* A mapping that the host split answers several of these; all but the last say MORE. */
@@ -206,6 +253,8 @@ struct gw_companion_page {
 	gw_le32 generation;
 	gw_le32 used_maps;
 	gw_le64 used_bytes;
+	gw_le32 dropped;
+	gw_le32 reserved;
 };
 
 /*

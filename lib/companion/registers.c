@@ -42,7 +42,7 @@ static uint64_t read_magic(struct gw_companion *c)
 
 static uint64_t read_abi(struct gw_companion *c)
 {
-	return GW_COMPANION_ABI;
+	return GW_COMPANION_ABI_OLDEST;
 }
 
 static uint64_t read_features(struct gw_companion *c)

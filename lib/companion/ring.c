@@ -224,7 +224,7 @@ static bool ring_entry(struct gw_companion *c)
 	r->sq_head++;
 	cqe.tag = sqe.tag;
 	op = sqe.op < ARRAY_SIZE(ops) ? &ops[sqe.op] : NULL;
-	if (op && op->run && !(sqe.flags & ~op->flags) && !sqe.reserved)
+	if (op && op->run && !(sqe.flags & ~op->flags) && !sqe.last)
 		ret = op->run(c, &sqe, &cqe);
 	if (ret)
 		gw_companion_refuse(c, op && op->run ? op->name : "unknown entry", sqe.addr,

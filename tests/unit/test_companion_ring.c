@@ -104,7 +104,7 @@ static void an_entry_whose_reserved_field_is_set_is_refused(void **state)
 	struct gw_ring_cqe cqe = { 0 };
 
 	rig_ring_put(r, GW_RING_MAP, 0, 5, RIG_RAM_GPA, 4096);
-	r->sq[0].reserved = 1;
+	r->sq[0].last = 1;
 	rig_ring_push(r, 1);
 	assert_true(rig_ring_take(r, &cqe));
 	assert_int_equal(cqe.tag, 5);
