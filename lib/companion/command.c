@@ -5,7 +5,7 @@
 
 #include "base/guard.h"
 #include "base/util.h"
-#include "companion/companion.h"
+#include "companion/command.h"
 
 /*
  * How it works: the command page of the earlier device. A doorbell runs one page, which names an
@@ -48,7 +48,7 @@ void gw_companion_forget_ids(struct gw_companion *c)
 /* A name for a mapping of @gpa. Return: 0; -ENOSPC as many are there as a granule has bytes. */
 static int name_choose(struct gw_companion *c, uint64_t gpa, uint64_t *name)
 {
-	const uint64_t last = gpa + (c->gf->fn->limits.granule - 1);
+	const uint64_t last = gpa + (c->limits->granule - 1);
 	struct gw_imap_node *node = gw_imap_find(&c->ids, gpa);
 
 	for (*name = gpa; node && node->first == *name; node = gw_imap_next(node))
@@ -210,6 +210,5 @@ uint32_t gw_companion_command(struct gw_companion *c)
 		gw_companion_refuse(c, "command page", c->command_gpa.v, sizeof(page), -EINVAL);
 	gw_guard_copy((uint8_t *)at + offsetof(struct gw_cmd_page, status), &status,
 		      sizeof(status));
-	gw_companion_publish(c);
 	return status;
 }

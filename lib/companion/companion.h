@@ -10,7 +10,10 @@
 #include "config/vendor.h"
 #include "function/function.h"
 
-/* Inside lib/guest: the companion's parts and what they ask of each other. */
+/*
+ * Inside lib/companion: what a companion is, and what its parts ask of it. In floors, of which
+ * each calls those below only: device; registers; control; ring and command; companion.
+ */
 
 #define GW_COMPANION_BAR_SIZE	4096u		/* BAR0 */
 #define GW_COMPANION_PAGE_SIZE	65536u		/* BAR2: a page of any VMM that maps it */
@@ -45,7 +48,7 @@ struct gw_companion_ring {
 /**
  * struct gw_companion - a companion
  * @self:     what lib/dma and the interrupts want to know of a function
- * @dma:      the function's address space
+ * @dma:      the function's address space; @limits are of its host
  * @memory:   guest memory as this device reaches it
  * @page:     BAR2, a file of its own for each VMM; @page_fd is the file
  * @gate:     of all below it; taken before the function's lock and both address spaces'. The
@@ -61,6 +64,7 @@ struct gw_companion {
 	struct gw_guest_listener listener;
 	struct gw_guest_function *gf;
 	struct gw_function self;
+	const struct gw_host_limits *limits;
 	struct gw_dma *dma, *memory;
 	struct gw_log *log;
 	struct gw_companion_options opt;
@@ -85,16 +89,27 @@ struct gw_companion {
 	pthread_cond_t kick;
 };
 
-/* All below: the caller holds the gate, and it is the front end's thread unless they say else. */
+/*
+ * All below, and in the headers of the parts: the caller holds the gate, and it is the front end's
+ * thread unless they say otherwise.
+ */
 
 /** gw_companion_status() - what the guest is told of -errno; any thread */
 uint32_t gw_companion_status(int err);
 
-/** gw_companion_release() - unmap all until @deadline, the poller the rest. Return: 0; -EAGAIN */
+/**
+ * gw_companion_release() - unmap all until @deadline, and leave the rest to the poller
+ *
+ * Return: 0; -EAGAIN. See gw_companion_end(), which also tells the ring and the command page.
+ */
 int gw_companion_release(struct gw_companion *c, uint64_t deadline);
 
-/** gw_companion_publish() - have the guest see what is used and the generation; any thread */
-void gw_companion_publish(struct gw_companion *c);
+/**
+ * gw_companion_publish() - write to the page what is used, and the generation; any thread
+ *
+ * Return: whether the generation is another than the last time, so that the ring wants it too.
+ */
+bool gw_companion_publish(struct gw_companion *c);
 
 /** gw_companion_kick() - wake the poller; any thread */
 void gw_companion_kick(struct gw_companion *c);
@@ -107,39 +122,11 @@ void gw_companion_kick(struct gw_companion *c);
 void gw_companion_refuse(struct gw_companion *c, const char *what, uint64_t addr, uint64_t len,
 			 int err);
 
-/** gw_companion_map() - as the guest asks, counted if it is done; any thread. Errors: gw_dma_guest_map() */
+/** gw_companion_map() - counted if it is done; any thread. Return: as gw_dma_guest_map() */
 int gw_companion_map(struct gw_companion *c, uint64_t gpa, uint64_t size, bool read_only,
 		     struct gw_mapping *map);
 
-/** gw_companion_unmap() - likewise; errors: gw_dma_guest_unmap() */
+/** gw_companion_unmap() - likewise. Return: as gw_dma_guest_unmap() */
 int gw_companion_unmap(struct gw_companion *c, uint64_t handle);
-
-/* registers.c */
-
-void gw_companion_regs_read(struct gw_companion *c, uint64_t off, uint8_t *buf, size_t len);
-void gw_companion_regs_write(struct gw_companion *c, uint64_t off, const uint8_t *buf, size_t len);
-
-/** gw_companion_control() - Return: GW_STATUS_* */
-uint32_t gw_companion_control(struct gw_companion *c, uint32_t what);
-
-/* command.c */
-
-/** gw_companion_command() - run the command page. Return: GW_STATUS_* */
-uint32_t gw_companion_command(struct gw_companion *c);
-
-/** gw_companion_forget_ids() - all mappings have gone */
-void gw_companion_forget_ids(struct gw_companion *c);
-
-/* ring.c */
-
-void gw_companion_ring_start(struct gw_companion *c);
-void gw_companion_ring_stop(struct gw_companion *c);
-void gw_companion_ring_doorbell(struct gw_companion *c);
-
-/** gw_companion_ring_generation() - show it in the ring, if that is running; any thread */
-void gw_companion_ring_generation(struct gw_companion *c, uint32_t generation);
-
-/** gw_companion_poll() - the poller's: serve the ring until it does not pay; drops the gate */
-void gw_companion_poll(struct gw_companion *c);
 
 #endif

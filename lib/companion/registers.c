@@ -2,7 +2,10 @@
 #include <string.h>
 
 #include "base/util.h"
-#include "companion/companion.h"
+#include "companion/command.h"
+#include "companion/control.h"
+#include "companion/registers.h"
+#include "companion/ring.h"
 
 /*
  * How it works: a register is 32 bits, or two of them, of which reading the lower keeps the upper
@@ -52,12 +55,12 @@ static uint64_t read_features(struct gw_companion *c)
 
 static uint64_t read_granule(struct gw_companion *c)
 {
-	return (uint64_t)__builtin_ctzll(c->gf->fn->limits.granule);
+	return (uint64_t)__builtin_ctzll(c->limits->granule);
 }
 
 static uint64_t read_budget_bytes(struct gw_companion *c)
 {
-	return c->gf->fn->limits.max_bytes;
+	return c->limits->max_bytes;
 }
 
 static uint64_t at_most_32_bits(uint64_t v)
@@ -67,7 +70,7 @@ static uint64_t at_most_32_bits(uint64_t v)
 
 static uint64_t read_budget_maps(struct gw_companion *c)
 {
-	uint64_t max = c->gf->fn->limits.max_maps;
+	uint64_t max = c->limits->max_maps;
 
 	return max < GW_DMA_GUEST_MAPS ? max : GW_DMA_GUEST_MAPS;
 }
@@ -90,14 +93,14 @@ static uint64_t read_used_maps(struct gw_companion *c)
 
 static uint64_t read_max_map(struct gw_companion *c)
 {
-	const struct gw_host_limits *l = &c->gf->fn->limits;
+	const struct gw_host_limits *l = c->limits;
 
 	return l->max_map_bytes & ~(l->granule - 1);
 }
 
 static uint64_t read_iova_bits(struct gw_companion *c)
 {
-	uint64_t last = c->gf->fn->limits.iova_last.v;
+	uint64_t last = c->limits->iova_last.v;
 
 	return last ? 64 - (uint64_t)__builtin_clzll(last) : 64;
 }
@@ -143,6 +146,7 @@ static void write_command_hi(struct gw_companion *c, uint32_t val)
 static void write_doorbell(struct gw_companion *c, uint32_t val)
 {
 	c->status = gw_companion_command(c);
+	gw_companion_ring_publish(c);
 }
 
 static void write_control(struct gw_companion *c, uint32_t val)
@@ -245,34 +249,4 @@ void gw_companion_regs_write(struct gw_companion *c, uint64_t off, const uint8_t
 		memcpy(&val, buf, 4);
 		regs[off / 4].write(c, val);
 	}
-}
-
-static uint32_t control_announce(struct gw_companion *c)
-{
-	int ret = 0;
-
-	if (c->announced) {
-		gw_guest_function_hide(c->gf);
-		ret = gw_companion_release(c, gw_now_ns() + GW_RELEASE_LIMIT_NS);
-	}
-	c->announced = true;
-	gw_guest_function_show(c->gf);
-	return gw_companion_status(ret);
-}
-
-uint32_t gw_companion_control(struct gw_companion *c, uint32_t what)
-{
-	switch (what) {
-	case GW_CONTROL_ANNOUNCE:
-		return control_announce(c);
-	case GW_CONTROL_WITHDRAW:
-		c->announced = false;
-		gw_guest_function_hide(c->gf);
-		break;
-	case GW_CONTROL_UNMAP_ALL:
-		break;
-	default:
-		return GW_STATUS_INVAL;
-	}
-	return gw_companion_status(gw_companion_release(c, gw_now_ns() + GW_RELEASE_LIMIT_NS));
 }

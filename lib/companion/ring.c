@@ -4,7 +4,7 @@
 
 #include "base/guard.h"
 #include "base/util.h"
-#include "companion/companion.h"
+#include "companion/ring.h"
 
 /*
  * How it works: the ring is guest memory, and may change, or go, at any time. Our own indices are
@@ -51,10 +51,10 @@ static uint32_t get32(struct gw_companion *c, const uint32_t *at, uint32_t other
 	return val;
 }
 
-void gw_companion_ring_generation(struct gw_companion *c, uint32_t generation)
+void gw_companion_ring_publish(struct gw_companion *c)
 {
-	if (c->ring.running)
-		put32(c, &header(c)->generation, generation);
+	if (gw_companion_publish(c) && c->ring.running)
+		put32(c, &header(c)->generation, c->stats.generation);
 }
 
 void gw_companion_ring_start(struct gw_companion *c)
@@ -249,7 +249,7 @@ static uint32_t ring_batch(struct gw_companion *c, uint32_t max)
 		;
 	if (!r->running || (!done && r->cq_tail == tail))
 		return 0;
-	gw_companion_publish(c);
+	gw_companion_ring_publish(c);
 	put32(c, &header(c)->sq_head, r->sq_head);
 	put32(c, &header(c)->cq_tail, r->cq_tail);
 	return done;

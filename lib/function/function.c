@@ -115,6 +115,32 @@ void gw_guest_function_hide(struct gw_guest_function *gf)
 	pthread_mutex_unlock(&gf->lock);
 }
 
+int gw_guest_function_adopt(struct gw_guest_function *gf, struct gw_guest_listener *listener,
+			    bool show)
+{
+	int ret = 0;
+
+	if (gw_dma_plan(gf->dma) != GW_PLAN_PARAVIRT)
+		return -EPROTO;
+	pthread_mutex_lock(&gf->lock);
+	if (gf->listener) {
+		ret = -EBUSY;
+	} else {
+		gf->listener = listener;
+		gf->hides = !show;
+	}
+	pthread_mutex_unlock(&gf->lock);
+	return ret;
+}
+
+void gw_guest_function_leave(struct gw_guest_function *gf)
+{
+	pthread_mutex_lock(&gf->lock);
+	gf->listener = NULL;
+	gf->hides = true;
+	pthread_mutex_unlock(&gf->lock);
+}
+
 /* The front end's thread begins an operation. */
 static struct gw_guest_function *device_begin(struct gw_device *d)
 {

@@ -103,6 +103,19 @@ void gw_guest_function_show(struct gw_guest_function *gf);
 /** gw_guest_function_hide() - reset it, so that it is quiet, and hide it; no listener is told */
 void gw_guest_function_hide(struct gw_guest_function *gf);
 
+/**
+ * gw_guest_function_adopt() - somebody translates for it, and says when the guest sees it
+ * @listener: told of what happens to it, until gw_guest_function_leave()
+ * @show:     the guest sees it at once
+ *
+ * Before the first VMM attaches. Return: 0; -EPROTO its plan is not paravirt, -EBUSY it has one.
+ */
+int gw_guest_function_adopt(struct gw_guest_function *gf, struct gw_guest_listener *listener,
+			    bool show);
+
+/** gw_guest_function_leave() - undo that; no VMM is attached */
+void gw_guest_function_leave(struct gw_guest_function *gf);
+
 /* config.c */
 
 /** gw_guest_config_initial() - our copy as after power-on; the host's COMMAND is not touched */

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GW_COMPANION_CONTROL_H
+#define GW_COMPANION_CONTROL_H
+
+#include "companion/companion.h"
+
+/* Whose mappings there are: the module comes and goes, and generations end. */
+
+/**
+ * gw_companion_end() - end the generation: unmap all until @deadline, and the poller the rest
+ *
+ * The function is quiet. Also the poller's, to go on with what was left. Return: 0; -EAGAIN not all
+ * has gone yet.
+ */
+int gw_companion_end(struct gw_companion *c, uint64_t deadline);
+
+/** gw_companion_control() - what the guest wrote to CONTROL. Return: GW_STATUS_* */
+uint32_t gw_companion_control(struct gw_companion *c, uint32_t what);
+
+/** gw_companion_reset() - everything but config space is as after power-on; @deadline as above */
+void gw_companion_reset(struct gw_companion *c, uint64_t deadline);
+
+#endif
