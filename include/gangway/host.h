@@ -38,6 +38,7 @@ struct gw_host_limits {
 	gw_iova iova_first, iova_last;	/* addresses the device can be given */
 	bool caller_iova;		/* the caller may choose the IOVA */
 	bool remote;			/* memory without a host address can be mapped */
+	bool places;			/* where the host chooses, it keeps to struct gw_memory's @last */
 };
 
 /** A function as a host lists it. */
@@ -80,6 +81,7 @@ struct gw_memory {
 	struct gw_remote *remote;
 	gw_iova remote_addr;
 	bool read_only;			/* for the device */
+	gw_iova last;			/* where the host chooses: nothing above; 0: anywhere */
 };
 
 struct gw_segment {
@@ -188,6 +190,7 @@ struct gw_peer_ops {
  *                host chooses, or @mem is remote and the host cannot; -EINVAL unaligned or empty;
  *                -EEXIST @want overlaps; -ENOSPC budget of bytes or mappings; -E2BIG larger than
  *                one mapping may be; -EMLINK it would be split into more than max_segments;
+ *                -ERANGE no place is free at or below @last, where the host keeps to that;
  *                -EADDRNOTAVAIL @want touches addresses that the platform keeps for itself;
  *                -ENOMEM; -EIO the platform failed
  * @dma_unmap:    -ENOENT unknown handle. When it returns, the device cannot reach the memory and
@@ -203,6 +206,9 @@ struct gw_peer_ops {
  * @reset:        function level, else bus reset. DMA has stopped when it returns; mappings stay
  * @gone:         *@fd becomes readable when the function disappears; stays the function's
  * @close:        bus mastering off, mappings gone, then everything freed
+ *
+ * @room:         bytes that this function and others together can still have mapped; NULL: no
+ *                limit but its own is known
  *
  * @claim, @irq, @peer: tables of their own, whole; NULL where the host has no such thing
  */
@@ -227,6 +233,8 @@ struct gw_function_ops {
 	int (*reset)(struct gw_function *f);
 	int (*gone)(struct gw_function *f, int *fd);
 	void (*close)(struct gw_function *f);
+
+	uint64_t (*room)(struct gw_function *f);
 
 	const struct gw_claim_ops *claim;
 	const struct gw_irq_ops *irq;

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "fake_vfio.h"
 
+#include <linux/capability.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/bitmap.h"
@@ -359,6 +362,61 @@ static void a_host_that_hides_chooses_far_from_guest_memory(void **state)
 		assert_int_equal(unmap(r, &m[i]), 0);
 }
 
+static int map_below(struct rig *r, unsigned int page, unsigned int pages, uint64_t last,
+		     struct gw_mapping *m)
+{
+	struct gw_memory mem = { .addr = r->mem + page * PAGE, .last = { last } };
+
+	return r->f->ops->dma_map(r->f, &mem, pages * PAGE, NULL, m);
+}
+
+/* Devices put out 32, 36 or 44 bits; what the host would choose itself is above the first two. */
+static void a_host_that_hides_keeps_to_what_a_device_puts_out(void **state)
+{
+	static const uint64_t mask[] = { UINT32_MAX, (1ull << 36) - 1, (1ull << 44) - 1, 0xffff };
+	struct rig *r = *state;
+	struct gw_mapping m[12];
+	uint64_t at;
+
+	assert_true(r->f->limits.places);
+	for (unsigned int i = 0; i < 12; i++) {
+		assert_int_equal(map_below(r, i, 1, mask[i % 4], &m[i]), 0);
+		at = m[i].seg[0].iova.v;
+		assert_true(at && at + PAGE - 1 <= mask[i % 4]);
+		for (unsigned int j = 0; j < i; j++)
+			assert_true(at != m[j].seg[0].iova.v);
+	}
+	/* and says so where it cannot */
+	at = r->f->limits.iova_first.v + 2 * PAGE - 1;
+	assert_int_equal(map_below(r, 12, 4, at, &m[0]), -ERANGE);
+	for (unsigned int i = 1; i < 12; i++)
+		assert_int_equal(unmap(r, &m[i]), 0);
+}
+
+static void functions_share_what_the_process_may_lock(void **state)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct was[2], caps[2];
+	struct rlimit limit, small;
+	struct rig *r = *state;
+	struct gw_mapping m;
+
+	assert_int_equal(syscall(SYS_capget, &head, was), 0);
+	getrlimit(RLIMIT_MEMLOCK, &limit);
+	memcpy(caps, was, sizeof(caps));
+	caps[0].effective &= ~(1u << CAP_IPC_LOCK);
+	small = (struct rlimit){ .rlim_cur = 8 * PAGE, .rlim_max = limit.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &small), 0);
+	assert_int_equal(syscall(SYS_capset, &head, caps), 0);
+	assert_true(r->f->ops->room(r->f) == 8 * PAGE);
+	assert_int_equal(map_below(r, 0, 3, 0, &m), 0);
+	assert_true(r->f->ops->room(r->f) == 5 * PAGE);
+	assert_int_equal(unmap(r, &m), 0);
+	assert_true(r->f->ops->room(r->f) == 8 * PAGE);
+	assert_int_equal(syscall(SYS_capset, &head, was), 0);
+	assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &limit), 0);
+}
+
 static void registers_and_config_reach_the_function(void **state)
 {
 	struct rig *r = *state;
@@ -628,6 +686,8 @@ int main(void)
 		OPEN(maps_are_checked_before_the_kernel_sees_them),
 		OPEN(the_kernels_refusals_are_handed_on),
 		HIDING(a_host_that_hides_chooses_far_from_guest_memory),
+		HIDING(a_host_that_hides_keeps_to_what_a_device_puts_out),
+		HIDING(functions_share_what_the_process_may_lock),
 		OPEN(registers_and_config_reach_the_function),
 		OPEN(an_eventfd_of_the_vmm_is_signalled_by_the_kernel_itself),
 		OPEN(interrupts_can_be_taken_down_and_set_up_again),

@@ -32,12 +32,21 @@ int gw_vfio_dma_map(struct gw_function *f, const struct gw_memory *mem, uint64_t
 	struct gw_vfio_function *fn = gw_vfio_fn(f);
 	const struct gw_vfio_want w = {
 		.name = f->info.name, .slot = fn->slot, .addr = mem->addr, .file = mem->file,
-		.size = size, .read_only = mem->read_only, .iova = want,
+		.size = size, .read_only = mem->read_only, .iova = want, .last = mem->last.v,
 	};
 
 	if (mem->remote)
 		return -EOPNOTSUPP;
 	return function_map(fn, &w, map);
+}
+
+uint64_t gw_vfio_room(struct gw_function *f)
+{
+	uint64_t limit = gw_vfio_locked_limit(), pinned = gw_vfio_fn(f)->host->pinned;
+
+	if (limit == UINT64_MAX)
+		return limit;
+	return limit > pinned ? limit - pinned : 0;
 }
 
 int gw_vfio_dma_unmap(struct gw_function *f, uint64_t handle)

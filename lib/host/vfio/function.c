@@ -176,6 +176,7 @@ const struct gw_function_ops gw_vfio_function_ops = {
 	.claim = &claim_ops,
 	.irq = &irq_ops,
 	.peer = &peer_ops,
+	.room = gw_vfio_room,
 };
 
 static int config_open(struct gw_vfio_function *fn)
@@ -209,6 +210,7 @@ static void limits_fill(struct gw_vfio_function *fn)
 		.iova_first = { s->range[0].first },
 		.iova_last = { s->range[s->nr_ranges - 1].last },
 		.caller_iova = !fn->host->opt.hide_caller_iova,
+		.places = true,
 	};
 }
 

@@ -32,6 +32,7 @@ struct gw_vfio_host {
 	pthread_cond_t unclaimed;
 	LIST_HEAD(, gw_vfio_space) spaces;
 	LIST_HEAD(, gw_vfio_function) functions;
+	_Atomic uint64_t pinned;	/* bytes that all spaces keep in memory */
 };
 
 /* A piece of a BAR that is mapped into this process. */
@@ -208,6 +209,9 @@ int gw_vfio_reset(struct gw_function *f);
 int gw_vfio_peer_check(const struct gw_vfio_host *host, const char *provider, const char *client);
 
 /* dma.c */
+/** gw_vfio_room() - what is left of the limit on locked memory, which all functions share */
+uint64_t gw_vfio_room(struct gw_function *f);
+
 int gw_vfio_dma_map(struct gw_function *f, const struct gw_memory *mem, uint64_t size,
 		    const gw_iova *want, struct gw_mapping *map);
 int gw_vfio_dma_unmap(struct gw_function *f, uint64_t handle);

@@ -151,6 +151,7 @@ int gw_vfio_host_space(struct gw_vfio_host *host, unsigned int group, bool iommu
 				      host->base.log);
 		if (!s)
 			return -ENOMEM;
+		s->pinned = &host->pinned;
 		LIST_INSERT_HEAD(&host->spaces, s, link);
 	}
 	for (*slot = 0; *slot < GW_VFIO_MAX_USERS; ++*slot) {

@@ -21,8 +21,8 @@
  * for one that came to the same address later.
  *
  * Where the caller does not choose, places are looked for from @next on, in the upper half of the
- * addresses there are: far from guest memory, so that a guest which does not translate is caught
- * by the IOMMU. A granule is left free behind each.
+ * addresses there are, or of those that the device can put out: far from guest memory, so that a
+ * guest which does not translate is caught by the IOMMU. A granule is left free behind each.
  */
 
 #define SERIAL_MASK	0xfffu
@@ -37,6 +37,7 @@ struct space_map {
 	uint16_t serial;
 	bool read_only;
 	bool ended;			/* the kernel has forgotten it already */
+	bool pinned;			/* counted as memory that stays */
 };
 
 static struct space_map *map_of(struct gw_imap_node *n)
@@ -146,23 +147,38 @@ static uint64_t place_start(const struct gw_vfio_space *s)
 	return top == UINT64_MAX ? 1ull << 62 : (top + 1) / 2;
 }
 
-static int place_find(struct gw_vfio_space *s, uint64_t size, uint64_t *iova)
+/* A free place in @at..@last, in whichever range. */
+static bool place_above(struct gw_vfio_space *s, uint64_t size, uint64_t at, uint64_t last,
+			uint64_t *iova)
 {
-	uint64_t align = size >= HUGE ? HUGE : s->granule, start = place_start(s), at;
+	uint64_t align = size >= HUGE ? HUGE : s->granule;
 
-	for (unsigned int turn = 0; turn < 2; turn++) {
-		at = turn || s->next < start ? start : s->next;
-		for (unsigned int i = 0; i < s->nr_ranges; i++) {
-			const struct gw_vfio_range *r = &s->range[i];
+	for (unsigned int i = 0; i < s->nr_ranges; i++) {
+		uint64_t first = at > s->range[i].first ? at : s->range[i].first;
+		uint64_t end = last < s->range[i].last ? last : s->range[i].last;
 
-			if (r->last < at || !place_in(s, size, align, at > r->first ? at : r->first,
-						      r->last, iova))
-				continue;
-			s->next = *iova + size;
-			return 0;
-		}
+		if (first <= end && place_in(s, size, align, first, end, iova))
+			return true;
 	}
-	return -ENOSPC;
+	return false;
+}
+
+static int place_find(struct gw_vfio_space *s, const struct gw_vfio_want *w, uint64_t *iova)
+{
+	uint64_t start = place_start(s), last = UINT64_MAX, *next = &s->next;
+
+	if (w->last && w->last < s->range[s->nr_ranges - 1].last) {
+		last = w->last;
+		start = start <= last / 2 ? start : last / 2 + 1;
+		next = &s->next_low;
+	}
+	/* devices reach differently far, so what one left as @next may be of no use to another */
+	if (!(*next >= start && *next <= last && place_above(s, w->size, *next, last, iova)) &&
+	    !place_above(s, w->size, start, last, iova) &&
+	    !(last != UINT64_MAX && place_above(s, w->size, s->granule, last, iova)))
+		return last == UINT64_MAX ? -ENOSPC : -ERANGE;
+	*next = *iova + w->size;
+	return 0;
 }
 
 /* The kernel's answer, with what it means here. */
@@ -190,7 +206,7 @@ static int space_place(struct gw_vfio_space *s, const struct gw_vfio_want *w, ui
 	if (w->iova)
 		*first = w->iova->v;
 	else
-		ret = place_find(s, w->size, first);
+		ret = place_find(s, w, first);
 	if (ret)
 		return ret;
 	if (__builtin_add_overflow(*first, w->size - 1, last))
@@ -240,6 +256,9 @@ static int space_make(struct gw_vfio_space *s, const struct gw_vfio_want *w, uin
 	m->file = w->file;
 	m->peer = w->peer;
 	m->read_only = w->read_only;
+	m->pinned = s->pinned && !w->peer;
+	if (m->pinned)
+		*s->pinned += w->size;
 	m->serial = s->serial++ & SERIAL_MASK;
 	gw_imap_insert(&s->maps, &m->node);
 	*out = m;
@@ -285,6 +304,8 @@ static int map_end(struct gw_vfio_space *s, struct space_map *m)
 		       m->node.first, strerror(-ret));
 	m->ended = !ret;
 	m->peer = NULL;
+	if (m->ended && m->pinned)
+		*s->pinned -= m->node.last - m->node.first + 1;
 	return ret;
 }
 

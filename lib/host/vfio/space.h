@@ -56,7 +56,9 @@ struct gw_vfio_range {
  * @range:        addresses that the IOMMU takes, ascending; the rest is the platform's
  * @max_maps:     the kernel's limit on mappings
  * @lock:         of all below it; taken under the host's and the functions' locks
- * @next:         where to look first for a place, while the caller does not choose
+ * @next, @next_low: where to look first for a place, while the caller does not choose; for a
+ *                device that reaches all there is, and for others
+ * @pinned:       bytes that this and other spaces of the host keep in memory, or NULL
  */
 struct gw_vfio_space {
 	LIST_ENTRY(gw_vfio_space) link;
@@ -75,7 +77,8 @@ struct gw_vfio_space {
 
 	pthread_mutex_t lock;
 	struct gw_imap maps;
-	uint64_t next;
+	uint64_t next, next_low;
+	_Atomic uint64_t *pinned;
 	uint16_t serial;
 };
 
@@ -90,7 +93,7 @@ void gw_vfio_space_free(struct gw_vfio_space *s);
  * struct gw_vfio_want - a mapping to be made
  * @name: of the function, for messages
  * @file: which memory it is: what two functions map at one address is the same if this is
- * @iova: NULL: choose
+ * @iova: NULL: choose, and nothing above @last if that is not 0
  * @peer: owns the memory if it is a BAR, else NULL
  * @buf:  with @peer, where the space has @bar_as_buf, a dma-buf of just this memory
  */
@@ -102,6 +105,7 @@ struct gw_vfio_want {
 	uint64_t size;
 	bool read_only;
 	const gw_iova *iova;
+	uint64_t last;
 	const struct gw_vfio_function *peer;
 	int buf;
 };
