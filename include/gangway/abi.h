@@ -65,7 +65,7 @@ typedef uint64_t gw_le64;
 #define GW_REG_COOKIE_LO		0x78	/* R: same as in the vendor capability */
 #define GW_REG_COOKIE_HI		0x7c
 /* Those of version 2; in a companion of version 1 they read as 0. */
-#define GW_REG_NONCE_LO			0x80	/* W: of the next ANNOUNCE; 0: none */
+#define GW_REG_NONCE_LO			0x80	/* W: of the next ANNOUNCE, which clears it; 0: none */
 #define GW_REG_NONCE_HI			0x84
 #define GW_REG_DROPPED			0x88	/* R: mappings that the VMM ended, modulo 2^32 */
 #define GW_REG_DOORBELL_MS		0x8c	/* R: how long a doorbell may take, see below */
@@ -188,7 +188,8 @@ struct gw_cmd_unmapped {
  * The VMM may take memory away, as when a DIMM is unplugged. What is mapped of it ends, each
  * mapping whole, before the VMM has its answer, and DROPPED counts up before that too. The
  * guest asks for the handles, one by one, with GW_RING_DROPPED. The companion remembers 4096: who
- * gets fewer than were counted takes everything for dropped.
+ * gets fewer than were counted takes everything for dropped. A new generation forgets them, but
+ * goes on counting.
  *
  * RING_ENABLE 1 starts with both rings empty and all indices zero; it reads as 0 if the ring is not
  * in memory that can be written, and after a reset. Indices that cannot be stop the ring.

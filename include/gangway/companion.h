@@ -28,7 +28,10 @@ struct gw_companion_options {
 /* Why a guest's request was not done. */
 enum gw_refusal {
 	GW_REFUSED_INVALID,		/* a bad value, or not memory */
+	GW_REFUSED_SPLIT,		/* memory, but in several pieces here */
+	GW_REFUSED_RANGE,		/* no place where the device can reach */
 	GW_REFUSED_BUDGET,		/* over the function's budget */
+	GW_REFUSED_ROOM,		/* the host has no room, for this function or all */
 	GW_REFUSED_UNKNOWN,		/* no such mapping, or one of an older generation */
 	GW_REFUSED_BUSY,		/* everything was being unmapped */
 	GW_REFUSED_FAILED,		/* the host failed, or took too long */
@@ -46,6 +49,7 @@ struct gw_companion_stats {
 	uint64_t polled;		/* entries of the ring that came without a doorbell */
 	uint64_t interrupts;		/* sent */
 	uint32_t generation;
+	uint32_t dropped;		/* mappings that ended as the VMM took memory away */
 };
 
 /**

@@ -128,6 +128,7 @@ struct gw_dma_usage {
 	struct gw_account mapped;	/* all of the function's */
 	uint64_t runs;			/* of guest memory known */
 	uint32_t generation;		/* see gw_dma_guest_release() */
+	uint32_t dropped;		/* of the guest's, that ended as the VMM took memory away */
 };
 
 /**
@@ -185,19 +186,31 @@ int gw_dma_find(struct gw_dma *dma, gw_gpa gpa, uint64_t size, int prot, void **
 #define GW_DMA_GUEST_MAPS	(1u << 20)
 
 /**
- * gw_dma_guest_map() - plan paravirt: map guest memory where the host likes
+ * struct gw_dma_want - what a guest wants mapped
  * @size:      bytes; like @gpa in units of the host's granule
  * @read_only: for the device
- * @map:       with a handle that is ours and never repeats soon; its upper half is the generation
+ * @last:      the last address that the device can put out; 0: any
+ */
+struct gw_dma_want {
+	gw_gpa gpa;
+	uint64_t size;
+	bool read_only;
+	gw_iova last;
+};
+
+/**
+ * gw_dma_guest_map() - plan paravirt: map guest memory where the host likes
+ * @map: with a handle that is ours and never repeats soon; its upper half is the generation
  *
  * The mapping goes when the VMM unmaps any of the memory. May wait for the VMM's own maps.
  *
- * Return: 0; -EINVAL empty or unaligned, -EOVERFLOW, -EFAULT not memory, -EACCES memory that may
- * not be written, -ENOSPC over the budget, -E2BIG larger than one mapping may be, -EBUSY while a
- * release is under way, -EPROTO another plan, -ENOMEM, or -errno of the host.
+ * Return: 0; -EINVAL empty or unaligned, -EOVERFLOW, -EFAULT not memory, -EXDEV memory, but of
+ * regions of the VMM's that are apart here, -EACCES memory that may not be written, -ENOSPC over
+ * the budget, -ENOBUFS the host has no room, -ERANGE no place at or below @last, -E2BIG larger than
+ * one mapping may be, -EBUSY while a release is under way, -EPROTO another plan, -ENOMEM, or -errno
+ * of the host.
  */
-int gw_dma_guest_map(struct gw_dma *dma, gw_gpa gpa, uint64_t size, bool read_only,
-		     struct gw_mapping *map);
+int gw_dma_guest_map(struct gw_dma *dma, const struct gw_dma_want *want, struct gw_mapping *map);
 
 /**
  * gw_dma_guest_unmap() - undo gw_dma_guest_map(); on return the device cannot reach the memory
@@ -206,6 +219,28 @@ int gw_dma_guest_map(struct gw_dma *dma, gw_gpa gpa, uint64_t size, bool read_on
  * then it is still mapped.
  */
 int gw_dma_guest_unmap(struct gw_dma *dma, uint64_t handle);
+
+/* A mapping that ended because the VMM took memory away. */
+struct gw_dma_lost {
+	uint64_t handle;
+	gw_iova iova;			/* of its first segment */
+	uint64_t size;
+};
+
+/**
+ * gw_dma_guest_lost() - the oldest of those not yet asked for, which is then forgotten
+ *
+ * Some thousand are remembered, until a new generation begins; usage counts all. Return: 0; -ENOENT
+ * there is none.
+ */
+int gw_dma_guest_lost(struct gw_dma *dma, struct gw_dma_lost *lost);
+
+/**
+ * gw_dma_guest_left() - bytes that can still be mapped, as far as is known
+ *
+ * By the function's budget, and by what its host shares between functions.
+ */
+uint64_t gw_dma_guest_left(struct gw_dma *dma);
 
 /** gw_dma_guest_live() - is there such a mapping? */
 bool gw_dma_guest_live(struct gw_dma *dma, uint64_t handle);

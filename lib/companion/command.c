@@ -79,6 +79,7 @@ static void forget_dead(struct gw_companion *c)
 static int command_map(struct gw_companion *c, const void *request, void *response)
 {
 	const struct gw_cmd_map *req = request;
+	const struct gw_dma_want want = { .gpa = { req->gpa }, .size = req->len };
 	struct gw_cmd_mapped *resp = response;
 	struct gw_mapping map;
 	struct named *n;
@@ -89,7 +90,7 @@ static int command_map(struct gw_companion *c, const void *request, void *respon
 	n = malloc(sizeof(*n));
 	if (!n)
 		return -ENOMEM;
-	ret = gw_companion_map(c, req->gpa, req->len, false, &map);
+	ret = gw_companion_map(c, &want, &map);
 	if (ret)
 		goto free_name;
 	if (map.nr_segments != 1) {

@@ -26,6 +26,13 @@ uint32_t gw_companion_status(int err)
 		return GW_STATUS_INVAL;
 	case ENOSPC:
 		return GW_STATUS_NOSPC;
+	case ENOBUFS:
+	case ENOMEM:
+		return GW_STATUS_NOROOM;
+	case ERANGE:
+		return GW_STATUS_RANGE;
+	case EXDEV:
+		return GW_STATUS_SPLIT;
 	case ENOENT:
 		return GW_STATUS_NOENT;
 	case EBUSY:
@@ -42,7 +49,10 @@ static const struct {
 	const char *name, *text;
 } refusals[GW_NR_REFUSALS] = {
 	[GW_REFUSED_INVALID] = { "invalid", "no memory that can be mapped so" },
+	[GW_REFUSED_SPLIT] = { "split", "not one piece of memory here" },
+	[GW_REFUSED_RANGE] = { "range", "no place that the device can reach" },
 	[GW_REFUSED_BUDGET] = { "budget", "over the function's budget" },
+	[GW_REFUSED_ROOM] = { "room", "the host has no room" },
 	[GW_REFUSED_UNKNOWN] = { "unknown", "no such mapping" },
 	[GW_REFUSED_BUSY] = { "busy", "everything is being unmapped" },
 	[GW_REFUSED_FAILED] = { "failed", "the host did not do it" },
@@ -58,8 +68,14 @@ static enum gw_refusal refusal_of(int err)
 	switch (gw_companion_status(err)) {
 	case GW_STATUS_INVAL:
 		return GW_REFUSED_INVALID;
+	case GW_STATUS_SPLIT:
+		return GW_REFUSED_SPLIT;
+	case GW_STATUS_RANGE:
+		return GW_REFUSED_RANGE;
 	case GW_STATUS_NOSPC:
 		return GW_REFUSED_BUDGET;
+	case GW_STATUS_NOROOM:
+		return GW_REFUSED_ROOM;
 	case GW_STATUS_NOENT:
 	case GW_STATUS_STALE:
 		return GW_REFUSED_UNKNOWN;
@@ -80,10 +96,10 @@ void gw_companion_refuse(struct gw_companion *c, const char *what, uint64_t addr
 		     c->self.info.name, what, addr, len, refusals[why].text, strerror(-err));
 }
 
-int gw_companion_map(struct gw_companion *c, uint64_t gpa, uint64_t size, bool read_only,
+int gw_companion_map(struct gw_companion *c, const struct gw_dma_want *want,
 		     struct gw_mapping *map)
 {
-	int ret = gw_dma_guest_map(c->dma, (gw_gpa){ gpa }, size, read_only, map);
+	int ret = c->kept ? -ESTALE : gw_dma_guest_map(c->dma, want, map);
 
 	if (!ret)
 		c->stats.maps++;
@@ -106,9 +122,11 @@ bool gw_companion_publish(struct gw_companion *c)
 	gw_dma_usage(c->dma, &u);
 	__atomic_store_n(&c->page->used_bytes, u.mapped.bytes, __ATOMIC_RELAXED);
 	__atomic_store_n(&c->page->used_maps, (uint32_t)u.mapped.maps, __ATOMIC_RELAXED);
-	if (c->stats.generation == u.generation)
+	if (c->stats.generation == u.generation && c->stats.dropped == u.dropped)
 		return false;
 	c->stats.generation = u.generation;
+	__atomic_store_n(&c->stats.dropped, u.dropped, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->page->dropped, u.dropped, __ATOMIC_RELAXED);
 	__atomic_store_n(&c->page->generation, u.generation, __ATOMIC_RELEASE);
 	return true;
 }

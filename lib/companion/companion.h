@@ -17,7 +17,7 @@
 
 #define GW_COMPANION_BAR_SIZE	4096u		/* BAR0 */
 #define GW_COMPANION_PAGE_SIZE	65536u		/* BAR2: a page of any VMM that maps it */
-#define GW_COMPANION_REGS	(0x80 / 4)
+#define GW_COMPANION_REGS	(0xa0 / 4)
 
 /* A slow host must not make us answer later than a VMM waits (QEMU: 5 s). */
 #define GW_RING_LIMIT_NS	1000000000ull	/* of one doorbell */
@@ -55,6 +55,8 @@ struct gw_companion_ring {
  *            poller is patient
  * @ids:      mappings made by the command page, by the guest's name for them
  * @announced: the module translates
+ * @nonce:    of the last announcement, 0: none; @next_nonce is the register
+ * @kept:     a reset came since then; what is mapped stays until the next announcement
  * @releasing: unmapping all is under way, by the poller
  * @kicked:   the poller is to look; it sleeps at @kick
  * @poll_after: ns: polling pays no earlier than this
@@ -80,9 +82,10 @@ struct gw_companion {
 	uint32_t latch[GW_COMPANION_REGS];	/* upper halves */
 	gw_gpa command_gpa, ring_gpa;
 	uint32_t status, control_status, ring_shift;
+	uint64_t nonce, next_nonce;
 	struct gw_companion_ring ring;
 	struct gw_imap ids;
-	bool announced, releasing;
+	bool announced, kept, releasing;
 	struct gw_companion_stats stats;
 	bool kicked, stop;
 	uint64_t poll_after;
@@ -107,7 +110,8 @@ int gw_companion_release(struct gw_companion *c, uint64_t deadline);
 /**
  * gw_companion_publish() - write to the page what is used, and the generation; any thread
  *
- * Return: whether the generation is another than the last time, so that the ring wants it too.
+ * Return: whether the generation, or how many the VMM has ended, is another than the last time, so
+ * that the ring wants it too.
  */
 bool gw_companion_publish(struct gw_companion *c);
 
@@ -122,8 +126,12 @@ void gw_companion_kick(struct gw_companion *c);
 void gw_companion_refuse(struct gw_companion *c, const char *what, uint64_t addr, uint64_t len,
 			 int err);
 
-/** gw_companion_map() - counted if it is done; any thread. Return: as gw_dma_guest_map() */
-int gw_companion_map(struct gw_companion *c, uint64_t gpa, uint64_t size, bool read_only,
+/**
+ * gw_companion_map() - counted if it is done; any thread
+ *
+ * Return: as gw_dma_guest_map(); -ESTALE after a reset, until the next announcement.
+ */
+int gw_companion_map(struct gw_companion *c, const struct gw_dma_want *want,
 		     struct gw_mapping *map);
 
 /** gw_companion_unmap() - likewise. Return: as gw_dma_guest_unmap() */

@@ -17,7 +17,14 @@ int gw_companion_end(struct gw_companion *c, uint64_t deadline);
 /** gw_companion_control() - what the guest wrote to CONTROL. Return: GW_STATUS_* */
 uint32_t gw_companion_control(struct gw_companion *c, uint32_t what);
 
-/** gw_companion_reset() - everything but config space is as after power-on; @deadline as above */
+/**
+ * gw_companion_reset() - registers and ring are as after power-on
+ *
+ * The generation ends, @deadline as above; or it waits for the next announcement, see abi.h.
+ */
 void gw_companion_reset(struct gw_companion *c, uint64_t deadline);
+
+/** gw_companion_leave() - likewise as the VMM goes: the generation ends, whoever announced itself */
+void gw_companion_leave(struct gw_companion *c);
 
 #endif

@@ -17,12 +17,11 @@
 /*
  * How it works: a PCI device of its own, served to the VMM like the function, by a thread of its
  * own. It reaches guest memory by what its VMM has told it, and maps into the function's address
- * space. Mappings end with a generation: when the guest or the function is reset, when the module
- * withdraws, and when the VMM goes. The function is quiet before they go.
+ * space.
  *
- * A reset of the function may come from the function's thread, or from here. The order of locks is
- * companion, function, address space; so the function's thread tells us after it has let go of the
- * function's lock, and before it answers the VMM.
+ * What happens to the function may come from the function's thread, or from here. The order of locks
+ * is companion, function, address space; so the function's thread tells us after it has let go of
+ * the function's lock, and before it answers the VMM.
  */
 
 #define MSI_AT		0x40u
@@ -84,6 +83,7 @@ static int device_attach(struct gw_device *d, struct gw_remote *remote, const st
 	c->page = page;
 	c->page_fd = fd;
 	c->page->generation = c->stats.generation;
+	c->page->dropped = c->stats.dropped;
 	gw_companion_ring_publish(c);
 	gw_gate_unlock(&c->gate);
 	return 0;
@@ -94,7 +94,7 @@ static void device_detach(struct gw_device *d)
 	struct gw_companion *c = from_device(d);
 
 	gw_gate_lock(&c->gate);
-	gw_companion_reset(c, UINT64_MAX);
+	gw_companion_leave(c);
 	config_reset(c);
 	gw_dma_unmap_all(c->memory);
 	gw_gate_unlock(&c->gate);
@@ -231,13 +231,27 @@ static const struct gw_device_ops companion_ops = {
 	.reset = device_reset,
 };
 
-/* The function was reset and is quiet: what was mapped for it is of no use. */
-static void function_reset(struct gw_guest_listener *l)
+/* The function's VMM has gone, and is quiet: what was mapped for it is of no use. */
+static void function_left(struct gw_guest_listener *l)
 {
 	struct gw_companion *c = container_of(l, struct gw_companion, listener);
 
 	gw_gate_lock(&c->gate);
 	gw_companion_end(c, gw_now_ns() + GW_RELEASE_LIMIT_NS);
+	gw_gate_unlock(&c->gate);
+}
+
+/* The guest learns of what has gone with its memory before the VMM has its answer. */
+static void function_taken(struct gw_guest_listener *l)
+{
+	struct gw_companion *c = container_of(l, struct gw_companion, listener);
+	struct gw_dma_usage u;
+
+	gw_dma_usage(c->dma, &u);
+	if (u.dropped == __atomic_load_n(&c->stats.dropped, __ATOMIC_RELAXED))
+		return;		/* nothing was mapped there, or it is known already */
+	gw_gate_lock(&c->gate);
+	gw_companion_ring_publish(c);
 	gw_gate_unlock(&c->gate);
 }
 
@@ -346,7 +360,8 @@ int gw_companion_new(struct gw_guest_function *gf, const struct gw_companion_opt
 	if (!c)
 		return -ENOMEM;
 	c->dev.ops = &companion_ops;
-	c->listener.reset = function_reset;
+	c->listener.left = function_left;
+	c->listener.taken = function_taken;
 	c->gf = gf;
 	c->limits = &gf->fn->limits;
 	c->dma = gf->dma;

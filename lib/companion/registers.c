@@ -48,9 +48,16 @@ static uint64_t read_abi(struct gw_companion *c)
 	return GW_COMPANION_ABI_OLDEST;
 }
 
+static uint64_t read_abi_newest(struct gw_companion *c)
+{
+	return GW_COMPANION_ABI;
+}
+
 static uint64_t read_features(struct gw_companion *c)
 {
-	return GW_FEATURE_RING | GW_FEATURE_PAGE | (c->gf->hides ? GW_FEATURE_HIDDEN : 0);
+	return GW_FEATURE_RING | GW_FEATURE_PAGE | GW_FEATURE_DROPPED |
+	       (c->opt.show ? 0 : GW_FEATURE_HIDDEN | GW_FEATURE_RESUME) |
+	       (c->limits->places ? GW_FEATURE_PLACE : 0);
 }
 
 static uint64_t read_granule(struct gw_companion *c)
@@ -128,19 +135,52 @@ static uint64_t read_cookie(struct gw_companion *c)
 	return c->gf->cookie;
 }
 
-static void set_half(gw_gpa *gpa, unsigned int shift, uint32_t val)
+static uint64_t read_dropped(struct gw_companion *c)
 {
-	gpa->v = (gpa->v & ~((uint64_t)UINT32_MAX << shift)) | (uint64_t)val << shift;
+	struct gw_dma_usage u;
+
+	gw_dma_usage(c->dma, &u);
+	return u.dropped;
+}
+
+static uint64_t read_doorbell_ms(struct gw_companion *c)
+{
+	return GW_RING_LIMIT_NS / 1000000;
+}
+
+static uint64_t read_left_bytes(struct gw_companion *c)
+{
+	return gw_dma_guest_left(c->dma);
+}
+
+static uint64_t read_iova_first(struct gw_companion *c)
+{
+	return c->limits->iova_first.v;
+}
+
+static void set_half(uint64_t *v, unsigned int shift, uint32_t val)
+{
+	*v = (*v & ~((uint64_t)UINT32_MAX << shift)) | (uint64_t)val << shift;
+}
+
+static void write_nonce_lo(struct gw_companion *c, uint32_t val)
+{
+	set_half(&c->next_nonce, 0, val);
+}
+
+static void write_nonce_hi(struct gw_companion *c, uint32_t val)
+{
+	set_half(&c->next_nonce, 32, val);
 }
 
 static void write_command_lo(struct gw_companion *c, uint32_t val)
 {
-	set_half(&c->command_gpa, 0, val);
+	set_half(&c->command_gpa.v, 0, val);
 }
 
 static void write_command_hi(struct gw_companion *c, uint32_t val)
 {
-	set_half(&c->command_gpa, 32, val);
+	set_half(&c->command_gpa.v, 32, val);
 }
 
 static void write_doorbell(struct gw_companion *c, uint32_t val)
@@ -156,12 +196,12 @@ static void write_control(struct gw_companion *c, uint32_t val)
 
 static void write_ring_lo(struct gw_companion *c, uint32_t val)
 {
-	set_half(&c->ring_gpa, 0, val);
+	set_half(&c->ring_gpa.v, 0, val);
 }
 
 static void write_ring_hi(struct gw_companion *c, uint32_t val)
 {
-	set_half(&c->ring_gpa, 32, val);
+	set_half(&c->ring_gpa.v, 32, val);
 }
 
 static void write_ring_shift(struct gw_companion *c, uint32_t val)
@@ -207,7 +247,14 @@ static const struct reg regs[GW_COMPANION_REGS] = {
 	[GW_REG_RING_SHIFT / 4] = { .write = write_ring_shift },
 	[GW_REG_RING_ENABLE / 4] = { .read = read_ring_enable, .write = write_ring_enable },
 	[GW_REG_RING_DOORBELL / 4] = { .write = write_ring_doorbell },
+	[GW_REG_ABI_NEWEST / 4] = { .read = read_abi_newest },
 	[GW_REG_COOKIE_LO / 4] = { .read = read_cookie, .wide = true },
+	[GW_REG_NONCE_LO / 4] = { .write = write_nonce_lo },
+	[GW_REG_NONCE_HI / 4] = { .write = write_nonce_hi },
+	[GW_REG_DROPPED / 4] = { .read = read_dropped },
+	[GW_REG_DOORBELL_MS / 4] = { .read = read_doorbell_ms },
+	[GW_REG_LEFT_BYTES_LO / 4] = { .read = read_left_bytes, .wide = true },
+	[GW_REG_IOVA_FIRST_LO / 4] = { .read = read_iova_first, .wide = true },
 };
 
 static uint32_t reg_read(struct gw_companion *c, uint64_t off)

@@ -53,8 +53,10 @@ static uint32_t get32(struct gw_companion *c, const uint32_t *at, uint32_t other
 
 void gw_companion_ring_publish(struct gw_companion *c)
 {
-	if (gw_companion_publish(c) && c->ring.running)
-		put32(c, &header(c)->generation, c->stats.generation);
+	if (!gw_companion_publish(c) || !c->ring.running)
+		return;
+	put32(c, &header(c)->dropped, c->stats.dropped);
+	put32(c, &header(c)->generation, c->stats.generation);
 }
 
 void gw_companion_ring_start(struct gw_companion *c)
@@ -79,6 +81,7 @@ void gw_companion_ring_start(struct gw_companion *c)
 	put32(c, &hdr->sq_head, 0);
 	put32(c, &hdr->cq_tail, 0);
 	put32(c, &hdr->sq_event, 0);
+	put32(c, &hdr->dropped, u.dropped);
 	put32(c, &hdr->generation, u.generation);
 }
 
@@ -160,8 +163,11 @@ static bool ring_unhold(struct gw_companion *c)
 static int entry_map(struct gw_companion *c, const struct gw_ring_sqe *sqe,
 		     struct gw_ring_cqe *cqe)
 {
+	const struct gw_dma_want want = { .gpa = { sqe->addr }, .size = sqe->len,
+					  .read_only = sqe->flags & GW_RING_F_READ_ONLY,
+					  .last = { sqe->last } };
 	struct gw_mapping map;
-	int ret = gw_companion_map(c, sqe->addr, sqe->len, sqe->flags & GW_RING_F_READ_ONLY, &map);
+	int ret = gw_companion_map(c, &want, &map);
 
 	if (ret)
 		return ret;
@@ -189,20 +195,37 @@ static int entry_query(struct gw_companion *c, const struct gw_ring_sqe *sqe,
 	struct gw_dma_usage u;
 
 	gw_dma_usage(c->dma, &u);
+	cqe->handle = gw_dma_guest_left(c->dma);
 	cqe->iova = u.mapped.bytes;
 	cqe->len = (uint32_t)u.mapped.maps;
 	return 0;
 }
 
+static int entry_dropped(struct gw_companion *c, const struct gw_ring_sqe *sqe,
+			 struct gw_ring_cqe *cqe)
+{
+	struct gw_dma_lost lost;
+	int ret = gw_dma_guest_lost(c->dma, &lost);
+
+	if (ret)
+		return ret;
+	cqe->handle = lost.handle;
+	cqe->iova = lost.iova.v;
+	cqe->len = lost.size;
+	return 0;
+}
+
 static const struct op {
 	uint16_t flags;			/* that it knows */
+	bool last, asks;		/* it knows that field; it only asks */
 	int (*run)(struct gw_companion *c, const struct gw_ring_sqe *sqe,
 		   struct gw_ring_cqe *cqe);
 	const char *name;
 } ops[] = {
-	[GW_RING_MAP] = { GW_RING_F_READ_ONLY, entry_map, "map" },
-	[GW_RING_UNMAP] = { 0, entry_unmap, "unmap" },
-	[GW_RING_QUERY] = { 0, entry_query, "query" },
+	[GW_RING_MAP] = { GW_RING_F_READ_ONLY, true, false, entry_map, "map" },
+	[GW_RING_UNMAP] = { 0, false, false, entry_unmap, "unmap" },
+	[GW_RING_QUERY] = { 0, false, true, entry_query, "query" },
+	[GW_RING_DROPPED] = { 0, false, true, entry_dropped, "question" },
 };
 
 /* Return: whether one was done; else the ring has stopped or completions do not fit. */
@@ -224,9 +247,9 @@ static bool ring_entry(struct gw_companion *c)
 	r->sq_head++;
 	cqe.tag = sqe.tag;
 	op = sqe.op < ARRAY_SIZE(ops) ? &ops[sqe.op] : NULL;
-	if (op && op->run && !(sqe.flags & ~op->flags) && !sqe.last)
+	if (op && op->run && !(sqe.flags & ~op->flags) && (op->last || !sqe.last))
 		ret = op->run(c, &sqe, &cqe);
-	if (ret)
+	if (ret && !(ret == -ENOENT && op->asks))
 		gw_companion_refuse(c, op && op->run ? op->name : "unknown entry", sqe.addr,
 				    sqe.len, ret);
 	cqe.status = (uint16_t)gw_companion_status(ret);

@@ -41,6 +41,7 @@ void gw_dma_free(struct gw_dma *dma)
 	gw_dma_unmap_all(dma);
 	gw_file_abandon(&dma->files);
 	gw_dma_slots_fini(&dma->slots);
+	gw_dma_lost_forget(&dma->losses);
 	gw_gate_fini(&dma->gate);
 	free(dma);
 }
@@ -236,5 +237,6 @@ void gw_dma_usage(struct gw_dma *dma, struct gw_dma_usage *usage)
 	gw_function_mapped(dma->fn, &usage->mapped);
 	usage->runs = dma->runs.nr;
 	usage->generation = dma->generation;
+	usage->dropped = dma->dropped;
 	gw_gate_unlock(&dma->gate);
 }

@@ -9,6 +9,7 @@
 #include "base/imap.h"
 #include "base/util.h"
 #include "dma/file.h"
+#include "dma/lost.h"
 #include "dma/slots.h"
 
 /* Inside lib/dma: an address space and its parts. */
@@ -27,6 +28,7 @@ struct gw_dma_run {
  * struct gw_dma - an address space
  * @gate: of all below it; taken before any lock of the host's. Who maps for the guest is patient,
  *        so that the VMM, which waits no longer than 5 s, gets in between
+ * @losses:     what the VMM has ended and the guest has not asked for; @dropped counts all
  * @generation: in the handles of the guest's mappings
  * @releasing:  the guest's mappings are going, and none is made until they have gone
  */
@@ -40,7 +42,8 @@ struct gw_dma {
 	struct gw_file_list files;
 	struct gw_remote *remote;
 	struct gw_dma_slots slots;
-	uint32_t generation;
+	struct gw_dma_losses losses;
+	uint32_t generation, dropped;
 	bool releasing;
 };
 
@@ -58,7 +61,7 @@ static inline struct gw_dma_run *gw_dma_run_of(struct gw_imap_node *node)
 /**
  * gw_dma_drop_run() - unmap what the guest has mapped of a run; the caller holds the gate
  *
- * Where the host fails the file stays mapped in this process for good.
+ * The guest is not asked, and may ask which they were.  * Where the host fails the file stays mapped in this process for good.
  */
 void gw_dma_drop_run(struct gw_dma *dma, struct gw_dma_run *run);
 

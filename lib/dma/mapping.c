@@ -26,10 +26,16 @@ static struct gw_dma_run *run_next(struct gw_dma_run *run)
 	return gw_dma_run_of(gw_imap_next(&run->node));
 }
 
+/* Is @next memory that follows @run, for the guest at least? */
+static bool run_meets(const struct gw_dma_run *run, const struct gw_dma_run *next)
+{
+	return next && gw_dma_run_addr(next) && run->node.last + 1 == next->node.first;
+}
+
 /* Does @next continue @run, for the guest and in this process? */
 static bool run_continues(const struct gw_dma_run *run, const struct gw_dma_run *next)
 {
-	return next && gw_dma_run_addr(next) && run->node.last + 1 == next->node.first &&
+	return run_meets(run, next) &&
 	       gw_dma_run_addr(run) + run->slice.size == gw_dma_run_addr(next);
 }
 
@@ -49,7 +55,7 @@ static int runs_find(struct gw_dma *dma, uint64_t gpa, uint64_t last, int prot,
 		if (run->node.last >= last)
 			return 0;
 		if (!run_continues(run, run_next(run)))
-			return -EFAULT;
+			return run_meets(run, run_next(run)) ? -EXDEV : -EFAULT;
 		run = run_next(run);
 	}
 	return -EACCES;
@@ -74,13 +80,14 @@ int gw_dma_find(struct gw_dma *dma, gw_gpa gpa, uint64_t size, int prot, void **
 	return ret;
 }
 
-static int mapping_check(const struct gw_dma *dma, uint64_t gpa, uint64_t size, uint64_t *last)
+static int mapping_check(const struct gw_dma *dma, const struct gw_dma_want *w, uint64_t *last)
 {
 	const struct gw_host_limits *l = &dma->fn->limits;
+	uint64_t size = w->size;
 
-	if (!size || (gpa | size) & (l->granule - 1))
+	if (!size || (w->gpa.v | size) & (l->granule - 1))
 		return -EINVAL;
-	if (__builtin_add_overflow(gpa, size - 1, last))
+	if (__builtin_add_overflow(w->gpa.v, size - 1, last))
 		return -EOVERFLOW;
 	if (dma->plan != GW_PLAN_PARAVIRT)
 		return -EPROTO;
@@ -97,7 +104,7 @@ static struct gw_dma_span *slot_span(struct gw_dma_slot *slot, unsigned int i)
 static int slot_link(struct gw_dma_slot *slot, struct gw_dma_run *run, unsigned int nr)
 {
 	if (nr > MAX_SPANS)
-		return -E2BIG;
+		return -EXDEV;
 	if (nr > 1) {
 		slot->more = calloc(nr - 1, sizeof(*slot->more));
 		if (!slot->more)
@@ -119,51 +126,6 @@ static void slot_release(struct gw_dma *dma, struct gw_dma_slot *slot)
 	for (unsigned int i = 0; i < slot->nr_spans; i++)
 		LIST_REMOVE(slot_span(slot, i), link);
 	gw_dma_slot_put(&dma->slots, slot);
-}
-
-static int mapping_make(struct gw_dma *dma, uint64_t gpa, uint64_t size, bool read_only,
-			struct gw_mapping *map)
-{
-	struct gw_memory mem = { .read_only = read_only };
-	struct gw_dma_slot *slot;
-	struct gw_dma_run *run;
-	unsigned int nr;
-	uint64_t last;
-	int ret = mapping_check(dma, gpa, size, &last);
-
-	if (!ret)
-		ret = runs_find(dma, gpa, last, GW_PROT_READ | (read_only ? 0 : GW_PROT_WRITE),
-				&run, &nr);
-	if (ret)
-		return ret;
-	slot = gw_dma_slot_get(&dma->slots, dma->generation);
-	if (!slot)
-		return -ENOMEM;
-	ret = slot_link(slot, run, nr);
-	if (ret)
-		goto release_slot;
-	mem.addr = gw_dma_run_addr(run) + (gpa - run->node.first);
-	ret = gw_function_map(dma->fn, &mem, size, NULL, map);
-	if (ret)
-		goto release_slot;
-	slot->host = map->handle;
-	slot->size = size;
-	map->handle = slot->handle;
-	return 0;
-release_slot:
-	slot_release(dma, slot);
-	return ret;
-}
-
-int gw_dma_guest_map(struct gw_dma *dma, gw_gpa gpa, uint64_t size, bool read_only,
-		     struct gw_mapping *map)
-{
-	int ret;
-
-	gw_gate_lock_patient(&dma->gate);
-	ret = mapping_make(dma, gpa.v, size, read_only, map);
-	gw_gate_unlock(&dma->gate);
-	return ret;
 }
 
 static int mapping_undo(struct gw_dma *dma, struct gw_dma_slot *slot)
@@ -190,6 +152,87 @@ static void mapping_drop(struct gw_dma *dma, struct gw_dma_slot *slot)
 		if (slot_span(slot, i)->run->file)
 			slot_span(slot, i)->run->file->users++;
 	slot_release(dma, slot);
+}
+
+/* All of @map lies at or below @last. */
+static bool map_reachable(const struct gw_mapping *map, gw_iova last)
+{
+	for (unsigned int i = 0; last.v && i < map->nr_segments; i++)
+		if (map->seg[i].iova.v > last.v ||
+		    map->seg[i].size - 1 > last.v - map->seg[i].iova.v)
+			return false;
+	return true;
+}
+
+/* Bytes of the function's own budget that are left. */
+static uint64_t budget_left(const struct gw_dma *dma)
+{
+	const struct gw_host_limits *l = &dma->fn->limits;
+	struct gw_account a;
+
+	gw_function_mapped(dma->fn, &a);
+	return a.maps < l->max_maps && a.bytes < l->max_bytes ? l->max_bytes - a.bytes : 0;
+}
+
+/* Within the budget it is the host that has no room. */
+static int host_map(struct gw_dma *dma, const struct gw_memory *mem, uint64_t size,
+		    struct gw_mapping *map)
+{
+	int ret;
+
+	if (mem->last.v && mem->last.v < dma->fn->limits.iova_first.v)
+		return -ERANGE;
+	ret = gw_function_map(dma->fn, mem, size, NULL, map);
+	if (ret == -ENOMEM || (ret == -ENOSPC && size <= budget_left(dma)))
+		return -ENOBUFS;
+	return ret;
+}
+
+static int mapping_make(struct gw_dma *dma, const struct gw_dma_want *w, struct gw_mapping *map)
+{
+	struct gw_memory mem = { .read_only = w->read_only, .last = w->last };
+	int prot = GW_PROT_READ | (w->read_only ? 0 : GW_PROT_WRITE), ret;
+	struct gw_dma_slot *slot;
+	struct gw_dma_run *run;
+	unsigned int nr;
+	uint64_t last;
+
+	ret = mapping_check(dma, w, &last);
+	if (!ret)
+		ret = runs_find(dma, w->gpa.v, last, prot, &run, &nr);
+	if (ret)
+		return ret;
+	slot = gw_dma_slot_get(&dma->slots, dma->generation);
+	if (!slot)
+		return -ENOMEM;
+	ret = slot_link(slot, run, nr);
+	if (ret)
+		goto release_slot;
+	mem.addr = gw_dma_run_addr(run) + (w->gpa.v - run->node.first);
+	ret = host_map(dma, &mem, w->size, map);
+	if (ret)
+		goto release_slot;
+	slot->host = map->handle;
+	slot->size = w->size;
+	slot->iova = map->seg[0].iova;
+	map->handle = slot->handle;
+	if (map_reachable(map, w->last))
+		return 0;
+	mapping_drop(dma, slot);
+	return -ERANGE;
+release_slot:
+	slot_release(dma, slot);
+	return ret;
+}
+
+int gw_dma_guest_map(struct gw_dma *dma, const struct gw_dma_want *want, struct gw_mapping *map)
+{
+	int ret;
+
+	gw_gate_lock_patient(&dma->gate);
+	ret = mapping_make(dma, want, map);
+	gw_gate_unlock(&dma->gate);
+	return ret;
 }
 
 int gw_dma_guest_unmap(struct gw_dma *dma, uint64_t handle)
@@ -221,8 +264,34 @@ void gw_dma_drop_run(struct gw_dma *dma, struct gw_dma_run *run)
 {
 	struct gw_dma_span *span;
 
-	while ((span = LIST_FIRST(&run->spans)))
+	while ((span = LIST_FIRST(&run->spans))) {
+		const struct gw_dma_lost lost = { .handle = span->slot->handle,
+						  .iova = span->slot->iova,
+						  .size = span->slot->size };
+
 		mapping_drop(dma, span->slot);
+		gw_dma_lost_add(&dma->losses, &lost);
+		dma->dropped++;
+	}
+}
+
+int gw_dma_guest_lost(struct gw_dma *dma, struct gw_dma_lost *lost)
+{
+	int ret;
+
+	gw_gate_lock_patient(&dma->gate);
+	ret = gw_dma_lost_take(&dma->losses, lost);
+	gw_gate_unlock(&dma->gate);
+	return ret;
+}
+
+uint64_t gw_dma_guest_left(struct gw_dma *dma)
+{
+	uint64_t left = budget_left(dma), room = UINT64_MAX;
+
+	if (dma->fn->ops->room)
+		room = dma->fn->ops->room(dma->fn);
+	return (left < room ? left : room) & ~(dma->fn->limits.granule - 1);
 }
 
 /* Return: whether all have gone; else the time was up. */
@@ -247,6 +316,7 @@ static bool drop_until(struct gw_dma *dma, uint64_t deadline)
 void gw_dma_drop_all(struct gw_dma *dma)
 {
 	drop_until(dma, UINT64_MAX);
+	gw_dma_lost_forget(&dma->losses);
 	dma->releasing = false;
 	if (!++dma->generation)
 		dma->generation = 1;

@@ -31,6 +31,7 @@ struct gw_dma_slot {
 	uint64_t handle;		/* the guest's; 0: not in use */
 	uint64_t host;			/* the host's */
 	uint64_t size;			/* bytes */
+	gw_iova iova;			/* of the first segment */
 	uint32_t next;			/* free one */
 	uint16_t used;			/* how often */
 	uint16_t nr_spans;

@@ -28,6 +28,17 @@ bool gw_guest_config_asleep(const struct gw_guest_function *gf)
 	       (gf->config[gf->policy.pm + GW_PCI_PM_CTRL] & GW_PCI_PM_STATE) == GW_PCI_PM_D3HOT;
 }
 
+bool gw_guest_config_idle(const struct gw_guest_function *gf)
+{
+	return !(gf->command & (GW_PCI_COMMAND_IO | GW_PCI_COMMAND_MEMORY | GW_PCI_COMMAND_MASTER));
+}
+
+/* Is bus mastering off at the host whatever the guest has set? */
+static bool master_held(const struct gw_guest_function *gf)
+{
+	return gf->paused || gw_guest_config_asleep(gf);
+}
+
 void gw_guest_config_initial(struct gw_guest_function *gf)
 {
 	memcpy(gf->config, gf->policy.initial, sizeof(gf->config));
@@ -41,7 +52,7 @@ int gw_guest_config_command(struct gw_guest_function *gf)
 	uint32_t want = gf->command, is;
 	int ret;
 
-	if (gw_guest_config_asleep(gf))
+	if (master_held(gf))
 		want &= ~GW_PCI_COMMAND_MASTER;
 	ret = gf->fn->ops->config_read(gf->fn, GW_PCI_COMMAND, 2, &is);
 	if (ret)
@@ -72,7 +83,7 @@ static uint32_t config_read_piece(struct gw_guest_function *gf, unsigned int off
 			val = UINT32_MAX;
 		}
 	}
-	if (forwarded && off == GW_PCI_COMMAND && gw_guest_config_asleep(gf))
+	if (forwarded && off == GW_PCI_COMMAND && master_held(gf))
 		val |= gf->command & GW_PCI_COMMAND_MASTER;	/* off, but not by the guest */
 	return (val & host) | gw_pci_get(gf->config, off, width);
 }

@@ -18,6 +18,9 @@
  * A reset that fails leaves a function of unknown state. It is fenced: bus mastering stays off,
  * all reads are ones, writes are dropped, until a later reset succeeds.
  *
+ * A reset that the guest goes on after, of the function or of a companion's slot alone, keeps what is
+ * mapped: only the VMM's going ends that, and the companion.
+ *
  * Under plan paravirt the function hides behind an identity of all ones until somebody who
  * translates for it, the companion, shows it. A VMM that attaches needs to know who it is, so it
  * hides from the first reset on, which every VMM asks for before it starts the guest.
@@ -96,19 +99,51 @@ int gw_guest_function_reset(struct gw_guest_function *gf)
 	return ret;
 }
 
+/* Where COMMAND cannot be written a reset is what makes the function quiet. */
+static void function_command(struct gw_guest_function *gf)
+{
+	int ret;
+
+	if (!gf->attached || gw_guest_dead(gf))
+		return;
+	ret = gw_guest_config_command(gf);
+	if (!ret)
+		return;
+	gw_guest_failed(gf, ret, "write COMMAND");
+	gw_guest_function_reset(gf);	/* failure has been seen to */
+}
+
 void gw_guest_function_show(struct gw_guest_function *gf)
 {
 	pthread_mutex_lock(&gf->lock);
 	gf->shown = true;
 	gf->hidden = false;
+	if (gf->paused) {
+		gf->paused = false;
+		function_command(gf);
+	}
+	pthread_mutex_unlock(&gf->lock);
+}
+
+void gw_guest_function_pause(struct gw_guest_function *gf)
+{
+	pthread_mutex_lock(&gf->lock);
+	gf->shown = false;
+	gf->paused = true;
+	function_command(gf);
+	if (gf->attached && gw_guest_config_idle(gf))
+		gf->hidden = gf->hides;
 	pthread_mutex_unlock(&gf->lock);
 }
 
 void gw_guest_function_hide(struct gw_guest_function *gf)
 {
+	bool paused;
+
 	pthread_mutex_lock(&gf->lock);
-	gf->shown = false;
-	if (gf->attached && !gf->hidden) {
+	paused = gf->paused;
+	gf->shown = gf->paused = false;
+	if (gf->attached && (!gf->hidden || paused)) {
 		gw_guest_function_reset(gf);	/* failure has been seen to */
 		gf->hidden = gf->hides;
 	}
@@ -155,14 +190,6 @@ static void device_end(struct gw_guest_function *gf)
 	pthread_mutex_unlock(&gf->lock);
 }
 
-/* ... by which the guest has lost what it had mapped. */
-static void device_end_reset(struct gw_guest_function *gf)
-{
-	device_end(gf);
-	if (gf->listener)
-		gf->listener->reset(gf->listener);
-}
-
 static int device_reset(struct gw_device *d)
 {
 	struct gw_guest_function *gf = device_begin(d);
@@ -170,7 +197,7 @@ static int device_reset(struct gw_device *d)
 
 	gw_guest_irqs_disable(&gf->irqs);
 	gf->hidden = gf->hides && !gf->shown;
-	device_end_reset(gf);
+	device_end(gf);
 	return ret;
 }
 
@@ -220,7 +247,9 @@ static void device_detach(struct gw_device *d)
 	function_unclaim(gf);
 	gf->remote = NULL;
 	gf->attached = false;
-	device_end_reset(gf);
+	device_end(gf);
+	if (gf->listener)
+		gf->listener->left(gf->listener);
 }
 
 static struct gw_guest_function *from_device(struct gw_device *d)
@@ -319,6 +348,8 @@ static int device_dma_unmap(struct gw_device *d, gw_iova first, gw_iova last, ui
 	gw_guest_quiet_begin(gf);
 	ret = gw_dma_unmap(gf->dma, first, last, bytes);
 	gw_guest_quiet_end(gf);
+	if (gf->listener && *bytes)
+		gf->listener->taken(gf->listener);
 	return ret;
 }
 

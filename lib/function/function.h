@@ -17,14 +17,17 @@ struct gw_guest_bar {
 };
 
 /**
- * struct gw_guest_listener - told that the VMM has reset a function, or has gone
- * @reset: by the front end's thread, without the function's lock, before it answers the VMM
+ * struct gw_guest_listener - told of what ends a guest's mappings
+ * @left:  the VMM has gone, and with it all of them
+ * @taken: the VMM has taken memory away, of which some may have been
  *
- * Not of a reset that the guest asks for in config space: a driver keeps its buffers mapped over
+ * Called by the front end's thread, without the function's lock, before it answers the VMM. A reset
+ * of the function, whoever asks for it, ends no mapping: a driver keeps its buffers mapped over
  * that, as it may on any machine, and uses them again afterwards.
  */
 struct gw_guest_listener {
-	void (*reset)(struct gw_guest_listener *l);
+	void (*left)(struct gw_guest_listener *l);
+	void (*taken)(struct gw_guest_listener *l);
 };
 
 /**
@@ -32,7 +35,7 @@ struct gw_guest_listener {
  * @bar, @policy: fixed after open
  * @config:  our copy of config space: fixed and emulated bits
  * @command: COMMAND's forwarded bits as the guest has set them; the host has the same, but for
- *           bus mastering in D3hot
+ *           bus mastering in D3hot and while @paused
  * @fenced:  a reset failed: bus mastering is off and the guest reads all ones until one succeeds
  * @gone:    the host has lost the function, for good
  * @claimed: at the host, for the VMM that is attached
@@ -42,6 +45,7 @@ struct gw_guest_listener {
  * @hides:    the guest sees it only while @shown, see gw_guest_function_show()
  * @hidden:   its identity reads as all ones and writes are dropped. Follows from the two at a
  *            reset; a VMM that attaches reads who it is before it resets it
+ * @paused:   it does no DMA, see gw_guest_function_pause()
  * @lock: of all but what is fixed, @irqs, which has a lock of its own, and the counters. The front
  *        end's thread holds it over each operation, but for DMA maps; taken before the host's
  */
@@ -59,7 +63,7 @@ struct gw_guest_function {
 	bool fenced, gone, claimed;
 	uint64_t cookie;
 	struct gw_guest_listener *listener;
-	bool hides, shown, hidden, attached;
+	bool hides, shown, hidden, paused, attached;
 	pthread_mutex_t lock;
 	_Atomic uint64_t reads, writes, config_reads, config_writes, resets;
 };
@@ -100,6 +104,15 @@ int gw_guest_function_reset(struct gw_guest_function *gf);
  */
 void gw_guest_function_show(struct gw_guest_function *gf);
 
+/**
+ * gw_guest_function_pause() - no DMA until it is shown, or hidden and so reset
+ *
+ * For when it is not known whether the guest goes on, or another is about to begin. A function that
+ * a driver has at work stays as it is but for that; one that has none is hidden, as is one that is
+ * reset from now on. Any thread, without the function's lock.
+ */
+void gw_guest_function_pause(struct gw_guest_function *gf);
+
 /** gw_guest_function_hide() - reset it, so that it is quiet, and hide it; no listener is told */
 void gw_guest_function_hide(struct gw_guest_function *gf);
 
@@ -126,6 +139,9 @@ int gw_guest_config_command(struct gw_guest_function *gf);
 
 /** gw_guest_config_asleep() - is it in D3hot? */
 bool gw_guest_config_asleep(const struct gw_guest_function *gf);
+
+/** gw_guest_config_idle() - has no driver put it to work? */
+bool gw_guest_config_idle(const struct gw_guest_function *gf);
 
 void gw_guest_config_read(struct gw_guest_function *gf, unsigned int off, uint8_t *buf,
 			  size_t len);

@@ -144,8 +144,6 @@ static void every_end_of_mappings_is_a_new_generation(void **state)
 	    rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA, 4096);
 	    rig_control(r, GW_CONTROL_ANNOUNCE));
 	rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA, 4096);
-	NEW(r->fn->ops->reset(r->fn));
-	rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA, 4096);
 	NEW(r->dev->ops->reset(r->dev));
 	a_driver_at_work(r);
 	NEW(r->fn->ops->detach(r->fn));
@@ -153,7 +151,7 @@ static void every_end_of_mappings_is_a_new_generation(void **state)
 }
 
 /* A driver keeps its buffers mapped over a reset of its function, and uses them again. */
-static void mappings_outlive_a_function_level_reset(void **state)
+static void mappings_outlive_a_reset_of_the_function_whoever_asks(void **state)
 {
 	struct rig *r = *state;
 	uint32_t was;
@@ -162,9 +160,202 @@ static void mappings_outlive_a_function_level_reset(void **state)
 	rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA, 4096);
 	was = rig_get(r, GW_REG_GENERATION);
 	cfg_put(r->fn, 0x88, 2, 0x8000);
+	assert_int_equal(r->nr, 2);
+	assert_int_equal(r->fn->ops->reset(r->fn), 0);
+	assert_int_equal(r->nr, 2);
 	assert_int_equal(rig_get(r, GW_REG_GENERATION), was);
 	assert_int_equal(rig_get(r, GW_REG_RING_ENABLE), 1);
-	assert_true(r->nr > 0);
+	assert_int_equal(rig_identity(r), REAL_ID);
+	assert_int_equal(r->f->cfg[GW_PCI_COMMAND] & GW_PCI_COMMAND_MASTER, 0);
+}
+
+#define NONCE	0x123456789abcdef1ull
+
+static void announce(struct rig *r, uint64_t nonce)
+{
+	rig_put64(r, GW_REG_NONCE_LO, nonce);
+	assert_int_equal(rig_control(r, GW_CONTROL_ANNOUNCE), GW_STATUS_OK);
+}
+
+static struct gw_ring_cqe a_driver_with_a_nonce(struct rig *r, uint64_t nonce)
+{
+	struct gw_ring_cqe cqe;
+
+	announce(r, nonce);
+	assert_true(rig_ring_start(r, 6));
+	cfg_put(r->fn, GW_PCI_COMMAND, 2, ON);
+	cqe = rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA, 0x10000);
+	assert_int_equal(cqe.status, GW_STATUS_OK);
+	r->f->trace[0] = '\0';
+	return cqe;
+}
+
+static void a_module_that_goes_on_over_a_reset_loses_nothing(void **state)
+{
+	struct rig *r = *state;
+	struct gw_ring_cqe cqe = a_driver_with_a_nonce(r, NONCE), more;
+	uint32_t was = rig_get(r, GW_REG_GENERATION);
+
+	for (unsigned int i = 0; i < 3; i++) {
+		r->f->trace[0] = '\0';
+		r->dev->ops->reset(r->dev);
+		/* quiet, but neither reset nor hidden: a driver is at work */
+		assert_string_equal(r->f->trace, "master-off ");
+		assert_int_equal(rig_identity(r), REAL_ID);
+		assert_int_equal(cfg_get(r->fn, GW_PCI_COMMAND, 2) & ON, ON);
+		cfg_put(r->fn, GW_PCI_COMMAND, 2, ON);
+		assert_int_equal(r->f->cfg[GW_PCI_COMMAND] & GW_PCI_COMMAND_MASTER, 0);
+		assert_int_equal(r->nr, 1);
+		assert_int_equal(rig_get(r, GW_REG_RING_ENABLE), 0);
+		/* no address is given out before it is known to whom */
+		assert_true(rig_ring_start(r, 6));
+		assert_int_equal(rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA, 4096).status,
+				 GW_STATUS_STALE);
+		announce(r, NONCE);
+		assert_string_equal(r->f->trace, "master-off master-on ");
+		assert_int_equal(rig_get(r, GW_REG_GENERATION), was);
+		assert_int_equal(r->nr, 1);
+		more = rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA, 4096);
+		assert_int_equal(more.status, GW_STATUS_OK);
+		announce(r, NONCE);		/* once more is no other kernel either */
+		assert_int_equal(r->nr, 2);
+		assert_int_equal(rig_ring_do(r, GW_RING_UNMAP, 0, more.handle, 0).status, 0);
+	}
+	assert_int_equal(rig_ring_do(r, GW_RING_UNMAP, 0, cqe.handle, 0).status, 0);
+	assert_int_equal(r->nr, 0);
+}
+
+static void another_kernel_finds_nothing_of_the_one_before(void **state)
+{
+	static const uint64_t other[] = { NONCE + 1, NONCE ^ 1ull << 63, 0 };
+	struct rig *r = *state;
+	struct gw_ring_cqe cqe;
+	uint32_t was;
+
+	for (size_t i = 0; i < ARRAY_SIZE(other); i++) {
+		cqe = a_driver_with_a_nonce(r, NONCE);
+		was = rig_get(r, GW_REG_GENERATION);
+		r->dev->ops->reset(r->dev);
+		assert_true(rig_ring_start(r, 6));
+		announce(r, other[i]);
+		assert_string_equal(r->f->trace, "master-off reset ");
+		assert_int_equal(r->nr, 0);
+		assert_int_not_equal(rig_get(r, GW_REG_GENERATION), was);
+		assert_int_equal(rig_ring_do(r, GW_RING_UNMAP, 0, cqe.handle, 0).status,
+				 GW_STATUS_STALE);
+		rig_control(r, GW_CONTROL_WITHDRAW);
+	}
+	/* one that knows of no nonce, and comes without a reset */
+	a_driver_with_a_nonce(r, NONCE);
+	assert_int_equal(rig_control(r, GW_CONTROL_ANNOUNCE), GW_STATUS_OK);
+	assert_string_equal(r->f->trace, "master-off reset ");
+	assert_int_equal(r->nr, 0);
+}
+
+/* The nonce is forgotten with what it stood for. */
+static void a_nonce_counts_until_the_generation_s_end(void **state)
+{
+	struct rig *r = *state;
+	uint32_t was;
+
+	a_driver_with_a_nonce(r, NONCE);
+	assert_int_equal(rig_get64(r, GW_REG_NONCE_LO), 0);
+	rig_control(r, GW_CONTROL_WITHDRAW);
+	assert_int_equal(r->nr, 0);
+	was = rig_get(r, GW_REG_GENERATION);
+	announce(r, 0);
+	assert_true(rig_ring_start(r, 6));
+	rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA, 4096);
+	r->dev->ops->reset(r->dev);		/* without one: as ever */
+	assert_int_equal(r->nr, 0);
+	assert_int_not_equal(rig_get(r, GW_REG_GENERATION), was);
+	assert_int_equal(rig_identity(r), UINT32_MAX);
+	/* kept, and then the VMM goes */
+	a_driver_with_a_nonce(r, NONCE);
+	r->dev->ops->reset(r->dev);
+	assert_int_equal(r->nr, 1);
+	r->dev->ops->detach(r->dev);
+	assert_int_equal(r->nr, 0);
+	assert_int_equal(r->f->cfg[GW_PCI_COMMAND] & GW_PCI_COMMAND_MASTER, 0);
+	assert_int_equal(r->dev->ops->attach(r->dev, &r->f->remote, NULL), 0);
+	rig_give_memory(r, r->dev);
+	was = rig_get(r, GW_REG_GENERATION);
+	announce(r, NONCE);
+	assert_int_equal(rig_get(r, GW_REG_GENERATION), was);
+	assert_int_equal(r->nr, 0);
+}
+
+static void the_machine_s_reset_keeps_what_is_mapped_until_somebody_announces(void **state)
+{
+	struct rig *r = *state;
+
+	for (unsigned int order = 0; order < 2; order++) {
+		a_driver_with_a_nonce(r, NONCE);
+		if (order)
+			r->dev->ops->reset(r->dev);
+		r->fn->ops->reset(r->fn);
+		if (!order)
+			r->dev->ops->reset(r->dev);
+		assert_int_equal(rig_identity(r), UINT32_MAX);
+		cfg_put(r->fn, GW_PCI_COMMAND, 2, ON);
+		assert_int_equal(r->f->cfg[GW_PCI_COMMAND] & ON, 0);
+		assert_int_equal(r->nr, 1);
+		announce(r, NONCE + 2);
+		assert_int_equal(r->nr, 0);
+		assert_int_equal(rig_identity(r), REAL_ID);
+		cfg_put(r->fn, GW_PCI_COMMAND, 2, ON);
+		assert_int_equal(r->f->cfg[GW_PCI_COMMAND] & ON, ON);
+		rig_control(r, GW_CONTROL_WITHDRAW);
+	}
+}
+
+/* A host that cannot turn bus mastering off has its function reset, which it then is not either. */
+static void a_function_that_cannot_be_paused_is_fenced(void **state)
+{
+	struct rig *r = *state;
+
+	a_driver_with_a_nonce(r, NONCE);
+	r->f->fail_config = -EIO;
+	r->dev->ops->reset(r->dev);
+	r->f->fail_config = 0;
+	assert_int_equal(r->nr, 1);
+	assert_int_equal(rig_identity(r), UINT32_MAX);
+}
+
+static void what_the_vmm_takes_is_told(void **state)
+{
+	struct rig *r = *state;
+	struct gw_ring_cqe cqe[3], lost;
+	uint32_t was;
+	uint64_t bytes;
+
+	a_driver_with_a_nonce(r, NONCE);
+	was = rig_get(r, GW_REG_GENERATION);
+	assert_int_equal(rig_ring_do(r, GW_RING_DROPPED, 0, 0, 0).status, GW_STATUS_NOENT);
+	cqe[0] = rig_ring_do(r, GW_RING_MAP, GW_RING_F_READ_ONLY, RIG_ROM_GPA, 0x1000);
+	cqe[1] = rig_ring_do(r, GW_RING_MAP, GW_RING_F_READ_ONLY, RIG_ROM_GPA + 0x2000, 0x3000);
+	assert_int_equal(r->fn->ops->dma_unmap(r->fn, (gw_iova){ RIG_ROM_GPA },
+					       (gw_iova){ RIG_ROM_GPA + (1 << 20) - 1 }, &bytes),
+			 0);
+	/* before the VMM has its answer */
+	assert_int_equal(r->hdr->dropped, 2);
+	assert_int_equal(rig_get(r, GW_REG_DROPPED), 2);
+	assert_int_equal(r->nr, 1);
+	assert_int_equal(r->hdr->generation, was);
+	for (unsigned int i = 0; i < 2; i++) {
+		lost = rig_ring_do(r, GW_RING_DROPPED, 0, 0, 0);
+		assert_int_equal(lost.status, GW_STATUS_OK);
+		cqe[2] = lost.handle == cqe[0].handle ? cqe[0] : cqe[1];
+		assert_true(lost.handle == cqe[2].handle && lost.iova == cqe[2].iova);
+		assert_int_equal(lost.len, cqe[2].len);
+		assert_int_equal(rig_ring_do(r, GW_RING_UNMAP, 0, lost.handle, 0).status,
+				 GW_STATUS_NOENT);
+	}
+	assert_int_equal(rig_ring_do(r, GW_RING_DROPPED, 0, 0, 0).status, GW_STATUS_NOENT);
+	/* what ends with its generation is not among them */
+	rig_control(r, GW_CONTROL_UNMAP_ALL);
+	assert_int_equal(rig_get(r, GW_REG_DROPPED), 2);
+	assert_int_equal(rig_ring_do(r, GW_RING_DROPPED, 0, 0, 0).status, GW_STATUS_NOENT);
 }
 
 static void a_control_that_is_none_changes_nothing(void **state)
@@ -187,7 +378,7 @@ static void an_earlier_module_s_function_is_always_there(void **state)
 	struct rig *r = *state;
 
 	assert_int_equal(rig_identity(r), REAL_ID);
-	assert_int_equal(rig_get(r, GW_REG_FEATURES) & GW_FEATURE_HIDDEN, 0);
+	assert_int_equal(rig_get(r, GW_REG_FEATURES) & (GW_FEATURE_HIDDEN | GW_FEATURE_RESUME), 0);
 	cfg_put(r->fn, GW_PCI_COMMAND, 2, ON);
 	assert_true(rig_ring_start(r, 6));
 	rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA, 4096);
@@ -341,7 +532,13 @@ int main(void)
 		T(a_guest_reset_hides_it_in_either_order),
 		T(the_function_is_quiet_before_its_memory_goes),
 		T(every_end_of_mappings_is_a_new_generation),
-		T(mappings_outlive_a_function_level_reset),
+		T(mappings_outlive_a_reset_of_the_function_whoever_asks),
+		T(a_module_that_goes_on_over_a_reset_loses_nothing),
+		T(another_kernel_finds_nothing_of_the_one_before),
+		T(a_nonce_counts_until_the_generation_s_end),
+		T(the_machine_s_reset_keeps_what_is_mapped_until_somebody_announces),
+		T(a_function_that_cannot_be_paused_is_fenced),
+		T(what_the_vmm_takes_is_told),
 		T(a_control_that_is_none_changes_nothing),
 		cmocka_unit_test_setup_teardown(an_earlier_module_s_function_is_always_there,
 						setup_shown, rig_teardown),

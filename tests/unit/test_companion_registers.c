@@ -87,14 +87,21 @@ static void the_others_tell_what_the_host_has(void **state)
 
 	assert_int_equal(rig_get(r, GW_REG_MAGIC), GW_COMPANION_MAGIC);
 	assert_int_equal(rig_get(r, GW_REG_ABI), 1);
+	assert_int_equal(rig_get(r, GW_REG_ABI_NEWEST), 2);
 	assert_int_equal(rig_get(r, GW_REG_FEATURES),
-			 GW_FEATURE_RING | GW_FEATURE_HIDDEN | GW_FEATURE_PAGE);
+			 GW_FEATURE_RING | GW_FEATURE_HIDDEN | GW_FEATURE_PAGE | GW_FEATURE_RESUME |
+			 GW_FEATURE_DROPPED);
+	r->f->fn.limits.places = true;
+	assert_true(rig_get(r, GW_REG_FEATURES) & GW_FEATURE_PLACE);
+	assert_int_equal(rig_get(r, GW_REG_DOORBELL_MS), 1000);
+	assert_int_equal(rig_get64(r, GW_REG_LEFT_BYTES_LO), 1 << 30);
+	assert_int_equal(rig_get64(r, GW_REG_IOVA_FIRST_LO), 0);
 	assert_int_equal(rig_get(r, GW_REG_GRANULE_SHIFT), 12);
 	assert_int_equal(rig_get64(r, GW_REG_BUDGET_BYTES_LO), 1 << 30);
 	assert_int_equal(rig_get(r, GW_REG_BUDGET_MAPS), 65536);
 	assert_int_equal(rig_get64(r, GW_REG_MAX_MAP_LO), 1 << 24);
 	assert_int_equal(rig_get(r, GW_REG_IOVA_BITS), 40);
-	assert_int_equal(rig_get(r, 0x80), 0);
+	assert_int_equal(rig_get(r, 0xa0), 0);
 	assert_int_equal(rig_get(r, 0xffc), 0);
 	assert_int_equal(rig_get(r, GW_REG_DOORBELL), 0);
 }

@@ -83,7 +83,7 @@ static void what_is_not_asked_for_validly_maps_nothing(void **state)
 		{ GW_RING_UNMAP, 0, RIG_RAM_GPA, 0, GW_STATUS_STALE },
 		{ GW_RING_UNMAP, 0, UINT64_MAX, 0, GW_STATUS_STALE },
 		{ 0, 0, RIG_RAM_GPA, 4096, GW_STATUS_INVAL },
-		{ 4, 0, RIG_RAM_GPA, 4096, GW_STATUS_INVAL },
+		{ 7, 0, RIG_RAM_GPA, 4096, GW_STATUS_INVAL },
 		{ UINT16_MAX, 0, RIG_RAM_GPA, 4096, GW_STATUS_INVAL },
 	};
 	struct rig *r = *state;
@@ -98,18 +98,60 @@ static void what_is_not_asked_for_validly_maps_nothing(void **state)
 	assert_int_equal(rig_get(r, GW_REG_USED_MAPS), 0);
 }
 
-static void an_entry_whose_reserved_field_is_set_is_refused(void **state)
+static struct gw_ring_cqe do_below(struct rig *r, uint16_t op, uint64_t addr, uint64_t len,
+				   uint64_t last)
 {
-	struct rig *r = *state;
 	struct gw_ring_cqe cqe = { 0 };
 
-	rig_ring_put(r, GW_RING_MAP, 0, 5, RIG_RAM_GPA, 4096);
-	r->sq[0].last = 1;
+	rig_ring_put(r, op, 0, 5, addr, len);
+	r->sq[(r->sq_tail - 1) & (r->size - 1)].last = last;
 	rig_ring_push(r, 1);
 	assert_true(rig_ring_take(r, &cqe));
 	assert_int_equal(cqe.tag, 5);
-	assert_int_equal(cqe.status, GW_STATUS_INVAL);
+	return cqe;
+}
+
+static void a_last_address_is_for_maps_only(void **state)
+{
+	struct rig *r = *state;
+
+	assert_int_equal(do_below(r, GW_RING_UNMAP, 1ull << 32, 0, 1).status, GW_STATUS_INVAL);
+	assert_int_equal(do_below(r, GW_RING_QUERY, 0, 0, 1).status, GW_STATUS_INVAL);
+	assert_int_equal(do_below(r, GW_RING_DROPPED, 0, 0, 1).status, GW_STATUS_INVAL);
 	assert_int_equal(r->steps, 0);
+}
+
+/* The host of the rig chooses, at 0x80_0000_0000 and above. */
+static void a_device_is_not_given_an_address_that_it_cannot_put_out(void **state)
+{
+	struct rig *r = *state;
+	struct gw_ring_cqe rest;
+	uint64_t at;
+
+	assert_int_equal(do_below(r, GW_RING_MAP, RIG_RAM_GPA, 4096, UINT32_MAX).status,
+			 GW_STATUS_RANGE);
+	assert_int_equal(r->nr, 0);		/* nor is it left mapped */
+	assert_int_equal(rig_get(r, GW_REG_USED_MAPS), 0);
+	at = do_below(r, GW_RING_MAP, RIG_RAM_GPA, 4096, UINT64_MAX).iova;
+	at += 1 << 24;				/* where the rig has the next one */
+	assert_int_equal(do_below(r, GW_RING_MAP, RIG_RAM_GPA, 8192, at + 8190).status,
+			 GW_STATUS_RANGE);
+	at += 1 << 24;
+	assert_int_equal(do_below(r, GW_RING_MAP, RIG_RAM_GPA, 8192, at + 8191).status,
+			 GW_STATUS_OK);
+	/* all of a mapping that is split counts */
+	r->split = 2;
+	at += 1 << 24;
+	assert_int_equal(do_below(r, GW_RING_MAP, RIG_RAM_GPA, 8192, at + 0x1ffff).status,
+			 GW_STATUS_OK);
+	assert_true(rig_ring_take(r, &rest));
+	/* and a host that has nothing there is not even asked */
+	at = r->steps;
+	r->f->fn.limits.iova_first.v = RIG_IOVA;
+	assert_int_equal(do_below(r, GW_RING_MAP, RIG_RAM_GPA, 4096, RIG_IOVA - 1).status,
+			 GW_STATUS_RANGE);
+	assert_int_equal(r->steps, at);
+	assert_true(rig_get64(r, GW_REG_IOVA_FIRST_LO) == RIG_IOVA);
 }
 
 static void rom_can_be_mapped_for_reading(void **state)
@@ -119,6 +161,11 @@ static void rom_can_be_mapped_for_reading(void **state)
 	assert_int_equal(rig_ring_do(r, GW_RING_MAP, GW_RING_F_READ_ONLY, RIG_ROM_GPA, 4096).status,
 			 GW_STATUS_OK);
 	assert_true(r->map[0].ro);
+}
+
+static uint64_t little_room(struct gw_function *fn)
+{
+	return 0x3fff;
 }
 
 static void a_query_answers_what_is_used(void **state)
@@ -132,13 +179,20 @@ static void a_query_answers_what_is_used(void **state)
 	assert_int_equal(cqe.status, GW_STATUS_OK);
 	assert_int_equal(cqe.iova, 0x5000);
 	assert_int_equal(cqe.len, 2);
+	assert_int_equal(cqe.handle, (1 << 30) - 0x5000);
+	assert_true(rig_get64(r, GW_REG_LEFT_BYTES_LO) == cqe.handle);
+	/* no less than what all functions of the host have left, together */
+	r->ops.room = little_room;
+	assert_int_equal(rig_ring_do(r, GW_RING_QUERY, 0, 0, 0).handle, 0x3000);
+	r->f->fn.limits.max_maps = 2;
+	assert_int_equal(rig_ring_do(r, GW_RING_QUERY, 0, 0, 0).handle, 0);
 }
 
 static void the_host_s_errors_reach_the_guest(void **state)
 {
 	static const struct { int err; uint16_t status; } e[] = {
-		{ -EIO, GW_STATUS_IOERR }, { -ENOSPC, GW_STATUS_NOSPC },
-		{ -ENOMEM, GW_STATUS_IOERR },
+		{ -EIO, GW_STATUS_IOERR }, { -ENOSPC, GW_STATUS_NOROOM },
+		{ -ENOMEM, GW_STATUS_NOROOM }, { -ERANGE, GW_STATUS_RANGE },
 		{ -EMLINK, GW_STATUS_IOERR }, { -ENODEV, GW_STATUS_IOERR },
 	};
 	struct rig *r = *state;
@@ -445,7 +499,8 @@ int main(void)
 		T(an_entry_maps_where_the_host_says_and_unmaps),
 		T(the_same_memory_is_mapped_twice_under_different_handles),
 		T(what_is_not_asked_for_validly_maps_nothing),
-		T(an_entry_whose_reserved_field_is_set_is_refused),
+		T(a_last_address_is_for_maps_only),
+		T(a_device_is_not_given_an_address_that_it_cannot_put_out),
 		T(rom_can_be_mapped_for_reading),
 		T(a_query_answers_what_is_used),
 		T(the_host_s_errors_reach_the_guest),
