@@ -65,6 +65,8 @@ struct gw_dext_description {
 	uint8_t bus, dev, fn;
 	uint16_t vendor, device;
 	uint32_t class_code;
+	uint64_t granule;		/* of its DART; 0: not known, nor what follows */
+	uint64_t iova_first, iova_last;	/* addresses that the DART has for it */
 };
 
 /**

@@ -23,10 +23,6 @@ bool machine_function(struct gw_sim *sim, unsigned int i, struct machine_functio
 
 	pthread_mutex_lock(&sim->lock);
 	fn = i < sim->nr ? sim->fn[i] : NULL;
-	if (fn && !sim->opened) {
-		gw_sim_limits(sim, &sim->limits);
-		sim->opened = true;
-	}
 	pthread_mutex_unlock(&sim->lock);
 	if (!fn)
 		return false;
@@ -36,6 +32,16 @@ bool machine_function(struct gw_sim *sim, unsigned int i, struct machine_functio
 	};
 	memcpy(f->root, fn->bus.root, sizeof(f->root));
 	return true;
+}
+
+void machine_settle(struct gw_sim *sim)
+{
+	pthread_mutex_lock(&sim->lock);
+	if (!sim->opened) {
+		gw_sim_limits(sim, &sim->limits);
+		sim->opened = true;
+	}
+	pthread_mutex_unlock(&sim->lock);
 }
 
 static void on_irq(struct gw_endpoint_bus *b, unsigned int v)

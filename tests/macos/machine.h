@@ -27,6 +27,9 @@ struct machine_function {
 /** machine_function() - the @i-th. Return: false past the last */
 bool machine_function(struct gw_sim *sim, unsigned int i, struct machine_function *f);
 
+/** machine_settle() - options that set limits come before this */
+void machine_settle(struct gw_sim *sim);
+
 /** machine_on_irq() - interrupts of a function go to @irq from now on; none is under way on return */
 void machine_on_irq(const struct machine_function *f,
 		    void (*irq)(void *opaque, unsigned int vector), void *opaque);

@@ -82,6 +82,7 @@ static void match_all()
 	std::lock_guard<std::mutex> held(driversLock);
 	if (!clientQueue)
 		clientQueue = new QueueState();
+	machine_settle(machine);
 	while (machine_function(machine, (unsigned int)drivers.size(), &f))
 		match(&f);
 }

@@ -145,7 +145,6 @@ static void identity_bars_and_registers_agree(void **state)
 	assert_int_equal(info.size, PROBE_MEM_SIZE);
 	assert_true(info.mappable && info.is_64bit && info.prefetchable);
 	assert_int_equal(fn->ops->bar_map(fn, 2, &m), 0);
-	assert_true(m.fd >= 0);
 	fn->ops->bar_unmap(fn, 2);
 }
 

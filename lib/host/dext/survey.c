@@ -76,6 +76,11 @@ static int describe(struct gw_dext_services *s, unsigned int i, struct gw_dext_c
 	} else {
 		snprintf(c->info.name, sizeof(c->info.name), "dext %u", i);
 	}
+	if (d.granule) {	/* until the dext itself says more */
+		c->limits.granule = d.granule;
+		c->limits.iova_first.v = d.iova_first;
+		c->limits.iova_last.v = d.iova_last;
+	}
 	if (d.identified) {
 		c->info.vendor = d.vendor;
 		c->info.device = d.device;
