@@ -120,6 +120,7 @@ static void staging_drop(struct gw_remote_importer *r)
 
 void gw_remote_end(struct gw_remote_importer *r)
 {
+	r->hang_up = true;	/* it is not told of the end, nor is anyone that it was slow */
 	gw_attachment_abandon(r->a);
 	gw_p2p_proof_free(r->proof);
 	staging_drop(r);
