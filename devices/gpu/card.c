@@ -27,7 +27,20 @@ static int make_file(const char *name, uint64_t size)
 
 static void zero_file(int fd, uint64_t size)
 {
-	fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)size);
+	if (size)
+		fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)size);
+}
+
+/* Bytes of a share that a window does not show, at most. */
+static uint64_t hidden(const struct gpu_card *c)
+{
+	return c->opt.vram > c->opt.window ? c->opt.vram - c->opt.window : 0;
+}
+
+static void zero_slot(const struct gpu_card *c, const struct gpu_slot *s)
+{
+	zero_file(s->fd, c->opt.window);
+	zero_file(s->more_fd, hidden(c));
 }
 
 static int map_file(int fd, void *at, uint64_t len, uint64_t off, uint8_t **addr)
@@ -40,6 +53,22 @@ static int map_file(int fd, void *at, uint64_t len, uint64_t off, uint8_t **addr
 	if (addr)
 		*addr = p;
 	return 0;
+}
+
+/* Map @len bytes of a function's memory, from @off on, at @at. */
+static int map_slot(const struct gpu_card *c, const struct gpu_slot *s, uint8_t *at, uint64_t off,
+		    uint64_t len)
+{
+	uint64_t window = c->opt.window, first = off < window ? window - off : 0;
+	int ret = 0;
+
+	if (first > len)
+		first = len;
+	if (first)
+		ret = map_file(s->fd, at, first, off, NULL);
+	if (!ret && len > first)
+		ret = map_file(s->more_fd, at + first, len - first, off + first - window, NULL);
+	return ret;
 }
 
 /* Under the lock: put the card's own memory back where the share's extents are. */
@@ -62,7 +91,8 @@ static int stitch(struct gpu_card *c, struct gpu_slot *s, const struct gpu_exten
 	struct gpu_share *share = &s->share;
 
 	for (unsigned int i = 0; i < nr; i++) {
-		int ret = map_file(s->fd, c->vram + extent[i].at.v, extent[i].len, share->bytes, NULL);
+		int ret = map_slot(c, s, c->vram + extent[i].at.v, share->bytes,
+				   extent[i].len);
 
 		if (ret) {
 			unstitch(c, s);
@@ -123,7 +153,7 @@ int gw_gpu_provision(struct gpu_card *c, unsigned int vf, const struct gpu_exten
 	if (s->live)
 		goto unlock;
 	unstitch(c, s);
-	zero_file(s->fd, c->opt.vram);
+	zero_slot(c, s);
 	s->share.generation++;
 	ret = stitch(c, s, extent, nr);
 unlock:
@@ -141,16 +171,44 @@ int gw_gpu_share(struct gpu_card *c, unsigned int vf, struct gpu_share *share)
 	return 0;
 }
 
-void gw_gpu_set_live(struct gpu_card *c, unsigned int vf, bool live)
+static void set_live(struct gpu_card *c, unsigned int vf, bool live)
 {
 	pthread_mutex_lock(&c->lock);
 	c->slot[vf].live = live;
 	pthread_mutex_unlock(&c->lock);
 }
 
+/* Whoever shares the memory lets go of it first; whatever comes later is stale. */
+void gw_gpu_set_live(struct gpu_card *c, unsigned int vf, bool live)
+{
+	if (live)
+		set_live(c, vf, true);
+	pthread_rwlock_rdlock(&c->watch_lock);
+	if (c->watch.decode)
+		c->watch.decode(c->watch.opaque, c, vf, live);
+	pthread_rwlock_unlock(&c->watch_lock);
+	if (!live)
+		set_live(c, vf, false);
+}
+
+void gw_gpu_flip(struct gpu_card *c, unsigned int vf)
+{
+	pthread_rwlock_rdlock(&c->watch_lock);
+	if (c->watch.flip)
+		c->watch.flip(c->watch.opaque, c, vf);
+	pthread_rwlock_unlock(&c->watch_lock);
+}
+
+void gw_gpu_watch(struct gpu_card *c, const struct gpu_watch *watch)
+{
+	pthread_rwlock_wrlock(&c->watch_lock);
+	c->watch = watch ? *watch : (struct gpu_watch){ 0 };
+	pthread_rwlock_unlock(&c->watch_lock);
+}
+
 void gw_gpu_clear(struct gpu_card *c, unsigned int vf)
 {
-	zero_file(c->slot[vf].fd, c->opt.vram);
+	zero_slot(c, &c->slot[vf]);
 }
 
 /* Under the lock: whether a function has taken back any of it; it is written down then. */
@@ -238,6 +296,31 @@ static int first_shares(struct gpu_card *c)
 	return 0;
 }
 
+static uint64_t slot_span(const struct gpu_card *c)
+{
+	return c->opt.window + hidden(c);
+}
+
+static int make_slot(struct gpu_card *c, struct gpu_slot *s)
+{
+	uint64_t more = hidden(c);
+	void *mem;
+
+	s->share.window = c->opt.window;
+	s->fd = make_file("gangway-vf-window", c->opt.window);
+	if (s->fd < 0)
+		return s->fd;
+	s->more_fd = make_file("gangway-vf-hidden", more ? more : 1);
+	if (s->more_fd < 0)
+		return s->more_fd;
+	mem = mmap(NULL, slot_span(c), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+		   0);
+	if (mem == MAP_FAILED)
+		return -errno;
+	s->mem = mem;
+	return map_slot(c, s, s->mem, 0, slot_span(c));
+}
+
 static int make_memory(struct gpu_card *c)
 {
 	int ret;
@@ -246,14 +329,8 @@ static int make_memory(struct gpu_card *c)
 	if (c->fd < 0)
 		return c->fd;
 	ret = map_file(c->fd, NULL, c->opt.vram, 0, &c->vram);
-	for (unsigned int i = 0; !ret && i < c->opt.vfs; i++) {
-		struct gpu_slot *s = &c->slot[i];
-
-		s->share.window = c->opt.window;
-		s->fd = make_file("gangway-vf-vram", c->opt.vram > c->opt.window ? c->opt.vram :
-				  c->opt.window);
-		ret = s->fd < 0 ? s->fd : map_file(s->fd, NULL, c->opt.vram, 0, &s->mem);
-	}
+	for (unsigned int i = 0; !ret && i < c->opt.vfs; i++)
+		ret = make_slot(c, &c->slot[i]);
 	return ret ? ret : first_shares(c);
 }
 
@@ -268,7 +345,8 @@ int gw_gpu_card_new(const struct gpu_options *opt, struct gw_log *log, struct gp
 	c->log = log;
 	c->fd = -1;
 	for (unsigned int i = 0; i < GPU_MAX_VFS; i++)
-		c->slot[i].fd = -1;
+		c->slot[i].fd = c->slot[i].more_fd = -1;
+	pthread_rwlock_init(&c->watch_lock, NULL);
 	pthread_mutex_init(&c->lock, NULL);
 	atomic_store(&c->users, 1);
 	ret = make_memory(c);
@@ -294,14 +372,17 @@ void gw_gpu_card_put(struct gpu_card *c)
 		return;
 	for (unsigned int i = 0; i < GPU_MAX_VFS; i++) {
 		if (c->slot[i].mem)
-			munmap(c->slot[i].mem, c->opt.vram);
+			munmap(c->slot[i].mem, slot_span(c));
 		if (c->slot[i].fd >= 0)
 			close(c->slot[i].fd);
+		if (c->slot[i].more_fd >= 0)
+			close(c->slot[i].more_fd);
 	}
 	if (c->vram)
 		munmap(c->vram, c->opt.vram);
 	if (c->fd >= 0)
 		close(c->fd);
 	pthread_mutex_destroy(&c->lock);
+	pthread_rwlock_destroy(&c->watch_lock);
 	free(c);
 }

@@ -51,8 +51,23 @@ struct gpu_stale {
 struct gpu_slot {
 	struct gpu_share share;		/* card->lock */
 	bool live;			/* card->lock: its memory decodes */
-	int fd;				/* fixed: its memory, as large as the card's; sparse */
-	uint8_t *mem;			/* fixed: the file, all of it */
+	int fd;				/* fixed: what its window shows, and nothing else */
+	int more_fd;			/* fixed: what a share has behind that; sparse */
+	uint8_t *mem;			/* fixed: both in a row, at least the VRAM's size */
+};
+
+struct gpu_card;
+
+/**
+ * struct gpu_watch - who wants to know what functions do; called without the card's lock
+ * @flip:   a picture is shown, maybe another one. Must not block
+ * @decode: a function's memory decodes, or is about to be taken back: when this returns nobody
+ *          uses it any more
+ */
+struct gpu_watch {
+	void (*flip)(void *opaque, struct gpu_card *card, unsigned int vf);
+	void (*decode)(void *opaque, struct gpu_card *card, unsigned int vf, bool on);
+	void *opaque;
 };
 
 /** struct gpu_card - the card; freed with the last of its functions */
@@ -62,6 +77,9 @@ struct gpu_card {
 	uint8_t *vram;			/* fixed: the view, opt.vram bytes */
 	int fd;				/* fixed: what belongs to the physical function */
 	_Atomic unsigned int users;
+
+	pthread_rwlock_t watch_lock;	/* taken first; held while it is called */
+	struct gpu_watch watch;		/* watch_lock */
 
 	pthread_mutex_t lock;
 	struct gpu_slot slot[GPU_MAX_VFS];
@@ -95,6 +113,12 @@ int gw_gpu_share(struct gpu_card *card, unsigned int vf, struct gpu_share *share
 
 /** gw_gpu_set_live() - the function's memory decodes, or does not */
 void gw_gpu_set_live(struct gpu_card *card, unsigned int vf, bool live);
+
+/** gw_gpu_flip() - the function shows a picture */
+void gw_gpu_flip(struct gpu_card *card, unsigned int vf);
+
+/** gw_gpu_watch() - @watch is copied; NULL: nobody watches, and no call is under way any more */
+void gw_gpu_watch(struct gpu_card *card, const struct gpu_watch *watch);
 
 /** gw_gpu_clear() - zero a virtual function's share, for whoever has it next */
 void gw_gpu_clear(struct gpu_card *card, unsigned int vf);

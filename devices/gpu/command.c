@@ -16,7 +16,8 @@ static uint64_t get(const uint8_t *bytes, unsigned int at, unsigned int width)
 
 /* Fields that an operation uses; all others have to be zero. */
 enum {
-	USES_SRC = 1, USES_DST = 2, USES_SIZE = 4, USES_STRIDES = 8, USES_VALUE = 16, USES_VECTOR = 32,
+	USES_SRC = 1, USES_DST = 2, USES_SIZE = 4, USES_STRIDES = 8, USES_VALUE = 16,
+	USES_VECTOR = 32,
 };
 
 static const struct {

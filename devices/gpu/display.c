@@ -33,7 +33,9 @@ void gw_gpu_display_reset(struct gpu_display *d)
 /* Of the most that the resolution registers take, while ENABLE says so. */
 static uint16_t capability(enum gpu_dispi reg)
 {
-	return reg == GPU_DISPI_XRES ? GPU_DISPI_MAX_X : reg == GPU_DISPI_YRES ? GPU_DISPI_MAX_Y : 32;
+	if (reg == GPU_DISPI_BPP)
+		return 32;
+	return reg == GPU_DISPI_XRES ? GPU_DISPI_MAX_X : GPU_DISPI_MAX_Y;
 }
 
 static uint16_t dispi_get(const struct gpu_display *d, enum gpu_dispi reg)
@@ -109,7 +111,8 @@ static void write_byte(struct gpu_display *d, unsigned int off, uint8_t val)
 	if (off < GPU_DISPI_AT || reg >= GPU_DISPI_REGS || reg == GPU_DISPI_ID ||
 	    reg == GPU_DISPI_MEMORY_64K)
 		return;
-	d->dispi[reg] = (uint16_t)((d->dispi[reg] & ~(0xffu << shift)) | (unsigned int)val << shift);
+	d->dispi[reg] = (uint16_t)((d->dispi[reg] & ~(0xffu << shift)) |
+				   (unsigned int)val << shift);
 	/* the last that a driver writes to show another picture, or the same again */
 	if (off == GPU_DISPI_AT + 2u * GPU_DISPI_Y_OFFSET)
 		d->flips++;

@@ -49,7 +49,8 @@ static void ring_stop(struct gpu_engine *e, unsigned int status, int err)
 /* Under the lock: ENABLE was written. */
 static void ring_enable(struct gpu_engine *e)
 {
-	uint64_t entries = reg_get(e, GPU_RING_ENTRIES, 4), base = reg_get(e, GPU_RING_BASE, 8), last;
+	uint64_t entries = reg_get(e, GPU_RING_ENTRIES, 4);
+	uint64_t base = reg_get(e, GPU_RING_BASE, 8), last;
 	bool bad = !entries || entries > GPU_RING_MAX || entries & (entries - 1) ||
 		   base % GPU_COMMAND_SIZE ||
 		   __builtin_add_overflow(base, entries * GPU_COMMAND_SIZE - 1, &last);

@@ -124,8 +124,8 @@ static int settle(struct gpu_options *o, struct gw_log *log)
 		return -EINVAL;
 	}
 	if (o->pieces > o->share / GPU_GRANULE) {
-		gw_err(log, "gpu: a share of %" PRIu64 " bytes has no %u pieces of 64 KiB", o->share,
-		       o->pieces);
+		gw_err(log, "gpu: a share of %" PRIu64 " bytes has no %u pieces of 64 KiB",
+		       o->share, o->pieces);
 		return -EINVAL;
 	}
 	if (o->window)

@@ -56,8 +56,8 @@ enum gpu_dispi {
 #define GPU_EXT_END		0x608u
 
 /*
- * The engine. A physical function has it in BAR0, a virtual one in BAR4; both beside MSI-X. It takes
- * commands from a ring in the driver's memory: 64 bytes each, little endian, at RING_BASE + 64 *
+ * The engine. A physical function has it in BAR0, a virtual one in BAR4; both beside MSI-X. It
+ * takes commands from a ring in the driver's memory: 64 bytes each, little endian, at RING_BASE + 64 *
  * (index modulo entries). TAIL counts the commands that the driver has written, HEAD those that the
  * engine has done; both wrap at 2^32.
  */
@@ -79,7 +79,7 @@ enum gpu_dispi {
 #define GPU_RING_ENABLE		0x1cu		/* 32 rw: 0 stops, and forgets HEAD and TAIL */
 #define GPU_RING_TAIL		0x20u		/* 32 rw: doorbell */
 #define GPU_RING_HEAD		0x24u		/* 32 ro */
-#define GPU_FENCE_BASE		0x28u		/* 64 rw: IOVA where fences are written; 0: nowhere */
+#define GPU_FENCE_BASE		0x28u		/* 64 rw: IOVA for fences; 0: nowhere */
 #define GPU_FENCE		0x30u		/* 64 ro: value of the last fence */
 #define GPU_ENGINE_STATUS	0x38u		/* 32 ro: GPU_STOPPED .. */
 #define GPU_ENGINE_ERROR	0x3cu		/* 32 ro: errno of GPU_FAILED, positive */
@@ -100,7 +100,7 @@ enum { GPU_STOPPED, GPU_RUNNING, GPU_FAILED };
 #define GPU_CMD_DST_STRIDE	28u		/* 32 */
 #define GPU_CMD_WIDTH		32u		/* 32: bytes of a line */
 #define GPU_CMD_HEIGHT		36u		/* 32: lines */
-#define GPU_CMD_VALUE		40u		/* 64: FILL repeats the lower half; FENCE: its value */
+#define GPU_CMD_VALUE		40u		/* 64: FILL repeats its lower half */
 #define GPU_CMD_VECTOR		48u		/* 32: FENCE raises it, with GPU_CMD_IRQ */
 #define GPU_CMD_USED		52u
 
@@ -124,7 +124,7 @@ enum { GPU_OP_NOP, GPU_OP_FILL, GPU_OP_COPY, GPU_OP_BLIT, GPU_OP_FENCE, GPU_OPS 
 #define GPU_SCAN_STRIDE		0x110u		/* 32 rw: bytes */
 #define GPU_SCAN_FORMAT		0x114u		/* 32 rw: enum gpu_format */
 #define GPU_SCAN_RANGES		0x118u		/* 32 rw: of the table, up to GPU_SCAN_MAX */
-#define GPU_SCAN_SKIP		0x11cu		/* 32 rw: bytes of the first run before the picture */
+#define GPU_SCAN_SKIP		0x11cu		/* 32 rw: bytes of the first run before it */
 #define GPU_SCAN_REGS		0x120u
 #define GPU_SCAN_TABLE		0x2000u		/* 64 rw each: VRAM offset, bytes */
 #define GPU_SCAN_MAX		128u

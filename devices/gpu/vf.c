@@ -44,14 +44,20 @@ static int vf_bar_write(struct gw_endpoint *ep, unsigned int bar, gw_bar_off off
 			unsigned int width, uint64_t val)
 {
 	struct gpu_vf *v = to_vf(ep);
+	uint64_t flips;
+	bool flipped;
 
 	if (bar == GPU_BAR_ENGINE && off.v < GPU_ENGINE_REGS)
 		gw_gpu_engine_write(&v->engine, (unsigned int)off.v, width, val);
 	if (bar != GPU_BAR_DISPLAY)
 		return 0;
 	pthread_mutex_lock(&v->lock);
+	flips = v->display.flips;
 	gw_gpu_display_write(&v->display, (unsigned int)off.v, width, val);
+	flipped = flips != v->display.flips;
 	pthread_mutex_unlock(&v->lock);
+	if (flipped)
+		gw_gpu_flip(v->card, v->index);
 	return 0;
 }
 
@@ -68,14 +74,15 @@ static void vf_decode(struct gw_endpoint *ep, bool on)
 	struct gpu_vf *v = to_vf(ep);
 	struct gpu_share share;
 
+	if (on) {
+		gw_gpu_share(v->card, v->index, &share);
+		gw_gpu_engine_set_memory(&v->engine, share.bytes);
+		pthread_mutex_lock(&v->lock);
+		gw_gpu_display_resize(&v->display, share.bytes < share.window ? share.bytes :
+				      share.window);
+		pthread_mutex_unlock(&v->lock);
+	}
 	gw_gpu_set_live(v->card, v->index, on);
-	if (!on)
-		return;
-	gw_gpu_share(v->card, v->index, &share);
-	gw_gpu_engine_set_memory(&v->engine, share.bytes);
-	pthread_mutex_lock(&v->lock);
-	gw_gpu_display_resize(&v->display, share.bytes < share.window ? share.bytes : share.window);
-	pthread_mutex_unlock(&v->lock);
 }
 
 static void vf_quiesce(struct gw_endpoint *ep)

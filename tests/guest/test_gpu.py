@@ -28,7 +28,7 @@ def memory_of(pid, name):
 
 def look(pid, size, want):
     """Wait until WANT, a function of a buffer, likes what the VF's memory begins with."""
-    paths = memory_of(pid, "gangway-vf-vram")
+    paths = memory_of(pid, "gangway-vf-window")
     guest.expect(len(paths) == 1, f"there are {len(paths)} shares, not 1")
     deadline = time.monotonic() + 60
     while True:
