@@ -5,7 +5,7 @@ BUILD ?= build
 MESON_OPTIONS ?=
 SECONDS_EACH ?= 60
 
-.PHONY: all demo check check-kernels bench fuzz clean
+.PHONY: all demo demo-gpu check check-kernels bench fuzz clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD) gangway
@@ -19,6 +19,12 @@ demo:
 	@provision/packages demo
 	@$(MAKE) --no-print-directory all
 	@tests/demo $(BUILD)
+
+## What a Linux guest draws on a GPU is seen on the host, without a copy; leaves gpu.png.
+demo-gpu:
+	@provision/packages demo
+	@$(MAKE) --no-print-directory all
+	@tests/demo-gpu $(BUILD)
 
 ## Everything that a change must pass.
 check:

@@ -21,6 +21,6 @@ struct cli_command {
 };
 
 extern const struct cli_command cli_bind, cli_doctor, cli_groups, cli_list, cli_p2p, cli_run,
-	cli_serve, cli_unbind;
+	cli_serve, cli_share, cli_unbind;
 
 #endif

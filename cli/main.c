@@ -8,7 +8,8 @@
 #include "cli/cli.h"
 
 static const struct cli_command *const commands[] = {
-	&cli_bind, &cli_doctor, &cli_groups, &cli_list, &cli_p2p, &cli_run, &cli_serve, &cli_unbind,
+	&cli_bind, &cli_doctor, &cli_groups, &cli_list, &cli_p2p, &cli_run, &cli_serve,
+	&cli_share, &cli_unbind,
 };
 
 static void log_to_stderr(void *opaque, enum gw_log_level level, const char *line)

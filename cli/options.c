@@ -18,6 +18,7 @@
 
 enum {
 	OPT_PLAN = 256, OPT_HOST_OPTION, OPT_WINDOW, OPT_POOL_SIZE, OPT_SPIN, OPT_REPORT,
+	OPT_SHARE, OPT_VM,
 	OPT_SOCKET, OPT_ARCH,
 	OPT_QEMU, OPT_KERNEL, OPT_INITRD, OPT_APPEND, OPT_MEMORY, OPT_CPUS, OPT_DEVICE_TREE,
 	OPT_MEMORY_FILE, OPT_COMPANION, OPT_GUEST_BDF, OPT_SHOW, OPT_POLL, OPT_VIOMMU,
@@ -29,6 +30,8 @@ static const struct option serve_options[] = {
 	{ "host-option", required_argument, NULL, OPT_HOST_OPTION },
 	{ "spin", required_argument, NULL, OPT_SPIN },
 	{ "report", required_argument, NULL, OPT_REPORT },
+	{ "share", required_argument, NULL, OPT_SHARE },
+	{ "vm", required_argument, NULL, OPT_VM },
 	{ "socket", required_argument, NULL, OPT_SOCKET },
 	{ "companion", required_argument, NULL, OPT_COMPANION },
 	{ "guest-bdf", required_argument, NULL, OPT_GUEST_BDF },
@@ -50,6 +53,8 @@ static const struct option run_options[] = {
 	{ "pool-size", required_argument, NULL, OPT_POOL_SIZE },
 	{ "spin", required_argument, NULL, OPT_SPIN },
 	{ "report", required_argument, NULL, OPT_REPORT },
+	{ "share", required_argument, NULL, OPT_SHARE },
+	{ "vm", required_argument, NULL, OPT_VM },
 	{ "guest-bdf", required_argument, NULL, OPT_GUEST_BDF },
 	{ "show-at-once", no_argument, NULL, OPT_SHOW },
 	{ "poll", required_argument, NULL, OPT_POLL },
@@ -123,6 +128,8 @@ static const char common_help[] =
 "                        for a module that does not say so\n"
 "  --guest-bdf BB:DD.F   plan paravirt: where the guest sees the device, for a module that wants to\n"
 "                        know; once for each device ('gangway run' works it out)\n"
+"  --share PATH          let what the guest shows be seen by the broker there; see gangway share\n"
+"  --vm NAME             what the broker's policy calls this VM (default guest)\n"
 "  --report FILE         write the final report to FILE as JSON\n"
 "  --host-option K=V     how the host behaves, see below\n"
 "\n"
@@ -262,6 +269,8 @@ static int set_option(struct options *o, int opt, const char *name, struct gw_lo
 		break;
 	case OPT_SHOW: o->show_at_once = true; break;
 	case OPT_REPORT: o->report = optarg; break;
+	case OPT_SHARE: o->share = optarg; break;
+	case OPT_VM: o->vm = optarg; break;
 	case OPT_SOCKET: o->socket = optarg; break;
 	case OPT_COMPANION: o->companion = optarg; break;
 	case OPT_DEVICE_TREE: o->device_tree = optarg; break;

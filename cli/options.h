@@ -27,6 +27,8 @@ struct options {
 	bool show_at_once;
 	unsigned int poll_us;
 	const char *report;	/* file for the report as JSON, or NULL */
+	const char *share;	/* the broker's socket, or NULL */
+	const char *vm;		/* the VM's name there */
 
 	/* serve */
 	const char *socket, *companion;

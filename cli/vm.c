@@ -12,6 +12,8 @@
 
 #include <gangway/devices.h>
 
+#include "cli/screens.h"
+
 #define LET_GO_MS	500	/* look so often whether the last VMM has gone */
 
 static void hint_direct(const struct options *o, struct gw_log *log)
@@ -87,6 +89,8 @@ int vm_open(struct vm *vm, const struct options *o, bool device_tree, struct gw_
 				"with --device-tree");
 		hint_direct(o, log);
 	}
+	if (!ret && o->share)
+		ret = screens_open(&vm->screens, vm, o->share, o->vm ? o->vm : "guest");
 	return ret;
 }
 
@@ -236,6 +240,7 @@ void vm_stop(struct vm *vm)
 void vm_close(struct vm *vm)
 {
 	vm_stop(vm);
+	screens_close(vm->screens);
 	while (vm->nr_functions)
 		gw_vm_close(vm->function[--vm->nr_functions].gw);
 	gw_vm_free(vm->gw);

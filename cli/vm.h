@@ -22,6 +22,8 @@ struct vm_function {
 	struct gw_vfio_user_stats served;	/* after vm_stop() */
 };
 
+struct screens;
+
 struct vm {
 	struct gw_log *log;
 	struct gw_vm *gw;
@@ -29,6 +31,7 @@ struct vm {
 	unsigned int nr_functions;
 	enum gw_plan plan;
 	const char *reason;
+	struct screens *screens;		/* NULL: nothing is shared */
 };
 
 /**

@@ -63,8 +63,8 @@ struct gw_endpoint_bus;
  * struct gw_endpoint_ops - what the bus asks of an endpoint
  * @bar_read:  trapped BAR; @width 1, 2, 4 or 8, aligned and inside the BAR. Must not block
  * @bar_write: likewise
- * @bar_file:  the file whose first bytes a mapped BAR shows, at least as large as the BAR and sealed
- *             against shrinking; stays the endpoint's. -1: the bus makes one. May be NULL
+ * @bar_file:  the file whose first bytes a mapped BAR shows, at least as large as the BAR and
+ *             sealed against shrinking; stays the endpoint's. -1: the bus makes one. May be NULL
  * @decode:    the function's memory decodes, or does not any longer: because COMMAND says so, the
  *             function leaves D0, is about to be reset, or is gone. Called on changes; false at
  *             first. May be NULL

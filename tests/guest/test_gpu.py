@@ -3,11 +3,13 @@
 """What a guest draws with Linux's own driver is in the card's memory, pixel for pixel."""
 
 import os
+import socket
 import sys
 import time
 
 import guest
 import picture
+from share import Share, Vnc
 
 FULL = {"version": "7.2-full", "drm": True, "modules": ("bochs",)}
 
@@ -29,7 +31,7 @@ def memory_of(pid, name):
 def look(pid, size, want):
     """Wait until WANT, a function of a buffer, likes what the VF's memory begins with."""
     paths = memory_of(pid, "gangway-vf-window")
-    guest.expect(len(paths) == 1, f"there are {len(paths)} shares, not 1")
+    guest.expect(len(paths) == 1, f"there are {len(paths)} windows, not 1")
     deadline = time.monotonic() + 60
     while True:
         with open(paths[0], "rb") as file:
@@ -53,17 +55,54 @@ def bars(width):
     return want
 
 
+def free_port():
+    """A port of the loopback interface that nobody uses."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def seen_by_others(work, share, drawn):
+    """Other processes see the screen: whom the policy lets, as a PNG and by VNC, without a copy."""
+    png = work.path("seen.png")
+    said = share.wait_for_picture("pixels", png, drawn)
+    guest.expect("by memfd, 0 bytes copied" in said, said)
+    listed = share.run("list")[0].splitlines()
+    guest.expect(len(listed) == 2 and listed[1].endswith("1024x768 stride 4096 offset 0 xrgb8888"),
+                 str(listed))
+    share.run("show", listed[1].split()[0], "--png", png)
+    guest.expect("no screens" in share.run("list", "--as", "other")[1], "the other sees a screen")
+    share.refused("show", "pixels", "--png", png, "--as", "other")
+    share.refused("show", "pixels", "--png", png, "--as", "nobody")
+    share.refused("show", "0123456789abcdef" * 2 + ":pixels", "--png", png)
+    port = free_port()
+    with guest.Process(share.words("watch", "pixels", "--vnc", str(port)), work.path("watch.log")):
+        viewer = Vnc(port)
+        end = time.monotonic() + 60
+        while viewer.width != 1024 or picture.differs(viewer.picture(), drawn):
+            guest.expect(time.monotonic() < end, "VNC does not show the picture")
+            if viewer.width != 1024:    # it had not looked yet
+                viewer.close()
+                time.sleep(0.1)
+                viewer = Vnc(port)
+        guest.expect(viewer.name == "pixels", viewer.name)
+        viewer.close()
+
+
 def bochs_draws(work):
-    """fbdev and modetest draw through the bochs driver; every pixel is where it belongs."""
+    """fbdev and modetest draw through the bochs driver; every pixel is where it belongs, for all."""
     drawn = picture.draw(1024, 768)
     raw = work.path("picture")
     with open(raw, "wb") as file:
         file.write(drawn)
-    with work.run("gpu", ["sim:gpu,share=16M,pieces=5"],
-                  ["--memory", "512M", "--host-option", "caller-iova=on"],
-                  add=(f"{raw}:/picture",), **FULL) as run:
+    share = Share(work)
+    with share.broker("pixels"), \
+         work.run("gpu", ["sim:gpu,share=16M,pieces=5"],
+                  ["--memory", "512M", "--host-option", "caller-iova=on", "--share", share.socket,
+                   "--vm", "pixels"], add=(f"{raw}:/picture",), **FULL) as run:
         run.wait_for("gw-step: picture drawn")
         look(run.popen.pid, len(drawn), lambda data: picture.differs(data, drawn))
+        seen_by_others(work, share, drawn)
         run.answer()
         for mode in "1920x1080", "640x480":
             run.wait_for(f"gw-step: picture {mode}")
@@ -73,6 +112,9 @@ def bochs_draws(work):
         run.finish()
         guest.expect(run.values["driver"].startswith("bochs-drm"), run.values["driver"])
         guest.expect(run.values["mode"] == "1024x768", run.values["mode"])
+        guest.expect("did not let go" not in run.stderr(), run.stderr())
+        for mode in "1920x1080", "640x480":
+            guest.expect(f" is {mode} stride" in run.stderr(), run.stderr())
 
 
 if __name__ == "__main__":

@@ -103,7 +103,8 @@ static void a_window_shows_its_share_and_nothing_else(void **state)
 		for (uint64_t i = 0; i < c->opt.vram; i++)
 			s->mem[i] = (uint8_t)((i * 2654435761u >> 13) + vf + 1);
 		for (unsigned int i = 0; i < s->share.nr; i++) {
-			memcpy(model + s->share.extent[i].at.v, s->mem + off, s->share.extent[i].len);
+			memcpy(model + s->share.extent[i].at.v, s->mem + off,
+			       s->share.extent[i].len);
 			off += s->share.extent[i].len;
 		}
 		gw_gpu_set_live(c, vf, true);

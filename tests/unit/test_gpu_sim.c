@@ -125,8 +125,8 @@ static void a_reset_leaves_no_picture_to_whoever_comes_next(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(the_window_is_the_share_at_its_place_in_vram, set_up,
-						tear_down),
+		cmocka_unit_test_setup_teardown(the_window_is_the_share_at_its_place_in_vram,
+						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_display_knows_how_much_memory_there_is, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(memory_is_the_functions_while_it_decodes, set_up,

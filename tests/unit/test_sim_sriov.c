@@ -93,7 +93,7 @@ static void they_appear_when_enabled_and_vanish_when_not(void **state)
 
 	rig_config_write(r, NUM, 2, 2);
 	assert_int_equal(there(r, NULL), 0);
-	rig_config_write(r, CONTROL, 2, 1);		/* enabled, but their memory does not decode */
+	rig_config_write(r, CONTROL, 2, 1);	/* but their memory does not decode */
 	assert_int_equal(there(r, NULL), 0);
 	rig_config_write(r, CONTROL, 2, ON);
 	assert_int_equal(there(r, &rid), 2);

@@ -129,8 +129,8 @@ static int add(struct gw_sim *sim, struct gw_sim_function *f)
 	int ret;
 
 	if (find(sim, b->root, b->bus, b->dev, b->fn)) {
-		gw_err(sim->log, "sim: there is a function at %02x:%02x.%x of root %s", b->bus, b->dev,
-		       b->fn, b->root);
+		gw_err(sim->log, "sim: there is a function at %02x:%02x.%x of root %s", b->bus,
+		       b->dev, b->fn, b->root);
 		return -EEXIST;
 	}
 	more = realloc(sim->fn, (sim->nr + 1) * sizeof(*more));
@@ -177,7 +177,8 @@ int gw_sim_add(struct gw_sim *sim, struct gw_endpoint *ep, const char *root, uin
 		gw_err(sim->log, "sim: no function can be at %02x:%02x.%x of root \"%s\"", bus, dev,
 		       fn, root);
 	else
-		ret = gw_sim_add_function(sim, ep, root, (uint16_t)(bus << 8 | dev << 3 | fn), NULL, 0);
+		ret = gw_sim_add_function(sim, ep, root, (uint16_t)(bus << 8 | dev << 3 | fn),
+					  NULL, 0);
 	if (ret)
 		ep->ops->free(ep);
 	return ret;

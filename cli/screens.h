@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CLI_SCREENS_H
+#define CLI_SCREENS_H
+
+#include "cli/vm.h"
+
+/*
+ * What the virtual functions of a simulated GPU show is exported, without the guest's doing: its
+ * mode registers say where in the function's memory the picture is. The export is the window to
+ * that memory; its label tells the picture's place and shape.
+ */
+
+struct screens;
+
+/**
+ * screens_open() - connect to the broker, as the exporter of every function that has a screen
+ * @broker: its socket
+ * @name:   of the VM, as the policy knows it
+ *
+ * Return: 0; -ENODEV no device has a screen; else -errno; logged.
+ */
+int screens_open(struct screens **s, struct vm *vm, const char *broker, const char *name);
+
+/** screens_close() - before any function is closed. NULL is fine */
+void screens_close(struct screens *s);
+
+#endif
