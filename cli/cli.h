@@ -20,7 +20,7 @@ struct cli_command {
 	int (*run)(int argc, char **argv, struct gw_log *log);
 };
 
-extern const struct cli_command cli_bind, cli_doctor, cli_groups, cli_list, cli_p2p, cli_run,
-	cli_serve, cli_share, cli_unbind;
+extern const struct cli_command cli_bind, cli_companion, cli_doctor, cli_groups, cli_list, cli_p2p,
+	cli_run, cli_serve, cli_share, cli_unbind;
 
 #endif

@@ -8,7 +8,7 @@
 #include "cli/cli.h"
 
 static const struct cli_command *const commands[] = {
-	&cli_bind, &cli_doctor, &cli_groups, &cli_list, &cli_p2p, &cli_run, &cli_serve,
+	&cli_bind, &cli_companion, &cli_doctor, &cli_groups, &cli_list, &cli_p2p, &cli_run, &cli_serve,
 	&cli_share, &cli_unbind,
 };
 
@@ -35,7 +35,7 @@ static void usage(FILE *to)
 		    "DMA addresses.\n"
 		    "\n");
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-		fprintf(to, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
+		fprintf(to, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
 	fprintf(to, "\n"
 		    "  -v, --verbose   say more; -vv says everything\n"
 		    "      --version   print the version\n"

@@ -22,7 +22,7 @@ enum {
 	OPT_SOCKET, OPT_ARCH,
 	OPT_QEMU, OPT_KERNEL, OPT_INITRD, OPT_APPEND, OPT_MEMORY, OPT_CPUS, OPT_DEVICE_TREE,
 	OPT_MEMORY_FILE, OPT_COMPANION, OPT_GUEST_BDF, OPT_SHOW, OPT_POLL, OPT_VIOMMU,
-	OPT_ACCEL, OPT_HELP,
+	OPT_ACCEL, OPT_IVSHMEM, OPT_PORT, OPT_RAM, OPT_HELP,
 };
 
 static const struct option serve_options[] = {
@@ -67,6 +67,21 @@ static const struct option run_options[] = {
 	{ "cpus", required_argument, NULL, OPT_CPUS },
 	{ "accel", required_argument, NULL, OPT_ACCEL },
 	{ "viommu", required_argument, NULL, OPT_VIOMMU },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ 0 },
+};
+
+static const struct option companion_options[] = {
+	{ "ivshmem", required_argument, NULL, OPT_IVSHMEM },
+	{ "port", required_argument, NULL, OPT_PORT },
+	{ "ram", required_argument, NULL, OPT_RAM },
+	{ "socket", required_argument, NULL, OPT_SOCKET },
+	{ "host-option", required_argument, NULL, OPT_HOST_OPTION },
+	{ "spin", required_argument, NULL, OPT_SPIN },
+	{ "report", required_argument, NULL, OPT_REPORT },
+	{ "guest-bdf", required_argument, NULL, OPT_GUEST_BDF },
+	{ "show-at-once", no_argument, NULL, OPT_SHOW },
+	{ "poll", required_argument, NULL, OPT_POLL },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ 0 },
 };
@@ -120,6 +135,21 @@ static const char run_help[] =
 "                        kernel says page by page what they reach: virtio, intel (x86_64 only)\n"
 "                        or none (default)\n";
 
+static const char companion_help[] =
+"Usage: gangway companion DEVICE --ivshmem PATH | --port PATH [OPTIONS]\n"
+"\n"
+"Map memory for a device under plan paravirt, for a VMM that does not speak vfio-user: the guest's\n"
+"module asks by a device that the VMM has, until SIGTERM or SIGINT.\n"
+"\n"
+"  --ivshmem PATH        QEMU's ivshmem-doorbell: -chardev socket,id=gw,path=PATH\n"
+"                        -device ivshmem-doorbell,chardev=gw,vectors=1\n"
+"  --port PATH           a virtio-serial port: -chardev socket,id=gw,path=PATH -device virtio-serial\n"
+"                        -device virtserialport,chardev=gw,name=gangway.0; memory is then mapped\n"
+"                        only from where the guest may sleep\n"
+"  --ram FILE,gpa=ADDRESS[,offset=SIZE][,size=SIZE]\n"
+"                        guest memory: a file that the VMM has with share=on; once for each piece\n"
+"  --socket PATH         or else: serve the device itself to a VMM, which tells its memory\n";
+
 static const char common_help[] =
 "  --spin MICROSECONDS   poll so long for the VMM's next message before sleeping (default 0)\n"
 "  --poll MICROSECONDS   plan paravirt: look at the guest's ring so long before waiting for it to\n"
@@ -136,9 +166,18 @@ static const char common_help[] =
 "Devices:\n"
 "  0000:01:00.0 or 01:00.0   a PCI function of this machine that vfio-pci has\n";
 
-static int print_help(bool for_run)
+static const struct {
+	const struct option *known;
+	const char *help;
+} kinds[] = {
+	[OPTIONS_SERVE] = { serve_options, serve_help },
+	[OPTIONS_RUN] = { run_options, run_help },
+	[OPTIONS_COMPANION] = { companion_options, companion_help },
+};
+
+static int print_help(enum options_of of)
 {
-	fputs(for_run ? run_help : serve_help, stdout);
+	fputs(kinds[of].help, stdout);
 	fputs(common_help, stdout);
 	for (const struct gw_endpoint_type *const *t = gw_endpoint_types; *t; t++) {
 		printf("  sim:%s\n", (*t)->name);
@@ -200,7 +239,7 @@ bool accel_is(const char *accel, const char *kind)
 	return !strncmp(accel, kind, len) && (!accel[len] || accel[len] == ',');
 }
 
-/* What only run knows: the guest. */
+/* What only run knows, the guest, and what only companion knows. */
 static int set_guest_option(struct options *o, int opt, const char *name, struct gw_log *log)
 {
 	int ret = -1;
@@ -227,6 +266,14 @@ static int set_guest_option(struct options *o, int opt, const char *name, struct
 	case OPT_KERNEL: o->kernel = optarg; break;
 	case OPT_INITRD: o->initrd = optarg; break;
 	case OPT_APPEND: o->append = optarg; break;
+	case OPT_IVSHMEM: o->ivshmem = optarg; break;
+	case OPT_PORT:	 o->port = optarg; break;
+	case OPT_RAM:
+		if (o->nr_ram == MAX_RAM)
+			ret = bad_value(log, name, optarg, "too many of them");
+		else
+			o->ram[o->nr_ram++] = optarg;
+		break;
 	default:
 		ret = CLI_USAGE;
 	}
@@ -300,9 +347,44 @@ static int take_words(struct options *o, int argc, char **argv, int end, struct 
 	return -1;
 }
 
-int options_parse(struct options *o, int argc, char **argv, bool for_run, struct gw_log *log)
+/* What must be there, and what not together. */
+static int options_check(const struct options *o, enum options_of of, bool qemu_args,
+			 struct gw_log *log)
 {
-	const struct option *known = for_run ? run_options : serve_options;
+	if (of == OPTIONS_SERVE && !o->socket) {
+		gw_err(log, "--socket PATH is missing");
+		return CLI_USAGE;
+	}
+	if (of == OPTIONS_COMPANION && !o->ivshmem == !o->port) {
+		gw_err(log, "companion wants one of --ivshmem PATH and --port PATH");
+		return CLI_USAGE;
+	}
+	if (of == OPTIONS_COMPANION && !o->socket == !o->nr_ram) {
+		gw_err(log, "companion wants guest memory: --ram FILE,gpa=ADDRESS; or --socket PATH, "
+		       "where a VMM tells of it");
+		return CLI_USAGE;
+	}
+	if (of == OPTIONS_COMPANION && o->nr_devices > 1) {
+		gw_err(log, "'%s': companion is for one device; start another", o->device[1]);
+		return CLI_USAGE;
+	}
+	if (!o->device_tree != !o->memory_file) {
+		gw_err(log, "--device-tree and --memory-file go together");
+		return CLI_USAGE;
+	}
+	if (o->viommu == VIOMMU_INTEL && strcmp(o->arch, "x86_64") != 0)
+		return bad_value(log, "viommu", "intel", "wants --arch x86_64");
+	if (of != OPTIONS_RUN && qemu_args) {
+		gw_err(log, "only 'gangway run' takes QEMU options");
+		return CLI_USAGE;
+	}
+	return -1;
+}
+
+int options_parse(struct options *o, int argc, char **argv, enum options_of of,
+		  struct gw_log *log)
+{
+	const struct option *known = kinds[of].known;
 	int end = argc, opt, index, ret;
 
 	*o = (struct options){ .plan = GW_PLAN_AUTO, .arch = "arm64", .accel = "tcg",
@@ -315,7 +397,7 @@ int options_parse(struct options *o, int argc, char **argv, bool for_run, struct
 	opterr = 0;
 	while ((opt = getopt_long(end, argv, ":hv", known, &index)) != -1) {
 		if (opt == OPT_HELP || opt == 'h')
-			return print_help(for_run);
+			return print_help(of);
 		if (opt == 'v') {
 			log->level = GW_LOG_DEBUG;
 			continue;
@@ -332,19 +414,5 @@ int options_parse(struct options *o, int argc, char **argv, bool for_run, struct
 	ret = take_words(o, argc, argv, end, log);
 	if (ret >= 0)
 		return ret;
-	if (!for_run && !o->socket) {
-		gw_err(log, "--socket PATH is missing");
-		return CLI_USAGE;
-	}
-	if (!o->device_tree != !o->memory_file) {
-		gw_err(log, "--device-tree and --memory-file go together");
-		return CLI_USAGE;
-	}
-	if (o->viommu == VIOMMU_INTEL && strcmp(o->arch, "x86_64") != 0)
-		return bad_value(log, "viommu", "intel", "wants --arch x86_64");
-	if (!for_run && end < argc) {
-		gw_err(log, "serve takes no QEMU options; 'gangway run' does");
-		return CLI_USAGE;
-	}
-	return -1;
+	return options_check(o, of, end < argc, log);
 }

@@ -10,9 +10,14 @@
 #define MAX_DEVICES	8
 #define MAX_HOST_OPTIONS 32
 
+#define MAX_RAM		8
+
+/** Whose command line it is. */
+enum options_of { OPTIONS_SERVE, OPTIONS_RUN, OPTIONS_COMPANION };
+
 enum viommu { VIOMMU_NONE, VIOMMU_VIRTIO, VIOMMU_INTEL };
 
-/** What serve and run share: the devices, the plan and the host's behaviour. */
+/** What serve, run and companion share: the devices, the plan and the host's behaviour. */
 struct options {
 	const char *device[MAX_DEVICES];
 	unsigned int nr_devices;
@@ -34,6 +39,11 @@ struct options {
 	const char *socket, *companion;
 	const char *device_tree, *memory_file;
 
+	/* companion; @socket too, or @ram */
+	const char *ivshmem, *port;
+	const char *ram[MAX_RAM];	/* FILE,gpa=ADDRESS and more */
+	unsigned int nr_ram;
+
 	/* run */
 	const char *arch;
 	enum viommu viommu;
@@ -47,12 +57,13 @@ struct options {
 };
 
 /**
- * options_parse() - the command line of serve or run
- * @for_run: options of run are known too
+ * options_parse() - the command line of serve, run or companion
+ * @of: whose, and so which options are known
  *
  * Return: -1 to go on; else the exit code (--help was printed, or an error).
  */
-int options_parse(struct options *o, int argc, char **argv, bool for_run, struct gw_log *log);
+int options_parse(struct options *o, int argc, char **argv, enum options_of of,
+		  struct gw_log *log);
 
 /** accel_is() - does @accel, with or without options behind a comma, name @kind? */
 bool accel_is(const char *accel, const char *kind);

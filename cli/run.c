@@ -400,7 +400,7 @@ static int run_run(int argc, char **argv, struct gw_log *log)
 	struct run r = { .log = log };
 	int ret, status;
 
-	ret = options_parse(&r.o, argc, argv, true, log);
+	ret = options_parse(&r.o, argc, argv, OPTIONS_RUN, log);
 	if (ret >= 0)
 		return ret;
 	r.arm = !strcmp(r.o.arch, "arm64");

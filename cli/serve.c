@@ -50,7 +50,7 @@ static int serve_run(int argc, char **argv, struct gw_log *log)
 	sigset_t stop;
 	int ret, ended_by;
 
-	ret = options_parse(&o, argc, argv, false, log);
+	ret = options_parse(&o, argc, argv, OPTIONS_SERVE, log);
 	if (ret >= 0)
 		return ret;
 	/* blocked before the first thread starts, so that only vm_wait() takes them */

@@ -225,6 +225,8 @@ void vm_stop(struct vm *vm)
 	for (unsigned int i = 0; i < vm->nr_functions; i++) {
 		struct vm_function *f = &vm->function[i];
 
+		gw_companion_link_close(f->link);
+		f->link = NULL;
 		gw_vfio_user_close(f->companion_server);
 		f->companion_server = NULL;
 		if (!f->server)

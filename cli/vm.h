@@ -17,6 +17,7 @@
 struct vm_function {
 	struct gw_vm_function *gw;
 	struct gw_vfio_user *server, *companion_server;
+	struct gw_companion_link *link;		/* instead of @companion_server */
 	char socket[256], companion_socket[256];
 	bool gone;				/* the host has said so, and the VMM was told */
 	struct gw_vfio_user_stats served;	/* after vm_stop() */

@@ -259,6 +259,67 @@ struct gw_companion_page {
 };
 
 /*
+ * Where the VMM does not speak vfio-user, the companion is the other peer of QEMU's ivshmem-doorbell
+ * (PCI 1af4:1110), or the other end of a virtio-serial port. Registers and entries are the same.
+ *
+ * Of ivshmem's shared memory, BAR2, the first page is struct gw_shared; GPAs of ring and command page
+ * are offsets in the shared memory. For a register the guest fills in @op, @reg and @value, then
+ * changes @seq, and writes @peer << 16 to ivshmem's doorbell register; the answer is there when @done
+ * equals @seq. That same write is the ring's doorbell, which here does not wait: the guest looks at
+ * the ring until it has what it wants. Interrupts come as ivshmem's vector 0. The reset of a machine
+ * is not seen, and ends nothing until the next ANNOUNCE.
+ */
+#define GW_SHARED_MAGIC			0x48535747	/* "GWSH" */
+#define GW_SHARED_BYTES			(1u << 20)
+
+#define GW_SHARED_READ			1
+#define GW_SHARED_WRITE			2
+
+struct gw_shared {
+	/* written by the companion, once */
+	gw_le32 magic;
+	gw_le32 version;		/* GW_COMPANION_ABI */
+	gw_le32 bytes;			/* of the shared memory */
+	gw_le32 peer;			/* number of the companion */
+	gw_le32 reserved0[12];
+	/* written by the guest */
+	gw_le32 seq;			/* 0 at first */
+	gw_le32 op;
+	gw_le32 reg;
+	gw_le32 value;
+	gw_le32 reserved1[12];
+	/* written by the companion */
+	gw_le32 done;
+	gw_le32 answer;
+	gw_le32 reserved2[14];
+};
+
+/*
+ * The port: requests and replies follow each other in both directions. READ and WRITE are of
+ * registers, of which CONTROL and NONCE can be written, and have one reply. ENTRY has as many as it
+ * has completions; all but the last say MORE. Requests are done in order.
+ */
+#define GW_PORT_READ			1
+#define GW_PORT_WRITE			2
+#define GW_PORT_ENTRY			3
+
+struct gw_port_request {
+	gw_le32 op;
+	gw_le32 tag;			/* any; the replies have it */
+	gw_le32 reg;
+	gw_le32 value;
+	struct gw_ring_sqe sqe;
+};
+
+struct gw_port_reply {
+	gw_le32 tag;
+	gw_le32 status;			/* GW_STATUS_* of the request; that of an entry is in @cqe */
+	gw_le32 value;
+	gw_le32 reserved;
+	struct gw_ring_cqe cqe;
+};
+
+/*
  * Vendor capability (PCI 3.0, appendix H: id 0x09) in config space of the companion and of the
  * function it serves; equal cookies belong together.
  */

@@ -72,6 +72,28 @@ void gw_companion_free(struct gw_companion *c);
 /** gw_companion_device() - what a front end serves; lives as long as @c */
 struct gw_device *gw_companion_device(struct gw_companion *c);
 
+struct gw_companion_link;
+
+enum gw_link_kind { GW_LINK_IVSHMEM, GW_LINK_PORT };
+
+/**
+ * gw_companion_link_open() - serve a companion to a VMM that does not speak vfio-user
+ * @c:    stays the caller's, is served by nobody else, and must outlive the link
+ * @kind: for QEMU's ivshmem-doorbell, to which the link is the server; or for a virtio-serial port,
+ *        by which the guest can map, but not from where it cannot sleep. See abi.h
+ * @path: of the socket, made with mode 0600
+ *
+ * One client at a time. When it goes everything mapped goes.
+ *
+ * Return: 0; -ENOMEM, or -errno of eventfd(2) or pthread_create(3); or as it is not possible to
+ * listen at @path, which is logged.
+ */
+int gw_companion_link_open(struct gw_companion *c, enum gw_link_kind kind, const char *path,
+			   struct gw_log *log, struct gw_companion_link **link);
+
+/** gw_companion_link_close() - drop the client, and remove the socket; NULL is fine */
+void gw_companion_link_close(struct gw_companion_link *link);
+
 void gw_companion_stats(struct gw_companion *c, struct gw_companion_stats *stats);
 
 #ifdef __cplusplus

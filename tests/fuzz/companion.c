@@ -6,7 +6,8 @@
 /*
  * Everything a guest can write: registers, config space, the command page, the ring. An input is a
  * byte of flags and then steps, each a byte and what it takes. After each step what is mapped is
- * looked at: within the budget, and of memory that the guest may give away.
+ * looked at: within the budget, and of memory that the guest may give away. A reset leaves the
+ * function quiet, also where what is mapped stays.
  */
 
 #define FLAG_SHOW	1u
@@ -106,6 +107,8 @@ static void vmm_step(struct rig *r, uint8_t what)
 	switch (what % 4) {
 	case 0:
 		check(!d->ops->reset(d));
+		/* whichever of the two it was, and whether or not what is mapped stays */
+		check(!(r->f->cfg[GW_PCI_COMMAND] & GW_PCI_COMMAND_MASTER));
 		break;
 	case 1:
 		check(!d->ops->dma_unmap(d, (gw_iova){ 0 }, (gw_iova){ UINT64_MAX }, &bytes));
@@ -117,6 +120,7 @@ static void vmm_step(struct rig *r, uint8_t what)
 		rig_give_memory(r, d);
 		break;
 	default:
+		cfg_put(r->fn, GW_PCI_COMMAND, 2, GW_PCI_COMMAND_MEMORY | GW_PCI_COMMAND_MASTER);
 		break;
 	}
 }

@@ -56,7 +56,7 @@ def the_manual_knows_every_command_and_every_option(rig):
     with open(os.path.join(ROOT, "docs", "gangway.1"), encoding="utf-8") as file:
         manual = file.read()
     commands = re.findall(r"^  (\w+) +\w", gangway(rig, "--help")[1], re.M)
-    assert len(commands) == 8, commands
+    assert len(commands) == 10, commands
     for command in commands:
         assert f".It Cm {command}\n" in manual, command
         options = set(re.findall(r"^ +--([a-z-]+)", gangway(rig, command, "--help")[1], re.M))
@@ -72,6 +72,11 @@ def a_command_line_that_is_wrong_tries_nothing(rig):
     refused(rig, USAGE, ["--frob"], "--frob", "list")
     refused(rig, USAGE, ["which device", "sim:"], "serve", "--socket", rig.path("s"))
     refused(rig, USAGE, ["--socket PATH", "missing"], "serve", "sim:probe")
+    refused(rig, USAGE, ["--ivshmem", "--port"], "companion", "sim:probe", "--ram", "f,gpa=0")
+    refused(rig, USAGE, ["--ivshmem", "--port"], "companion", "sim:probe", "--ram", "f,gpa=0",
+            "--ivshmem", rig.path("i"), "--port", rig.path("p"))
+    refused(rig, USAGE, ["one device"], "companion", "sim:probe", "sim:probe", "--ram", "f,gpa=0",
+            "--port", rig.path("p"))
     serve(rig, USAGE, ["frob", "--help"], "sim:probe", "--frob")
     serve(rig, USAGE, ["--plan", "sideways", "direct"], "sim:probe", "--plan", "sideways")
     serve(rig, USAGE, ["--spin", "-1", "whole number"], "sim:probe", "--spin", "-1")
