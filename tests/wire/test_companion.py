@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Plan paravirt without a kernel: the companion's registers, and a function that it translates."""
 
+import json
 import struct
 
 import companion
@@ -121,6 +122,97 @@ def a_guest_reset_hides_the_function_and_takes_its_mappings(rig):
         assert pair.companion.get(companion.USED_MAPS) == 0
         assert pair.companion.get(companion.RING_ENABLE) == 0
         assert pair.hidden()
+
+
+def behind_a_port(rig):
+    """A function on bus 0, and its companion behind a port, whose bus can be reset alone."""
+    path = rig.new_path("companion")
+    daemon = rig.daemon(host=(), options=("--plan", "paravirt", "--companion", path))
+    behind = {"driver": "vfio-user-pci", "socket": {"type": "unix", "path": path}, "bus": "rp1",
+              "id": "behind"}
+    qemu = rig.qemu(daemon.socket, machine="q35", more=[
+        "-device", "pcie-root-port,id=rp1,slot=1,chassis=1,addr=3", "-device", json.dumps(behind)])
+    port = pci.Function(qemu, slot=3)
+    port.set_cfg(0x18, 4, 1 << 16 | 1 << 8)     # the bus behind it is number 1
+    port.set_cfg(0x20, 4, 0xfff00000 | (qemu.machine.mmio >> 16))
+    port.enable()
+    return qemu, port, Companion(qemu, slot=0, bus=1)
+
+
+def reset_behind(port):
+    port.set_cfg(0x3e, 2, port.cfg(0x3e, 2) | 0x40)
+    port.set_cfg(0x3e, 2, port.cfg(0x3e, 2) & ~0x40)
+
+
+def announce_with(link, nonce):
+    link.set64(companion.NONCE, nonce)
+    assert link.control(companion.ANNOUNCE) == 0
+
+
+@test
+def a_module_goes_on_when_the_bus_of_its_companion_was_reset(rig):
+    qemu, port, link = behind_a_port(rig)
+    announce_with(link, 0x1234567890abcdef)
+    device = probe.Probe(qemu)
+    src, dst = qemu.machine.ram + 4 * MIB, qemu.machine.ram + 6 * MIB
+    link.start_ring(qemu.machine.ram + 2 * MIB)
+    _, _, src_iova, _ = link.submit(companion.MAP, src, MIB)
+    _, _, dst_iova, _ = link.submit(companion.MAP, dst, MIB)
+    generation = link.get(companion.GENERATION)
+    qemu.qtest.write(src, b"before" * 100)
+    device.copy(src_iova, dst_iova, 600)
+    reset_behind(port)
+    assert device.cfg(0, 4) != 0xffffffff, "a driver's function was hidden from it"
+    # it does no DMA meanwhile, which this device waits for, and nothing is given out
+    device.begin(probe.CMD_COPY, src=src_iova, dst=dst_iova + 0x1000, length=600)
+    again = Companion(qemu, slot=0, bus=1)
+    again.start_ring(qemu.machine.ram + 2 * MIB)
+    assert again.submit(companion.MAP, src, 0x4000)[0] == 7
+    assert device.get(probe.STATUS) == probe.BUSY
+    assert qemu.qtest.read(dst + 0x1000, 600) == bytes(600)
+    announce_with(again, 0x1234567890abcdef)
+    assert again.get(companion.GENERATION) == generation
+    assert again.get(companion.USED_MAPS) == 2
+    assert device.wait() == probe.OK
+    assert qemu.qtest.read(dst + 0x1000, 600) == b"before" * 100
+    qemu.qtest.write(src, b"behind" * 100)
+    device.copy(src_iova, dst_iova, 600)
+    assert qemu.qtest.read(dst, 600) == b"behind" * 100
+
+
+@test
+def another_kernel_after_that_reset_finds_nothing_mapped(rig):
+    qemu, port, link = behind_a_port(rig)
+    announce_with(link, 1)
+    probe.Probe(qemu)
+    link.start_ring(qemu.machine.ram + 2 * MIB)
+    assert link.submit(companion.MAP, qemu.machine.ram + 4 * MIB, MIB)[0] == 0
+    generation = link.get(companion.GENERATION)
+    reset_behind(port)
+    again = Companion(qemu, slot=0, bus=1)
+    assert again.get(companion.USED_MAPS) == 1
+    announce_with(again, 2)
+    assert again.get(companion.USED_MAPS) == 0
+    assert again.get(companion.GENERATION) != generation
+
+
+@test
+def what_is_mapped_stays_over_a_machine_s_reset_until_somebody_announces(rig):
+    pair = Pair(rig)
+    announce_with(pair.companion, 99)
+    probe.Probe(pair.qemu)
+    pair.companion.start_ring(pair.ram + 2 * MIB)
+    assert pair.companion.submit(companion.MAP, pair.ram + 8 * MIB, 0x4000)[0] == 0
+    was = pair.companion.get(companion.GENERATION)
+    pair.qemu.qmp.command("system_reset")
+    wait_until("the reset", pair.hidden)
+    pair.companion = Companion(pair.qemu, slot=pair.qemu.FIRST_SLOT + 1)
+    assert pair.companion.get(companion.USED_MAPS) == 1
+    assert pair.hidden()
+    announce_with(pair.companion, 0)
+    assert pair.companion.get(companion.GENERATION) != was
+    assert pair.companion.get(companion.USED_MAPS) == 0
+    assert not pair.hidden()
 
 
 @test
