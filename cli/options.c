@@ -387,7 +387,7 @@ int options_parse(struct options *o, int argc, char **argv, enum options_of of,
 	const struct option *known = kinds[of].known;
 	int end = argc, opt, index, ret;
 
-	*o = (struct options){ .plan = GW_PLAN_AUTO, .arch = "arm64", .accel = "tcg",
+	*o = (struct options){ .plan = GW_PLAN_AUTO, .for_run = of == OPTIONS_RUN, .arch = "arm64", .accel = "tcg",
 			       .memory = 2ull << 30, .cpus = 1, .poll_us = 50 };
 	for (int i = 1; i < argc && end == argc; i++) {
 		if (!strcmp(argv[i], "--"))

@@ -45,6 +45,7 @@ struct options {
 	unsigned int nr_ram;
 
 	/* run */
+	bool for_run;
 	const char *arch;
 	enum viommu viommu;
 	const char *accel;		/* as QEMU's -accel takes it */

@@ -74,7 +74,8 @@ static int open_device(struct vm *vm, const struct options *o, const char *devic
 int vm_open(struct vm *vm, const struct options *o, bool device_tree, struct gw_log *log)
 {
 	const struct gw_vm_options opt = { .plan = o->plan, .device_tree = device_tree,
-					   .endpoints = gw_endpoint_types };
+					   .endpoints = gw_endpoint_types,
+					   .memory = o->for_run ? o->memory : 0 };
 	int ret;
 
 	*vm = (struct vm){ .log = log };

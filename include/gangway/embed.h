@@ -35,11 +35,14 @@ struct gw_vm;
  * @device_tree: the guest boots from a device tree that the caller amends, see gw_vm_amend()
  * @endpoints:   what "sim:" devices there are, ending with NULL; NULL: none. Those of the library
  *               gangway-devices are gw_endpoint_types
+ * @memory:      bytes of RAM that the guest has; 0: not known. VFIO then has no function map more
+ *               than that and 256 MiB, unless an option of the host says otherwise
  */
 struct gw_vm_options {
 	enum gw_plan plan;
 	bool device_tree;
 	const struct gw_endpoint_type *const *endpoints;
+	uint64_t memory;
 };
 
 /** gw_vm_new() - a guest without functions; @opt is copied. Return: 0; -ENOMEM */

@@ -6,6 +6,10 @@
 
 #include <gangway/topology.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * Can a function of this machine be passed through, and if not, what is in the way? Whoever asks,
  * to list, to bind or to serve it, is answered here.
@@ -45,5 +49,9 @@ bool gw_passable_in_the_way(const struct gw_pci_node *n);
  */
 struct gw_pci_node *gw_passable_next(struct gw_topology *t, const struct gw_pci_node *n,
 				     struct gw_pci_node *at);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

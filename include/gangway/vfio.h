@@ -3,6 +3,7 @@
 #define GANGWAY_VFIO_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <gangway/host.h>
 
@@ -27,12 +28,16 @@ enum gw_vfio_choice { GW_VFIO_AUTO, GW_VFIO_ON, GW_VFIO_OFF };
  * @bar_resource:     hand a VMM BARs by sysfs' resource files. Such a file gives no more than its
  *                    BAR, but the kernel leaves it mapped while the function resets, and many
  *                    refuse it (CONFIG_IO_STRICT_DEVMEM)
+ * @max_bytes:        that one function may have mapped, and so locked; 0: as much as this process may
+ *                    lock, or seven eighths of the machine's memory where that is without limit
+ * @max_maps:         mappings that one function may have; 0: as many as the kernel lets it
  */
 struct gw_vfio_options {
 	const char *tree;
 	bool hide_caller_iova;
 	enum gw_vfio_choice iommufd;
 	bool bar_resource;
+	uint64_t max_bytes, max_maps;
 };
 
 /**

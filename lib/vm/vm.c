@@ -22,6 +22,8 @@
 #define SIM_FIRST	0x10u	/* simulated functions get a device number each, from here on */
 #define SIM_DEVICES	(0x20u - SIM_FIRST)
 #define OPTION_MAX	255
+#define MEMORY_EXTRA	(256ull << 20)
+#define MEMORY_MAPS	65536u
 
 int gw_vm_new(const struct gw_vm_options *opt, struct gw_log *log, struct gw_vm **out)
 {
@@ -147,7 +149,11 @@ static int vfio_option(void *host, const char *key, const char *value, struct gw
 
 static int host_new_platform(struct gw_vm *vm)
 {
-	struct gw_vfio_options vfio = { 0 };
+	/* besides its RAM a guest has flash, ROMs and what graphics cards have, of which there is little */
+	struct gw_vfio_options vfio = {
+		.max_bytes = vm->opt.memory ? vm->opt.memory + MEMORY_EXTRA : 0,
+		.max_maps = vm->opt.memory ? MEMORY_MAPS : 0,
+	};
 	int ret = host_options(vm, vfio_option, &vfio);
 
 	return ret ? ret : gw_vfio_host_new(&vfio, vm->log, &vm->host);

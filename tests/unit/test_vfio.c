@@ -657,6 +657,10 @@ static void a_bar_that_can_be_shared_alone_is(void **state)
 
 static void options_say_what_is_possible(void **state)
 {
+	static const char *const bad[][2] = {
+		{ "max-bytes", "0" }, { "max-bytes", "1K" }, { "max-bytes", "much" }, { "max-maps", "0" },
+		{ "max-maps", "-1" }, { "max-maps", "" }, { "max-maps", "4294967296" },
+	};
 	struct gw_vfio_options o = { 0 };
 
 	assert_int_equal(gw_vfio_set_option(&o, "hide-caller-iova", "on", &fake.sink), 0);
@@ -667,7 +671,88 @@ static void options_say_what_is_possible(void **state)
 	assert_true(fake_logged("not auto, on or off"));
 	assert_int_equal(gw_vfio_set_option(&o, "bar-resource", "auto", &fake.sink), -EINVAL);
 	assert_int_equal(gw_vfio_set_option(&o, "granule", "4K", &fake.sink), -ENOENT);
-	assert_true(fake_logged("hide-caller-iova, bar-resource and iommufd"));
+	assert_true(fake_logged("hide-caller-iova, bar-resource, iommufd, max-bytes and max-maps"));
+	assert_int_equal(gw_vfio_set_option(&o, "max-bytes", "1G", &fake.sink), 0);
+	assert_int_equal(gw_vfio_set_option(&o, "max-maps", "7", &fake.sink), 0);
+	assert_true(o.max_bytes == 1ull << 30 && o.max_maps == 7);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(gw_vfio_set_option(&o, bad[i][0], bad[i][1], &fake.sink), -EINVAL);
+	assert_true(fake_logged("not a size such as 4G"));
+}
+
+static struct gw_function *function_with(uint64_t max_bytes, uint64_t max_maps, struct gw_host **host)
+{
+	const struct gw_vfio_options opt = { .tree = fake.tree, .max_bytes = max_bytes,
+					     .max_maps = max_maps };
+	struct gw_function *f;
+
+	assert_int_equal(gw_vfio_host_new(&opt, &fake.sink, host), 0);
+	assert_int_equal((*host)->ops->open(*host, "01:00.0", &f), 0);
+	return f;
+}
+
+static int map_pages(struct gw_function *f, char *mem, uint64_t iova, unsigned int pages,
+		     struct gw_mapping *m)
+{
+	const struct gw_memory memory = { .addr = mem };
+	const gw_iova want = { iova };
+
+	return gw_function_map(f, &memory, pages * PAGE, &want, m);
+}
+
+static void a_function_keeps_to_its_budget(void **state)
+{
+	char *mem = mmap(NULL, 8 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct gw_mapping m[3];
+	struct gw_host *host;
+	struct gw_function *f = function_with(4 * PAGE, 2, &host);
+
+	assert_int_equal(map_pages(f, mem, 0, 5, &m[0]), -E2BIG);
+	assert_int_equal(map_pages(f, mem, 0, 3, &m[0]), 0);
+	assert_int_equal(map_pages(f, mem, 0x10000, 2, &m[1]), -ENOSPC);
+	assert_int_equal(map_pages(f, mem, 0x10000, 1, &m[1]), 0);
+	assert_int_equal(gw_function_unmap(f, m[0].handle, 3 * PAGE), 0);
+	assert_int_equal(map_pages(f, mem, 0, 1, &m[0]), 0);
+	assert_int_equal(map_pages(f, mem, 0x20000, 1, &m[2]), -ENOSPC);
+	f->ops->close(f);
+	host->ops->free(host);
+	/* nobody has said how much, and the process may lock all there is: less than that */
+	f = function_with(0, 0, &host);
+	assert_int_equal(f->limits.max_maps, FAKE_MAPS);
+	assert_true(f->limits.max_bytes <= (uint64_t)sysconf(_SC_PHYS_PAGES) * PAGE);
+	f->ops->close(f);
+	host->ops->free(host);
+	munmap(mem, 8 * PAGE);
+}
+
+static void what_all_functions_have_locked_is_counted_before_the_kernel_does(void **state)
+{
+	char *mem = mmap(NULL, 8 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct gw_mapping m[2], more;
+	struct gw_vfio_host *vfio;
+	struct gw_function *f[2];
+	struct gw_host *host;
+
+	f[0] = function_with(0, 0, &host);
+	vfio = container_of(host, struct gw_vfio_host, base);
+	vfio->locked.limit = 6 * PAGE;
+	assert_int_equal(host->ops->open(host, "02:00.0", &f[1]), 0);
+	assert_int_equal(map_pages(f[0], mem, 0, 4, &m[0]), 0);
+	/* the kernel would have to be asked too */
+	assert_int_equal(map_pages(f[1], mem, 0x100000, 4, &m[1]), -ENOSPC);
+	assert_true(fake_logged("all functions here have"));
+	assert_int_equal(map_pages(f[1], mem, 0x100000, 2, &m[1]), 0);
+	fake.fail_map = -EFAULT;
+	assert_int_equal(gw_function_unmap(f[0], m[0].handle, 4 * PAGE), 0);
+	assert_int_equal(map_pages(f[0], mem, 0, 4, &m[0]), -EFAULT);
+	fake.fail_map = 0;
+	assert_int_equal(map_pages(f[0], mem, 0, 4, &m[0]), 0);
+	f[0]->ops->close(f[0]);
+	assert_int_equal(map_pages(f[1], mem, 0x200000, 4, &more), 0);
+	f[1]->ops->close(f[1]);
+	assert_true(atomic_load(&vfio->locked.bytes) == 0);
+	host->ops->free(host);
+	munmap(mem, 8 * PAGE);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, fake_setup, fake_teardown)
@@ -701,6 +786,8 @@ int main(void)
 		OPEN(the_bus_is_reset_only_where_nobody_else_is_on_it),
 		TEST(a_bar_that_can_be_shared_alone_is),
 		TEST(options_say_what_is_possible),
+		TEST(a_function_keeps_to_its_budget),
+		TEST(what_all_functions_have_locked_is_counted_before_the_kernel_does),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -330,8 +330,9 @@ static void iommufd_is_used_where_it_is_and_said_why_not_where_it_is_wanted(void
 /* Whoever was to have it would close it once more, and by then it may be another's. */
 static void a_function_that_does_not_open_leaves_no_descriptor_behind(void **state)
 {
+	struct gw_vfio_locked locked = { .limit = UINT64_MAX };
 	const struct gw_vfio_folders at = { tree_dir, tree_path("sys"), tree_path("dev") };
-	struct gw_vfio_space *s = gw_vfio_space_new(&gw_vfio_iommufd, &at, 21, &fake.sink);
+	struct gw_vfio_space *s = gw_vfio_space_new(&gw_vfio_iommufd, &at, &locked, 21, &fake.sink);
 	int fd = -1;
 
 	assert_non_null(s);

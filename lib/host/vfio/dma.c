@@ -42,11 +42,7 @@ int gw_vfio_dma_map(struct gw_function *f, const struct gw_memory *mem, uint64_t
 
 uint64_t gw_vfio_room(struct gw_function *f)
 {
-	uint64_t limit = gw_vfio_locked_limit(), pinned = gw_vfio_fn(f)->host->pinned;
-
-	if (limit == UINT64_MAX)
-		return limit;
-	return limit > pinned ? limit - pinned : 0;
+	return gw_vfio_locked_room(&gw_vfio_fn(f)->host->locked);
 }
 
 int gw_vfio_dma_unmap(struct gw_function *f, uint64_t handle)

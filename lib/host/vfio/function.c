@@ -198,14 +198,15 @@ static int config_open(struct gw_vfio_function *fn)
 
 static void limits_fill(struct gw_vfio_function *fn)
 {
+	const struct gw_vfio_options *opt = &fn->host->opt;
 	const struct gw_vfio_space *s = fn->space;
-	uint64_t locked = gw_vfio_locked_limit();
+	uint64_t most = opt->max_bytes ? opt->max_bytes : gw_vfio_locked_most(&fn->host->locked);
 
 	fn->base.limits = (struct gw_host_limits){
 		.granule = s->granule,
-		.max_bytes = locked,
-		.max_maps = s->max_maps,
-		.max_map_bytes = locked & ~(s->granule - 1),
+		.max_bytes = most,
+		.max_maps = opt->max_maps && opt->max_maps < s->max_maps ? opt->max_maps : s->max_maps,
+		.max_map_bytes = most & ~(s->granule - 1),
 		.max_segments = 1,
 		.iova_first = { s->range[0].first },
 		.iova_last = { s->range[s->nr_ranges - 1].last },

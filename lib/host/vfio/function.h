@@ -28,11 +28,11 @@ struct gw_vfio_host {
 	struct gw_vfio_options opt;
 	char tree[GW_VFIO_PATH], sysfs[GW_VFIO_PATH + 8], dev[GW_VFIO_PATH + 8];
 	struct gw_vfio_folders at;
+	struct gw_vfio_locked locked;
 	pthread_mutex_t lock;
 	pthread_cond_t unclaimed;
 	LIST_HEAD(, gw_vfio_space) spaces;
 	LIST_HEAD(, gw_vfio_function) functions;
-	_Atomic uint64_t pinned;	/* bytes that all spaces keep in memory */
 };
 
 /* A piece of a BAR that is mapped into this process. */

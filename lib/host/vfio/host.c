@@ -130,6 +130,7 @@ int gw_vfio_host_new(const struct gw_vfio_options *opt, struct gw_log *log, stru
 	snprintf(host->sysfs, sizeof(host->sysfs), "%s/sys", host->tree);
 	snprintf(host->dev, sizeof(host->dev), "%s/dev", host->tree);
 	host->at = (struct gw_vfio_folders){ host->tree, host->sysfs, host->dev };
+	gw_vfio_locked_init(&host->locked);
 	pthread_mutex_init(&host->lock, NULL);
 	pthread_cond_init(&host->unclaimed, NULL);
 	LIST_INIT(&host->spaces);
@@ -147,11 +148,10 @@ int gw_vfio_host_space(struct gw_vfio_host *host, unsigned int group, bool iommu
 		if (s->group == group)
 			break;
 	if (!s) {
-		s = gw_vfio_space_new(iommufd ? &gw_vfio_iommufd : &gw_vfio_type1, &host->at, group,
-				      host->base.log);
+		s = gw_vfio_space_new(iommufd ? &gw_vfio_iommufd : &gw_vfio_type1, &host->at,
+				      &host->locked, group, host->base.log);
 		if (!s)
 			return -ENOMEM;
-		s->pinned = &host->pinned;
 		LIST_INSERT_HEAD(&host->spaces, s, link);
 	}
 	for (*slot = 0; *slot < GW_VFIO_MAX_USERS; ++*slot) {

@@ -3,12 +3,9 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <linux/capability.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/util.h"
 
@@ -16,9 +13,9 @@
  * How it works: mappings are kept by IOVA. Functions of one group see the same addresses, so a
  * mapping that one has made and another asks for, the same in every respect, is shared: each user
  * is a bit, and the kernel forgets it with the last. Memory is the same if the kernel's file is, at
- * whatever address each function has that in this process: the kernel has pinned the pages. A handle is the address, which is a multiple
- * of the granule, with a serial number in its low bits, so that one that has ended is not taken
- * for one that came to the same address later.
+ * whatever address each function has that in this process: the kernel has pinned the pages. A handle
+ * is the address, which is a multiple of the granule, with a serial number in its low bits, so that
+ * one that has ended is not taken for one that came to the same address later.
  *
  * Where the caller does not choose, places are looked for from @next on, in the upper half of the
  * addresses there are, or of those that the device can put out: far from guest memory, so that a
@@ -34,10 +31,10 @@ struct space_map {
 	void *addr;
 	struct gw_file_at file;
 	const struct gw_vfio_function *peer;
+	uint64_t locked;		/* bytes; 0 once it has ended */
 	uint16_t serial;
 	bool read_only;
 	bool ended;			/* the kernel has forgotten it already */
-	bool pinned;			/* counted as memory that stays */
 };
 
 static struct space_map *map_of(struct gw_imap_node *n)
@@ -46,7 +43,8 @@ static struct space_map *map_of(struct gw_imap_node *n)
 }
 
 struct gw_vfio_space *gw_vfio_space_new(const struct gw_vfio_space_ops *ops,
-					const struct gw_vfio_folders *at, unsigned int group,
+					const struct gw_vfio_folders *at,
+					struct gw_vfio_locked *locked, unsigned int group,
 					struct gw_log *log)
 {
 	struct gw_vfio_space *s = calloc(1, sizeof(*s));
@@ -55,6 +53,7 @@ struct gw_vfio_space *gw_vfio_space_new(const struct gw_vfio_space_ops *ops,
 		return NULL;
 	s->ops = ops;
 	s->at = at;
+	s->locked = locked;
 	s->group = group;
 	s->log = log;
 	s->container = s->group_fd = s->iommufd = -1;
@@ -70,24 +69,12 @@ void gw_vfio_space_free(struct gw_vfio_space *s)
 		return;
 	s->ops->close(s);
 	while ((n = gw_imap_from(&s->maps, 0))) {	/* what the kernel would not unmap */
+		gw_vfio_locked_put(s->locked, map_of(n)->locked);
 		gw_imap_remove(&s->maps, n);
 		free(map_of(n));
 	}
 	pthread_mutex_destroy(&s->lock);
 	free(s);
-}
-
-uint64_t gw_vfio_locked_limit(void)
-{
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2] = { 0 };
-	struct rlimit limit;
-
-	if (!syscall(SYS_capget, &head, data) && data[0].effective & 1u << CAP_IPC_LOCK)
-		return UINT64_MAX;
-	if (getrlimit(RLIMIT_MEMLOCK, &limit) || limit.rlim_cur == RLIM_INFINITY)
-		return UINT64_MAX;
-	return limit.rlim_cur;
 }
 
 /* Is first..last inside one range? */
@@ -184,7 +171,7 @@ static int place_find(struct gw_vfio_space *s, const struct gw_vfio_want *w, uin
 /* The kernel's answer, with what it means here. */
 static int explain(struct gw_vfio_space *s, const struct gw_vfio_want *w, uint64_t iova, int ret)
 {
-	uint64_t limit = gw_vfio_locked_limit();
+	uint64_t limit = gw_vfio_locked_limit(s->locked);
 
 	gw_log_guest(s->log, "%s: the kernel does not map %#" PRIx64 "+%#" PRIx64 ": %s", w->name,
 		     iova, w->size, strerror(-ret));
@@ -236,6 +223,21 @@ static int space_join(struct space_map *m, const struct gw_vfio_want *w, uint64_
 	return 0;
 }
 
+/* Registers of a peer are no memory, and not locked. */
+static uint64_t locks(const struct gw_vfio_function *peer, uint64_t size)
+{
+	return peer ? 0 : size;
+}
+
+static int refuse_locked(struct gw_vfio_space *s, const struct gw_vfio_want *w)
+{
+	gw_log_guest(s->log, "%s: cannot map %#" PRIx64 " bytes: all functions here have %" PRIu64 " of the %"
+		     PRIu64 " MiB that this process may lock; raise it: 'ulimit -l', LimitMEMLOCK= of a "
+		     "service, or memlock in limits.conf(5)", w->name, w->size,
+		     atomic_load(&s->locked->bytes) >> 20, gw_vfio_locked_limit(s->locked) >> 20);
+	return -ENOSPC;
+}
+
 static int space_make(struct gw_vfio_space *s, const struct gw_vfio_want *w, uint64_t first,
 		      uint64_t last, struct space_map **out)
 {
@@ -244,10 +246,15 @@ static int space_make(struct gw_vfio_space *s, const struct gw_vfio_want *w, uin
 
 	if (!m)
 		return -ENOMEM;
+	m->locked = locks(w->peer, w->size);
+	if (!gw_vfio_locked_take(s->locked, m->locked)) {
+		ret = refuse_locked(s, w);
+		goto free_map;
+	}
 	ret = s->ops->map(s, w, first);
 	if (ret) {
-		free(m);
-		return explain(s, w, first, ret);
+		ret = explain(s, w, first, ret);
+		goto put_locked;
 	}
 	m->node.first = first;
 	m->node.last = last;
@@ -256,13 +263,15 @@ static int space_make(struct gw_vfio_space *s, const struct gw_vfio_want *w, uin
 	m->file = w->file;
 	m->peer = w->peer;
 	m->read_only = w->read_only;
-	m->pinned = s->pinned && !w->peer;
-	if (m->pinned)
-		*s->pinned += w->size;
 	m->serial = s->serial++ & SERIAL_MASK;
 	gw_imap_insert(&s->maps, &m->node);
 	*out = m;
 	return 0;
+put_locked:
+	gw_vfio_locked_put(s->locked, m->locked);
+free_map:
+	free(m);
+	return ret;
 }
 
 int gw_vfio_space_map(struct gw_vfio_space *s, const struct gw_vfio_want *w, struct gw_mapping *map)
@@ -303,9 +312,11 @@ static int map_end(struct gw_vfio_space *s, struct space_map *m)
 		gw_err(s->log, "group %u: the kernel does not unmap %#" PRIx64 ": %s", s->group,
 		       m->node.first, strerror(-ret));
 	m->ended = !ret;
+	if (m->ended) {
+		gw_vfio_locked_put(s->locked, m->locked);
+		m->locked = 0;
+	}
 	m->peer = NULL;
-	if (m->ended && m->pinned)
-		*s->pinned -= m->node.last - m->node.first + 1;
 	return ret;
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/imap.h"
 #include "host/vfio/group.h"
+#include "host/vfio/locked.h"
 #include "host/vfio/owner.h"
 
 /*
@@ -49,7 +50,7 @@ struct gw_vfio_range {
 
 /**
  * struct gw_vfio_space - one group's
- * @at:           the folders; the host's
+ * @at, @locked:  the folders, and what all spaces have locked; the host's
  * @group:        number of the group
  * @users:        which slots functions have taken; under the host's lock
  * @owner:        the VMM that has claimed functions; under the host's lock
@@ -58,13 +59,13 @@ struct gw_vfio_range {
  * @lock:         of all below it; taken under the host's and the functions' locks
  * @next, @next_low: where to look first for a place, while the caller does not choose; for a
  *                device that reaches all there is, and for others
- * @pinned:       bytes that this and other spaces of the host keep in memory, or NULL
  */
 struct gw_vfio_space {
 	LIST_ENTRY(gw_vfio_space) link;
 	const struct gw_vfio_space_ops *ops;
 	struct gw_log *log;
 	const struct gw_vfio_folders *at;
+	struct gw_vfio_locked *locked;
 	unsigned int group;
 	uint64_t users;
 	struct gw_vfio_owner owner;
@@ -78,12 +79,12 @@ struct gw_vfio_space {
 	pthread_mutex_t lock;
 	struct gw_imap maps;
 	uint64_t next, next_low;
-	_Atomic uint64_t *pinned;
 	uint16_t serial;
 };
 
 struct gw_vfio_space *gw_vfio_space_new(const struct gw_vfio_space_ops *ops,
-					const struct gw_vfio_folders *at, unsigned int group,
+					const struct gw_vfio_folders *at,
+					struct gw_vfio_locked *locked, unsigned int group,
 					struct gw_log *log);
 
 /** gw_vfio_space_free() - no user is left; NULL is fine */
@@ -132,8 +133,5 @@ void gw_vfio_space_drop_peer(struct gw_vfio_space *s, const struct gw_vfio_funct
 
 /** gw_vfio_space_idle() - has the function in @slot no mapping? */
 bool gw_vfio_space_idle(struct gw_vfio_space *s, unsigned int slot);
-
-/** gw_vfio_locked_limit() - bytes this process may have pinned; UINT64_MAX if unlimited */
-uint64_t gw_vfio_locked_limit(void);
 
 #endif
