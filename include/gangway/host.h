@@ -126,7 +126,8 @@ struct gw_function;
  *        stays off before, and a config_write() that would turn it on is -EPERM. Waits a moment for
  *        a VMM that is about to go. -EBUSY another VMM has some of them (logged), -EIO what an
  *        earlier one had mapped cannot be unmapped (logged)
- * @drop: bus mastering is off and nothing is mapped any more
+ * @drop: bus mastering is off and nothing is mapped any more. Where the VMM may still have what it
+ *        was handed of the function, that goes, and no other VMM gets it
  */
 struct gw_claim_ops {
 	int (*take)(struct gw_function *f, const struct gw_vmm *vmm);

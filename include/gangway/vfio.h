@@ -26,8 +26,10 @@ enum gw_vfio_choice { GW_VFIO_AUTO, GW_VFIO_ON, GW_VFIO_OFF };
  *                    do not let the caller choose
  * @iommufd:          use iommufd and the function's own node instead of its group's
  * @bar_resource:     hand a VMM BARs by sysfs' resource files. Such a file gives no more than its
- *                    BAR, but the kernel leaves it mapped while the function resets, and many
- *                    refuse it (CONFIG_IO_STRICT_DEVMEM)
+ *                    BAR, but the kernel leaves it mapped while the function resets, and for good:
+ *                    also once the function is another guest's, or the machine's own driver's. Many
+ *                    kernels refuse it (CONFIG_IO_STRICT_DEVMEM). The function goes with the first
+ *                    VMM that had it
  * @max_bytes:        that one function may have mapped, and so locked; 0: as much as this process may
  *                    lock, or seven eighths of the machine's memory where that is without limit
  * @max_maps:         mappings that one function may have; 0: as many as the kernel lets it

@@ -3,6 +3,7 @@
 #include "fake_vfio.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -18,6 +19,7 @@
 #define NR	2u
 #define RAM	0x10000u
 #define GPA	0x40000000u
+#define BAR0	0x4000u
 
 static const char *const names[NR] = { "0000:01:00.0", "0000:01:00.1" };
 
@@ -31,14 +33,16 @@ struct rig {
 	int ram;
 };
 
-static int setup(void **state)
+static int setup_with(void **state, bool bar_resource)
 {
-	struct gw_vfio_options opt = { 0 };
+	struct gw_vfio_options opt = { .bar_resource = bar_resource };
 	struct rig *r = calloc(1, sizeof(*r));
 
 	if (!r || fake_setup(state))
 		return -1;
 	fake_function(names[1], 7);
+	if (bar_resource)
+		fake_bytes("sys/bus/pci/devices/0000:01:00.0/resource0", (char[BAR0]){ 0 }, BAR0);
 	opt.tree = fake.tree;
 	assert_int_equal(gw_vfio_host_new(&opt, &fake.sink, &r->host), 0);
 	for (unsigned int i = 0; i < NR; i++) {
@@ -53,6 +57,16 @@ static int setup(void **state)
 	assert_int_equal(ftruncate(r->ram, 2 * RAM), 0);
 	*state = r;
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return setup_with(state, false);
+}
+
+static int setup_resource(void **state)
+{
+	return setup_with(state, true);
 }
 
 static int teardown(void **state)
@@ -235,6 +249,40 @@ static void what_cannot_be_unmapped_is_in_nobodys_reach(void **state)
 	assert_int_equal(fake.nr_maps, 0);
 }
 
+static bool is_gone(struct rig *r, unsigned int i)
+{
+	struct pollfd p = { .events = POLLIN };
+
+	assert_int_equal(r->f[i]->ops->gone(r->f[i], &p.fd), 0);
+	return poll(&p, 1, 0) == 1;
+}
+
+static void a_function_goes_with_the_vmm_that_was_handed_registers(void **state)
+{
+	struct rig *r = *state;
+	struct gw_region_info info;
+	struct gw_device *dev = gw_guest_function_device(r->gf[0]);
+	int sock;
+
+	/* this program can have it ever again: it is handed nothing that it had not */
+	assert_int_equal(dev->ops->attach(dev, NULL, NULL), 0);
+	dev->ops->detach(dev);
+	assert_false(is_gone(r, 0));
+	dev->ops->region_info(dev, 0, &info);
+	assert_true(info.fd >= 0 && info.flags & GW_REGION_F_MMAP);
+	sock = vmm_open(r, 0);
+	assert_true(sock >= 0);
+	assert_false(is_gone(r, 0));
+	close(sock);
+	assert_int_equal(other_vmm(r, 0), ENODEV);
+	assert_true(is_gone(r, 0));
+	assert_true(fake_logged("no other VMM gets the function"));
+	/* the function beside it has no such file and goes on */
+	assert_int_equal(other_vmm(r, 1), 0);
+	assert_int_equal(other_vmm(r, 1), 0);
+	assert_false(is_gone(r, 1));
+}
+
 static void the_program_itself_is_one_vmm(void **state)
 {
 	struct rig *r = *state;
@@ -261,6 +309,8 @@ int main(void)
 		T(one_vmm_maps_its_memory_for_both_functions),
 		T(what_cannot_be_unmapped_is_in_nobodys_reach),
 		T(the_program_itself_is_one_vmm),
+		cmocka_unit_test_setup_teardown(a_function_goes_with_the_vmm_that_was_handed_registers,
+						setup_resource, teardown),
 	};
 
 	return cmocka_run_group_tests_name("vfio_group", tests, NULL, NULL);

@@ -8,6 +8,10 @@
  * function that a VMM claims makes the address space that VMM's, until it has given back the last.
  * A VMM that ends loses its functions one after the other, and its successor may be quicker than
  * that: so a claim waits a moment before it is refused.
+ *
+ * What a VMM was handed to map BARs with stays mapped there for as long as it likes: the kernel takes
+ * a dma-buf back when the function is closed, and a file of sysfs never. So a function of which a VMM
+ * was handed anything is given up when that VMM goes, and no other gets it.
  */
 
 #define CLAIM_WAIT_NS	2000000000ull	/* a VMM gives up after 5 s */
@@ -69,11 +73,29 @@ void gw_vfio_claim_end(struct gw_vfio_function *fn)
 	pthread_cond_broadcast(&fn->host->unclaimed);
 }
 
+/* Does the VMM that has claimed it, another process, hold something of it? Under the host's lock. */
+static bool handed_out(const struct gw_vfio_function *fn)
+{
+	if (!fn->claimed || gw_vfio_owner_is_self(&fn->space->owner))
+		return false;
+	for (unsigned int i = 0; i < GW_NR_BARS; i++)
+		if (fn->bar[i].fd >= 0)
+			return true;
+	return false;
+}
+
 void gw_vfio_unclaim(struct gw_function *f)
 {
 	struct gw_vfio_function *fn = gw_vfio_fn(f);
+	bool handed;
 
 	pthread_mutex_lock(&fn->host->lock);
+	handed = handed_out(fn);
 	gw_vfio_claim_end(fn);
 	pthread_mutex_unlock(&fn->host->lock);
+	if (!handed)
+		return;
+	gw_warn(fn->base.log, "%s: a VMM that has gone was handed BARs of it and may keep them mapped; so "
+		"no other VMM gets the function", fn->base.info.name);
+	gw_vfio_function_give_up(fn);
 }

@@ -103,10 +103,15 @@ static void function_release(struct gw_vfio_function *fn)
 void gw_vfio_function_give_up(struct gw_vfio_function *fn)
 {
 	const uint64_t one = 1;
+	bool was;
 
 	pthread_mutex_lock(&fn->host->lock);
-	function_release(fn);
+	was = fn->gone;
+	if (!was)
+		function_release(fn);
 	pthread_mutex_unlock(&fn->host->lock);
+	if (was)
+		return;
 	gw_warn(fn->base.log, "%s: given back to the kernel", fn->base.info.name);
 	if (write(fn->gone_fd, &one, sizeof(one)) != sizeof(one))
 		gw_err(fn->base.log, "%s: cannot tell that it is gone", fn->base.info.name);

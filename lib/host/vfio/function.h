@@ -142,7 +142,7 @@ int gw_vfio_function_new(struct gw_vfio_host *host, const char *bdf, unsigned in
 
 /**
  * gw_vfio_function_give_up() - let the kernel have the function back: bus mastering is off, nothing
- * is mapped, and every operation answers -ENODEV from now on
+ * is mapped, and every operation answers -ENODEV from now on. Any thread; a second time does nothing
  */
 void gw_vfio_function_give_up(struct gw_vfio_function *fn);
 

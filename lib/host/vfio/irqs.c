@@ -140,12 +140,16 @@ static void irqs_failed(struct gw_vfio_function *fn)
 	pthread_mutex_unlock(&irqs->firing);
 }
 
-/* Is it time to let go? Only this thread gives the function up while it runs. */
+/* Is it time to let go? */
 static void irqs_let_go(struct gw_vfio_function *fn)
 {
-	if (!fn->asked || fn->gone)
+	bool idle;
+
+	if (!fn->asked || gw_vfio_enter(fn))
 		return;
-	if (!gw_vfio_space_idle(fn->space, fn->slot)) {
+	idle = gw_vfio_space_idle(fn->space, fn->slot);
+	gw_vfio_leave(fn);
+	if (!idle) {
 		if (fn->asked == 1 || gw_now_ns() - fn->asked_ns < fn->patience)
 			return;
 		gw_warn(fn->base.log, "%s: the VMM did not let go in time", fn->base.info.name);

@@ -19,6 +19,11 @@ bool gw_vfio_owner_take(struct gw_vfio_owner *o, const struct gw_vmm *vmm)
 	return true;
 }
 
+bool gw_vfio_owner_is_self(const struct gw_vfio_owner *o)
+{
+	return gw_vmm_same(&o->vmm, &self);
+}
+
 void gw_vfio_owner_leave(struct gw_vfio_owner *o)
 {
 	assert(o->claims);

@@ -20,6 +20,9 @@ struct gw_vfio_owner {
 /** gw_vfio_owner_take() - one more function for @vmm; NULL is this program itself. Return: is it so? */
 bool gw_vfio_owner_take(struct gw_vfio_owner *o, const struct gw_vmm *vmm);
 
+/** gw_vfio_owner_is_self() - is it this program that has claimed it? */
+bool gw_vfio_owner_is_self(const struct gw_vfio_owner *o);
+
 /** gw_vfio_owner_leave() - one function less */
 void gw_vfio_owner_leave(struct gw_vfio_owner *o);
 
