@@ -18,7 +18,7 @@
 
 enum {
 	OPT_PLAN = 256, OPT_HOST_OPTION, OPT_WINDOW, OPT_POOL_SIZE, OPT_SPIN, OPT_REPORT,
-	OPT_SHARE, OPT_VM,
+	OPT_SHARE, OPT_VM, OPT_SCAN_OUT,
 	OPT_SOCKET, OPT_ARCH,
 	OPT_QEMU, OPT_KERNEL, OPT_INITRD, OPT_APPEND, OPT_MEMORY, OPT_CPUS, OPT_DEVICE_TREE,
 	OPT_MEMORY_FILE, OPT_COMPANION, OPT_GUEST_BDF, OPT_SHOW, OPT_POLL, OPT_VIOMMU,
@@ -32,6 +32,7 @@ static const struct option serve_options[] = {
 	{ "report", required_argument, NULL, OPT_REPORT },
 	{ "share", required_argument, NULL, OPT_SHARE },
 	{ "vm", required_argument, NULL, OPT_VM },
+	{ "scan-out", no_argument, NULL, OPT_SCAN_OUT },
 	{ "socket", required_argument, NULL, OPT_SOCKET },
 	{ "companion", required_argument, NULL, OPT_COMPANION },
 	{ "guest-bdf", required_argument, NULL, OPT_GUEST_BDF },
@@ -55,6 +56,7 @@ static const struct option run_options[] = {
 	{ "report", required_argument, NULL, OPT_REPORT },
 	{ "share", required_argument, NULL, OPT_SHARE },
 	{ "vm", required_argument, NULL, OPT_VM },
+	{ "scan-out", no_argument, NULL, OPT_SCAN_OUT },
 	{ "guest-bdf", required_argument, NULL, OPT_GUEST_BDF },
 	{ "show-at-once", no_argument, NULL, OPT_SHOW },
 	{ "poll", required_argument, NULL, OPT_POLL },
@@ -160,6 +162,8 @@ static const char common_help[] =
 "                        know; once for each device ('gangway run' works it out)\n"
 "  --share PATH          let what the guest shows be seen by the broker there; see gangway share\n"
 "  --vm NAME             what the broker's policy calls this VM (default guest)\n"
+"  --scan-out            with --share: a card shows on its own screen what its first virtual\n"
+"                        function does; your word that guest and host meet on the same GPU\n"
 "  --report FILE         write the final report to FILE as JSON\n"
 "  --host-option K=V     how the host behaves, see below\n"
 "\n"
@@ -318,6 +322,7 @@ static int set_option(struct options *o, int opt, const char *name, struct gw_lo
 	case OPT_REPORT: o->report = optarg; break;
 	case OPT_SHARE: o->share = optarg; break;
 	case OPT_VM: o->vm = optarg; break;
+	case OPT_SCAN_OUT: o->scan_out = true; break;
 	case OPT_SOCKET: o->socket = optarg; break;
 	case OPT_COMPANION: o->companion = optarg; break;
 	case OPT_DEVICE_TREE: o->device_tree = optarg; break;

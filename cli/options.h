@@ -34,6 +34,7 @@ struct options {
 	const char *report;	/* file for the report as JSON, or NULL */
 	const char *share;	/* the broker's socket, or NULL */
 	const char *vm;		/* the VM's name there */
+	bool scan_out;		/* cards show what their first virtual functions do */
 
 	/* serve */
 	const char *socket, *companion;

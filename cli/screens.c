@@ -16,6 +16,7 @@
 #include "base/thread.h"
 #include "base/util.h"
 #include "cli/picture.h"
+#include "devices/gpu/driver.h"
 #include "devices/gpu/pf.h"
 
 /*
@@ -37,7 +38,9 @@ struct screen {
 	struct gw_exporter *exporter;
 	struct gw_exporter_link *link;
 	struct gw_export *export;
-	bool published;			/* the thread's, as is all below */
+	struct gpu_driver *driver;	/* shows it on the card's own screen; NULL: nobody does */
+	struct gw_export *scanned;	/* the thread's, as is all below: what is shown there */
+	bool published;
 	uint32_t number;
 	char label[PICTURE_TEXT];
 };
@@ -98,14 +101,13 @@ static uint16_t dispi(struct gw_function *fn, enum gpu_dispi reg)
 }
 
 /* What the mode registers say. Return: false: no picture */
-static bool look(const struct screen *s, struct picture *p)
+static bool look(const struct screen *s, struct picture *p, struct gpu_frame *f)
 {
 	static const enum picture_format format[] = {
 		[GPU_XRGB8888] = PICTURE_XRGB8888, [GPU_BGRX8888] = PICTURE_BGRX8888,
 		[GPU_RGB565] = PICTURE_RGB565,
 	};
 	struct gpu_display d = { .memory = s->card->opt.window };
-	struct gpu_frame f;
 	uint64_t endian;
 
 	if (dispi(s->fn, GPU_DISPI_ID) != GPU_DISPI_ID_VALUE)
@@ -115,9 +117,9 @@ static bool look(const struct screen *s, struct picture *p)
 	if (!s->fn->ops->reg_read(s->fn, GPU_BAR_DISPLAY, (gw_bar_off){ GPU_EXT_ENDIAN }, 4,
 				  &endian))
 		d.big_endian = endian == GPU_EXT_BIG;
-	if (!gw_gpu_display_frame(&d, &f))
+	if (!gw_gpu_display_frame(&d, f))
 		return false;
-	*p = (struct picture){ f.width, f.height, f.stride, format[f.format], f.off.v };
+	*p = (struct picture){ f->width, f->height, f->stride, format[f->format], f->off.v };
 	return true;
 }
 
@@ -128,18 +130,54 @@ static void withdraw(struct screen *s)
 	s->published = false;
 }
 
+static void scan_out_end(struct screen *s)
+{
+	if (s->driver)
+		gw_gpu_driver_hide(s->driver);
+	gw_export_free(s->scanned);
+	s->scanned = NULL;
+}
+
+/* Have the card show it: exactly the pages that the picture is in. */
+static void scan_out(struct screen *s, const struct gpu_frame *f)
+{
+	const uint64_t first = f->off.v & ~4095ull, last = (f->off.v + f->size - 1) | 4095;
+	const struct gw_bar_range range = { .off = { first }, .size = last - first + 1 };
+	struct gpu_frame in = *f;
+	char reason[GW_SHARE_REASON] = "";
+	int ret;
+
+	scan_out_end(s);
+	in.off.v -= first;
+	ret = gw_export_new(s->exporter, GPU_BAR_MEMORY, &range, 1, &s->scanned);
+	if (!ret)
+		ret = gw_gpu_driver_show(s->driver, s->scanned, &in, reason);
+	if (ret)
+		gw_warn(s->all->log, "%s: not on the card's own screen: %s", s->fn->info.name,
+			*reason ? reason : strerror(-ret));
+	else
+		gw_info(s->all->log, "%s: on the card's own screen by %s, %u runs of VRAM",
+			s->fn->info.name, gw_share_iov_vram.name, gw_gpu_driver_runs(s->driver));
+}
+
 static void update(struct screen *s)
 {
 	char label[PICTURE_TEXT];
+	struct gpu_frame f;
 	struct picture p;
+	bool other;
 	int ret;
 
-	if (!look(s, &p)) {
+	if (!look(s, &p, &f)) {
 		withdraw(s);
+		scan_out_end(s);
 		return;
 	}
 	picture_text(&p, label);
-	if (!s->published || strcmp(label, s->label) != 0) {
+	other = !s->published || strcmp(label, s->label) != 0;
+	if (s->driver && (other || !gw_gpu_driver_runs(s->driver)))
+		scan_out(s, &f);
+	if (other) {
 		withdraw(s);
 		ret = gw_exporter_link_publish(s->link, s->export, label, &s->number);
 		s->published = !ret;
@@ -212,7 +250,7 @@ static struct gw_pci_addr address_of(const struct gw_function *fn)
 }
 
 static int make_exporter(struct screen *s, const struct gw_function *pf, const char *broker,
-			 const char *name)
+			 const char *name, uint64_t *cookie)
 {
 	const struct gw_bar_range whole = { .size = s->card->opt.window };
 	struct gw_exporter_options opt = {
@@ -223,6 +261,7 @@ static int make_exporter(struct screen *s, const struct gw_function *pf, const c
 	const struct gw_exporter_link_options link = { .broker = broker, .log = s->all->log };
 	int ret = gw_share_cookie(broker, name, &opt.id, &opt.id.cookie);
 
+	*cookie = opt.id.cookie;
 	s->backing.ops = &backing_ops;
 	if (!ret)
 		ret = gw_exporter_new(&opt, &s->exporter);
@@ -236,17 +275,28 @@ static bool has_screen(const struct gw_vm_function *f)
 	return f->ep && f->ep->desc.vendor == GPU_PF_VENDOR && f->ep->desc.device == GPU_PF_DEVICE;
 }
 
+static int make_driver(struct screen *s, const struct gw_vm_function *f, uint64_t cookie)
+{
+	const struct gw_share_id id = { .fn = address_of(f->pf), .pf = address_of(f->pf), .vf = -1,
+					.cookie = cookie };
+
+	return gw_gpu_driver_new(f->pf, &id, s->card, s->all->log, &s->driver);
+}
+
 static int add_screen(struct screens *all, const struct gw_vm_function *f, const char *broker,
-		      const char *name)
+		      const char *name, bool with_driver)
 {
 	struct screen *s = &all->screen[all->nr++];
+	uint64_t cookie = 0;
 	int ret;
 
 	s->all = all;
 	s->fn = f->fn;
 	s->vf = f->vf;
 	s->card = gw_gpu_pf_card(f->ep);
-	ret = make_exporter(s, f->pf, broker, name);
+	ret = make_exporter(s, f->pf, broker, name, &cookie);
+	if (!ret && with_driver && !f->vf)
+		ret = make_driver(s, f, cookie);
 	if (ret)
 		gw_err(all->log, "%s cannot be shared as VM %s by the broker at %s: %s",
 		       s->fn->info.name, name, broker, strerror(-ret));
@@ -269,7 +319,8 @@ static int start(struct screens *all)
 	return ret;
 }
 
-int screens_open(struct screens **out, struct vm *vm, const char *broker, const char *name)
+int screens_open(struct screens **out, struct vm *vm, const char *broker, const char *name,
+		 bool with_driver)
 {
 	struct screens *all = calloc(1, sizeof(*all));
 	int ret = 0;
@@ -282,7 +333,8 @@ int screens_open(struct screens **out, struct vm *vm, const char *broker, const 
 		ret = -errno;
 	for (unsigned int i = 0; i < vm->nr_functions && !ret; i++)
 		if (has_screen(vm->function[i].gw))
-			ret = add_screen(all, vm->function[i].gw, broker, name);
+			ret = add_screen(all, vm->function[i].gw, broker, name,
+					 with_driver);
 	if (!ret)
 		ret = start(all);
 	if (ret)
@@ -308,6 +360,8 @@ void screens_close(struct screens *all)
 
 		if (s->link)
 			withdraw(s);
+		scan_out_end(s);
+		gw_gpu_driver_free(s->driver);
 		gw_exporter_link_free(s->link);
 		gw_export_free(s->export);
 		gw_exporter_free(s->exporter);

@@ -16,10 +16,13 @@ struct screens;
  * screens_open() - connect to the broker, as the exporter of every function that has a screen
  * @broker: its socket
  * @name:   of the VM, as the policy knows it
+ * @with_driver: cards show on their own screens what their first virtual functions do; which is the
+ *          administrator's word that they and the host's screen are of one device
  *
  * Return: 0; -ENODEV no device has a screen; else -errno; logged.
  */
-int screens_open(struct screens **s, struct vm *vm, const char *broker, const char *name);
+int screens_open(struct screens **s, struct vm *vm, const char *broker, const char *name,
+		 bool with_driver);
 
 /** screens_close() - before any function is closed. NULL is fine */
 void screens_close(struct screens *s);

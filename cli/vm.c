@@ -90,8 +90,13 @@ int vm_open(struct vm *vm, const struct options *o, bool device_tree, struct gw_
 				"with --device-tree");
 		hint_direct(o, log);
 	}
+	if (!ret && o->scan_out && !o->share) {
+		gw_err(log, "--scan-out is of use with --share PATH only");
+		ret = -EINVAL;
+	}
 	if (!ret && o->share)
-		ret = screens_open(&vm->screens, vm, o->share, o->vm ? o->vm : "guest");
+		ret = screens_open(&vm->screens, vm, o->share, o->vm ? o->vm : "guest",
+				   o->scan_out);
 	return ret;
 }
 

@@ -99,7 +99,7 @@ def bochs_draws(work):
     with share.broker("pixels"), \
          work.run("gpu", ["sim:gpu,share=16M,pieces=5"],
                   ["--memory", "512M", "--host-option", "caller-iova=on", "--share", share.socket,
-                   "--vm", "pixels"], add=(f"{raw}:/picture",), **FULL) as run:
+                   "--vm", "pixels", "--scan-out"], add=(f"{raw}:/picture",), **FULL) as run:
         run.wait_for("gw-step: picture drawn")
         look(run.popen.pid, len(drawn), lambda data: picture.differs(data, drawn))
         seen_by_others(work, share, drawn)
@@ -113,6 +113,8 @@ def bochs_draws(work):
         guest.expect(run.values["driver"].startswith("bochs-drm"), run.values["driver"])
         guest.expect(run.values["mode"] == "1024x768", run.values["mode"])
         guest.expect("did not let go" not in run.stderr(), run.stderr())
+        guest.expect("on the card's own screen by iov-vram, 1 runs" in run.stderr() and
+                     "on the card's own screen by iov-vram, 3 runs" in run.stderr(), run.stderr())
         for mode in "1920x1080", "640x480":
             guest.expect(f" is {mode} stride" in run.stderr(), run.stderr())
 
