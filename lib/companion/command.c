@@ -177,9 +177,9 @@ static uint32_t run_page(struct gw_companion *c, const struct gw_cmd_page *page)
 	if (!op || !op->run || !page->count || page->count > GW_CMD_MAX_ENTRIES ||
 	    !page->request_gpa || !page->response_gpa)
 		return GW_STATUS_INVAL;
-	if (gw_dma_find(c->memory, (gw_gpa){ page->request_gpa }, page->count * op->request,
+	if (gw_guest_memory_find(&c->memory, (gw_gpa){ page->request_gpa }, page->count * op->request,
 			GW_PROT_READ, &request) ||
-	    gw_dma_find(c->memory, (gw_gpa){ page->response_gpa }, page->count * op->response,
+	    gw_guest_memory_find(&c->memory, (gw_gpa){ page->response_gpa }, page->count * op->response,
 			GW_PROT_READ | GW_PROT_WRITE, &response))
 		return GW_STATUS_INVAL;
 	for (uint32_t i = 0; i < page->count; i++) {
@@ -200,7 +200,7 @@ uint32_t gw_companion_command(struct gw_companion *c)
 
 	c->stats.commands++;
 	if (!c->command_gpa.v ||
-	    gw_dma_find(c->memory, c->command_gpa, sizeof(page), GW_PROT_READ | GW_PROT_WRITE,
+	    gw_guest_memory_find(&c->memory, c->command_gpa, sizeof(page), GW_PROT_READ | GW_PROT_WRITE,
 			&at) ||
 	    gw_guard_copy(&page, at, sizeof(page))) {
 		gw_companion_refuse(c, "command page", c->command_gpa.v, sizeof(page), -EFAULT);

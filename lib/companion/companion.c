@@ -93,7 +93,7 @@ void gw_companion_refuse(struct gw_companion *c, const char *what, uint64_t addr
 
 	c->stats.refused[why]++;
 	gw_log_guest(c->log, "%s: the guest's %s of %#" PRIx64 "+%#" PRIx64 " is refused: %s (%s)",
-		     c->self.info.name, what, addr, len, refusals[why].text, strerror(-err));
+		     c->name, what, addr, len, refusals[why].text, strerror(-err));
 }
 
 int gw_companion_map(struct gw_companion *c, const struct gw_dma_want *want,

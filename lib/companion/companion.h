@@ -8,6 +8,7 @@
 #include "base/imap.h"
 #include "base/spin.h"
 #include "config/vendor.h"
+#include "dma/memory.h"
 #include "function/function.h"
 
 /*
@@ -47,12 +48,12 @@ struct gw_companion_ring {
 
 /**
  * struct gw_companion - a companion
- * @self:     what lib/dma and the interrupts want to know of a function
+ * @name:     of it, for messages
  * @dma:      the function's address space; @limits are of its host
- * @memory:   guest memory as this device reaches it
  * @page:     BAR2, a file of its own for each VMM; @page_fd is the file
- * @gate:     of all below it; taken before the function's lock and both address spaces'. The
- *            poller is patient
+ * @gate:     of all below it; taken before the function's lock and its address space's. The poller
+ *            is patient
+ * @memory:   guest memory as this device reaches it
  * @ids:      mappings made by the command page, by the guest's name for them
  * @announced: the module translates
  * @nonce:    of the last announcement, 0: none; @next_nonce is the register
@@ -65,9 +66,9 @@ struct gw_companion {
 	struct gw_device dev;
 	struct gw_guest_listener listener;
 	struct gw_guest_function *gf;
-	struct gw_function self;
+	char name[64];
 	const struct gw_host_limits *limits;
-	struct gw_dma *dma, *memory;
+	struct gw_dma *dma;
 	struct gw_log *log;
 	struct gw_companion_options opt;
 	struct gw_guest_irqs irqs;
@@ -78,6 +79,7 @@ struct gw_companion {
 	struct gw_spin spin;		/* the poller's */
 
 	struct gw_gate gate;
+	struct gw_guest_memory memory;
 	uint8_t config[GW_PCI_CFG_SIZE_CONV];
 	uint32_t latch[GW_COMPANION_REGS];	/* upper halves */
 	gw_gpa command_gpa, ring_gpa;

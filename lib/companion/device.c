@@ -74,7 +74,7 @@ static int device_attach(struct gw_device *d, struct gw_remote *remote, const st
 	int fd = page_make(&page);
 
 	if (fd < 0) {
-		gw_err(c->log, "%s: cannot make a page for the VMM: %s", c->self.info.name,
+		gw_err(c->log, "%s: cannot make a page for the VMM: %s", c->name,
 		       strerror(-fd));
 		return fd;
 	}
@@ -96,7 +96,7 @@ static void device_detach(struct gw_device *d)
 	gw_gate_lock(&c->gate);
 	gw_companion_leave(c);
 	config_reset(c);
-	gw_dma_unmap_all(c->memory);
+	gw_guest_memory_clear(&c->memory);
 	gw_gate_unlock(&c->gate);
 	gw_guest_irqs_disable(&c->irqs);
 }
@@ -201,7 +201,13 @@ static int device_irq_set(struct gw_device *d, struct gw_irq_set *set)
 
 static int device_dma_map(struct gw_device *d, const struct gw_slice *s, int fd)
 {
-	return gw_dma_map(from_device(d)->memory, s, fd);
+	struct gw_companion *c = from_device(d);
+	int ret;
+
+	gw_gate_lock(&c->gate);
+	ret = gw_guest_memory_add(&c->memory, s, fd);
+	gw_gate_unlock(&c->gate);
+	return ret;
 }
 
 static int device_dma_unmap(struct gw_device *d, gw_iova first, gw_iova last, uint64_t *bytes)
@@ -213,7 +219,7 @@ static int device_dma_unmap(struct gw_device *d, gw_iova first, gw_iova last, ui
 	gw_gate_lock(&c->gate);
 	if (r->running && r->gpa.v <= last.v && first.v <= r->gpa.v + (r->bytes - 1))
 		gw_companion_ring_stop(c);
-	ret = gw_dma_unmap(c->memory, first, last, bytes);
+	ret = gw_guest_memory_remove(&c->memory, first, last, bytes);
 	gw_gate_unlock(&c->gate);
 	return ret;
 }
@@ -254,28 +260,6 @@ static void function_taken(struct gw_guest_listener *l)
 	gw_companion_ring_publish(c);
 	gw_gate_unlock(&c->gate);
 }
-
-/* Of a function, interrupts want no more than this. */
-static int self_irq_setup(struct gw_function *fn, struct gw_irq_sink *sink, unsigned int *nr)
-{
-	*nr = 1;
-	return 0;
-}
-
-static int self_irq_mask(struct gw_function *fn, const uint64_t enabled[GW_IRQ_WORDS])
-{
-	return 0;
-}
-
-static void self_irq_teardown(struct gw_function *fn)
-{
-}
-
-static const struct gw_function_ops self_ops = {
-	.irq_setup = self_irq_setup,
-	.irq_teardown = self_irq_teardown,
-	.irq_mask = self_irq_mask,
-};
 
 static void config_make(struct gw_companion *c)
 {
@@ -329,12 +313,9 @@ static int companion_start(struct gw_companion *c)
 	c->page_fd = page_make(&c->page);
 	if (c->page_fd < 0)
 		return c->page_fd;
-	ret = gw_dma_new(&c->self, GW_PLAN_PARAVIRT, c->log, &c->memory);
+	ret = gw_guest_irqs_init(&c->irqs, NULL, c->name, c->log);
 	if (ret)
 		goto close_page;
-	ret = gw_guest_irqs_init(&c->irqs, &c->self, c->log);
-	if (ret)
-		goto free_memory;
 	c->irqs.count[GW_IRQ_MSI] = 1;
 	gw_companion_publish(c);
 	ret = gw_thread_start(&c->poller, "gw-companion", poller_main, c);
@@ -343,8 +324,6 @@ static int companion_start(struct gw_companion *c)
 	return 0;
 fini_irqs:
 	gw_guest_irqs_fini(&c->irqs);
-free_memory:
-	gw_dma_free(c->memory);
 close_page:
 	page_close(c);
 	return ret;
@@ -367,10 +346,8 @@ int gw_companion_new(struct gw_guest_function *gf, const struct gw_companion_opt
 	c->dma = gf->dma;
 	c->log = log;
 	c->opt = opt ? *opt : (struct gw_companion_options){ .guest_bdf = GW_COMPANION_NO_BDF };
-	c->self.ops = &self_ops;
-	c->self.log = log;
-	snprintf(c->self.info.name, sizeof(c->self.info.name), "companion of %.40s",
-		 gf->fn->info.name);
+	snprintf(c->name, sizeof(c->name), "companion of %.40s", gf->fn->info.name);
+	gw_guest_memory_init(&c->memory, NULL, sizeof(struct gw_run), c->name, log);
 	gw_spin_init(&c->spin, c->opt.poll_us);
 	gw_gate_init(&c->gate);
 	pthread_cond_init(&c->kick, NULL);
@@ -404,7 +381,7 @@ void gw_companion_free(struct gw_companion *c)
 	gw_guest_function_leave(c->gf);
 	gw_companion_forget_ids(c);
 	gw_guest_irqs_fini(&c->irqs);
-	gw_dma_free(c->memory);
+	gw_guest_memory_fini(&c->memory);
 	page_close(c);
 	pthread_cond_destroy(&c->kick);
 	gw_gate_fini(&c->gate);

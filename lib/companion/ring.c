@@ -30,7 +30,7 @@ static struct gw_ring *header(struct gw_companion *c)
 
 static void ring_fail(struct gw_companion *c, const char *why)
 {
-	gw_log_guest(c->log, "%s: the ring is stopped: %s", c->self.info.name, why);
+	gw_log_guest(c->log, "%s: the ring is stopped: %s", c->name, why);
 	gw_companion_ring_stop(c);
 }
 
@@ -72,7 +72,7 @@ void gw_companion_ring_start(struct gw_companion *c)
 		return;
 	bytes = GW_RING_HEADER_BYTES +
 		size * (sizeof(struct gw_ring_sqe) + sizeof(struct gw_ring_cqe));
-	if (gw_dma_find(c->memory, c->ring_gpa, bytes, GW_PROT_READ | GW_PROT_WRITE, &mem))
+	if (gw_guest_memory_find(&c->memory, c->ring_gpa, bytes, GW_PROT_READ | GW_PROT_WRITE, &mem))
 		return;
 	*r = (struct gw_companion_ring){ .running = true, .mem = mem, .gpa = c->ring_gpa,
 					 .bytes = bytes, .size = (uint32_t)size };

@@ -8,17 +8,15 @@
 #include "base/gate.h"
 #include "base/imap.h"
 #include "base/util.h"
-#include "dma/file.h"
 #include "dma/lost.h"
+#include "dma/memory.h"
 #include "dma/slots.h"
 
 /* Inside lib/dma: an address space and its parts. */
 
-/* A run of guest memory. */
+/* A run of guest memory, and what the host has mapped of it. */
 struct gw_dma_run {
-	struct gw_imap_node node;	/* by the address the VMM gave it */
-	struct gw_slice slice;
-	struct gw_file *file;		/* NULL: the memory is in no file that we know of */
+	struct gw_run run;
 	bool mapped;			/* at the host, by @handle; plan direct */
 	uint64_t handle;
 	struct gw_dma_spans spans;	/* of mappings in it; plan paravirt */
@@ -38,8 +36,7 @@ struct gw_dma {
 	struct gw_log *log;
 
 	struct gw_gate gate;
-	struct gw_imap runs;
-	struct gw_file_list files;
+	struct gw_guest_memory memory;
 	struct gw_remote *remote;
 	struct gw_dma_slots slots;
 	struct gw_dma_losses losses;
@@ -47,21 +44,16 @@ struct gw_dma {
 	bool releasing;
 };
 
-/** gw_dma_run_addr() - where a run is in this process; NULL: the VMM keeps it */
-static inline uint8_t *gw_dma_run_addr(const struct gw_dma_run *run)
+static inline struct gw_dma_run *gw_dma_run_of(struct gw_run *run)
 {
-	return run->file ? run->file->addr + run->slice.off : run->slice.addr;
-}
-
-static inline struct gw_dma_run *gw_dma_run_of(struct gw_imap_node *node)
-{
-	return node ? container_of(node, struct gw_dma_run, node) : NULL;
+	return container_of(run, struct gw_dma_run, run);
 }
 
 /**
  * gw_dma_drop_run() - unmap what the guest has mapped of a run; the caller holds the gate
  *
- * The guest is not asked, and may ask which they were.  * Where the host fails the file stays mapped in this process for good.
+ * The guest may ask later which they were. Where the host fails the file stays mapped in this
+ * process for good.
  */
 void gw_dma_drop_run(struct gw_dma *dma, struct gw_dma_run *run);
 

@@ -21,65 +21,6 @@
 #define MAX_SPANS	64u		/* x86 firmware cuts low memory into six pieces */
 #define LOOKS		8u		/* mappings that go between two looks at the clock */
 
-static struct gw_dma_run *run_next(struct gw_dma_run *run)
-{
-	return gw_dma_run_of(gw_imap_next(&run->node));
-}
-
-/* Is @next memory that follows @run, for the guest at least? */
-static bool run_meets(const struct gw_dma_run *run, const struct gw_dma_run *next)
-{
-	return next && gw_dma_run_addr(next) && run->node.last + 1 == next->node.first;
-}
-
-/* Does @next continue @run, for the guest and in this process? */
-static bool run_continues(const struct gw_dma_run *run, const struct gw_dma_run *next)
-{
-	return run_meets(run, next) &&
-	       gw_dma_run_addr(run) + run->slice.size == gw_dma_run_addr(next);
-}
-
-/*
- * The runs that hold @gpa..@last, as far as they are one piece of this process' memory that
- * allows @prot. Caller holds the gate.
- */
-static int runs_find(struct gw_dma *dma, uint64_t gpa, uint64_t last, int prot,
-		     struct gw_dma_run **first, unsigned int *nr)
-{
-	struct gw_dma_run *run = gw_dma_run_of(gw_imap_find(&dma->runs, gpa));
-
-	*first = run;
-	if (!run || !gw_dma_run_addr(run))
-		return -EFAULT;
-	for (*nr = 1; (run->slice.prot & prot) == prot; ++*nr) {
-		if (run->node.last >= last)
-			return 0;
-		if (!run_continues(run, run_next(run)))
-			return run_meets(run, run_next(run)) ? -EXDEV : -EFAULT;
-		run = run_next(run);
-	}
-	return -EACCES;
-}
-
-int gw_dma_find(struct gw_dma *dma, gw_gpa gpa, uint64_t size, int prot, void **addr)
-{
-	struct gw_dma_run *run;
-	unsigned int nr;
-	uint64_t last;
-	int ret;
-
-	if (!size)
-		return -EINVAL;
-	if (__builtin_add_overflow(gpa.v, size - 1, &last))
-		return -EOVERFLOW;
-	gw_gate_lock(&dma->gate);
-	ret = runs_find(dma, gpa.v, last, prot, &run, &nr);
-	if (!ret)
-		*addr = gw_dma_run_addr(run) + (gpa.v - run->node.first);
-	gw_gate_unlock(&dma->gate);
-	return ret;
-}
-
 static int mapping_check(const struct gw_dma *dma, const struct gw_dma_want *w, uint64_t *last)
 {
 	const struct gw_host_limits *l = &dma->fn->limits;
@@ -101,7 +42,7 @@ static struct gw_dma_span *slot_span(struct gw_dma_slot *slot, unsigned int i)
 	return i ? &slot->more[i - 1] : &slot->first;
 }
 
-static int slot_link(struct gw_dma_slot *slot, struct gw_dma_run *run, unsigned int nr)
+static int slot_link(struct gw_dma_slot *slot, struct gw_run *run, unsigned int nr)
 {
 	if (nr > MAX_SPANS)
 		return -EXDEV;
@@ -110,12 +51,12 @@ static int slot_link(struct gw_dma_slot *slot, struct gw_dma_run *run, unsigned 
 		if (!slot->more)
 			return -ENOMEM;
 	}
-	for (unsigned int i = 0; i < nr; i++, run = run_next(run)) {
+	for (unsigned int i = 0; i < nr; i++, run = gw_run_next(run)) {
 		struct gw_dma_span *span = slot_span(slot, i);
 
 		span->slot = slot;
-		span->run = run;
-		LIST_INSERT_HEAD(&run->spans, span, link);
+		span->run = gw_dma_run_of(run);
+		LIST_INSERT_HEAD(&span->run->spans, span, link);
 	}
 	slot->nr_spans = (uint16_t)nr;
 	return 0;
@@ -149,8 +90,8 @@ static void mapping_drop(struct gw_dma *dma, struct gw_dma_slot *slot)
 	       dma->fn->info.name, slot->size, strerror(-ret));
 	/* the device may still reach it: it must not become something else */
 	for (unsigned int i = 0; i < slot->nr_spans; i++)
-		if (slot_span(slot, i)->run->file)
-			slot_span(slot, i)->run->file->users++;
+		if (slot_span(slot, i)->run->run.file)
+			slot_span(slot, i)->run->run.file->users++;
 	slot_release(dma, slot);
 }
 
@@ -193,13 +134,13 @@ static int mapping_make(struct gw_dma *dma, const struct gw_dma_want *w, struct 
 	struct gw_memory mem = { .read_only = w->read_only, .last = w->last };
 	int prot = GW_PROT_READ | (w->read_only ? 0 : GW_PROT_WRITE), ret;
 	struct gw_dma_slot *slot;
-	struct gw_dma_run *run;
+	struct gw_run *run;
 	unsigned int nr;
 	uint64_t last;
 
 	ret = mapping_check(dma, w, &last);
 	if (!ret)
-		ret = runs_find(dma, w->gpa.v, last, prot, &run, &nr);
+		ret = gw_guest_memory_runs(&dma->memory, w->gpa.v, last, prot, &run, &nr);
 	if (ret)
 		return ret;
 	slot = gw_dma_slot_get(&dma->slots, dma->generation);
@@ -208,7 +149,7 @@ static int mapping_make(struct gw_dma *dma, const struct gw_dma_want *w, struct 
 	ret = slot_link(slot, run, nr);
 	if (ret)
 		goto release_slot;
-	mem.addr = gw_dma_run_addr(run) + (w->gpa.v - run->node.first);
+	mem.addr = gw_run_addr(run) + (w->gpa.v - run->node.first);
 	ret = host_map(dma, &mem, w->size, map);
 	if (ret)
 		goto release_slot;

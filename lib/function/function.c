@@ -438,7 +438,7 @@ static int function_open(struct gw_guest_function *gf)
 	gf->hides = gw_dma_plan(gf->dma) == GW_PLAN_PARAVIRT;
 	if (gf->hides && getrandom(&gf->cookie, sizeof(gf->cookie), 0) != sizeof(gf->cookie))
 		return -errno;
-	ret = gw_guest_irqs_init(&gf->irqs, gf->fn, gf->log);
+	ret = gw_guest_irqs_init(&gf->irqs, gf->fn, gf->fn->info.name, gf->log);
 	if (ret) {
 		gw_err(gf->log, "%s: cannot set up interrupts: %s", gf->fn->info.name,
 		       strerror(-ret));

@@ -87,7 +87,7 @@ static void irqs_deliver(struct gw_guest_irqs *irqs, unsigned int v)
 		atomic_fetch_add_explicit(&irqs->delivered, 1, memory_order_relaxed);
 	else
 		gw_log_guest(irqs->log, "%s: cannot signal the eventfd of vector %u: %s",
-			     irqs->fn->info.name, v, strerror(-ret));
+			     irqs->name, v, strerror(-ret));
 }
 
 /* Under the lock: deliver a vector that waited and now may go. */
@@ -112,6 +112,12 @@ static void irqs_fire(struct gw_irq_sink *sink, const uint64_t pending[GW_IRQ_WO
 	pthread_mutex_unlock(&irqs->lock);
 }
 
+/* What a host that knows the indexes apart does, or NULL. */
+static const struct gw_irq_ops *irqs_ops(const struct gw_guest_irqs *irqs)
+{
+	return irqs->fn ? irqs->fn->ops->irq : NULL;
+}
+
 /* Which vectors the host delivers: the first @nr. Never under the lock: the host may wait for a
  * fire() that wants it. */
 static int irqs_host_mask(struct gw_guest_irqs *irqs, unsigned int nr)
@@ -130,8 +136,8 @@ static int irqs_host_enable(struct gw_guest_irqs *irqs, enum gw_irq index)
 	unsigned int nr = irqs->count[index];
 	int ret = irqs_host_mask(irqs, nr);
 
-	if (!ret && irqs->fn->ops->irq)
-		ret = irqs->fn->ops->irq->enable(irqs->fn, index, nr);
+	if (!ret && irqs_ops(irqs))
+		ret = irqs_ops(irqs)->enable(irqs->fn, index, nr);
 	return ret;
 }
 
@@ -142,13 +148,13 @@ static void irqs_host_disable(struct gw_guest_irqs *irqs, enum gw_irq index)
 
 	if (ret && ret != -ENODEV)
 		gw_warn(irqs->log, "%s: cannot mask interrupts at the host: %s; they are dropped "
-			"here", irqs->fn->info.name, strerror(-ret));
-	if (index == GW_NR_IRQS || !irqs->fn->ops->irq)
+			"here", irqs->name, strerror(-ret));
+	if (index == GW_NR_IRQS || !irqs_ops(irqs))
 		return;
-	ret = irqs->fn->ops->irq->enable(irqs->fn, index, 0);
+	ret = irqs_ops(irqs)->enable(irqs->fn, index, 0);
 	if (ret && ret != -ENODEV)
 		gw_warn(irqs->log, "%s: cannot disable interrupts at the host: %s",
-			irqs->fn->info.name, strerror(-ret));
+			irqs->name, strerror(-ret));
 }
 
 /* Without the lock: have the platform signal vectors itself, or not any more. */
@@ -156,14 +162,14 @@ static void irqs_direct(struct gw_guest_irqs *irqs, unsigned int first, unsigned
 {
 	int fd, ret;
 
-	if (!irqs->fn->ops->irq)
+	if (!irqs_ops(irqs))
 		return;
 	for (unsigned int v = first; v < first + nr; v++) {
 		fd = gw_bitmap_test(irqs->masked, v) ? -1 : irqs->at[v].fd;
-		ret = irqs->fn->ops->irq->eventfd(irqs->fn, irqs->mode, v, fd);
+		ret = irqs_ops(irqs)->eventfd(irqs->fn, irqs->mode, v, fd);
 		if (ret && ret != -ENODEV)
 			gw_log_guest(irqs->log, "%s: vector %u takes the long way: %s",
-				     irqs->fn->info.name, v, strerror(-ret));
+				     irqs->name, v, strerror(-ret));
 	}
 }
 
@@ -204,16 +210,35 @@ static int irqs_notifier(struct gw_guest_irqs *irqs)
 	if (!ret)
 		return 0;
 	gw_err(irqs->log, "%s: no context of asynchronous I/O, which signals interrupts: %s",
-	       irqs->fn->info.name, strerror(-ret));
+	       irqs->name, strerror(-ret));
 	if (ret == -EAGAIN)
 		gw_hint(irqs->log, "programs of this machine have taken all: raise fs.aio-max-nr, "
 			"for example sysctl fs.aio-max-nr=1048576");
 	return ret;
 }
 
-int gw_guest_irqs_init(struct gw_guest_irqs *irqs, struct gw_function *fn, struct gw_log *log)
+/* Return: 0, also where it has no interrupts; or -errno. */
+static int irqs_host_setup(struct gw_guest_irqs *irqs)
 {
+	struct gw_function *fn = irqs->fn;
 	unsigned int nr = 0;
+	int ret = fn->ops->irq_setup(fn, &irqs->sink, &nr);
+
+	if (ret)
+		return ret == -EOPNOTSUPP ? 0 : ret;
+	irqs->vectors = nr < GW_MAX_VECTORS ? nr : GW_MAX_VECTORS;
+	irqs->intx = fn->intx;
+	irqs->count[GW_IRQ_INTX] = irqs->intx;
+	ret = irqs_host_mask(irqs, 0);
+	if (ret)
+		gw_warn(irqs->log, "%s: cannot mask interrupts at the host: %s; they are dropped here",
+			irqs->name, strerror(-ret));
+	return 0;
+}
+
+int gw_guest_irqs_init(struct gw_guest_irqs *irqs, struct gw_function *fn, const char *name,
+		       struct gw_log *log)
+{
 	int ret;
 
 	memset(irqs, 0, sizeof(*irqs));
@@ -221,6 +246,7 @@ int gw_guest_irqs_init(struct gw_guest_irqs *irqs, struct gw_function *fn, struc
 	irqs->sink.request = irqs_asked;
 	irqs->sink.error = irqs_error;
 	irqs->fn = fn;
+	irqs->name = name;
 	irqs->log = log;
 	irqs->mode = GW_NR_IRQS;
 	irqs->count[GW_IRQ_ERR] = 1;
@@ -233,26 +259,19 @@ int gw_guest_irqs_init(struct gw_guest_irqs *irqs, struct gw_function *fn, struc
 		return ret;
 	pthread_mutex_init(&irqs->lock, NULL);
 
-	ret = fn->ops->irq_setup(fn, &irqs->sink, &nr);
-	if (ret && ret != -EOPNOTSUPP) {
+	ret = fn ? irqs_host_setup(irqs) : 0;
+	if (ret) {
 		pthread_mutex_destroy(&irqs->lock);
 		gw_notifier_fini(&irqs->notifier);
-		return ret;
 	}
-	irqs->vectors = ret ? 0 : nr < GW_MAX_VECTORS ? nr : GW_MAX_VECTORS;
-	irqs->intx = !ret && fn->intx;
-	irqs->count[GW_IRQ_INTX] = irqs->intx;
-	ret = irqs_host_mask(irqs, 0);
-	if (ret)
-		gw_warn(log, "%s: cannot mask interrupts at the host: %s; they are dropped here",
-			fn->info.name, strerror(-ret));
-	return 0;
+	return ret;
 }
 
 void gw_guest_irqs_fini(struct gw_guest_irqs *irqs)
 {
 	gw_guest_irqs_disable(irqs);
-	irqs->fn->ops->irq_teardown(irqs->fn);
+	if (irqs->fn)
+		irqs->fn->ops->irq_teardown(irqs->fn);
 	pthread_mutex_destroy(&irqs->lock);
 	gw_notifier_fini(&irqs->notifier);
 }
@@ -361,13 +380,13 @@ static int set_intx_mask(struct gw_guest_irqs *irqs, const struct gw_irq_set *se
 {
 	if (set->data == GW_IRQ_BOOL && !set->bools[0])
 		return 0;
-	return irqs->fn->ops->irq->intx_mask(irqs->fn, set->action == GW_IRQ_MASK);
+	return irqs_ops(irqs)->intx_mask(irqs->fn, set->action == GW_IRQ_MASK);
 }
 
 /* KVM writes it at the end of the guest's handler, so that nobody else has to unmask. */
 static int set_unmask_eventfd(struct gw_guest_irqs *irqs, const struct gw_irq_set *set)
 {
-	const struct gw_irq_ops *ops = irqs->fn->ops->irq;
+	const struct gw_irq_ops *ops = irqs_ops(irqs);
 
 	if (set->data == GW_IRQ_CALL || set->index != GW_IRQ_INTX ||
 	    set->action != GW_IRQ_UNMASK || !ops)

@@ -19,6 +19,8 @@ struct gw_irq_way {
 /**
  * struct gw_guest_irqs - from the host's vectors to the VMM's eventfds and calls
  * @sink:    what the host fires at, from any thread
+ * @fn:      NULL: there is none, and whoever owns @irqs fires them
+ * @name:    for messages
  * @vectors: that the host delivers
  * @intx:    the host delivers INTx
  * @count:   per index, what irq_info() says; set before the first use
@@ -32,6 +34,7 @@ struct gw_irq_way {
 struct gw_guest_irqs {
 	struct gw_irq_sink sink;
 	struct gw_function *fn;
+	const char *name;
 	struct gw_log *log;
 	unsigned int vectors;
 	bool intx;
@@ -49,11 +52,14 @@ struct gw_guest_irqs {
 
 /**
  * gw_guest_irqs_init() - have the host deliver to @irqs; all vectors are dropped at first
+ * @fn:   NULL: no host, what is delivered is fired at the sink by the caller
+ * @name: stays the caller's
  *
  * Return: 0, also where the host has no interrupts; or -errno of gw_notifier_init() (logged) or of
  * the host.
  */
-int gw_guest_irqs_init(struct gw_guest_irqs *irqs, struct gw_function *fn, struct gw_log *log);
+int gw_guest_irqs_init(struct gw_guest_irqs *irqs, struct gw_function *fn, const char *name,
+		       struct gw_log *log);
 
 /** gw_guest_irqs_fini() - on return the host delivers nothing any more */
 void gw_guest_irqs_fini(struct gw_guest_irqs *irqs);

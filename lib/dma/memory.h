@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GW_DMA_MEMORY_H
+#define GW_DMA_MEMORY_H
+
+#include <gangway/addr.h>
+#include <gangway/device.h>
+#include <gangway/log.h>
+
+#include "base/imap.h"
+#include "base/util.h"
+#include "dma/file.h"
+
+/*
+ * Guest memory, as the VMM has told of it: runs by the address it gave them, and where they are in
+ * this process. What else is done with a run, such as mapping it for a device, is its owner's. The
+ * caller locks.
+ */
+
+/** struct gw_run - a run of guest memory; first member of its owner's own */
+struct gw_run {
+	struct gw_imap_node node;	/* by the address the VMM gave it */
+	struct gw_slice slice;
+	struct gw_file *file;		/* NULL: the memory is in no file that we know of */
+};
+
+struct gw_guest_memory;
+
+/**
+ * struct gw_guest_memory_ops - what an owner does with runs
+ * @come: a run is known; an error undoes that
+ * @gone: a run is about to be forgotten. An error keeps its file mapped here for good, as something
+ *        may still reach it
+ */
+struct gw_guest_memory_ops {
+	int (*come)(struct gw_guest_memory *m, struct gw_run *run);
+	int (*gone)(struct gw_guest_memory *m, struct gw_run *run);
+};
+
+/**
+ * struct gw_guest_memory - all of one guest's, for one device
+ * @ops:      NULL: the owner does nothing with runs
+ * @run_size: bytes of the owner's struct around a struct gw_run
+ * @name:     for messages
+ */
+struct gw_guest_memory {
+	const struct gw_guest_memory_ops *ops;
+	size_t run_size;
+	const char *name;
+	struct gw_log *log;
+	struct gw_imap runs;
+	struct gw_file_list files;
+};
+
+/** gw_guest_memory_init() - none; @name stays the caller's, and the rest is as in the struct */
+void gw_guest_memory_init(struct gw_guest_memory *m, const struct gw_guest_memory_ops *ops,
+			  size_t run_size, const char *name, struct gw_log *log);
+
+/** gw_guest_memory_fini() - forget everything; zeroed is fine */
+void gw_guest_memory_fini(struct gw_guest_memory *m);
+
+/**
+ * gw_guest_memory_add() - learn of a run
+ * @s:  copied
+ * @fd: as for gw_dma_map()
+ *
+ * Return: 0; -EINVAL, -EOVERFLOW, -EEXIST, -ENOSPC too many runs, -EACCES, -ENOMEM, as gw_dma_map();
+ * or what come() returned. After an error nothing has changed.
+ */
+int gw_guest_memory_add(struct gw_guest_memory *m, const struct gw_slice *s, int fd);
+
+/** gw_guest_memory_remove() - forget the runs inside first..last. Return: as gw_dma_unmap() */
+int gw_guest_memory_remove(struct gw_guest_memory *m, gw_iova first, gw_iova last, uint64_t *bytes);
+
+/** gw_guest_memory_clear() - forget all runs, and unmap their files */
+void gw_guest_memory_clear(struct gw_guest_memory *m);
+
+/**
+ * gw_guest_memory_runs() - the runs that hold @gpa..@last
+ * @prot:  what each must allow
+ * @first: takes the first, followed by *@nr - 1 others that continue it in this process too
+ *
+ * Return: 0; -EFAULT some of it is no memory of ours, -EXDEV it is not in one piece here, -EACCES.
+ */
+int gw_guest_memory_runs(struct gw_guest_memory *m, uint64_t gpa, uint64_t last, int prot,
+			 struct gw_run **first, unsigned int *nr);
+
+/** gw_guest_memory_find() - where a range is in this process. Return: as gw_dma_find() */
+int gw_guest_memory_find(struct gw_guest_memory *m, gw_gpa gpa, uint64_t size, int prot,
+			 void **addr);
+
+static inline struct gw_run *gw_run_of(struct gw_imap_node *node)
+{
+	return node ? container_of(node, struct gw_run, node) : NULL;
+}
+
+/** gw_run_next() - the run above, or NULL */
+static inline struct gw_run *gw_run_next(struct gw_run *run)
+{
+	return gw_run_of(gw_imap_next(&run->node));
+}
+
+/** gw_run_addr() - where a run is in this process; NULL: the VMM keeps it */
+static inline uint8_t *gw_run_addr(const struct gw_run *run)
+{
+	return run->file ? run->file->addr + run->slice.off : run->slice.addr;
+}
+
+#endif
