@@ -134,7 +134,7 @@ static int companion_run(int argc, char **argv, struct gw_log *log)
 	sigset_t stop;
 
 	ret = options_parse(&o, argc, argv, OPTIONS_COMPANION, log);
-	if (ret >= 0)
+	if (ret || o.help)
 		return ret;
 	o.plan = GW_PLAN_PARAVIRT;
 	o.companion = o.ivshmem ? o.ivshmem : o.port;

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +14,14 @@ static const struct cli_command *const commands[] = {
 	&cli_share, &cli_unbind,
 };
 
+/* https://no-color.org, and terminals that know none */
+static bool has_colours(void)
+{
+	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	return !(no && *no) && term && strcmp(term, "dumb") != 0 && isatty(STDERR_FILENO);
+}
+
 static void log_to_stderr(void *opaque, enum gw_log_level level, const char *line)
 {
 	static const struct { const char *word, *colour; } style[] = {
@@ -21,7 +31,7 @@ static void log_to_stderr(void *opaque, enum gw_log_level level, const char *lin
 		[GW_LOG_INFO] = { "", "" },
 		[GW_LOG_DEBUG] = { "debug: ", "\033[2m" },
 	};
-	const char *colour = isatty(STDERR_FILENO) ? style[level].colour : "";
+	const char *colour = has_colours() ? style[level].colour : "";
 
 	fprintf(stderr, "gangway: %s%s%s%s\n", colour, style[level].word, *colour ? "\033[0m" : "",
 		line);
@@ -37,10 +47,19 @@ static void usage(FILE *to)
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		fprintf(to, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
 	fprintf(to, "\n"
-		    "  -v, --verbose   say more; -vv says everything\n"
+		    "  -v, --verbose   say more\n"
 		    "      --version   print the version\n"
 		    "\n"
 		    "gangway COMMAND --help tells more; gangway(1) is the manual.\n");
+}
+
+/* What was printed and did not arrive was not done. */
+static int written(int code, struct gw_log *log)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return code;
+	gw_err(log, "cannot write to standard output: %s", strerror(errno));
+	return code ? code : CLI_FAILED;
 }
 
 int main(int argc, char **argv)
@@ -48,16 +67,19 @@ int main(int argc, char **argv)
 	struct gw_log log = { .level = GW_LOG_INFO, .write = log_to_stderr };
 	int i = 1;
 
+	/* whoever reads what we say may go; what is served, and the report, do not end with that */
+	signal(SIGPIPE, SIG_IGN);
+
 	for (; i < argc && argv[i][0] == '-'; i++) {
 		if (!strcmp(argv[i], "-v") || !strcmp(argv[i], "--verbose") ||
 		    !strcmp(argv[i], "-vv")) {
 			log.level = GW_LOG_DEBUG;
 		} else if (!strcmp(argv[i], "--version")) {
 			printf("gangway %s\n", GANGWAY_VERSION);
-			return CLI_OK;
+			return written(CLI_OK, &log);
 		} else if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
 			usage(stdout);
-			return CLI_OK;
+			return written(CLI_OK, &log);
 		} else {
 			gw_err(&log, "unknown option '%s'", argv[i]);
 			usage(stderr);
@@ -70,7 +92,7 @@ int main(int argc, char **argv)
 	}
 	for (size_t c = 0; c < ARRAY_SIZE(commands); c++) {
 		if (!strcmp(argv[i], commands[c]->name))
-			return commands[c]->run(argc - i, argv + i, &log);
+			return written(commands[c]->run(argc - i, argv + i, &log), &log);
 	}
 	gw_err(&log, "unknown command '%s'; gangway --help lists them", argv[i]);
 	return CLI_USAGE;

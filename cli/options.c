@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,78 +17,6 @@
 #include "cli/viommu.h"
 #include <gangway/devices.h>
 
-enum {
-	OPT_PLAN = 256, OPT_HOST_OPTION, OPT_WINDOW, OPT_POOL_SIZE, OPT_SPIN, OPT_REPORT,
-	OPT_SHARE, OPT_VM, OPT_SCAN_OUT,
-	OPT_SOCKET, OPT_ARCH,
-	OPT_QEMU, OPT_KERNEL, OPT_INITRD, OPT_APPEND, OPT_MEMORY, OPT_CPUS, OPT_DEVICE_TREE,
-	OPT_MEMORY_FILE, OPT_COMPANION, OPT_GUEST_BDF, OPT_SHOW, OPT_POLL, OPT_VIOMMU,
-	OPT_ACCEL, OPT_IVSHMEM, OPT_PORT, OPT_RAM, OPT_HELP,
-};
-
-static const struct option serve_options[] = {
-	{ "plan", required_argument, NULL, OPT_PLAN },
-	{ "host-option", required_argument, NULL, OPT_HOST_OPTION },
-	{ "spin", required_argument, NULL, OPT_SPIN },
-	{ "report", required_argument, NULL, OPT_REPORT },
-	{ "share", required_argument, NULL, OPT_SHARE },
-	{ "vm", required_argument, NULL, OPT_VM },
-	{ "scan-out", no_argument, NULL, OPT_SCAN_OUT },
-	{ "socket", required_argument, NULL, OPT_SOCKET },
-	{ "companion", required_argument, NULL, OPT_COMPANION },
-	{ "guest-bdf", required_argument, NULL, OPT_GUEST_BDF },
-	{ "show-at-once", no_argument, NULL, OPT_SHOW },
-	{ "poll", required_argument, NULL, OPT_POLL },
-	{ "device-tree", required_argument, NULL, OPT_DEVICE_TREE },
-	{ "memory-file", required_argument, NULL, OPT_MEMORY_FILE },
-	{ "memory", required_argument, NULL, OPT_MEMORY },
-	{ "window", required_argument, NULL, OPT_WINDOW },
-	{ "pool-size", required_argument, NULL, OPT_POOL_SIZE },
-	{ "help", no_argument, NULL, OPT_HELP },
-	{ 0 },
-};
-
-static const struct option run_options[] = {
-	{ "plan", required_argument, NULL, OPT_PLAN },
-	{ "host-option", required_argument, NULL, OPT_HOST_OPTION },
-	{ "window", required_argument, NULL, OPT_WINDOW },
-	{ "pool-size", required_argument, NULL, OPT_POOL_SIZE },
-	{ "spin", required_argument, NULL, OPT_SPIN },
-	{ "report", required_argument, NULL, OPT_REPORT },
-	{ "share", required_argument, NULL, OPT_SHARE },
-	{ "vm", required_argument, NULL, OPT_VM },
-	{ "scan-out", no_argument, NULL, OPT_SCAN_OUT },
-	{ "guest-bdf", required_argument, NULL, OPT_GUEST_BDF },
-	{ "show-at-once", no_argument, NULL, OPT_SHOW },
-	{ "poll", required_argument, NULL, OPT_POLL },
-	{ "arch", required_argument, NULL, OPT_ARCH },
-	{ "qemu", required_argument, NULL, OPT_QEMU },
-	{ "kernel", required_argument, NULL, OPT_KERNEL },
-	{ "initrd", required_argument, NULL, OPT_INITRD },
-	{ "append", required_argument, NULL, OPT_APPEND },
-	{ "memory", required_argument, NULL, OPT_MEMORY },
-	{ "cpus", required_argument, NULL, OPT_CPUS },
-	{ "accel", required_argument, NULL, OPT_ACCEL },
-	{ "viommu", required_argument, NULL, OPT_VIOMMU },
-	{ "help", no_argument, NULL, OPT_HELP },
-	{ 0 },
-};
-
-static const struct option companion_options[] = {
-	{ "ivshmem", required_argument, NULL, OPT_IVSHMEM },
-	{ "port", required_argument, NULL, OPT_PORT },
-	{ "ram", required_argument, NULL, OPT_RAM },
-	{ "socket", required_argument, NULL, OPT_SOCKET },
-	{ "host-option", required_argument, NULL, OPT_HOST_OPTION },
-	{ "spin", required_argument, NULL, OPT_SPIN },
-	{ "report", required_argument, NULL, OPT_REPORT },
-	{ "guest-bdf", required_argument, NULL, OPT_GUEST_BDF },
-	{ "show-at-once", no_argument, NULL, OPT_SHOW },
-	{ "poll", required_argument, NULL, OPT_POLL },
-	{ "help", no_argument, NULL, OPT_HELP },
-	{ 0 },
-};
-
 static const char serve_help[] =
 "Usage: gangway serve DEVICE --socket PATH [OPTIONS]\n"
 "\n"
@@ -95,6 +24,9 @@ static const char serve_help[] =
 "and come back. With several devices, the sockets are PATH.0, PATH.1 and so on.\n"
 "\n"
 "  --socket PATH         where the VMM connects; made with mode 0600\n"
+"  --json                when it is ready, print one JSON object on standard output: QEMU's options\n"
+"                        (argv), sockets, plan and window\n"
+"  --ready-fd N          when it is ready, write a newline to descriptor N and close it\n"
 "  --plan PLAN           auto (default), direct, window, pool or paravirt\n"
 "\n"
 "Plan paravirt also needs this:\n"
@@ -126,6 +58,7 @@ static const char run_help[] =
 "  --kernel FILE         kernel (default: the one that 'make demo' provisioned)\n"
 "  --initrd FILE         its initramfs (default: likewise)\n"
 "  --append TEXT         more words for the kernel command line\n"
+"  --dry-run             open the devices and print how QEMU would be started, but do not start it\n"
 "  --qemu PATH           QEMU 10.1 or newer, or the folder it is in\n"
 "                        (default: $QEMU, the system's, then the provisioned one)\n"
 "  --plan PLAN           auto (default), direct, window, pool or paravirt\n"
@@ -164,24 +97,20 @@ static const char common_help[] =
 "  --vm NAME             what the broker's policy calls this VM (default guest)\n"
 "  --scan-out            with --share: a card shows on its own screen what its first virtual\n"
 "                        function does; your word that guest and host meet on the same GPU\n"
-"  --report FILE         write the final report to FILE as JSON\n"
+"  --report FILE         write the final report to FILE as JSON; '-' is standard output\n"
 "  --host-option K=V     how the host behaves, see below\n"
 "\n"
 "Devices:\n"
 "  0000:01:00.0 or 01:00.0   a PCI function of this machine that vfio-pci has\n";
 
-static const struct {
-	const struct option *known;
-	const char *help;
-} kinds[] = {
-	[OPTIONS_SERVE] = { serve_options, serve_help },
-	[OPTIONS_RUN] = { run_options, run_help },
-	[OPTIONS_COMPANION] = { companion_options, companion_help },
-};
-
-static int print_help(enum options_of of)
+static void print_help(enum options_of of)
 {
-	fputs(kinds[of].help, stdout);
+	static const char *const help[] = {
+		[OPTIONS_SERVE] = serve_help, [OPTIONS_RUN] = run_help,
+		[OPTIONS_COMPANION] = companion_help,
+	};
+
+	fputs(help[of], stdout);
 	fputs(common_help, stdout);
 	for (const struct gw_endpoint_type *const *t = gw_endpoint_types; *t; t++) {
 		printf("  sim:%s\n", (*t)->name);
@@ -191,49 +120,110 @@ static int print_help(enum options_of of)
 	text_print_indented(stdout, gw_vfio_options_help(), 2);
 	printf("\nHost options, for simulated devices:\n");
 	text_print_indented(stdout, gw_sim_options_help(), 2);
-	return CLI_OK;
 }
 
-static int bad_value(struct gw_log *log, const char *option, const char *value, const char *want)
+/* One option being set. */
+struct setting {
+	struct options *o;
+	const struct row *row;
+	const char *value;	/* NULL: a flag */
+	struct gw_log *log;
+};
+
+/* Whose an option is: one bit each, in the order of enum options_of. */
+enum { FOR_SERVE = 1, FOR_RUN = 2, FOR_COMPANION = 4, FOR_VM = 3, FOR_ALL = 7 };
+
+/**
+ * struct row - an option
+ * @at:       the member of struct options that set() writes
+ * @flag:     it takes no value
+ * @min, @max: of a number
+ */
+struct row {
+	const char *name;
+	int whose;
+	int (*set)(const struct setting *s);
+	size_t at;
+	bool flag;
+	unsigned int min, max;
+};
+
+static void *member(const struct setting *s)
 {
-	gw_err(log, "--%s '%s': %s", option, value, want);
+	return (char *)s->o + s->row->at;
+}
+
+static int bad_value(const struct setting *s, const char *want)
+{
+	gw_err(s->log, "--%s '%s': %s", s->row->name, s->value, want);
 	return CLI_USAGE;
 }
 
-static int parse_size(struct gw_log *log, const char *option, const char *value, uint64_t *out)
+static int set_text(const struct setting *s)
 {
-	if (gw_size_parse(value, out) || !*out)
-		return bad_value(log, option, value, "wants a size, such as 512M or 2G");
-	return -1;
+	*(const char **)member(s) = s->value;
+	return 0;
 }
 
-static int parse_number(struct gw_log *log, const char *option, const char *value,
-			unsigned int min, unsigned int max, unsigned int *out)
+static int set_flag(const struct setting *s)
 {
+	*(bool *)member(s) = true;
+	return 0;
+}
+
+static int set_size(const struct setting *s)
+{
+	uint64_t *out = member(s);
+
+	if (gw_size_parse(s->value, out) || !*out)
+		return bad_value(s, "wants a size, such as 512M or 2G");
+	return 0;
+}
+
+static int set_number(const struct setting *s)
+{
+	unsigned int min = s->row->min, max = s->row->max;
+	unsigned long v;
 	char *end, want[64];
-	unsigned long v = strtoul(value, &end, 10);
 
+	v = strtoul(s->value, &end, 10);
 	/* strtoul(3) takes blanks and signs, too, and makes of -18446744073709551615 a 1 */
-	if (*value < '0' || *value > '9' || *end || v < min || v > max) {
+	if (*s->value < '0' || *s->value > '9' || *end || v < min || v > max) {
 		snprintf(want, sizeof(want), "wants a whole number from %u to %u", min, max);
-		return bad_value(log, option, value, want);
+		return bad_value(s, want);
 	}
-	*out = (unsigned int)v;
-	return -1;
+	*(unsigned int *)member(s) = (unsigned int)v;
+	return 0;
 }
 
-static int parse_bdf(struct options *o, struct gw_log *log, const char *option, const char *value)
+static int set_plan(const struct setting *s)
+{
+	return gw_plan_parse(s->value, &s->o->plan) ?
+	       bad_value(s, "wants auto, direct, window, pool or paravirt") : 0;
+}
+
+static int set_host_option(const struct setting *s)
+{
+	if (s->o->nr_host_options == MAX_HOST_OPTIONS)
+		return bad_value(s, "too many of them");
+	if (!strchr(s->value, '='))
+		return bad_value(s, "wants KEY=VALUE");
+	s->o->host_option[s->o->nr_host_options++] = s->value;
+	return 0;
+}
+
+static int set_bdf(const struct setting *s)
 {
 	unsigned int bus, dev, fn;
 	int end = 0;
 
-	if (sscanf(value, "%2x:%2x.%1x%n", &bus, &dev, &fn, &end) != 3 || value[end] || dev > 31 ||
-	    fn > 7)
-		return bad_value(log, option, value, "wants bus:device.function, such as 01:00.0");
-	if (o->nr_guest_bdfs == MAX_DEVICES)
-		return bad_value(log, option, value, "too many of them");
-	o->guest_bdf[o->nr_guest_bdfs++] = bus << 8 | dev << 3 | fn;
-	return -1;
+	if (sscanf(s->value, "%2x:%2x.%1x%n", &bus, &dev, &fn, &end) != 3 || s->value[end] ||
+	    dev > 31 || fn > 7)
+		return bad_value(s, "wants bus:device.function, such as 01:00.0");
+	if (s->o->nr_guest_bdfs == MAX_DEVICES)
+		return bad_value(s, "too many of them");
+	s->o->guest_bdf[s->o->nr_guest_bdfs++] = bus << 8 | dev << 3 | fn;
+	return 0;
 }
 
 bool accel_is(const char *accel, const char *kind)
@@ -243,95 +233,71 @@ bool accel_is(const char *accel, const char *kind)
 	return !strncmp(accel, kind, len) && (!accel[len] || accel[len] == ',');
 }
 
-/* What only run knows, the guest, and what only companion knows. */
-static int set_guest_option(struct options *o, int opt, const char *name, struct gw_log *log)
+static int set_accel(const struct setting *s)
 {
-	int ret = -1;
-
-	switch (opt) {
-	case OPT_CPUS:
-		ret = parse_number(log, name, optarg, 1, 64, &o->cpus);
-		break;
-	case OPT_ACCEL:
-		if (!accel_is(optarg, "kvm") && !accel_is(optarg, "tcg"))
-			ret = bad_value(log, name, optarg, "wants kvm or tcg");
-		o->accel = optarg;
-		break;
-	case OPT_VIOMMU:
-		if (viommu_parse(optarg, &o->viommu))
-			ret = bad_value(log, name, optarg, "wants virtio, intel or none");
-		break;
-	case OPT_ARCH:
-		if (strcmp(optarg, "arm64") && strcmp(optarg, "x86_64"))
-			ret = bad_value(log, name, optarg, "wants arm64 or x86_64");
-		o->arch = optarg;
-		break;
-	case OPT_QEMU:	 o->qemu = optarg; break;
-	case OPT_KERNEL: o->kernel = optarg; break;
-	case OPT_INITRD: o->initrd = optarg; break;
-	case OPT_APPEND: o->append = optarg; break;
-	case OPT_IVSHMEM: o->ivshmem = optarg; break;
-	case OPT_PORT:	 o->port = optarg; break;
-	case OPT_RAM:
-		if (o->nr_ram == MAX_RAM)
-			ret = bad_value(log, name, optarg, "too many of them");
-		else
-			o->ram[o->nr_ram++] = optarg;
-		break;
-	default:
-		ret = CLI_USAGE;
-	}
-	return ret;
+	s->o->accel = s->value;
+	return accel_is(s->value, "kvm") || accel_is(s->value, "tcg") ? 0 :
+	       bad_value(s, "wants kvm or tcg");
 }
 
-static int set_option(struct options *o, int opt, const char *name, struct gw_log *log)
+static int set_ram(const struct setting *s)
 {
-	int ret = -1;
-
-	switch (opt) {
-	case OPT_PLAN:
-		if (gw_plan_parse(optarg, &o->plan))
-			ret = bad_value(log, name, optarg,
-					"wants auto, direct, window, pool or paravirt");
-		break;
-	case OPT_HOST_OPTION:
-		if (o->nr_host_options == MAX_HOST_OPTIONS)
-			ret = bad_value(log, name, optarg, "too many of them");
-		else
-			o->host_option[o->nr_host_options++] = optarg;
-		break;
-	case OPT_WINDOW:
-		ret = parse_size(log, name, optarg, &o->window);
-		break;
-	case OPT_POOL_SIZE:
-		ret = parse_size(log, name, optarg, &o->pool_size);
-		break;
-	case OPT_MEMORY:
-		ret = parse_size(log, name, optarg, &o->memory);
-		break;
-	case OPT_SPIN:
-		ret = parse_number(log, name, optarg, 0, 1000000, &o->spin_us);
-		break;
-	case OPT_POLL:
-		ret = parse_number(log, name, optarg, 0, 1000, &o->poll_us);
-		break;
-	case OPT_GUEST_BDF:
-		ret = parse_bdf(o, log, name, optarg);
-		break;
-	case OPT_SHOW: o->show_at_once = true; break;
-	case OPT_REPORT: o->report = optarg; break;
-	case OPT_SHARE: o->share = optarg; break;
-	case OPT_VM: o->vm = optarg; break;
-	case OPT_SCAN_OUT: o->scan_out = true; break;
-	case OPT_SOCKET: o->socket = optarg; break;
-	case OPT_COMPANION: o->companion = optarg; break;
-	case OPT_DEVICE_TREE: o->device_tree = optarg; break;
-	case OPT_MEMORY_FILE: o->memory_file = optarg; break;
-	default:
-		ret = set_guest_option(o, opt, name, log);
-	}
-	return ret;
+	if (s->o->nr_ram == MAX_RAM)
+		return bad_value(s, "too many of them");
+	s->o->ram[s->o->nr_ram++] = s->value;
+	return 0;
 }
+
+static int set_viommu(const struct setting *s)
+{
+	return viommu_parse(s->value, &s->o->viommu) ? bad_value(s, "wants virtio, intel or none") : 0;
+}
+
+static int set_arch(const struct setting *s)
+{
+	s->o->arch = s->value;
+	return strcmp(s->value, "arm64") && strcmp(s->value, "x86_64") ?
+	       bad_value(s, "wants arm64 or x86_64") : 0;
+}
+
+#define AT(m)	offsetof(struct options, m)
+
+static const struct row rows[] = {
+	{ "accel", FOR_RUN, set_accel },
+	{ "append", FOR_RUN, set_text, AT(append) },
+	{ "arch", FOR_RUN, set_arch },
+	{ "companion", FOR_SERVE, set_text, AT(companion) },
+	{ "cpus", FOR_RUN, set_number, AT(cpus), .min = 1, .max = 64 },
+	{ "device-tree", FOR_SERVE, set_text, AT(device_tree) },
+	{ "dry-run", FOR_RUN, set_flag, AT(dry_run), .flag = true },
+	{ "guest-bdf", FOR_ALL, set_bdf },
+	{ "help", FOR_ALL, set_flag, AT(help), .flag = true },
+	{ "host-option", FOR_ALL, set_host_option },
+	{ "initrd", FOR_RUN, set_text, AT(initrd) },
+	{ "ivshmem", FOR_COMPANION, set_text, AT(ivshmem) },
+	{ "json", FOR_SERVE, set_flag, AT(json), .flag = true },
+	{ "kernel", FOR_RUN, set_text, AT(kernel) },
+	{ "memory", FOR_VM, set_size, AT(memory) },
+	{ "memory-file", FOR_SERVE, set_text, AT(memory_file) },
+	{ "plan", FOR_VM, set_plan },
+	{ "poll", FOR_ALL, set_number, AT(poll_us), .max = 1000 },
+	{ "pool-size", FOR_VM, set_size, AT(pool_size) },
+	{ "port", FOR_COMPANION, set_text, AT(port) },
+	{ "qemu", FOR_RUN, set_text, AT(qemu) },
+	{ "ram", FOR_COMPANION, set_ram },
+	{ "ready-fd", FOR_SERVE, set_number, AT(ready_fd), .min = 3, .max = 65535 },
+	{ "report", FOR_ALL, set_text, AT(report) },
+	{ "scan-out", FOR_VM, set_flag, AT(scan_out), .flag = true },
+	{ "share", FOR_VM, set_text, AT(share) },
+	{ "show-at-once", FOR_ALL, set_flag, AT(show_at_once), .flag = true },
+	{ "socket", FOR_SERVE | FOR_COMPANION, set_text, AT(socket) },
+	{ "spin", FOR_ALL, set_number, AT(spin_us), .max = 1000000 },
+	{ "viommu", FOR_RUN, set_viommu },
+	{ "vm", FOR_VM, set_text, AT(vm) },
+	{ "window", FOR_VM, set_size, AT(window) },
+};
+
+#define FIRST_ROW	256	/* getopt_long(3) answers with this and the row's number */
 
 /* Words before "--" that are no options are devices; what follows "--" is QEMU's. */
 static int take_words(struct options *o, int argc, char **argv, int end, struct gw_log *log)
@@ -349,75 +315,120 @@ static int take_words(struct options *o, int argc, char **argv, int end, struct 
 	}
 	o->qemu_args = argv + end + 1;
 	o->nr_qemu_args = end < argc ? argc - end - 1 : 0;
-	return -1;
+	return 0;
 }
 
-/* What must be there, and what not together. */
-static int options_check(const struct options *o, enum options_of of, bool qemu_args,
-			 struct gw_log *log)
+/* What is missing is said at once, all of it. */
+static int check_serve(const struct options *o, struct gw_log *log)
 {
-	if (of == OPTIONS_SERVE && !o->socket) {
-		gw_err(log, "--socket PATH is missing");
-		return CLI_USAGE;
-	}
-	if (of == OPTIONS_COMPANION && !o->ivshmem == !o->port) {
-		gw_err(log, "companion wants one of --ivshmem PATH and --port PATH");
-		return CLI_USAGE;
-	}
-	if (of == OPTIONS_COMPANION && !o->socket == !o->nr_ram) {
-		gw_err(log, "companion wants guest memory: --ram FILE,gpa=ADDRESS; or --socket PATH, "
-		       "where a VMM tells of it");
-		return CLI_USAGE;
-	}
-	if (of == OPTIONS_COMPANION && o->nr_devices > 1) {
-		gw_err(log, "'%s': companion is for one device; start another", o->device[1]);
-		return CLI_USAGE;
+	int ret = 0;
+
+	if (!o->socket) {
+		gw_err(log, "--socket PATH is missing: where the VMM connects");
+		ret = CLI_USAGE;
 	}
 	if (!o->device_tree != !o->memory_file) {
-		gw_err(log, "--device-tree and --memory-file go together");
-		return CLI_USAGE;
+		gw_err(log, "--%s is missing: --device-tree and --memory-file go together",
+		       o->device_tree ? "memory-file PATH" : "device-tree FILE");
+		ret = CLI_USAGE;
 	}
-	if (o->viommu == VIOMMU_INTEL && strcmp(o->arch, "x86_64") != 0)
-		return bad_value(log, "viommu", "intel", "wants --arch x86_64");
+	if (o->plan == GW_PLAN_PARAVIRT && !o->companion) {
+		gw_err(log, "--companion PATH is missing: plan paravirt serves a second device, by which "
+		       "the guest's module maps memory");
+		ret = CLI_USAGE;
+	}
+	if ((o->plan == GW_PLAN_WINDOW || o->plan == GW_PLAN_POOL) && !o->device_tree) {
+		gw_err(log, "--device-tree FILE and --memory-file PATH are missing: plan %s needs them",
+		       gw_plan_name(o->plan));
+		ret = CLI_USAGE;
+	}
+	return ret;
+}
+
+static int check_companion(const struct options *o, struct gw_log *log)
+{
+	int ret = 0;
+
+	if (!o->ivshmem == !o->port) {
+		gw_err(log, "companion wants one of --ivshmem PATH and --port PATH");
+		ret = CLI_USAGE;
+	}
+	if (!o->socket == !o->nr_ram) {
+		gw_err(log, "companion wants guest memory: --ram FILE,gpa=ADDRESS; or --socket PATH, "
+		       "where a VMM tells of it");
+		ret = CLI_USAGE;
+	}
+	if (o->nr_devices > 1) {
+		gw_err(log, "'%s': companion is for one device; start another", o->device[1]);
+		ret = CLI_USAGE;
+	}
+	return ret;
+}
+
+static int check_together(const struct options *o, enum options_of of, bool qemu_args,
+			  struct gw_log *log)
+{
 	if (of != OPTIONS_RUN && qemu_args) {
 		gw_err(log, "only 'gangway run' takes QEMU options");
 		return CLI_USAGE;
 	}
-	return -1;
+	if (o->viommu == VIOMMU_INTEL && strcmp(o->arch, "x86_64") != 0) {
+		gw_err(log, "--viommu 'intel': wants --arch x86_64");
+		return CLI_USAGE;
+	}
+	switch (of) {
+	case OPTIONS_SERVE: return check_serve(o, log);
+	case OPTIONS_COMPANION: return check_companion(o, log);
+	default: return 0;
+	}
 }
 
-int options_parse(struct options *o, int argc, char **argv, enum options_of of,
-		  struct gw_log *log)
+static void make_known(struct option *known, int whose)
 {
-	const struct option *known = kinds[of].known;
-	int end = argc, opt, index, ret;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (rows[i].whose & whose)
+			*known++ = (struct option){
+				rows[i].name, rows[i].flag ? no_argument : required_argument, NULL,
+				FIRST_ROW + (int)i,
+			};
+	*known = (struct option){ 0 };
+}
 
-	*o = (struct options){ .plan = GW_PLAN_AUTO, .for_run = of == OPTIONS_RUN, .arch = "arm64", .accel = "tcg",
-			       .memory = 2ull << 30, .cpus = 1, .poll_us = 50 };
+int options_parse(struct options *o, int argc, char **argv, enum options_of of, struct gw_log *log)
+{
+	struct option known[ARRAY_SIZE(rows) + 1];
+	int end = argc, opt, ret = 0;
+
+	*o = (struct options){ .plan = GW_PLAN_AUTO, .arch = "arm64", .accel = "tcg",
+			       .memory = 2ull << 30, .cpus = 1, .poll_us = 50,
+			       .for_run = of == OPTIONS_RUN };
+	make_known(known, 1 << of);
 	for (int i = 1; i < argc && end == argc; i++) {
 		if (!strcmp(argv[i], "--"))
 			end = i;
 	}
 	optind = 1;
 	opterr = 0;
-	while ((opt = getopt_long(end, argv, ":hv", known, &index)) != -1) {
-		if (opt == OPT_HELP || opt == 'h')
-			return print_help(of);
-		if (opt == 'v') {
+	while (!ret && !o->help && (opt = getopt_long(end, argv, ":hv", known, NULL)) != -1) {
+		if (opt >= FIRST_ROW) {
+			const struct setting s = { o, &rows[opt - FIRST_ROW], optarg, log };
+
+			ret = s.row->set(&s);
+		} else if (opt == 'h') {
+			o->help = true;
+		} else if (opt == 'v') {
 			log->level = GW_LOG_DEBUG;
-			continue;
-		}
-		if (opt == '?' || opt == ':') {
+		} else {
 			text_bad_option(log, argv, opt);
 			gw_hint(log, "gangway %s --help lists the options", argv[0]);
-			return CLI_USAGE;
+			ret = CLI_USAGE;
 		}
-		ret = set_option(o, opt, known[index].name, log);
-		if (ret >= 0)
-			return ret;
 	}
-	ret = take_words(o, argc, argv, end, log);
-	if (ret >= 0)
-		return ret;
-	return options_check(o, of, end < argc, log);
+	if (o->help && !ret) {
+		print_help(of);
+		return 0;
+	}
+	if (!ret)
+		ret = take_words(o, argc, argv, end, log);
+	return ret ? ret : check_together(o, of, end < argc, log);
 }

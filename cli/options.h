@@ -31,12 +31,15 @@ struct options {
 	unsigned int nr_guest_bdfs;
 	bool show_at_once;
 	unsigned int poll_us;
-	const char *report;	/* file for the report as JSON, or NULL */
 	const char *share;	/* the broker's socket, or NULL */
 	const char *vm;		/* the VM's name there */
 	bool scan_out;		/* cards show what their first virtual functions do */
+	const char *report;	/* file for the report as JSON, "-": standard output; or NULL */
+	bool help;		/* it was asked for, and has been printed */
 
 	/* serve */
+	bool json;
+	unsigned int ready_fd;	/* 0: none */
 	const char *socket, *companion;
 	const char *device_tree, *memory_file;
 
@@ -47,6 +50,7 @@ struct options {
 
 	/* run */
 	bool for_run;
+	bool dry_run;
 	const char *arch;
 	enum viommu viommu;
 	const char *accel;		/* as QEMU's -accel takes it */
@@ -62,7 +66,7 @@ struct options {
  * options_parse() - the command line of serve, run or companion
  * @of: whose, and so which options are known
  *
- * Return: -1 to go on; else the exit code (--help was printed, or an error).
+ * Return: 0; CLI_USAGE, logged. With @o->help nothing is left to do.
  */
 int options_parse(struct options *o, int argc, char **argv, enum options_of of,
 		  struct gw_log *log);

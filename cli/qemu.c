@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,31 +13,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-void qemu_args_add(struct qemu_args *a, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (a->nr == QEMU_MAX_ARGS) {
-		a->failed = true;
-		return;
-	}
-	va_start(ap, fmt);
-	if (vasprintf(&a->arg[a->nr], fmt, ap) < 0) {
-		a->arg[a->nr] = NULL;
-		a->failed = true;
-	} else {
-		a->nr++;
-	}
-	va_end(ap);
-}
-
-void qemu_args_fini(struct qemu_args *a)
-{
-	for (unsigned int i = 0; i < a->nr; i++)
-		free(a->arg[i]);
-	memset(a, 0, sizeof(*a));
-}
 
 static void cache_dir(char dir[PATH_MAX])
 {
@@ -85,6 +59,7 @@ static void child_exec(const struct qemu_args *a, int fd, int out, pid_t parent)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(127);	/* we were orphaned before the line above */
+	signal(SIGPIPE, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (fd >= 0 && fcntl(fd, F_SETFD, 0))
@@ -144,7 +119,7 @@ static bool begins_with_text(int fd, const char *text)
  * Does it exist and know the client side of vfio-user? QEMU does since 10.1. Its exit status
  * does not tell: it is 0 for devices that are not known, too.
  */
-static bool qemu_usable(const char *path, struct gw_log *log)
+static bool knows_vfio_user(const char *path, bool sandbox, struct gw_log *log)
 {
 	int out = memfd_create("qemu", MFD_CLOEXEC);
 	struct qemu_args a = { 0 };
@@ -156,6 +131,10 @@ static bool qemu_usable(const char *path, struct gw_log *log)
 		return false;
 	}
 	qemu_args_add(&a, "%s", path);
+	if (sandbox) {
+		qemu_args_add(&a, "-sandbox");
+		qemu_args_add(&a, QEMU_SANDBOX);
+	}
 	qemu_args_add(&a, "-device");
 	qemu_args_add(&a, "vfio-user-pci,help");
 	pid = qemu_spawn(&a, -1, out, log);
@@ -164,6 +143,16 @@ static bool qemu_usable(const char *path, struct gw_log *log)
 	qemu_args_fini(&a);
 	close(out);
 	return usable;
+}
+
+static bool qemu_usable(const char *path, struct gw_log *log)
+{
+	return knows_vfio_user(path, false, log);
+}
+
+bool qemu_sandboxes(const char *path, struct gw_log *log)
+{
+	return knows_vfio_user(path, true, log);
 }
 
 int qemu_version(const char *path, struct gw_log *log, char text[QEMU_VERSION_SIZE])

@@ -7,18 +7,7 @@
 #include <sys/types.h>
 
 #include "cli/options.h"
-
-#define QEMU_MAX_ARGS	256
-
-/** A command line under construction; strings are owned. Adding past the end sets @failed. */
-struct qemu_args {
-	char *arg[QEMU_MAX_ARGS + 1];
-	unsigned int nr;
-	bool failed;
-};
-
-void qemu_args_add(struct qemu_args *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void qemu_args_fini(struct qemu_args *a);
+#include "cli/qemu_args.h"
 
 /**
  * qemu_find() - a QEMU for o->arch that knows vfio-user-pci
@@ -38,6 +27,12 @@ pid_t qemu_spawn(const struct qemu_args *a, int fd, int out, struct gw_log *log)
 
 /** qemu_wait() - Return: its exit status, 128 + N if signal N ended it */
 int qemu_wait(pid_t pid);
+
+/** qemu_sandboxes() - can this QEMU give up system calls that a guest's emulation has no use for? */
+bool qemu_sandboxes(const char *path, struct gw_log *log);
+
+/* What of them: the words behind -sandbox */
+#define QEMU_SANDBOX	"on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 
 /**
  * cache_file() - the newest file of the provisioned ones that matches a pattern

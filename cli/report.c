@@ -2,10 +2,12 @@
 #include "cli/report.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/util.h"
 #include "cli/cli.h"
@@ -222,6 +224,47 @@ static struct json_object *report_json(const struct vm *vm, const struct report 
 	return o;
 }
 
+/* Not through a link: where root runs us, somebody else may have made one. */
+static int report_open(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int report_check(const char *path, struct gw_log *log)
+{
+	int fd;
+
+	if (!path || !strcmp(path, "-"))
+		return 0;
+	fd = report_open(path);
+	if (fd < 0) {
+		gw_err(log, "--report %s: %s", path, strerror(-fd));
+		gw_hint(log, "it wants a file in a folder that can be written, and no link");
+		return CLI_FAILED;
+	}
+	close(fd);
+	return 0;
+}
+
+static int write_json(const char *path, struct json_object *o)
+{
+	int fd, ret = 0;
+
+	if (!strcmp(path, "-"))
+		return puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY)) < 0 ||
+		       fflush(stdout) ? -EIO : 0;
+	fd = report_open(path);
+	if (fd < 0)
+		return fd;
+	if ((ftruncate(fd, 0) && errno != EINVAL) ||	/* a pipe has no length */
+	    json_object_to_fd(fd, o, JSON_C_TO_STRING_PRETTY))
+		ret = errno ? -errno : -EIO;
+	close(fd);
+	return ret;
+}
+
 int report_print(struct vm *vm, const char *path)
 {
 	struct json_object *o;
@@ -232,12 +275,12 @@ int report_print(struct vm *vm, const char *path)
 	print_text(vm, &r);
 	if (path) {
 		o = report_json(vm, &r);
-		ret = json_object_to_file_ext(path, o, JSON_C_TO_STRING_PRETTY);
+		ret = write_json(path, o);
 		json_object_put(o);
 		if (ret) {
-			gw_err(vm->log, "cannot write the report to %s: %s", path, strerror(errno));
+			gw_err(vm->log, "cannot write the report to %s: %s", path, strerror(-ret));
 			gw_hint(vm->log, "it is above; --report wants a file in a folder that can be "
-				"written");
+				"written, and no link");
 			return CLI_FAILED;
 		}
 	}

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -34,13 +35,14 @@ struct run {
 	struct options o;
 	struct gw_log *log;
 	struct vm vm;
-	bool arm;
-	bool missing;			/* QEMU, or what the guest boots */
+	bool arm, sandbox;
 	char qemu[PATH_MAX], kernel[PATH_MAX], initrd[PATH_MAX];
 	char dir[64];			/* of sockets and device tree; ours alone */
 	char companion[96];
 	sigset_t signals;
 	int ended_by;			/* the signal that asked us to end, or 0 */
+	bool terminal;			/* standard input is one; it was set so: */
+	struct termios termios;
 };
 
 static int find_boot_file(struct run *r, const char *given, const char *what,
@@ -91,6 +93,15 @@ static int check_accel(const struct run *r)
 	return -EOPNOTSUPP;
 }
 
+/* Have the user's own words for QEMU this one among them? */
+static bool has_word(const struct options *o, const char *word)
+{
+	for (int i = 0; i < o->nr_qemu_args; i++)
+		if (!strcmp(o->qemu_args[i], word))
+			return true;
+	return false;
+}
+
 static int find_parts(struct run *r)
 {
 	const char *arch = r->arm ? "arm64" : "amd64";
@@ -99,6 +110,7 @@ static int find_parts(struct run *r)
 
 	if (ret)
 		return ret;
+	r->sandbox = !has_word(&r->o, "-sandbox") && qemu_sandboxes(r->qemu, r->log);
 	/* Debian's kernels have no restricted pools */
 	if (r->o.plan == GW_PLAN_POOL)
 		snprintf(pattern, sizeof(pattern), "kernels/%s-pool-*/Image", arch);
@@ -113,13 +125,20 @@ static int find_parts(struct run *r)
 	return find_boot_file(r, r->o.initrd, "initrd", pattern, r->initrd);
 }
 
-static void add_machine(const struct run *r, struct qemu_args *a, const char *more)
+/* @dumpdtb: where QEMU prints its device tree, and then ends; NULL: it runs */
+static void add_machine(const struct run *r, struct qemu_args *a, const char *dumpdtb)
 {
 	const struct gw_ram *ram = vm_ram(&r->vm);
+	const char *machine = r->arm ? "virt" : "q35";
+	char path[40], before[64];
 
 	qemu_args_add(a, "%s", r->qemu);
 	qemu_args_add(a, "-machine");
-	qemu_args_add(a, "%s,memory-backend=mem%s", r->arm ? "virt" : "q35", more);
+	snprintf(before, sizeof(before), "%s,memory-backend=mem,dumpdtb=", machine);
+	if (dumpdtb)
+		qemu_args_add_file(a, before, dumpdtb);
+	else
+		qemu_args_add(a, "%s,memory-backend=mem", machine);
 	qemu_args_add(a, "-accel");
 	qemu_args_add(a, "%s", r->o.accel);
 	qemu_args_add(a, "-cpu");
@@ -129,16 +148,14 @@ static void add_machine(const struct run *r, struct qemu_args *a, const char *mo
 	qemu_args_add(a, "%u", r->o.cpus);
 	qemu_args_add(a, "-m");
 	qemu_args_add(a, "%" PRIu64 "B", r->o.memory);
-	qemu_args_add(a, "-object");
-	if (ram)
-		qemu_args_add(a, "memory-backend-file,id=mem,size=%" PRIu64
-			      ",mem-path=/proc/self/fd/%d,offset=%" PRIu64 ",share=on",
-			      r->o.memory, ram->fd, ram->fd_off);
-	else
-		qemu_args_add(a, "memory-backend-memfd,id=mem,size=%" PRIu64 ",share=on",
-			      r->o.memory);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", ram ? ram->fd : -1);
+	qemu_args_add_memory(a, ram, path, r->o.memory);
 	qemu_args_add(a, "-nodefaults");
 	qemu_args_add(a, "-nographic");
+	if (r->sandbox) {
+		qemu_args_add(a, "-sandbox");
+		qemu_args_add(a, QEMU_SANDBOX);
+	}
 	viommu_add(&r->o, a);
 	for (int i = 0; i < r->o.nr_qemu_args; i++)
 		qemu_args_add(a, "%s", r->o.qemu_args[i]);
@@ -160,7 +177,7 @@ static int make_device_tree(struct run *r)
 {
 	struct qemu_args a = { 0 };
 	int out = memfd_create("qemu", MFD_CLOEXEC), ret;
-	char path[96], more[128];
+	char path[96];
 	pid_t pid;
 
 	if (out < 0) {
@@ -169,8 +186,7 @@ static int make_device_tree(struct run *r)
 		return ret;
 	}
 	snprintf(path, sizeof(path), "%s/guest.dtb", r->dir);
-	snprintf(more, sizeof(more), ",dumpdtb=%s", path);
-	add_machine(r, &a, more);
+	add_machine(r, &a, path);
 	pid = qemu_spawn(&a, vm_ram(&r->vm)->fd, out, r->log);
 	qemu_args_fini(&a);
 	ret = pid < 0 ? pid : qemu_wait(pid);
@@ -218,27 +234,6 @@ static void guess_guest_bdfs(struct options *o)
 		o->guest_bdf[o->nr_guest_bdfs++] = (1 + 2 * i) << 8;
 }
 
-/* A device on a port of its own. */
-static void add_device_on_port(struct qemu_args *a, unsigned int slot, const char *name,
-			       unsigned int i, const char *socket)
-{
-	qemu_args_add(a, "-device");
-	qemu_args_add(a, "pcie-root-port,id=gangway%u,slot=%u,chassis=%u", slot, slot, slot);
-	qemu_args_add(a, "-device");
-	qemu_args_add(a, "{\"driver\":\"vfio-user-pci\",\"id\":\"%s%u\",\"bus\":\"gangway%u\","
-		      "\"socket\":{\"type\":\"unix\",\"path\":\"%s\"}}", name, i, slot, socket);
-}
-
-/* Where the device tree says that it is. */
-static void add_device_at_root(struct qemu_args *a, unsigned int slot, const char *name,
-			       unsigned int i, const char *socket)
-{
-	qemu_args_add(a, "-device");
-	qemu_args_add(a, "{\"driver\":\"vfio-user-pci\",\"id\":\"%s%u\",\"bus\":\"pcie.0\","
-		      "\"addr\":\"%x.0\",\"socket\":{\"type\":\"unix\",\"path\":\"%s\"}}",
-		      name, i, slot, socket);
-}
-
 static void add_guest(const struct run *r, struct qemu_args *a)
 {
 	qemu_args_add(a, "-serial");
@@ -254,16 +249,7 @@ static void add_guest(const struct run *r, struct qemu_args *a)
 		qemu_args_add(a, "-dtb");
 		qemu_args_add(a, "%s/guest.dtb", r->dir);
 	}
-	for (unsigned int i = 0; i < r->vm.nr_functions; i++) {
-		if (r->vm.plan == GW_PLAN_POOL) {
-			add_device_at_root(a, POOL_SLOT + i, "fn", i, r->vm.function[i].socket);
-			continue;
-		}
-		add_device_on_port(a, i + 1, "fn", i, r->vm.function[i].socket);
-		if (r->vm.function[i].gw->companion)
-			add_device_on_port(a, MAX_DEVICES + i + 1, "companion", i,
-					   r->vm.function[i].companion_socket);
-	}
+	vm_add_devices(&r->vm, a, true);
 }
 
 /* Wait for QEMU, or for a signal that asks us to end it. Return: QEMU's status; 0 if we ended it */
@@ -293,13 +279,52 @@ static int supervise(struct run *r, pid_t pid)
 	return 0;
 }
 
+/* As make_args() of serve, for people: what would be started. */
+static int print_command(struct run *r)
+{
+	struct qemu_args a = { 0 };
+
+	add_machine(r, &a, NULL);
+	add_guest(r, &a);
+	qemu_args_print(&a, stdout);
+	qemu_args_fini(&a);
+	return 0;
+}
+
+/* QEMU has it raw while it runs, and a QEMU that dies leaves it so. */
+static void terminal_save(struct run *r)
+{
+	r->terminal = isatty(STDIN_FILENO) && !tcgetattr(STDIN_FILENO, &r->termios);
+}
+
+static void terminal_restore(struct run *r)
+{
+	sigset_t ttou, was;
+
+	if (!r->terminal)
+		return;
+	sigemptyset(&ttou);
+	sigaddset(&ttou, SIGTTOU);
+	pthread_sigmask(SIG_BLOCK, &ttou, &was);	/* we may be in the background by now */
+	tcsetattr(STDIN_FILENO, TCSANOW, &r->termios);
+	pthread_sigmask(SIG_SETMASK, &was, NULL);
+}
+
+static void say_killed(const struct run *r, int sig)
+{
+	gw_err(r->log, "QEMU was ended by signal %d (%s)", sig, strsignal(sig));
+	if (sig == SIGBUS)
+		gw_hint(r->log, "there was no room for the guest's memory: give it less --memory, or the "
+			"machine (or this container's limit) more");
+}
+
 static int start_and_wait(struct run *r)
 {
 	const struct gw_ram *ram = vm_ram(&r->vm);
 	struct qemu_args a = { 0 };
 	pid_t pid;
 
-	add_machine(r, &a, "");
+	add_machine(r, &a, NULL);
 	add_guest(r, &a);
 	for (unsigned int i = 0; i < a.nr; i++)
 		gw_debug(r->log, "  %s", a.arg[i]);
@@ -338,38 +363,29 @@ static int make_dir(struct run *r)
 	return ret;
 }
 
+/* Return: 0; else the exit code */
 static int prepare(struct run *r)
 {
 	char path[96];
 	int ret;
 
-	ret = check_accel(r);
-	if (ret)
-		return ret;
+	if (check_accel(r) || find_parts(r))
+		return CLI_UNAVAILABLE;
 	check_memory(r);
-	ret = find_parts(r);
-	if (ret) {
-		r->missing = true;
-		return ret;
-	}
-	ret = make_dir(r);
-	if (ret)
-		return ret;
+	if (make_dir(r))
+		return CLI_FAILED;
 	snprintf(r->companion, sizeof(r->companion), "%s/companion", r->dir);
 	r->o.companion = r->companion;
 	guess_guest_bdfs(&r->o);
 	ret = vm_open(&r->vm, &r->o, r->arm, r->log);
-	if (!ret)
-		ret = viommu_check(&r->o, r->vm.plan, r->log);
 	if (ret)
 		return ret;
-	ret = vm_open_memory(&r->vm, &r->o, (gw_gpa){ ARM_RAM_BASE });
-	if (!ret && vm_ram(&r->vm))
-		ret = make_device_tree(r);
-	if (ret)
-		return ret;
+	if (viommu_check(&r->o, r->vm.plan, r->log) ||
+	    vm_open_memory(&r->vm, &r->o, (gw_gpa){ ARM_RAM_BASE }) ||
+	    (vm_ram(&r->vm) && make_device_tree(r)))
+		return CLI_FAILED;
 	snprintf(path, sizeof(path), "%s/function", r->dir);
-	return vm_listen(&r->vm, path, r->companion, r->o.spin_us);
+	return vm_listen(&r->vm, path, r->companion, r->o.spin_us) ? CLI_FAILED : 0;
 }
 
 static void clean_up(struct run *r)
@@ -401,26 +417,32 @@ static int run_run(int argc, char **argv, struct gw_log *log)
 	int ret, status;
 
 	ret = options_parse(&r.o, argc, argv, OPTIONS_RUN, log);
-	if (ret >= 0)
+	if (ret || r.o.help)
 		return ret;
 	r.arm = !strcmp(r.o.arch, "arm64");
 	block_signals(&r);
-	ret = prepare(&r);
-	if (ret) {
+	ret = report_check(r.o.report, log);
+	if (!ret)
+		ret = prepare(&r);
+	if (!ret && r.o.dry_run)
+		ret = print_command(&r);
+	if (ret || r.o.dry_run) {
 		clean_up(&r);
-		return r.missing ? CLI_UNAVAILABLE : CLI_FAILED;
+		return ret;
 	}
+	terminal_save(&r);
 	status = start_and_wait(&r);
+	terminal_restore(&r);
 	vm_stop(&r.vm);
 	ret = report_print(&r.vm, r.o.report);
 	clean_up(&r);
 	if (r.ended_by)
 		return 128 + r.ended_by;
-	if (status) {
+	if (status > 128)
+		say_killed(&r, status - 128);
+	else if (status)
 		gw_err(log, "QEMU ended with status %d", status);
-		return CLI_FAILED;
-	}
-	return ret;
+	return status ? CLI_FAILED : ret;
 }
 
 const struct cli_command cli_run = { "run", "boot a guest with devices passed through", run_run };

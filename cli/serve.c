@@ -1,76 +1,117 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
-#include "cli/vm.h"
 #include "cli/report.h"
+#include "cli/vm.h"
 
-/* Under plan pool the device tree says where the function is. */
-static void print_device(const struct vm *vm, unsigned int i, const char *socket)
-{
-	char at[48] = "";
-
-	if (vm->plan == GW_PLAN_POOL)
-		snprintf(at, sizeof(at), "\"bus\":\"pcie.0\",\"addr\":\"%x.0\",", POOL_SLOT + i);
-	gw_info(vm->log, "  -device '{\"driver\":\"vfio-user-pci\",%s\"socket\":{\"type\":\"unix\","
-		"\"path\":\"%s\"}}'", at, socket);
-}
-
-static void print_how_to_connect(const struct vm *vm, const struct options *o)
+/* What the QEMU of the user's own needs. */
+static void make_args(const struct vm *vm, const struct options *o, struct qemu_args *a)
 {
 	const struct gw_ram *ram = vm_ram(vm);
 
-	if (ram)
-		gw_info(vm->log, "QEMU options: -machine virt,memory-backend=mem -dtb %s -object "
-			"memory-backend-file,id=mem,size=%" PRIu64 ",mem-path=%s,offset=%" PRIu64
-			",share=on", o->device_tree, ram->size, o->memory_file, ram->fd_off);
-	else
-		gw_info(vm->log, "QEMU options: -machine memory-backend=mem -object "
-			"memory-backend-memfd,id=mem,size=SIZE,share=on");
-	for (unsigned int i = 0; i < vm->nr_functions; i++) {
-		print_device(vm, i, vm->function[i].socket);
-		if (vm->function[i].gw->companion)
-			print_device(vm, i, vm->function[i].companion_socket);
+	qemu_args_add(a, "-machine");
+	qemu_args_add(a, ram ? "virt,memory-backend=mem" : "memory-backend=mem");
+	qemu_args_add_memory(a, ram, o->memory_file, 0);
+	if (ram) {
+		qemu_args_add(a, "-m");
+		qemu_args_add(a, "%lluB", (unsigned long long)ram->size);
+		qemu_args_add(a, "-dtb");
+		qemu_args_add(a, "%s", o->device_tree);
 	}
+	vm_add_devices(vm, a, false);
+}
+
+/* Return: 0; CLI_FAILED, standard output cannot be written */
+static int print_json(const struct vm *vm, const struct qemu_args *a)
+{
+	struct json_object *o = vm_json(vm);
+	int ret;
+
+	json_object_object_add(o, "argv", qemu_args_json(a));
+	ret = puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
+						  JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(o);
+	return ret < 0 || fflush(stdout) ? CLI_FAILED : 0;
+}
+
+/* Whoever started us with --ready-fd waits for a line, or for the end of file. */
+static void tell_ready(const struct options *o, struct gw_log *log)
+{
+	if (!o->ready_fd)
+		return;
+	if (write((int)o->ready_fd, "\n", 1) != 1)
+		gw_warn(log, "--ready-fd %u: cannot be written", o->ready_fd);
+	close((int)o->ready_fd);
+}
+
+static int say_ready(const struct vm *vm, const struct options *o)
+{
+	struct qemu_args a = { 0 };
+	int ret = 0;
+
+	make_args(vm, o, &a);
+	if (o->json) {
+		ret = print_json(vm, &a);
+	} else {
+		gw_info(vm->log, "QEMU options:");
+		qemu_args_print(&a, stderr);
+	}
+	qemu_args_fini(&a);
+	if (ret)
+		gw_err(vm->log, "cannot write to standard output");
+	else
+		tell_ready(o, vm->log);
+	return ret;
 }
 
 static int open_memory(struct vm *vm, const struct options *o)
 {
 	int ret = vm_open_memory(vm, o, (gw_gpa){ ARM_RAM_BASE });
 
-	return ret || !vm_ram(vm) ? ret : gw_vm_amend_file(vm->gw, o->device_tree);
+	if (ret || !vm_ram(vm))
+		return ret ? CLI_FAILED : 0;
+	return gw_vm_amend_file(vm->gw, o->device_tree) ? CLI_FAILED : 0;
+}
+
+static void block_signals(sigset_t *stop)
+{
+	/* before the first thread starts, so that only vm_wait() takes them */
+	sigemptyset(stop);
+	sigaddset(stop, SIGTERM);
+	sigaddset(stop, SIGINT);
+	sigaddset(stop, SIGHUP);
+	sigprocmask(SIG_BLOCK, stop, NULL);
 }
 
 static int serve_run(int argc, char **argv, struct gw_log *log)
 {
 	struct options o;
-	struct vm vm;
+	struct vm vm = { 0 };
 	sigset_t stop;
 	int ret, ended_by;
 
 	ret = options_parse(&o, argc, argv, OPTIONS_SERVE, log);
-	if (ret >= 0)
+	if (ret || o.help)
 		return ret;
-	/* blocked before the first thread starts, so that only vm_wait() takes them */
-	sigemptyset(&stop);
-	sigaddset(&stop, SIGTERM);
-	sigaddset(&stop, SIGINT);
-	sigaddset(&stop, SIGHUP);
-	sigprocmask(SIG_BLOCK, &stop, NULL);
-	ret = vm_open(&vm, &o, o.device_tree != NULL, log);
+	block_signals(&stop);
+	ret = report_check(o.report, log);
+	if (!ret)
+		ret = vm_open(&vm, &o, o.device_tree != NULL, log);
 	if (!ret)
 		ret = open_memory(&vm, &o);
+	if (!ret && vm_listen(&vm, o.socket, o.companion, o.spin_us))
+		ret = CLI_FAILED;
+	if (!ret && o.companion && vm.plan != GW_PLAN_PARAVIRT)
+		gw_warn(log, "--companion %s: plan %s has none", o.companion, gw_plan_name(vm.plan));
 	if (!ret)
-		ret = vm_listen(&vm, o.socket, o.companion, o.spin_us);
+		ret = say_ready(&vm, &o);
 	if (ret) {
 		vm_close(&vm);
-		return CLI_FAILED;
+		return ret;
 	}
-	if (o.companion && vm.plan != GW_PLAN_PARAVIRT)
-		gw_warn(log, "--companion %s: plan %s has none", o.companion, gw_plan_name(vm.plan));
-	print_how_to_connect(&vm, &o);
 	ended_by = vm_wait(&vm, &stop, true);
 	vm_stop(&vm);
 	ret = report_print(&vm, o.report);

@@ -12,6 +12,7 @@
 
 #include <gangway/devices.h>
 
+#include "cli/cli.h"
 #include "cli/screens.h"
 
 #define LET_GO_MS	500	/* look so often whether the last VMM has gone */
@@ -71,9 +72,23 @@ static int open_device(struct vm *vm, const struct options *o, const char *devic
 	return ret == -ENOENT ? 0 : ret;	/* it was the last */
 }
 
+/* What the command ends with where something could not be opened. */
+static int exit_code(const struct vm *vm, int err)
+{
+	switch (err) {
+	case 0: return 0;
+	case -EINVAL: return CLI_USAGE;
+	case -ENOENT:
+	case -ENODEV:
+	case -EOPNOTSUPP: return CLI_UNAVAILABLE;
+	default: return CLI_FAILED;
+	}
+}
+
 int vm_open(struct vm *vm, const struct options *o, bool device_tree, struct gw_log *log)
 {
 	const struct gw_vm_options opt = { .plan = o->plan, .device_tree = device_tree,
+					   .several = o->nr_devices > 1,
 					   .endpoints = gw_endpoint_types,
 					   .memory = o->for_run ? o->memory : 0 };
 	int ret;
@@ -97,7 +112,7 @@ int vm_open(struct vm *vm, const struct options *o, bool device_tree, struct gw_
 	if (!ret && o->share)
 		ret = screens_open(&vm->screens, vm, o->share, o->vm ? o->vm : "guest",
 				   o->scan_out);
-	return ret;
+	return exit_code(vm, ret);
 }
 
 int vm_open_memory(struct vm *vm, const struct options *o, gw_gpa gpa)
@@ -174,6 +189,80 @@ static unsigned int watch_functions(struct vm *vm, struct pollfd p[MAX_DEVICES])
 		left += !f->gone;
 	}
 	return left;
+}
+
+static void add_device(struct qemu_args *a, const char *name, unsigned int i, unsigned int slot,
+		       const char *socket)
+{
+	char id[32], bus[32];
+
+	snprintf(id, sizeof(id), "%s%u", name, i);
+	snprintf(bus, sizeof(bus), "gangway%u", slot);
+	qemu_args_add(a, "-device");
+	qemu_args_add(a, "pcie-root-port,id=%s,slot=%u,chassis=%u", bus, slot, slot);
+	qemu_args_add_device(a, socket, id, bus, NULL);
+}
+
+/* Under plan pool the device tree says where a function is. */
+static void add_device_at_root(struct qemu_args *a, unsigned int i, const char *socket)
+{
+	char id[32], addr[16];
+
+	snprintf(id, sizeof(id), "fn%u", i);
+	snprintf(addr, sizeof(addr), "%x.0", POOL_SLOT + i);
+	qemu_args_add_device(a, socket, id, "pcie.0", addr);
+}
+
+void vm_add_devices(const struct vm *vm, struct qemu_args *a, bool ports)
+{
+	for (unsigned int i = 0; i < vm->nr_functions; i++) {
+		const struct vm_function *f = &vm->function[i];
+
+		if (vm->plan == GW_PLAN_POOL) {
+			add_device_at_root(a, i, f->socket);
+		} else if (ports) {
+			add_device(a, "fn", i, i + 1, f->socket);
+			if (f->gw->companion)
+				add_device(a, "companion", i, MAX_DEVICES + i + 1,
+					   f->companion_socket);
+		} else {
+			qemu_args_add_device(a, f->socket, NULL, NULL, NULL);
+			if (f->gw->companion)
+				qemu_args_add_device(a, f->companion_socket, NULL, NULL, NULL);
+		}
+	}
+}
+
+static struct json_object *function_json(const struct vm_function *f)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "name", json_object_new_string(f->gw->fn->info.name));
+	json_object_object_add(o, "socket", json_object_new_string(f->socket));
+	if (f->gw->companion)
+		json_object_object_add(o, "companion",
+				       json_object_new_string(f->companion_socket));
+	return o;
+}
+
+struct json_object *vm_json(const struct vm *vm)
+{
+	struct json_object *o = json_object_new_object(), *list = json_object_new_array(), *at;
+	const struct gw_window *w = gw_vm_window(vm->gw);
+
+	json_object_object_add(o, "plan", json_object_new_string(gw_plan_name(vm->plan)));
+	json_object_object_add(o, "reason", json_object_new_string(vm->reason));
+	if (w->size) {
+		at = json_object_new_object();
+		json_object_object_add(at, "gpa", json_object_new_uint64(w->gpa.v));
+		json_object_object_add(at, "iova", json_object_new_uint64(w->iova.v));
+		json_object_object_add(at, "size", json_object_new_uint64(w->size));
+		json_object_object_add(o, "window", at);
+	}
+	for (unsigned int i = 0; i < vm->nr_functions; i++)
+		json_object_array_add(list, function_json(&vm->function[i]));
+	json_object_object_add(o, "sockets", list);
+	return o;
 }
 
 static bool has_client(struct gw_vfio_user *server)

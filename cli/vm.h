@@ -8,6 +8,7 @@
 #include <gangway/vfio_user.h>
 
 #include "cli/options.h"
+#include "cli/qemu_args.h"
 
 #define ARM_RAM_BASE	0x40000000ull	/* of QEMU's virt machine */
 #define POOL_SLOT	0x10u		/* plan pool: where the guest sees the first function */
@@ -39,7 +40,7 @@ struct vm {
  * vm_open() - make the host, open the devices, choose the plan
  * @device_tree: the guest boots from a device tree that we write
  *
- * Return: 0 or -errno; logged. vm_close() after an error is fine.
+ * Return: 0; else the exit code, logged. vm_close() after an error is fine.
  */
 int vm_open(struct vm *vm, const struct options *o, bool device_tree, struct gw_log *log);
 
@@ -72,6 +73,15 @@ int vm_listen(struct vm *vm, const char *path, const char *companion,
  * Return: the signal; 0 there is nothing left to serve (logged).
  */
 int vm_wait(struct vm *vm, const sigset_t *signals, bool ends);
+
+/**
+ * vm_add_devices() - the devices of the VM on QEMU's command line
+ * @ports: each on a root port of its own; else as they come, for a QEMU of the user's
+ */
+void vm_add_devices(const struct vm *vm, struct qemu_args *a, bool ports);
+
+/** vm_json() - plan, window and sockets; the caller's */
+struct json_object *vm_json(const struct vm *vm);
 
 /** vm_stop() - end the clients: the devices are quiet, guest memory is unmapped */
 void vm_stop(struct vm *vm);

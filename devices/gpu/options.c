@@ -144,7 +144,7 @@ int gw_gpu_options_parse(const char *opts, struct gw_log *log, struct gpu_option
 		return -ENOMEM;
 	*o = (struct gpu_options){ .vram = 256 * MIB, .vfs = 1, .pieces = 1,
 				   .width = 1024, .height = 768 };
-	while (!ret && *opts && (word = strsep(&rest, ","))) {
+	while (!ret && *opts && (word = gw_option_next(&rest))) {
 		char *val = strchr(word, '=');
 
 		if (val)

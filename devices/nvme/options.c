@@ -98,7 +98,7 @@ int gw_nvme_options_parse(const char *opts, struct gw_log *log, struct nvme_opti
 	if (!copy)
 		return -ENOMEM;
 	rest = copy;
-	while (!ret && (key = strsep(&rest, ","))) {
+	while (!ret && (key = gw_option_next(&rest))) {
 		char *val = strchr(key, '=');
 
 		if (!*key)

@@ -33,6 +33,8 @@ struct gw_vm;
  * struct gw_vm_options - zeroed is fine
  * @plan:        of all its functions; GW_PLAN_AUTO: the first that is opened decides
  * @device_tree: the guest boots from a device tree that the caller amends, see gw_vm_amend()
+ * @several:     more than one function will be opened: they would need one window at equal addresses,
+ *               which a host that chooses does not promise, so GW_PLAN_AUTO does not take it
  * @endpoints:   what "sim:" devices there are, ending with NULL; NULL: none. Those of the library
  *               gangway-devices are gw_endpoint_types
  * @memory:      bytes of RAM that the guest has; 0: not known. VFIO then has no function map more
@@ -40,7 +42,7 @@ struct gw_vm;
  */
 struct gw_vm_options {
 	enum gw_plan plan;
-	bool device_tree;
+	bool device_tree, several;
 	const struct gw_endpoint_type *const *endpoints;
 	uint64_t memory;
 };
@@ -85,8 +87,9 @@ struct gw_vm_function {
  *
  * What @fn->ops->gone() says is the caller's to watch: then gw_guest_function_gone().
  *
- * Return: 0; -ENOENT no such device, -EOPNOTSUPP the plan cannot work here, -ENOSPC too many, or
- * as struct gw_host_ops open() and gw_guest_function_new(). Logged.
+ * Return: 0; -EINVAL @device or a host option makes no sense, -ENOENT no such device, -EOPNOTSUPP the
+ * plan cannot work here, -ENOSPC too many, -EPROTO the function contradicts itself, or as struct
+ * gw_host_ops open() and gw_guest_function_new(). Logged.
  */
 int gw_vm_open(struct gw_vm *vm, const char *device, const struct gw_companion_options *companion,
 	       struct gw_vm_function **f);

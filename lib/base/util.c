@@ -40,3 +40,23 @@ int gw_size_parse(const char *s, uint64_t *bytes)
 	*bytes = (uint64_t)v << shift;
 	return 0;
 }
+
+char *gw_option_next(char **rest)
+{
+	char *option = *rest, *from, *to;
+
+	if (!option)
+		return NULL;
+	*rest = NULL;
+	for (from = to = option; *from; *to++ = *from++) {
+		if (*from != ',')
+			continue;
+		if (from[1] != ',') {
+			*rest = from + 1;
+			break;
+		}
+		from++;
+	}
+	*to = '\0';
+	return option;
+}

@@ -20,6 +20,16 @@ static inline bool gw_is_pow2(uint64_t v)
 uint64_t gw_now_ns(void);
 
 /**
+ * gw_option_next() - the next of a list KEY=VALUE,KEY=VALUE,...
+ * @rest: where the list goes on, NULL at its end; what it points at is changed
+ *
+ * A comma in a value is written twice, as QEMU has it.
+ *
+ * Return: the option; NULL at the end.
+ */
+char *gw_option_next(char **rest);
+
+/**
  * gw_size_parse() - a number of bytes with an optional suffix K, M, G or T (powers of 1024)
  *
  * Return: 0; -EINVAL not a number or something behind it, -ERANGE above 2^63.

@@ -86,7 +86,7 @@ static int host_options(struct gw_vm *vm, int (*set)(void *host, const char *key
 		ret = set(host, vm->option[i], eq + 1, vm->log);
 		*eq = '=';
 	}
-	return ret;
+	return ret == -ENOENT ? -EINVAL : ret;	/* there is no such option */
 }
 
 static int sim_option(void *host, const char *key, const char *value, struct gw_log *log)
@@ -109,7 +109,7 @@ static int sim_add(struct gw_vm *vm, const char *device, char name[64], struct g
 	if (!t || !*t) {
 		gw_err(vm->log, "'%s': the simulated host has no '%.*s'", device, (int)len, spec);
 		gw_hint(vm->log, "gangway list shows what there is");
-		return -ENOENT;
+		return -EINVAL;
 	}
 	if (vm->nr_sim == SIM_DEVICES) {
 		gw_err(vm->log, "'%s': the simulated bus has no room for more than %u functions",
@@ -194,7 +194,7 @@ static int host_have(struct gw_vm *vm, const char *device)
 	gw_err(vm->log, "'%s': no such device; devices of the simulated host begin with sim:, and PCI "
 	       "functions are not mixed with them", device);
 	gw_hint(vm->log, "gangway list shows what there is");
-	return -ENOENT;
+	return -EINVAL;
 }
 
 static int function_claim(struct gw_vm *vm, const char *name, struct gw_function **fn)
@@ -260,12 +260,15 @@ static int function_open(struct gw_vm_function *f, const char *device)
 
 static int plan_settle(struct gw_vm *vm, const struct gw_function *fn)
 {
+	bool window = vm->opt.device_tree && !(vm->opt.several && vm->opt.plan == GW_PLAN_AUTO);
 	int ret;
 
 	if (vm->plan != GW_PLAN_AUTO)
 		return 0;
-	ret = gw_plan_choose(&fn->limits, vm->opt.device_tree, vm->opt.plan, &vm->plan,
-			     vm->reason);
+	ret = gw_plan_choose(&fn->limits, window, vm->opt.plan, &vm->plan, vm->reason);
+	if (!ret && window != vm->opt.device_tree && vm->plan == GW_PLAN_PARAVIRT)
+		snprintf(vm->reason, sizeof(vm->reason), "the host chooses the DMA addresses, and "
+			 "several devices would need one window at the same address");
 	if (ret) {
 		gw_err(vm->log, "plan %s cannot work here: %s", gw_plan_name(vm->opt.plan),
 		       vm->reason);
@@ -288,7 +291,7 @@ static int function_show(struct gw_vm_function *f, const struct gw_companion_opt
 	if (ret)
 		gw_err(vm->log, "%s: cannot be shown to a guest: %s", f->fn->info.name,
 		       strerror(-ret));
-	return ret;
+	return ret == -EINVAL ? -EPROTO : ret;	/* its own doing, not that of the caller's words */
 }
 
 /* What is left to do once it is open. It is closed after an error. */

@@ -28,11 +28,26 @@ static void bad_sizes_are_refused(void **state)
 	assert_int_equal(gw_size_parse("9223372036854775807T", &v), -ERANGE);
 }
 
+static void options_are_split_at_single_commas(void **state)
+{
+	char list[] = "file=a,,b,c,size=1G,,,,x,,,last";
+	char *rest = list, none[] = "", *empty = none;
+
+	assert_string_equal(gw_option_next(&rest), "file=a,b");
+	assert_string_equal(gw_option_next(&rest), "c");
+	assert_string_equal(gw_option_next(&rest), "size=1G,,x,");
+	assert_string_equal(gw_option_next(&rest), "last");
+	assert_null(gw_option_next(&rest));
+	assert_string_equal(gw_option_next(&empty), "");
+	assert_null(gw_option_next(&empty));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sizes_take_one_suffix),
 		cmocka_unit_test(bad_sizes_are_refused),
+		cmocka_unit_test(options_are_split_at_single_commas),
 	};
 
 	return cmocka_run_group_tests_name("util", tests, NULL, NULL);

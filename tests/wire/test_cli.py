@@ -4,12 +4,14 @@
 import json
 import os
 import platform
+import pty
 import re
 import shutil
 import signal
 import socket
 import stat
 import subprocess
+import termios
 
 import client as vu
 import probe
@@ -58,7 +60,7 @@ def the_manual_knows_every_command_and_every_option(rig):
     commands = re.findall(r"^  (\w+) +\w", gangway(rig, "--help")[1], re.M)
     assert len(commands) == 10, commands
     for command in commands:
-        assert f".It Cm {command}\n" in manual, command
+        assert re.search(rf"^\.It Cm {command}\b", manual, re.M), command
         options = set(re.findall(r"^ +--([a-z-]+)", gangway(rig, command, "--help")[1], re.M))
         assert options
         for option in options:
@@ -104,37 +106,37 @@ def a_command_line_that_is_wrong_tries_nothing(rig):
 
 @test
 def a_device_that_is_not_there_is_named(rig):
-    serve(rig, FAILED, ["sim:frob", "gangway list"], "sim:frob", *TAKES)
-    serve(rig, FAILED, ["0000:01:00.0", "gangway list"], "0000:01:00.0")
-    serve(rig, FAILED, ["sim:", "gangway list"], "sim:", *TAKES)
-    serve(rig, FAILED, ["probe", "size=1", "irq="], "sim:probe,size=1", *TAKES)
-    serve(rig, FAILED, ["sim:frob"], "sim:probe", "sim:frob", *TAKES)
+    serve(rig, USAGE, ["sim:frob", "gangway list"], "sim:frob", *TAKES)
+    serve(rig, UNAVAILABLE, ["0000:01:00.0", "gangway list"], "0000:01:00.0")
+    serve(rig, USAGE, ["sim:", "gangway list"], "sim:", *TAKES)
+    serve(rig, USAGE, ["probe", "size=1", "irq="], "sim:probe,size=1", *TAKES)
+    serve(rig, USAGE, ["sim:frob"], "sim:probe", "sim:frob", *TAKES)
 
 
 @test
 def a_host_option_that_makes_no_sense_is_named(rig):
-    for option, words in (("frob=1", ["frob", "max-map-bytes"]), ("granule", ["granule"]),
+    for option, words in (("frob=1", ["frob", "max-map-bytes"]), ("granule", ["granule", "KEY=VALUE"]),
                           ("granule=5000", ["granule=5000", "power of two"]),
                           ("granule=1", ["granule=1", "4096"]),
                           ("caller-iova=maybe", ["caller-iova=maybe", "on", "off"]),
-                          ("segments=33", ["segments=33", "32"]), ("x" * 300, ["too long"]),
+                          ("segments=65", ["segments=65", "64"]), ("x" * 300 + "=", ["too long"]),
                           ("max-bytes=-1", ["max-bytes=-1"]), ("=", ["max-map-bytes"])):
-        serve(rig, FAILED, words, "sim:probe", "--host-option", option)
+        serve(rig, USAGE, words, "sim:probe", "--host-option", option)
 
 
 @test
 def a_plan_that_cannot_work_is_refused_with_the_reason(rig):
-    serve(rig, FAILED, ["plan direct", "chooses the DMA addresses", "gangway run",
+    serve(rig, UNAVAILABLE, ["plan direct", "chooses the DMA addresses", "gangway run",
                         "caller-iova=on"], "sim:probe", "--plan", "direct")
     for plan in ("window", "pool"):
         for options in ((), TAKES):
-            serve(rig, FAILED, [f"plan {plan}", "device tree", "gangway run", "--device-tree"],
+            serve(rig, USAGE, [f"plan {plan}", "--device-tree"],
                   "sim:probe", "--plan", plan, *options)
 
 
 @test
 def plan_paravirt_wants_a_companion_and_options_that_make_sense(rig):
-    serve(rig, FAILED, ["--companion"], "sim:probe", "--plan", "paravirt")
+    serve(rig, USAGE, ["--companion"], "sim:probe", "--plan", "paravirt")
     for value in "1:2", "01:20.0", "01:00.8", "01:00.0x", "x":
         serve(rig, USAGE, ["--guest-bdf", value, "01:00.0"], "sim:probe", "--guest-bdf", value)
     serve(rig, USAGE, ["--poll", "1001"], "sim:probe", "--poll", "1001")
@@ -191,11 +193,165 @@ def a_socket_left_behind_is_replaced_and_ours_is_private(rig):
 @test
 def a_report_that_cannot_be_written_is_named(rig):
     daemon = Child("gangway", [rig.gangway, "serve", "sim:probe", *TAKES, "--socket",
-                               rig.path("s"), "--report", rig.path("no/report")])
+                               rig.path("s"), "--report", rig.path("report")])
     daemon.wait_line("serving")
+    os.remove(rig.path("report"))
+    os.mkdir(rig.path("report"))
     daemon.signal(signal.SIGTERM)
     assert daemon.wait_exit() == FAILED
-    assert rig.path("no/report") in daemon.output and "No such file" in daemon.output
+    assert rig.path("report") in daemon.output and "Is a directory" in daemon.output
+
+
+@test
+def what_serve_prints_is_for_a_shell(rig):
+    folder = rig.path("it's a, \"folder\" $HOME")
+    os.mkdir(folder)
+    path = os.path.join(folder, "s")
+    daemon = Child("gangway", [rig.gangway, "serve", "sim:probe", *TAKES, "--socket", path])
+    daemon.wait_line("serving")
+    daemon.signal(signal.SIGTERM)
+    assert daemon.wait_exit() == OK
+    text = daemon.output.split("QEMU options:\n", 1)[1].split("gangway: serving", 1)[0]
+    done = subprocess.run(["sh", "-c", "printf '%s\\0' " + text], capture_output=True, text=True,
+                          check=True)
+    words = done.stdout.split("\0")[:-1]
+    device = json.loads(words[words.index("-device") + 1])
+    assert device == {"driver": "vfio-user-pci", "socket": {"type": "unix", "path": path}}
+    assert words[words.index("-machine") + 1] == "memory-backend=mem"
+
+
+@test
+def serve_prints_one_object_and_says_when_it_is_ready(rig):
+    ours, its = os.pipe()
+    path = rig.path("quote'd\"")
+    with subprocess.Popen([rig.gangway, "serve", "sim:probe", "sim:probe", *TAKES, "--socket", path,
+                           "--json", "--ready-fd", str(its)], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True, pass_fds=(its,)) as serve_it:
+        os.close(its)
+        assert os.read(ours, 16) == b"\n" and os.read(ours, 16) == b""
+        told = json.loads(serve_it.stdout.readline())
+        assert [s["socket"] for s in told["sockets"]] == [path + ".0", path + ".1"]
+        for sock in told["sockets"]:
+            vu.Client(sock["socket"]).in_sync()
+        assert told["plan"] == "direct" and "window" not in told
+        devices = [json.loads(word) for word in told["argv"] if "vfio-user-pci" in word]
+        assert [d["socket"]["path"] for d in devices] == [path + ".0", path + ".1"]
+        serve_it.terminate()
+        assert serve_it.stdout.read() == "" and serve_it.wait() == OK
+    os.close(ours)
+
+
+@test
+def a_disk_may_have_any_name(rig):
+    name = rig.path("a,b 'c' \"d\".img")
+    daemon = rig.daemon("sim:nvme,size=1M,file=" + name.replace(",", ",,"))
+    daemon.stop()
+    assert os.path.getsize(name) == MIB
+
+
+@test
+def what_run_would_start_is_printed_and_not_started(rig):
+    qemu = FakeQemu(rig)
+    kernel = rig.new_path("kernel")
+    open(kernel, "w", encoding="utf-8").close()
+    status, out, err = gangway(rig, "run", "sim:probe", "--qemu", qemu.path, "--kernel", kernel,
+                               *TAKES, "--dry-run", "--append", "it's")
+    assert status == OK, err
+    words = subprocess.run(["sh", "-c", "printf '%s\\n' " + out], capture_output=True, text=True,
+                           check=True).stdout.splitlines()
+    assert words[0] == qemu.path and kernel in words
+    assert words[words.index("-append") + 1].endswith("it's")
+    assert words[words.index("-sandbox") + 1].startswith("on,")
+    assert not os.path.exists(qemu.words_path)
+
+
+@test
+def several_devices_get_a_plan_that_works_for_all(rig):
+    qemu = FakeQemu(rig)
+    kernel = rig.new_path("kernel")
+    open(kernel, "w", encoding="utf-8").close()
+    status, out, err = gangway(rig, "run", "sim:probe", "sim:probe", "--qemu", qemu.path, "--kernel",
+                               kernel, "--dry-run", "--arch", "arm64")
+    assert status == OK and "plan paravirt" in err and "same address" in err, err
+    assert out.count("vfio-user-pci") == 4
+
+
+@test
+def the_terminal_is_as_it_was_when_qemu_has_died(rig):
+    ours, its = pty.openpty()
+    before = termios.tcgetattr(its)
+    qemu, kernel = rig.new_path("qemu"), rig.new_path("kernel")
+    open(kernel, "w", encoding="utf-8").close()
+    with open(qemu, "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\ncase $* in *help) echo vfio-user-pci options; exit;; esac\n"
+                   "stty raw -echo\nkill -BUS $$\n")
+    os.chmod(qemu, 0o755)
+    done = subprocess.run([rig.gangway, "run", "sim:probe", *TAKES, "--arch", "x86_64", "--qemu",
+                           qemu, "--kernel", kernel], stdin=its, stdout=its,
+                          stderr=subprocess.PIPE, text=True, timeout=TIMEOUT, check=False)
+    assert done.returncode == FAILED, done.stderr
+    assert "signal 7" in done.stderr and "memory" in done.stderr, done.stderr
+    assert termios.tcgetattr(its) == before
+    os.close(ours)
+    os.close(its)
+
+
+@test
+def the_report_is_written_though_nobody_reads_what_is_said(rig):
+    path, report = rig.new_path("s"), rig.new_path("report")
+    ours, its = os.pipe()
+    with subprocess.Popen([rig.gangway, "serve", "sim:probe", *TAKES, "--socket", path, "--report",
+                           report], stderr=its) as serve_it:
+        os.close(its)
+        while b"serving" not in os.read(ours, 4096):
+            pass
+        os.close(ours)
+        serve_it.terminate()
+        assert serve_it.wait() == OK
+    assert not os.path.lexists(path)
+    with open(report, encoding="utf-8") as file:
+        assert json.load(file)["plan"] == "direct"
+
+
+@test
+def a_report_is_tried_at_the_start_and_follows_no_link(rig):
+    link, target = rig.path("link"), rig.path("target")
+    os.symlink(target, link)
+    for path in (rig.path("no/folder"), rig.path("."), link):
+        refused(rig, FAILED, ["--report", path, "folder"], "serve", "sim:probe", *TAKES, "--socket",
+                rig.path("s"), "--report", path)
+    assert not os.path.lexists(target)
+
+
+@test
+def a_report_can_go_to_standard_output(rig):
+    with subprocess.Popen([rig.gangway, "serve", "sim:probe", *TAKES, "--socket", rig.new_path("s"),
+                           "--report", "-"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True) as serve_it:
+        for line in serve_it.stderr:
+            if "serving" in line:
+                break
+        serve_it.terminate()
+        assert json.loads(serve_it.stdout.read())["plan"] == "direct"
+        assert serve_it.wait() == OK
+    assert not os.path.exists("-")
+
+
+@test
+def what_cannot_be_printed_is_a_failure(rig):
+    for args in (["--help"], ["--version"], ["list", "--json"], ["serve", "--help"]):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([rig.gangway, *args], stdout=full, stderr=subprocess.PIPE,
+                                  text=True, check=False)
+        assert done.returncode == FAILED and "No space left" in done.stderr, args
+
+
+@test
+def all_that_is_missing_is_said_at_once(rig):
+    err = refused(rig, USAGE, ["--socket", "--companion"], "serve", "sim:probe", "--plan", "paravirt")
+    assert err.count("is missing") == 2
+    refused(rig, USAGE, ["--memory-file", "missing"], "serve", "sim:probe", "--socket",
+            rig.path("s"), "--device-tree", "x")
 
 
 @test
@@ -308,7 +464,7 @@ def refused_kvm(rig, words, accel, arch, **user):
     done = subprocess.run([rig.gangway, "run", "sim:probe", "--qemu", qemu.path, "--kernel", kernel,
                            "--accel", accel, "--arch", arch, *TAKES], capture_output=True,
                           text=True, timeout=TIMEOUT, check=False, **user)
-    assert done.returncode == FAILED, done.stderr
+    assert done.returncode == UNAVAILABLE, done.stderr
     for word in "--accel kvm", "emulated", *words:
         assert word in done.stderr, f"'{word}' is missing in: {done.stderr}"
     assert not os.path.exists(qemu.words_path), "QEMU was started"
@@ -442,10 +598,12 @@ def what_qemu_does_not_take_is_told_in_its_own_words(rig):
 def a_device_that_cannot_be_had_ends_run_as_it_ends_serve(rig):
     kernel = rig.path("kernel")
     open(kernel, "w", encoding="utf-8").close()
-    for device, word in (("sim:frob", "gangway list"), ("0000:7f:1f.7", "gangway list"),
-                         (f"sim:nvme,file={rig.path('none')}", "size=N")):
-        refused(rig, FAILED, [word], "run", device, "--qemu", rig.qemu_dir, "--kernel", kernel)
-        serve(rig, FAILED, [word], device)
+    for status, device, word in ((USAGE, "sim:frob", "gangway list"),
+                                 (USAGE, "sim:nvme,file=x,size=-1", "size"),
+                                 (UNAVAILABLE, "0000:7f:1f.7", "gangway list"),
+                                 (UNAVAILABLE, f"sim:nvme,file={rig.path('none')}", "size=N")):
+        refused(rig, status, [word], "run", device, "--qemu", rig.qemu_dir, "--kernel", kernel)
+        serve(rig, status, [word], device)
 
 
 @test
@@ -456,8 +614,8 @@ def what_a_host_cannot_do_comes_with_a_way_out(rig):
                            (["--memory", "1M"], ["too small", "hint: ask for more"]),
                            (["--host-option", "fail-map=1"], ["Input/output", "smaller --window"]),
                            (["--host-option", "fail-reset=on"], ["reset failed", "off and on"])):
-        refused(rig, FAILED, words, "run", "sim:probe", "--qemu", rig.qemu_dir, "--kernel", kernel,
-                *options)
+        refused(rig, UNAVAILABLE if "direct" in options else FAILED, words, "run", "sim:probe",
+                "--qemu", rig.qemu_dir, "--kernel", kernel, *options)
     text = rig.path("text")
     with open(text, "w", encoding="utf-8") as file:
         file.write("x" * 100)

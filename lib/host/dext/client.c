@@ -288,6 +288,9 @@ int gw_dext_setup_irq(struct gw_dext_client *c, unsigned int *nr)
 	uint64_t out;
 	int ret = gw_dext_call(c, GW_DEXT_SETUP_INTERRUPTS, NULL, 0, &out, 1);
 
+	/* what the platform says of a function that has neither MSI nor MSI-X */
+	if (ret == -EINVAL)
+		return -EOPNOTSUPP;
 	if (ret)
 		return ret;
 	if (!out || out > GW_MAX_VECTORS)

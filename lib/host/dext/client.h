@@ -232,7 +232,12 @@ int gw_dext_unregister(struct gw_dext_client *c, uint64_t key);
 /** gw_dext_probe() - the 8 bytes at @off as the dext sees them; -ERANGE outside the region */
 int gw_dext_probe(struct gw_dext_client *c, uint64_t key, uint64_t off, uint64_t *val);
 
-/** gw_dext_setup_irq() - *@nr vectors, 1 to GW_MAX_VECTORS; -EEXIST it was done before */
+/**
+ * gw_dext_setup_irq() - *@nr vectors, 1 to GW_MAX_VECTORS
+ *
+ * Return: 0; -EEXIST it was done before, -EOPNOTSUPP the function has neither MSI nor MSI-X; or -errno
+ * of the dext.
+ */
 int gw_dext_setup_irq(struct gw_dext_client *c, unsigned int *nr);
 
 /** gw_dext_check_irq() - take what is pending, by call; -EAGAIN not set up */
