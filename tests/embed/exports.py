@@ -5,11 +5,15 @@ import pathlib
 import re
 import subprocess
 
+ELSEWHERE = {"iokit.h"}     # of macOS: not compiled here
+
 
 def declared(folder):
     """Names of functions and objects that the headers of a folder declare."""
     names = set()
     for header in sorted(pathlib.Path(folder).glob("*.h")):
+        if header.name in ELSEWHERE:
+            continue
         text = re.sub(r"/\*.*?\*/", "", header.read_text(), flags=re.S)
         text = re.sub(r"^#.*?(?<!\\)$", "", text, flags=re.S | re.M)
         text = text.replace('extern "C" {', "")
@@ -17,7 +21,7 @@ def declared(folder):
         while "{" in text:
             text = re.sub(r"\{[^{}]*\}", "", text)
         names.update(re.findall(r"^\w[\w \t*]*?\b(gw_\w+)\([^;{]*;", text, flags=re.M))
-        names.update(re.findall(r"^extern .*?\b(gw_\w+)\[\];", text, flags=re.M))
+        names.update(re.findall(r"^extern .*?\b(gw_\w+)(?:\[\])?;", text, flags=re.M))
     return names
 
 
