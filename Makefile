@@ -5,7 +5,7 @@ BUILD ?= build
 MESON_OPTIONS ?=
 SECONDS_EACH ?= 60
 
-.PHONY: all demo demo-gpu check check-kernels bench fuzz clean
+.PHONY: all demo demo-gpu check check-kernels check-qemu bench fuzz clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD) gangway
@@ -35,6 +35,11 @@ check:
 check-kernels:
 	@provision/packages kernels
 	@tests/check kernels
+
+## gangway inside QEMU, built from QEMU's source in the folder SOURCE (takes long).
+check-qemu:
+	@provision/packages qemu
+	@tests/qemu/check "$(SOURCE)"
 
 ## gangway beside its peers, one table.
 bench:

@@ -102,13 +102,9 @@ def qemu_folder():
     return found.stdout.strip()
 
 
-def main():
-    """Usage: test_NOUN.py GANGWAY [NAME OF TEST]..."""
-    if len(sys.argv) < 2:
-        sys.exit(main.__doc__)
-    gangway = os.path.abspath(sys.argv[1])
-    chosen = [t for t in tests if len(sys.argv) == 2 or t.__name__ in sys.argv[2:]]
-    qemu_dir = qemu_folder()
+def run_all(gangway, qemu_dir, names):
+    """Run the tests of these names, or all; return the exit status."""
+    chosen = [t for t in tests if not names or t.__name__ in names]
     failed = 0
     print(f"1..{len(chosen)}", flush=True)
     for number, function in enumerate(chosen, 1):
@@ -117,4 +113,11 @@ def main():
         failed += not good
         print("ok" if good else "not ok", number, "-", function.__name__,
               f"# {time.monotonic() - began:.1f} s", flush=True)
-    sys.exit(1 if failed else 0)
+    return 1 if failed else 0
+
+
+def main():
+    """Usage: test_NOUN.py GANGWAY [NAME OF TEST]..."""
+    if len(sys.argv) < 2:
+        sys.exit(main.__doc__)
+    sys.exit(run_all(os.path.abspath(sys.argv[1]), qemu_folder(), sys.argv[2:]))

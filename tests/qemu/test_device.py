@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The device gangway-pci without a guest: the test is the CPU."""
+
+import json
+import os
+import re
+import struct
+import subprocess
+
+from inside import MIB, TAKES, Inside, device, firmware, main
+
+# pylint: disable=wrong-import-order
+import pci
+import probe
+from child import wait_until
+from qtest import QmpError
+from runner import test
+
+PAGE = 0x4000
+EJECT = 0xae00      # of the pc machine's PCI hotplug
+MESSAGES = 0x200000
+COMPANION = 0x00151b36
+MAGIC = 0x20        # of the companion's registers, see gangway/abi.h
+
+
+def direct(**more):
+    return device(**{"plan": "direct", "host-options": TAKES, **more})
+
+
+def assert_copies(function):
+    ram = function.qemu.machine.ram
+    function.qtest.fill(ram + 8 * MIB, PAGE, 0x77)
+    function.copy(ram + 8 * MIB, ram + 9 * MIB, PAGE)
+    assert function.qtest.read(ram + 9 * MIB, PAGE) == b"\x77" * PAGE
+
+
+def drive(rig, machine):
+    """A probe: registers, memory, DMA, every vector."""
+    function = probe.Probe(Inside(rig, [direct()], machine))
+    assert function.get(probe.ID) == probe.ID_VALUE
+    for register, width in ((probe.SCRATCH8, 1), (probe.SCRATCH16, 2), (probe.SCRATCH32, 4),
+                            (probe.SCRATCH64, 8)):
+        value = 0x1122334455667788 & (1 << 8 * width) - 1
+        function.set(register, value, width)
+        assert function.get(register, width) == value
+    function.bars[2].store(0x1000, 4, 0x12345678)
+    assert function.bars[2].load(0x1000, 4) == 0x12345678
+    assert_copies(function)
+    msix = pci.Msix(function, function.qemu.machine.ram + MESSAGES)
+    msix.control(on=pci.Msix.ENABLE)
+    for vector in range(msix.vectors):
+        msix.aim(vector)
+        function.set(probe.IRQ, vector)
+        wait_until("a message", lambda v=vector: msix.arrived(v))
+        assert msix.arrived(vector) == msix.data(vector)
+    return function
+
+
+@test
+def a_probe_works_in_a_pc(rig):
+    drive(rig, "pc")
+
+
+@test
+def a_probe_works_in_a_q35(rig):
+    drive(rig, "q35")
+
+
+@test
+def a_probe_works_in_an_arm_machine(rig):
+    drive(rig, "virt")
+
+
+@test
+def a_masked_vector_waits_in_qemu(rig):
+    function = probe.Probe(Inside(rig, [direct()]))
+    msix = pci.Msix(function, function.qemu.machine.ram + MESSAGES)
+    msix.control(on=pci.Msix.ENABLE)
+    msix.aim(3, masked=True)
+    msix.aim(4)
+    for vector in (3, 4):
+        function.set(probe.IRQ, vector)
+    wait_until("a message", lambda: msix.arrived(4))
+    assert not msix.arrived(3)
+    msix.mask(3, False)
+    wait_until("a message", lambda: msix.arrived(3))
+
+
+@test
+def msi_arrives(rig):
+    function = probe.Probe(Inside(rig, [direct(spec="sim:probe,irq=msi")]))
+    assert function.capability(pci.CAP_MSIX) is None
+    target = function.qemu.machine.ram + MESSAGES
+    msi = pci.Msi(function, target)
+    msi.enable(msi.vectors, 0x4000)
+    for vector in (0, msi.vectors - 1):
+        function.set(probe.IRQ, vector)
+        wait_until("a message", lambda v=vector: function.qtest.load(target, 4) == 0x4000 + v)
+
+
+@test
+def what_is_mapped_begins_and_ends_on_16_kib(rig):
+    qemu = Inside(rig, [direct(), direct(spec=f"sim:nvme,file={rig.path('disk')},size=16M", name="fn1", slot=5)])
+    for slot in (4, 5):
+        pci.Function(qemu, slot).start()
+    found = re.findall(r"([0-9a-f]{16})-([0-9a-f]{16}) .*gangway-bar-map", qemu.monitor("info mtree"))
+    assert found, qemu.monitor("info mtree")
+    for first, last in found:
+        assert int(first, 16) % PAGE == 0 and (int(last, 16) + 1) % PAGE == 0, (first, last)
+
+
+@test
+def a_reset_leaves_nothing_of_the_last_run(rig):
+    function = drive(rig, "q35")
+    function.set(probe.SCRATCH32, 7)
+    function.qemu.qmp.command("system_reset")
+    function.qemu.qmp.wait_event("RESET")
+    assert not function.cfg(pci.COMMAND, 2) & (pci.COMMAND_MASTER | pci.COMMAND_MEMORY)
+    again = probe.Probe(function.qemu)
+    assert again.get(probe.SCRATCH32) == 0
+    assert_copies(again)
+
+
+@test
+def a_device_is_plugged_and_unplugged_many_times(rig):
+    qemu = Inside(rig, [], "pc")
+    for _ in range(5):
+        qemu.qmp.command("device_add", **direct(bus="pci.0", name="plugged", slot=5))
+        function = probe.Probe(qemu, slot=5)
+        assert_copies(function)
+        qemu.qmp.command("device_del", id="plugged")
+        qemu.qtest.outb(EJECT + 8, 4, 1 << 5)
+        qemu.qmp.wait_event("DEVICE_DELETED")
+        assert "gangway" not in qemu.monitor("info mtree")
+        assert "gangway" not in qemu.monitor("info qtree")
+
+
+@test
+def a_device_is_unplugged_in_the_middle_of_its_dma(rig):
+    qemu = Inside(rig, [], "pc")
+    for _ in range(5):
+        qemu.qmp.command("device_add", **direct(bus="pci.0", name="plugged", slot=5))
+        function = probe.Probe(qemu, slot=5)
+        function.begin(probe.CMD_FILL, dst=qemu.machine.ram + 8 * MIB, length=32 * MIB, pattern=1)
+        qemu.qmp.command("device_del", id="plugged")
+        qemu.qtest.outb(EJECT + 8, 4, 1 << 5)
+        qemu.qmp.wait_event("DEVICE_DELETED")
+
+
+@test
+def several_functions_work_side_by_side(rig):
+    qemu = Inside(rig, [direct(slot="4.0", multifunction=True),
+                        direct(name="fn1", slot="4.1"), direct(name="fn2", slot=5)])
+    assert qemu.config.read(0, 4, pci.HEADER_TYPE, 1) & 0x80
+    functions = [probe.Probe(qemu, slot=slot) for slot in (4, 5)]
+    for value, function in enumerate(functions, 1):
+        function.set(probe.SCRATCH32, value)
+    for value, function in enumerate(functions, 1):
+        assert function.get(probe.SCRATCH32) == value
+        assert_copies(function)
+
+
+@test
+def errors_say_what_is_wrong_and_what_to_do(rig):
+    qemu = Inside(rig, [], "pc")
+    for properties, words in (
+            (direct(spec="sim:teapot"), ["teapot"]),
+            (direct(spec="0000:77:00.0"), ["77:00.0"]),
+            (direct(spec=None), ["device="]),
+            (direct(plan="teatime"), ["teatime", "paravirt"]),
+            (device(plan="direct"), ["the host chooses"]),
+            (direct(plan="window"), ["device tree"]),
+            (direct(spec="sim:probe,irq=teapot"), ["teapot"]),
+            (direct(**{"host-options": "granule=5000"}), ["granule", "power of two"]),
+            (direct(**{"host-options": "caller-iova=on,max-bytes=16M"}), ["exceeds the budget"])):
+        try:
+            qemu.qmp.command("device_add", **{**properties, "bus": "pci.0", "addr": "5"})
+        except QmpError as error:
+            for word in words:
+                assert word in str(error), (properties, str(error))
+        else:
+            raise AssertionError(f"{properties}: no error")
+    # after all that a good one works
+    qemu.qmp.command("device_add", **direct(bus="pci.0", slot=5))
+    assert_copies(probe.Probe(qemu, slot=5))
+
+
+@test
+def all_functions_have_one_plan(rig):
+    qemu = Inside(rig, [direct()], "pc")
+    try:
+        qemu.qmp.command("device_add", **device(plan="paravirt", name="other", bus="pci.0", slot=5))
+    except QmpError as error:
+        assert "plan direct" in str(error), error
+    else:
+        raise AssertionError("two plans")
+
+
+@test
+def under_paravirt_the_function_hides_and_its_companion_shows(rig):
+    qemu = Inside(rig, [device(plan="paravirt"),
+                        device(None, "companion", 5, **{"companion-of": "fn0"})])
+    assert qemu.config.read(0, 4, 0, 4) == 0xffffffff
+    assert qemu.config.read(0, 5, 0, 4) == COMPANION
+    companion = pci.Function(qemu, 5).start()
+    assert struct.pack("<I", companion.bars[0].load(MAGIC, 4)).isascii()
+    assert companion.bars[2].size % PAGE == 0
+
+
+@test
+def a_window_is_in_the_device_tree(rig):
+    path = rig.path("tree.dtb")
+    program = os.path.join(rig.qemu_dir, "qemu-system-aarch64")
+    subprocess.run([program, *firmware(), "-machine", f"virt,dumpdtb={path}", "-cpu", "cortex-a57",
+                    "-accel", "qtest", "-nodefaults", "-display", "none", "-m", "256M", "-device",
+                    json.dumps(device(plan="window", slot=None, window=128 * MIB))], check=True,
+                   timeout=60)
+    tree = subprocess.run(["fdtget", "-t", "x", path, "/pcie@10000000", "dma-ranges"], check=True,
+                          stdout=subprocess.PIPE, text=True).stdout.split()
+    assert tree[0] == "43000000" and tree[3:5] == ["0", "40000000"], tree
+    assert tree[5:] == ["0", f"{128 * MIB:x}"], tree
+
+
+if __name__ == "__main__":
+    main()
