@@ -5,6 +5,10 @@
 #include <gangway/importer.h>
 #include <gangway/share.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * The broker introduces processes that export memory of functions to those that import it. It has
  * the policy, hands out handles, and writes a line for each decision. Once it has introduced two,
@@ -101,5 +105,9 @@ void gw_exporter_link_withdraw(struct gw_exporter_link *l, uint32_t number);
  */
 int gw_exporter_link_grant(struct gw_exporter_link *l, uint32_t number, const char *importer,
 			   uint8_t handle[GW_SHARE_HANDLE_SIZE]);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -4,6 +4,10 @@
 
 #include <gangway/share.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * For a process that uses memory which others export: a display server, a recorder. It connects to
  * the broker, finds an export, and opens it; from then on it has a socket to the exporter's
@@ -142,5 +146,9 @@ int gw_remote_share_read(struct gw_remote_share *s, uint64_t pos, uint64_t len);
 /** gw_remote_share_step() - as gw_attachment_step(), as it was when the share was opened */
 bool gw_remote_share_step(const struct gw_remote_share *s, unsigned int i,
 			  struct gw_share_step *step);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -4,6 +4,10 @@
 
 #include <gangway/dext.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* The driver extensions of a Mac, reached by IOKit. */
 
 /**
@@ -17,5 +21,9 @@ int gw_iokit_new(struct gw_log *log, void (*changed)(void *opaque), void *opaque
 
 /** gw_iokit_free() - every connection must be closed; NULL is fine */
 void gw_iokit_free(struct gw_dext_services *services);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
