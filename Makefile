@@ -5,7 +5,7 @@ BUILD ?= build
 MESON_OPTIONS ?=
 SECONDS_EACH ?= 60
 
-.PHONY: all demo demo-gpu check check-kernels check-qemu bench fuzz clean
+.PHONY: all demo demo-gpu check check-kernels check-qemu bench bench-qemu fuzz clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD) gangway
@@ -40,6 +40,12 @@ check-kernels:
 check-qemu:
 	@provision/packages qemu
 	@tests/qemu/check "$(SOURCE)"
+
+## gangway inside QEMU beside gangway over vfio-user; SOURCE as above, 10.1 or newer.
+bench-qemu:
+	@provision/packages qemu
+	@built=$$(tests/qemu/build "$(SOURCE)") && ninja -C "$$built/gangway" bench/bench-trap && \
+		bench/inside "$$built"
 
 ## gangway beside its peers, one table.
 bench:
