@@ -34,6 +34,7 @@ static void collect_companion(struct gw_companion *companion, struct gw_companio
 	sum->unmaps += c.unmaps;
 	for (unsigned int i = 0; i < GW_NR_REFUSALS; i++)
 		sum->refused[i] += c.refused[i];
+	sum->dropped += c.dropped;
 	sum->commands += c.commands;
 	sum->doorbells += c.doorbells;
 	sum->polled += c.polled;
@@ -166,6 +167,7 @@ static struct json_object *companion_json(const struct gw_companion_stats *c)
 	for (enum gw_refusal i = 0; i < GW_NR_REFUSALS; i++)
 		add_u64(by, gw_refusal_name(i), c->refused[i]);
 	json_object_object_add(o, "refused_by", by);
+	add_u64(o, "dropped", c->dropped);
 	add_u64(o, "commands", c->commands);
 	add_u64(o, "doorbells", c->doorbells);
 	add_u64(o, "polled", c->polled);

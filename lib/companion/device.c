@@ -257,6 +257,9 @@ static void function_taken(struct gw_guest_listener *l)
 	if (u.dropped == __atomic_load_n(&c->stats.dropped, __ATOMIC_RELAXED))
 		return;		/* nothing was mapped there, or it is known already */
 	gw_gate_lock(&c->gate);
+	gw_log_guest(c->log, "%s: the VMM took memory away of which the guest had %u mappings, which "
+		     "ended; a guest that unplugs memory should let go of it first", c->name,
+		     u.dropped - c->stats.dropped);
 	gw_companion_ring_publish(c);
 	gw_gate_unlock(&c->gate);
 }

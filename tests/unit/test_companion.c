@@ -326,6 +326,7 @@ static void what_the_vmm_takes_is_told(void **state)
 {
 	struct rig *r = *state;
 	struct gw_ring_cqe cqe[3], lost;
+	unsigned int warnings;
 	uint32_t was;
 	uint64_t bytes;
 
@@ -334,11 +335,13 @@ static void what_the_vmm_takes_is_told(void **state)
 	assert_int_equal(rig_ring_do(r, GW_RING_DROPPED, 0, 0, 0).status, GW_STATUS_NOENT);
 	cqe[0] = rig_ring_do(r, GW_RING_MAP, GW_RING_F_READ_ONLY, RIG_ROM_GPA, 0x1000);
 	cqe[1] = rig_ring_do(r, GW_RING_MAP, GW_RING_F_READ_ONLY, RIG_ROM_GPA + 0x2000, 0x3000);
+	warnings = r->f->warnings;
 	assert_int_equal(r->fn->ops->dma_unmap(r->fn, (gw_iova){ RIG_ROM_GPA },
 					       (gw_iova){ RIG_ROM_GPA + (1 << 20) - 1 }, &bytes),
 			 0);
 	/* before the VMM has its answer */
 	assert_int_equal(r->hdr->dropped, 2);
+	assert_int_equal(r->f->warnings, warnings + 1);
 	assert_int_equal(rig_get(r, GW_REG_DROPPED), 2);
 	assert_int_equal(r->nr, 1);
 	assert_int_equal(r->hdr->generation, was);

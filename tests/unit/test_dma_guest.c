@@ -18,7 +18,7 @@ struct env {
 	int mem, other;
 	unsigned int live;
 	uint64_t next, order[16], nr_unmapped;
-	int fail_unmap;
+	int fail_map, fail_unmap;
 	const uint8_t *last;
 };
 
@@ -29,6 +29,8 @@ static int env_map(struct gw_function *fn, const struct gw_memory *mem, uint64_t
 
 	assert_null(want);
 	assert_non_null(mem->addr);
+	if (e->fail_map)
+		return e->fail_map;
 	*map = (struct gw_mapping){ .handle = ++e->next, .nr_segments = 1,
 				    .seg[0] = { { e->next << 32 }, size } };
 	e->live++;
@@ -181,6 +183,64 @@ static void a_mapping_over_very_many_pieces_is_refused(void **state)
 	assert_int_equal(e->live, 1);
 }
 
+static uint64_t lost(struct env *e)
+{
+	struct gw_dma_lost l;
+
+	return gw_dma_guest_lost(e->dma, &l) ? 0 : l.handle;
+}
+
+static void what_the_vmm_ends_is_remembered_up_to_a_number(void **state)
+{
+	const unsigned int max = 4096;
+	struct env *e = *state;
+	struct gw_dma_usage u;
+	uint64_t h[5000];
+
+	e->fn.limits.max_maps = 5000;
+	run(e, 0, 256, 0, RW, e->mem);
+	for (unsigned int i = 0; i < 5000; i++)
+		assert_int_equal(map(e, i % 256 * PAGE, 1, &h[i]), 0);
+	assert_int_equal(lost(e), 0);
+	unmap_run(e, 0, 256 * PAGE - 1);
+	gw_dma_usage(e->dma, &u);
+	assert_int_equal(u.dropped, 5000);
+	/* the last of them, so the guest sees that some are missing */
+	for (unsigned int i = 0; i < max; i++)
+		assert_true(lost(e) != 0);
+	assert_int_equal(lost(e), 0);
+	/* and none of a generation that has ended, although they count */
+	run(e, 0, 256, 0, RW, e->mem);
+	assert_int_equal(map(e, 0, 1, &h[0]), 0);
+	unmap_run(e, 0, 256 * PAGE - 1);
+	assert_int_equal(gw_dma_guest_release(e->dma, UINT64_MAX), 0);
+	assert_int_equal(lost(e), 0);
+	gw_dma_usage(e->dma, &u);
+	assert_int_equal(u.dropped, 5001);
+}
+
+static void a_host_without_room_is_told_from_a_budget_that_is_used_up(void **state)
+{
+	struct env *e = *state;
+	uint64_t h;
+
+	run(e, 0, 256, 0, RW, e->mem);
+	e->fail_map = -ENOSPC;
+	assert_int_equal(map(e, 0, 1, NULL), -ENOBUFS);
+	e->fail_map = -ENOMEM;
+	assert_int_equal(map(e, 0, 1, NULL), -ENOBUFS);
+	e->fail_map = 0;
+	e->fn.limits.max_bytes = 4 * PAGE;
+	assert_true(gw_dma_guest_left(e->dma) == 4 * PAGE);
+	assert_int_equal(map(e, 0, 3, &h), 0);
+	assert_true(gw_dma_guest_left(e->dma) == PAGE);
+	assert_int_equal(map(e, 0, 2, NULL), -ENOSPC);
+	assert_int_equal(gw_dma_guest_unmap(e->dma, h), 0);
+	e->fn.limits.max_maps = 0;
+	assert_int_equal(map(e, 0, 1, NULL), -ENOSPC);
+	assert_true(gw_dma_guest_left(e->dma) == 0);
+}
+
 static void other_plans_map_nothing_for_a_guest(void **state)
 {
 	const struct gw_dma_want want = { .size = PAGE };
@@ -303,6 +363,8 @@ int main(void)
 		T(only_what_lies_in_a_run_goes_with_it),
 		T(memory_to_the_very_top_can_be_mapped),
 		T(a_mapping_over_very_many_pieces_is_refused),
+		T(what_the_vmm_ends_is_remembered_up_to_a_number),
+		T(a_host_without_room_is_told_from_a_budget_that_is_used_up),
 		T(other_plans_map_nothing_for_a_guest),
 		T(a_handle_is_not_used_again_soon),
 		T(a_release_in_steps_ends_in_a_new_generation),
