@@ -10,85 +10,138 @@
 
 #define BACKLOG	8
 
-/* Remove a socket that was left behind. Return: 0; -EADDRINUSE it answers; -EEXIST no socket. */
-static int clear_path(const struct sockaddr_un *addr)
+/* Is somebody listening there? Return: 0 nobody; -EADDRINUSE; -errno of socket(2). */
+static int path_answers(const struct sockaddr_un *addr)
 {
-	struct stat st;
-	int fd, ret;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int ret;
 
-	if (lstat(addr->sun_path, &st))
-		return errno == ENOENT ? 0 : -errno;
-	if (!S_ISSOCK(st.st_mode))
-		return -EEXIST;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	/* EAGAIN: so many wait there already */
+	/* EAGAIN: so many wait that we cannot; a file that does not answer is left over */
 	ret = connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) && errno != EAGAIN ?
 	      0 : -EADDRINUSE;
 	close(fd);
-	if (!ret && unlink(addr->sun_path) && errno != ENOENT)
-		ret = -errno;
 	return ret;
 }
 
-/* Listen at a name beside the path, and then give the file its own. */
-static int listen_beside(struct gw_listener *l)
+/* Make way at @path, if what is there is a socket that was left behind. */
+static int path_clear(const struct sockaddr_un *addr, struct gw_log *log)
+{
+	struct stat st;
+	int ret;
+
+	if (lstat(addr->sun_path, &st)) {
+		if (errno == ENOENT)
+			return 0;
+		ret = -errno;
+		goto say;
+	}
+	if (!S_ISSOCK(st.st_mode)) {
+		gw_err(log, "%s: exists and is not a socket", addr->sun_path);
+		gw_hint(log, "give another path, or remove it first");
+		return -EEXIST;
+	}
+	ret = path_answers(addr);
+	if (ret == -EADDRINUSE) {
+		gw_err(log, "%s: another program listens there", addr->sun_path);
+		gw_hint(log, "give another path, or end that program");
+	}
+	if (ret)
+		return ret;
+	if (!unlink(addr->sun_path) || errno == ENOENT)
+		return 0;
+	ret = -errno;
+say:
+	gw_err(log, "%s: %s", addr->sun_path, strerror(-ret));
+	gw_hint(log, "a socket wants a folder that is there and can be written");
+	return ret;
+}
+
+static int listen_as(struct gw_listener *l, const struct sockaddr_un *addr)
+{
+	struct stat st;
+	int ret;
+
+	/* before bind(2), so that the file never has a wider mode */
+	if (fchmod(l->fd, 0600) || bind(l->fd, (const struct sockaddr *)addr, sizeof(*addr)))
+		return -errno;
+	if (!listen(l->fd, BACKLOG) && !lstat(addr->sun_path, &st)) {
+		l->dev = st.st_dev;
+		l->ino = st.st_ino;
+		return 0;
+	}
+	ret = -errno;
+	unlink(addr->sun_path);
+	return ret;
+}
+
+/*
+ * Listen at a name beside the path, and then give the file its own: link(2) does not replace what
+ * somebody else has made there meanwhile. A path that leaves no room for that has its socket made
+ * in place, and a client that is very early is refused.
+ */
+static int listener_listen(struct gw_listener *l)
 {
 	struct sockaddr_un beside = { .sun_family = AF_UNIX };
-	struct stat st;
 	int ret;
 
 	if (snprintf(beside.sun_path, sizeof(beside.sun_path), "%s.%d", l->addr.sun_path,
 		     (int)getpid()) >= (int)sizeof(beside.sun_path))
-		return -ENAMETOOLONG;
+		return listen_as(l, &l->addr);
 	unlink(beside.sun_path);
-	/* before bind(2), so that the file never has a wider mode */
-	if (fchmod(l->fd, 0600) || bind(l->fd, (struct sockaddr *)&beside, sizeof(beside)))
-		return -errno;
-	if (listen(l->fd, BACKLOG) || lstat(beside.sun_path, &st) ||
-	    link(beside.sun_path, l->addr.sun_path)) {
-		ret = -errno;
-	} else {
-		l->dev = st.st_dev;
-		l->ino = st.st_ino;
-		ret = 0;
-	}
+	ret = listen_as(l, &beside);
+	if (ret)
+		return ret;
+	if (link(beside.sun_path, l->addr.sun_path))
+		ret = errno == EEXIST ? -EADDRINUSE : -errno;
 	unlink(beside.sun_path);
 	return ret;
 }
 
-static int listener_start(struct gw_listener *l, const char *path)
+static int path_check(const char *path, struct gw_log *log)
 {
-	int ret;
+	const size_t room = sizeof(((struct sockaddr_un *)NULL)->sun_path);
 
-	*l = (struct gw_listener){ .fd = -1, .addr.sun_family = AF_UNIX };
-	if (strlen(path) >= sizeof(l->addr.sun_path))
+	if (!*path) {
+		gw_err(log, "the socket's path is empty");
+		return -EINVAL;
+	}
+	if (strlen(path) >= room) {
+		gw_err(log, "%s: a socket's path has at most %zu bytes, this one has %zu", path,
+		       room - 1, strlen(path));
+		gw_hint(log, "give a shorter path, for example below /run");
 		return -ENAMETOOLONG;
-	memcpy(l->addr.sun_path, path, strlen(path) + 1);
-	ret = clear_path(&l->addr);
-	if (ret)
-		return ret;
-	l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (l->fd < 0)
-		return -errno;
-	ret = listen_beside(l);
-	if (ret)
-		close(l->fd);
-	return ret;
+	}
+	return 0;
 }
 
 int gw_listener_open(struct gw_listener *l, const char *path, struct gw_log *log)
 {
-	int ret = listener_start(l, path);
+	int ret = path_check(path, log);
 
+	if (ret)
+		return ret;
+	*l = (struct gw_listener){ .addr.sun_family = AF_UNIX };
+	strcpy(l->addr.sun_path, path);
+	ret = path_clear(&l->addr, log);
+	if (ret)
+		return ret;	/* logged */
+	l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (l->fd < 0) {
+		ret = -errno;
+		goto say;
+	}
+	ret = listener_listen(l);
 	if (!ret)
 		return 0;
-	gw_err(log, "%s: cannot listen there: %s", path, strerror(-ret));
-	gw_hint(log, "give a path in a folder that can be written, and where nothing is yet");
+	close(l->fd);
+say:
+	gw_err(log, "%s: cannot listen: %s", path, strerror(-ret));
 	return ret;
 }
 
+/* The path may be another's by now. */
 void gw_listener_close(struct gw_listener *l)
 {
 	struct stat st;

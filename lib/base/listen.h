@@ -22,8 +22,8 @@ struct gw_listener {
  * gw_listener_open() - listen at @path, in a file of mode 0600
  *
  * The file appears when it answers. One that nobody listens at any more is replaced. Return: 0;
- * -ENAMETOOLONG, -EADDRINUSE somebody listens there, -EEXIST no socket, or -errno of socket(2),
- * bind(2), link(2); logged.
+ * -EINVAL it is empty, -ENAMETOOLONG, -EADDRINUSE somebody listens there, -EEXIST it is no socket,
+ * or -errno of socket(2), bind(2), link(2); logged.
  */
 int gw_listener_open(struct gw_listener *l, const char *path, struct gw_log *log);
 
