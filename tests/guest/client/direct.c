@@ -48,6 +48,7 @@ static struct gw_function *open_function(struct gw_host *host, const char *name)
 	must(!ret, "%s: %d", name, ret);
 	ret = f->ops->reset(f);
 	must(!ret, "%s: reset: %d", name, ret);
+	must(!f->ops->claim->take(f, NULL), "%s: claim", name);
 	must(!f->ops->config_write(f, 4, 2, 6), "%s: COMMAND", name);
 	return f;
 }
