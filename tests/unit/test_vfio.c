@@ -589,7 +589,7 @@ static void a_function_that_is_not_let_go_is_taken_when_the_kernel_asks_again(vo
 	struct rig *r = *state;
 	struct gw_mapping m;
 
-	gw_vfio_fn(r->f)->patience = 0;
+	gw_vfio_fn(r->f)->irqs.patience = 0;
 	wanted_back(r, &m);
 	fake_fire(GW_IRQ_REQ, 0);
 	wait_gone(r->f);
@@ -653,6 +653,50 @@ static void a_bar_that_can_be_shared_alone_is(void **state)
 	rig_close(r);
 	assert_int_equal(fake.nr_maps, 0);
 	close(fake.dma_buf);
+}
+
+static void *map_and_unmap(void *arg)
+{
+	struct gw_function *f = arg;
+	struct gw_bar_map map;
+
+	for (unsigned int i = 0; i < 2000; i++) {
+		if (f->ops->bar_map(f, 0, &map))
+			abort();
+		(void)*(volatile char *)map.addr;	/* it is there while it is ours */
+		f->ops->bar_unmap(f, 0);
+	}
+	return NULL;
+}
+
+static void a_bar_is_mapped_and_unmapped_by_any_thread(void **state)
+{
+	const struct gw_vfio_options opt = { .tree = fake.tree, .bar_resource = true };
+	struct gw_bar_map map[2];
+	struct gw_host *host;
+	struct gw_function *f;
+	pthread_t thread[3];
+
+	fake_bytes("sys/bus/pci/devices/0000:01:00.0/resource0", (char[0x4000]){ 0 }, 0x4000);
+	assert_int_equal(gw_vfio_host_new(&opt, &fake.sink, &host), 0);
+	assert_int_equal(host->ops->open(host, "01:00.0", &f), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(thread); i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, map_and_unmap, f), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(thread); i++)
+		pthread_join(thread[i], NULL);
+	/* mapped once, whoever asks, and there as long as anyone has it */
+	assert_int_equal(f->ops->bar_map(f, 0, &map[0]), 0);
+	assert_int_equal(f->ops->bar_map(f, 0, &map[1]), 0);
+	assert_ptr_equal(map[0].addr, map[1].addr);
+	f->ops->bar_unmap(f, 0);
+	assert_int_equal(*(volatile char *)map[0].addr, 0);
+	f->ops->bar_unmap(f, 0);
+	/* what is not mapped is not unmapped */
+	f->ops->bar_unmap(f, 0);
+	f->ops->bar_unmap(f, GW_NR_BARS);
+	assert_int_equal(f->ops->bar_map(f, GW_NR_BARS, &map[0]), -EINVAL);
+	f->ops->close(f);
+	host->ops->free(host);
 }
 
 static void options_say_what_is_possible(void **state)
@@ -735,7 +779,7 @@ static void what_all_functions_have_locked_is_counted_before_the_kernel_does(voi
 
 	f[0] = function_with(0, 0, &host);
 	vfio = container_of(host, struct gw_vfio_host, base);
-	vfio->locked.limit = 6 * PAGE;
+	vfio->spaces.locked.limit = 6 * PAGE;
 	assert_int_equal(host->ops->open(host, "02:00.0", &f[1]), 0);
 	assert_int_equal(map_pages(f[0], mem, 0, 4, &m[0]), 0);
 	/* the kernel would have to be asked too */
@@ -750,7 +794,7 @@ static void what_all_functions_have_locked_is_counted_before_the_kernel_does(voi
 	f[0]->ops->close(f[0]);
 	assert_int_equal(map_pages(f[1], mem, 0x200000, 4, &more), 0);
 	f[1]->ops->close(f[1]);
-	assert_true(atomic_load(&vfio->locked.bytes) == 0);
+	assert_true(atomic_load(&vfio->spaces.locked.bytes) == 0);
 	host->ops->free(host);
 	munmap(mem, 8 * PAGE);
 }
@@ -785,6 +829,7 @@ int main(void)
 		OPEN(a_kernel_that_asks_twice_at_once_leaves_the_vmm_its_time),
 		OPEN(the_bus_is_reset_only_where_nobody_else_is_on_it),
 		TEST(a_bar_that_can_be_shared_alone_is),
+		TEST(a_bar_is_mapped_and_unmapped_by_any_thread),
 		TEST(options_say_what_is_possible),
 		TEST(a_function_keeps_to_its_budget),
 		TEST(what_all_functions_have_locked_is_counted_before_the_kernel_does),

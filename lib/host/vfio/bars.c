@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "host/vfio/bars.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -11,8 +13,9 @@
 #include <unistd.h>
 
 #include "base/guard.h"
-#include "host/vfio/function.h"
+#include "base/util.h"
 #include "config/caps.h"
+#include "host/vfio/uapi.h"
 
 /*
  * How it works: what the kernel lets us map of a BAR is mapped here once, and registers are
@@ -39,7 +42,7 @@ static struct vfio_region_info *region_info(int device, unsigned int index)
 	return NULL;
 }
 
-static void area_map(struct gw_vfio_function *fn, struct gw_vfio_bar *b, uint64_t off, uint64_t size)
+static void area_map(const struct gw_vfio_device *d, struct gw_vfio_bar *b, uint64_t off, uint64_t size)
 {
 	struct gw_vfio_area *a = &b->area[b->nr_areas];
 	void *addr;
@@ -47,11 +50,11 @@ static void area_map(struct gw_vfio_function *fn, struct gw_vfio_bar *b, uint64_
 	if (b->nr_areas == GW_MAX_MMAP_AREAS || !size || off > b->info.size ||
 	    size > b->info.size - off)
 		return;
-	addr = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fn->device,
+	addr = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, d->fd,
 		    (off_t)(b->off + off));
 	if (addr == MAP_FAILED) {
-		gw_warn(fn->base.log, "%s: cannot map a BAR: %s; its registers go by system call",
-			fn->base.info.name, strerror(errno));
+		gw_warn(d->log, "%s: cannot map a BAR: %s; its registers go by system call", d->name,
+			strerror(errno));
 		return;
 	}
 	*a = (struct gw_vfio_area){ .off = off, .size = size, .addr = addr };
@@ -59,7 +62,7 @@ static void area_map(struct gw_vfio_function *fn, struct gw_vfio_bar *b, uint64_
 }
 
 /* The pieces that the kernel lets us map, or all of it. */
-static void bar_map_areas(struct gw_vfio_function *fn, struct gw_vfio_bar *b,
+static void bar_map_areas(const struct gw_vfio_device *d, struct gw_vfio_bar *b,
 			  const struct vfio_region_info *info)
 {
 	const struct vfio_region_info_cap_sparse_mmap *sparse = NULL;
@@ -74,29 +77,19 @@ static void bar_map_areas(struct gw_vfio_function *fn, struct gw_vfio_bar *b,
 		off = head->next;
 	}
 	if (!sparse) {
-		area_map(fn, b, 0, info->size);
+		area_map(d, b, 0, info->size);
 		return;
 	}
 	off = (uint32_t)((const char *)sparse - (const char *)info);
 	for (uint32_t i = 0; i < sparse->nr_areas; i++) {
 		if (off + sizeof(*sparse) + (i + 1) * sizeof(sparse->areas[0]) > INFO_ROOM)
 			break;
-		area_map(fn, b, sparse->areas[i].offset, sparse->areas[i].size);
+		area_map(d, b, sparse->areas[i].offset, sparse->areas[i].size);
 	}
 }
 
-static int config_dword(struct gw_vfio_function *fn, unsigned int off, uint32_t *val)
-{
-	uint8_t raw[4];
-
-	if (pread(fn->device, raw, sizeof(raw), (off_t)(fn->config_off + off)) != sizeof(raw))
-		return -EIO;
-	*val = gw_pci_get(raw, 0, 4);
-	return 0;
-}
-
-int gw_vfio_bar_dma_buf(int device, unsigned int bar, const struct gw_bar_range *range,
-			unsigned int nr)
+int gw_vfio_bars_dma_buf(const struct gw_vfio_bars *b, unsigned int bar,
+			 const struct gw_bar_range *range, unsigned int nr)
 {
 	size_t size = sizeof(struct vfio_device_feature) + sizeof(struct gw_vfio_dma_buf) +
 		      nr * 2 * sizeof(__u64);
@@ -116,7 +109,7 @@ int gw_vfio_bar_dma_buf(int device, unsigned int bar, const struct gw_bar_range 
 		get->range[i].offset = range[i].off.v;
 		get->range[i].length = range[i].size;
 	}
-	fd = ioctl(device, VFIO_DEVICE_FEATURE, feature);
+	fd = ioctl(b->device->fd, VFIO_DEVICE_FEATURE, feature);
 	err = errno;
 	free(feature);
 	if (fd >= 0)
@@ -136,26 +129,25 @@ static bool can_map(int fd, uint64_t size)
 }
 
 /* Something to hand to a VMM, and what to say of it. */
-static const char *bar_share(struct gw_vfio_function *fn, unsigned int i)
+static const char *bar_share(struct gw_vfio_bars *b, unsigned int i, const char *sysfs)
 {
-	const struct gw_bar_range all = { .size = fn->bar[i].info.size };
+	const struct gw_bar_range all = { .size = b->bar[i].info.size };
+	int fd = gw_vfio_bars_dma_buf(b, i, &all, 1);
 	char path[PATH_MAX];
-	int fd = gw_vfio_bar_dma_buf(fn->device, i, &all, 1);
 
 	if (fd >= 0 && can_map(fd, all.size)) {
-		fn->bar[i].fd = fd;
+		b->bar[i].fd = fd;
 		return "mapped by the VMM, as a dma-buf";
 	}
 	if (fd >= 0)
 		close(fd);
-	if (!fn->host->opt.bar_resource)
+	if (!sysfs)
 		return fd >= 0 ? "trapped: this kernel's dma-bufs cannot be mapped" :
 				 "trapped: this kernel makes no dma-buf of it";
-	snprintf(path, sizeof(path), "%s/bus/pci/devices/%s/resource%u", fn->host->sysfs,
-		 fn->base.info.name, i);
+	snprintf(path, sizeof(path), "%s/bus/pci/devices/%s/resource%u", sysfs, b->device->name, i);
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd >= 0 && can_map(fd, all.size)) {
-		fn->bar[i].fd = fd;
+		b->bar[i].fd = fd;
 		return "mapped by the VMM, as sysfs' resource file";
 	}
 	if (fd >= 0)
@@ -163,10 +155,11 @@ static const char *bar_share(struct gw_vfio_function *fn, unsigned int i)
 	return "trapped: the kernel refuses sysfs' resource file (iomem=relaxed lets it be mapped)";
 }
 
-static int bar_open(struct gw_vfio_function *fn, unsigned int i)
+static int bar_open(struct gw_vfio_bars *bars, unsigned int i, const char *sysfs)
 {
-	struct vfio_region_info *info = region_info(fn->device, i);
-	struct gw_vfio_bar *b = &fn->bar[i];
+	const struct gw_vfio_device *d = bars->device;
+	struct vfio_region_info *info = region_info(d->fd, i);
+	struct gw_vfio_bar *b = &bars->bar[i];
 	const char *how = "by system call";
 	uint32_t reg;
 	int ret;
@@ -175,37 +168,53 @@ static int bar_open(struct gw_vfio_function *fn, unsigned int i)
 		return 0;	/* the kernel shows no such BAR */
 	b->off = info->offset;
 	b->info.size = info->size;
-	ret = info->size ? config_dword(fn, GW_PCI_BAR0 + 4 * i, &reg) : 0;
+	ret = info->size ? gw_vfio_device_read(d, GW_PCI_BAR0 + 4 * i, 4, &reg) : 0;
 	if (ret || !info->size)
 		goto free_info;
 	b->info.io = reg & GW_PCI_BAR_IO;
 	b->info.is_64bit = !b->info.io && reg & GW_PCI_BAR_64BIT;
 	b->info.prefetchable = !b->info.io && reg & GW_PCI_BAR_PREFETCH;
 	if (info->flags & VFIO_REGION_INFO_FLAG_MMAP) {
-		bar_map_areas(fn, b, info);
-		how = bar_share(fn, i);
+		bar_map_areas(d, b, info);
+		how = bar_share(bars, i, sysfs);
 	}
 	b->info.mappable = b->fd >= 0;
-	gw_info(fn->base.log, "%s: BAR %u, %" PRIu64 " KiB%s: %s", fn->base.info.name, i,
-		(b->info.size + 1023) >> 10, b->info.io ? " of I/O ports" : "", how);
+	gw_info(d->log, "%s: BAR %u, %" PRIu64 " KiB%s: %s", d->name, i, (b->info.size + 1023) >> 10,
+		b->info.io ? " of I/O ports" : "", how);
 free_info:
 	free(info);
 	return ret;
 }
 
-int gw_vfio_bars_open(struct gw_vfio_function *fn)
+void gw_vfio_bars_init(struct gw_vfio_bars *b, const struct gw_vfio_device *device)
+{
+	b->device = device;
+	pthread_mutex_init(&b->lock, NULL);
+	for (unsigned int i = 0; i < GW_NR_BARS; i++)
+		b->bar[i].fd = -1;
+}
+
+void gw_vfio_bars_fini(struct gw_vfio_bars *b)
+{
+	for (unsigned int i = 0; i < GW_NR_BARS; i++)
+		if (b->bar[i].fd >= 0)
+			close(b->bar[i].fd);
+	pthread_mutex_destroy(&b->lock);
+}
+
+int gw_vfio_bars_open(struct gw_vfio_bars *b, const char *sysfs)
 {
 	int ret = 0;
 
 	for (unsigned int i = 0; !ret && i < GW_NR_BARS; i++)
-		ret = bar_open(fn, i);
+		ret = bar_open(b, i, sysfs);
 	return ret;
 }
 
-void gw_vfio_bars_close(struct gw_vfio_function *fn)
+void gw_vfio_bars_close(struct gw_vfio_bars *bars)
 {
 	for (unsigned int i = 0; i < GW_NR_BARS; i++) {
-		struct gw_vfio_bar *b = &fn->bar[i];
+		struct gw_vfio_bar *b = &bars->bar[i];
 
 		for (unsigned int a = 0; a < b->nr_areas; a++)
 			munmap(b->area[a].addr, b->area[a].size);
@@ -213,108 +222,123 @@ void gw_vfio_bars_close(struct gw_vfio_function *fn)
 	}
 }
 
-int gw_vfio_bar_info(struct gw_function *f, unsigned int bar, struct gw_bar_info *info)
+bool gw_vfio_bars_handed(const struct gw_vfio_bars *b)
 {
-	if (bar >= GW_NR_BARS)
-		return -EINVAL;
-	*info = gw_vfio_fn(f)->bar[bar].info;
+	for (unsigned int i = 0; i < GW_NR_BARS; i++)
+		if (b->bar[i].fd >= 0)
+			return true;
+	return false;
+}
+
+/* Under the lock. */
+static int bar_map(struct gw_vfio_bar *b)
+{
+	if (b->fd < 0)
+		return -EOPNOTSUPP;
+	if (!b->users) {
+		b->shared = mmap(NULL, b->info.size, PROT_READ | PROT_WRITE, MAP_SHARED, b->fd, 0);
+		if (b->shared == MAP_FAILED)
+			return -errno;
+	}
+	b->users++;
 	return 0;
 }
 
-int gw_vfio_bar_map(struct gw_function *f, unsigned int bar, struct gw_bar_map *map)
+int gw_vfio_bars_map(struct gw_vfio_bars *bars, unsigned int bar, struct gw_bar_map *map)
 {
-	struct gw_vfio_function *fn = gw_vfio_fn(f);
-	struct gw_vfio_bar *b = &fn->bar[bar < GW_NR_BARS ? bar : 0];
+	struct gw_vfio_bar *b = &bars->bar[bar < GW_NR_BARS ? bar : 0];
 	int ret;
 
 	if (bar >= GW_NR_BARS)
 		return -EINVAL;
-	ret = gw_vfio_enter(fn);
-	if (ret)
-		return ret;
-	if (b->fd < 0) {
-		ret = -EOPNOTSUPP;
-		goto leave;
-	}
-	if (!b->users) {
-		b->shared = mmap(NULL, b->info.size, PROT_READ | PROT_WRITE, MAP_SHARED, b->fd, 0);
-		if (b->shared == MAP_FAILED) {
-			ret = -errno;
-			goto leave;
-		}
-	}
-	b->users++;
-	*map = (struct gw_bar_map){ .addr = b->shared, .size = b->info.size, .fd = b->fd };
-leave:
-	gw_vfio_leave(fn);
+	pthread_mutex_lock(&bars->lock);
+	ret = bar_map(b);
+	if (!ret)
+		*map = (struct gw_bar_map){ .addr = b->shared, .size = b->info.size, .fd = b->fd };
+	pthread_mutex_unlock(&bars->lock);
 	return ret;
 }
 
-void gw_vfio_bar_unmap(struct gw_function *f, unsigned int bar)
+void gw_vfio_bars_unmap(struct gw_vfio_bars *bars, unsigned int bar)
 {
-	struct gw_vfio_bar *b = &gw_vfio_fn(f)->bar[bar];
+	struct gw_vfio_bar *b = &bars->bar[bar < GW_NR_BARS ? bar : 0];
 
-	if (!--b->users)
+	if (bar >= GW_NR_BARS)
+		return;
+	pthread_mutex_lock(&bars->lock);
+	if (b->users && !--b->users)
 		munmap(b->shared, b->info.size);
+	pthread_mutex_unlock(&bars->lock);
 }
 
-static bool reg_inside(const struct gw_vfio_bar *b, uint64_t off, unsigned int width)
-{
-	return (width == 1 || width == 2 || width == 4 || width == 8) && !(off % width) &&
-	       off < b->info.size && width <= b->info.size - off;
-}
-
-/* Where the register is in this process, or NULL. */
-static char *reg_at(const struct gw_vfio_bar *b, uint64_t off, unsigned int width)
+/* Where a piece of the BAR is in this process, or NULL; it must not be cut. */
+static char *piece_at(const struct gw_vfio_bar *b, uint64_t off, uint64_t size)
 {
 	for (unsigned int i = 0; i < b->nr_areas; i++) {
 		const struct gw_vfio_area *a = &b->area[i];
 
-		if (off >= a->off && off - a->off < a->size && width <= a->size - (off - a->off))
+		if (off >= a->off && size <= a->size && off - a->off <= a->size - size)
 			return a->addr + (off - a->off);
 	}
 	return NULL;
 }
 
-int gw_vfio_reg_read(struct gw_function *f, unsigned int bar, gw_bar_off off, unsigned int width,
-		     uint64_t *val)
+int gw_vfio_bars_range_check(const struct gw_vfio_bars *b, unsigned int bar,
+			     const struct gw_bar_range *r)
 {
-	struct gw_vfio_function *fn = gw_vfio_fn(f);
-	char *at;
-	int ret;
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), size;
 
-	if (bar >= GW_NR_BARS || !reg_inside(&fn->bar[bar], off.v, width))
+	if (bar >= GW_NR_BARS)
 		return -EINVAL;
-	ret = gw_vfio_enter(fn);
-	if (ret)
-		return ret;
-	at = reg_at(&fn->bar[bar], off.v, width);
-	*val = 0;
-	if (at)
-		ret = gw_guard_reg_read(at, width, val);
-	else if (pread(fn->device, val, width, (off_t)(fn->bar[bar].off + off.v)) != (ssize_t)width)
-		ret = -EIO;
-	gw_vfio_leave(fn);
-	return ret;
+	size = b->bar[bar].info.size;
+	if (!r->size || (r->off.v | r->size) % page || r->off.v > size || r->size > size - r->off.v)
+		return -EINVAL;
+	return 0;
 }
 
-int gw_vfio_reg_write(struct gw_function *f, unsigned int bar, gw_bar_off off, unsigned int width,
-		      uint64_t val)
+void *gw_vfio_bars_at(const struct gw_vfio_bars *b, unsigned int bar, const struct gw_bar_range *r)
 {
-	struct gw_vfio_function *fn = gw_vfio_fn(f);
-	char *at;
-	int ret;
+	return piece_at(&b->bar[bar], r->off.v, r->size);
+}
 
-	if (bar >= GW_NR_BARS || !reg_inside(&fn->bar[bar], off.v, width))
+/* Return: 0, with where the register is in this process or NULL; -EINVAL there is none. */
+static int reg_find(const struct gw_vfio_bars *bars, unsigned int bar, uint64_t off,
+		    unsigned int width, char **at)
+{
+	const struct gw_vfio_bar *b = &bars->bar[bar < GW_NR_BARS ? bar : 0];
+
+	if (bar >= GW_NR_BARS || !gw_is_pow2(width) || width > 8 || off % width ||
+	    off >= b->info.size || width > b->info.size - off)
 		return -EINVAL;
-	ret = gw_vfio_enter(fn);
+	*at = piece_at(b, off, width);
+	return 0;
+}
+
+int gw_vfio_bars_read(struct gw_vfio_bars *b, unsigned int bar, uint64_t off, unsigned int width,
+		      uint64_t *val)
+{
+	char *at;
+	int ret = reg_find(b, bar, off, width, &at);
+
 	if (ret)
 		return ret;
-	at = reg_at(&fn->bar[bar], off.v, width);
+	*val = 0;
 	if (at)
-		ret = gw_guard_reg_write(at, width, val);
-	else if (pwrite(fn->device, &val, width, (off_t)(fn->bar[bar].off + off.v)) != (ssize_t)width)
-		ret = -EIO;
-	gw_vfio_leave(fn);
-	return ret;
+		return gw_guard_reg_read(at, width, val);
+	return pread(b->device->fd, val, width, (off_t)(b->bar[bar].off + off)) == (ssize_t)width ?
+	       0 : -EIO;
+}
+
+int gw_vfio_bars_write(struct gw_vfio_bars *b, unsigned int bar, uint64_t off, unsigned int width,
+		       uint64_t val)
+{
+	char *at;
+	int ret = reg_find(b, bar, off, width, &at);
+
+	if (ret)
+		return ret;
+	if (at)
+		return gw_guard_reg_write(at, width, val);
+	return pwrite(b->device->fd, &val, width, (off_t)(b->bar[bar].off + off)) == (ssize_t)width ?
+	       0 : -EIO;
 }

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "host/vfio/claim.h"
+
 #include <errno.h>
 
 #include "host/vfio/function.h"
@@ -65,23 +67,11 @@ unlock:
 	return ret;
 }
 
-void gw_vfio_claim_end(struct gw_vfio_function *fn)
-{
-	if (!atomic_exchange(&fn->claimed, false))
-		return;
-	gw_vfio_owner_leave(&fn->space->owner);
-	pthread_cond_broadcast(&fn->host->unclaimed);
-}
-
 /* Does the VMM that has claimed it, another process, hold something of it? Under the host's lock. */
 static bool handed_out(const struct gw_vfio_function *fn)
 {
-	if (!fn->claimed || gw_vfio_owner_is_self(&fn->space->owner))
-		return false;
-	for (unsigned int i = 0; i < GW_NR_BARS; i++)
-		if (fn->bar[i].fd >= 0)
-			return true;
-	return false;
+	return fn->claimed && !gw_vfio_owner_is_self(&fn->space->owner) &&
+	       gw_vfio_bars_handed(&fn->bars);
 }
 
 void gw_vfio_unclaim(struct gw_function *f)
@@ -91,7 +81,7 @@ void gw_vfio_unclaim(struct gw_function *f)
 
 	pthread_mutex_lock(&fn->host->lock);
 	handed = handed_out(fn);
-	gw_vfio_claim_end(fn);
+	gw_vfio_function_unclaim(fn);
 	pthread_mutex_unlock(&fn->host->lock);
 	if (!handed)
 		return;

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "host/vfio/dma.h"
+
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "host/vfio/function.h"
+#include "host/vfio/peer.h"
 
 /*
  * How it works: guest memory goes to the space as it is. A peer's BAR is mapped by the address
@@ -42,7 +45,7 @@ int gw_vfio_dma_map(struct gw_function *f, const struct gw_memory *mem, uint64_t
 
 uint64_t gw_vfio_room(struct gw_function *f)
 {
-	return gw_vfio_locked_room(&gw_vfio_fn(f)->host->locked);
+	return gw_vfio_locked_room(&gw_vfio_fn(f)->host->spaces.locked);
 }
 
 int gw_vfio_dma_unmap(struct gw_function *f, uint64_t handle)
@@ -54,21 +57,8 @@ int gw_vfio_dma_unmap(struct gw_function *f, uint64_t handle)
 		return ret;
 	ret = gw_vfio_space_unmap(fn->space, fn->slot, handle);
 	gw_vfio_leave(fn);
-	gw_vfio_irqs_poke(fn);
+	gw_vfio_irqs_poke(&fn->irqs);
 	return ret;
-}
-
-/* Return: 0; -EINVAL not page aligned, or not in the BAR. */
-static int range_check(const struct gw_function *f, unsigned int bar, const struct gw_bar_range *r)
-{
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), size;
-
-	if (bar >= GW_NR_BARS)
-		return -EINVAL;
-	size = gw_vfio_fn((struct gw_function *)f)->bar[bar].info.size;
-	if (!r->size || (r->off.v | r->size) % page || r->off.v > size || r->size > size - r->off.v)
-		return -EINVAL;
-	return 0;
 }
 
 int gw_vfio_bar_export(struct gw_function *f, unsigned int bar, const struct gw_bar_range *range,
@@ -78,26 +68,14 @@ int gw_vfio_bar_export(struct gw_function *f, unsigned int bar, const struct gw_
 	int ret = nr ? 0 : -EINVAL;
 
 	for (unsigned int i = 0; !ret && i < nr; i++)
-		ret = range_check(f, bar, &range[i]);
+		ret = gw_vfio_bars_range_check(&fn->bars, bar, &range[i]);
 	if (!ret)
 		ret = gw_vfio_enter(fn);
 	if (ret)
 		return ret;
-	*fd = gw_vfio_bar_dma_buf(fn->device, bar, range, nr);
+	*fd = gw_vfio_bars_dma_buf(&fn->bars, bar, range, nr);
 	gw_vfio_leave(fn);
 	return *fd < 0 ? *fd : 0;
-}
-
-/* Where a range of a BAR is in this process; all of it must be in one piece. */
-static void *range_at(const struct gw_vfio_bar *b, const struct gw_bar_range *r)
-{
-	for (unsigned int i = 0; i < b->nr_areas; i++) {
-		const struct gw_vfio_area *a = &b->area[i];
-
-		if (r->off.v >= a->off && r->size <= a->size && r->off.v - a->off <= a->size - r->size)
-			return a->addr + (r->off.v - a->off);
-	}
-	return NULL;
 }
 
 /* Under the host's lock. */
@@ -111,7 +89,7 @@ static int map_peer(struct gw_vfio_function *fn, struct gw_vfio_function *owner,
 		return -ENODEV;
 	if (!fn->space->ops->bar_as_buf)
 		return function_map(fn, w, map);
-	w->buf = gw_vfio_bar_dma_buf(owner->device, bar, range, 1);
+	w->buf = gw_vfio_bars_dma_buf(&owner->bars, bar, range, 1);
 	if (w->buf < 0)
 		return w->buf;
 	ret = function_map(fn, w, map);
@@ -130,7 +108,7 @@ int gw_vfio_dma_map_bar(struct gw_function *f, struct gw_function *peer, unsigne
 
 	if (peer->ops != f->ops || owner->host != fn->host)
 		return -EXDEV;
-	ret = range_check(peer, bar, range);
+	ret = gw_vfio_bars_range_check(&owner->bars, bar, range);
 	if (!ret)
 		ret = gw_vfio_peer_check(fn->host, peer->info.name, f->info.name);
 	if (ret)
@@ -141,7 +119,7 @@ int gw_vfio_dma_map_bar(struct gw_function *f, struct gw_function *peer, unsigne
 		ret = -ENODEV;
 		goto unlock;
 	}
-	w.addr = range_at(&owner->bar[bar], range);
+	w.addr = gw_vfio_bars_at(&owner->bars, bar, range);
 	w.size = range->size;
 	ret = w.addr ? map_peer(fn, owner, bar, range, &w, map) : -EOPNOTSUPP;
 unlock:

@@ -8,6 +8,8 @@
 
 #include "host/vfio/function.h"
 #include "host/vfio/group.h"
+#include "host/vfio/host.h"
+#include "host/vfio/ops.h"
 #include "host/vfio/sysfs.h"
 
 static struct gw_vfio_host *to_host(struct gw_host *h)
@@ -92,8 +94,8 @@ static int host_open(struct gw_host *h, const char *name, struct gw_function **f
 		gw_err(h->log, "%s is given twice", bdf);
 		return -EBUSY;
 	}
-	ret = gw_vfio_group_check(&host->at, bdf, h->log, &group);
-	return ret ? ret : gw_vfio_function_new(host, bdf, group, f);
+	ret = gw_vfio_group_check(&host->spaces.at, bdf, h->log, &group);
+	return ret ? ret : gw_vfio_function_new(host, &gw_vfio_ops, bdf, group, f);
 }
 
 static void host_free(struct gw_host *h)
@@ -129,46 +131,13 @@ int gw_vfio_host_new(const struct gw_vfio_options *opt, struct gw_log *log, stru
 	host->opt.tree = host->tree;
 	snprintf(host->sysfs, sizeof(host->sysfs), "%s/sys", host->tree);
 	snprintf(host->dev, sizeof(host->dev), "%s/dev", host->tree);
-	host->at = (struct gw_vfio_folders){ host->tree, host->sysfs, host->dev };
-	gw_vfio_locked_init(&host->locked);
+	host->spaces.at = (struct gw_vfio_folders){ host->tree, host->sysfs, host->dev };
+	host->spaces.log = log;
+	gw_vfio_locked_init(&host->spaces.locked);
 	pthread_mutex_init(&host->lock, NULL);
 	pthread_cond_init(&host->unclaimed, NULL);
-	LIST_INIT(&host->spaces);
+	LIST_INIT(&host->spaces.list);
 	LIST_INIT(&host->functions);
 	*out = &host->base;
 	return 0;
-}
-
-int gw_vfio_host_space(struct gw_vfio_host *host, unsigned int group, bool iommufd,
-		       struct gw_vfio_space **out, unsigned int *slot)
-{
-	struct gw_vfio_space *s;
-
-	LIST_FOREACH(s, &host->spaces, link)
-		if (s->group == group)
-			break;
-	if (!s) {
-		s = gw_vfio_space_new(iommufd ? &gw_vfio_iommufd : &gw_vfio_type1, &host->at,
-				      &host->locked, group, host->base.log);
-		if (!s)
-			return -ENOMEM;
-		LIST_INSERT_HEAD(&host->spaces, s, link);
-	}
-	for (*slot = 0; *slot < GW_VFIO_MAX_USERS; ++*slot) {
-		if (s->users >> *slot & 1)
-			continue;
-		s->users |= 1ull << *slot;
-		*out = s;
-		return 0;
-	}
-	return -ENOSPC;
-}
-
-void gw_vfio_host_put_space(struct gw_vfio_space *s, unsigned int slot)
-{
-	s->users &= ~(1ull << slot);
-	if (s->users)
-		return;
-	LIST_REMOVE(s, link);
-	gw_vfio_space_free(s);
 }

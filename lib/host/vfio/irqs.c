@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "host/vfio/irqs.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +12,7 @@
 #include "base/bitmap.h"
 #include "base/thread.h"
 #include "base/util.h"
-#include "host/vfio/function.h"
+#include "host/vfio/uapi.h"
 
 /*
  * How it works: the kernel signals an eventfd for each vector. One that a VMM gave is signalled
@@ -29,7 +31,7 @@
 /* What an event is, behind the vectors. */
 enum { EVENT_WAKE = GW_MAX_VECTORS, EVENT_ERR, EVENT_REQ };
 
-static int irq_set(const struct gw_vfio_function *fn, uint32_t flags, unsigned int index,
+static int irq_set(const struct gw_vfio_irqs *irqs, uint32_t flags, unsigned int index,
 		   unsigned int start, unsigned int nr, const int *fds)
 {
 	size_t data = fds ? nr * sizeof(__s32) : 0;
@@ -45,16 +47,16 @@ static int irq_set(const struct gw_vfio_function *fn, uint32_t flags, unsigned i
 	set->count = nr;
 	for (unsigned int i = 0; fds && i < nr; i++)
 		memcpy(&set->data[i * sizeof(__s32)], &fds[i], sizeof(__s32));
-	ret = ioctl(fn->device, VFIO_DEVICE_SET_IRQS, set);
+	ret = ioctl(irqs->device->fd, VFIO_DEVICE_SET_IRQS, set);
 	ret = ret < 0 ? -errno : ret;
 	free(set);
 	return ret;
 }
 
-static int trigger(const struct gw_vfio_function *fn, unsigned int index, unsigned int start,
+static int trigger(const struct gw_vfio_irqs *irqs, unsigned int index, unsigned int start,
 		   unsigned int nr, const int *fds)
 {
-	return irq_set(fn, VFIO_IRQ_SET_ACTION_TRIGGER, index, start, nr, fds);
+	return irq_set(irqs, VFIO_IRQ_SET_ACTION_TRIGGER, index, start, nr, fds);
 }
 
 static int watch(struct gw_vfio_irqs *irqs, uint32_t event, int *fd)
@@ -107,32 +109,28 @@ static void irqs_fire(struct gw_vfio_irqs *irqs, unsigned int vector)
 	pthread_mutex_unlock(&irqs->firing);
 }
 
-static void irqs_asked(struct gw_vfio_function *fn)
+static void irqs_asked(struct gw_vfio_irqs *irqs)
 {
-	struct gw_vfio_irqs *irqs = &fn->irqs;
-
 	if (!take(irqs->req))
 		return;
-	if (fn->asked++)
+	if (irqs->asked++)
 		return;
-	fn->asked_ns = gw_now_ns();
-	gw_warn(fn->base.log, "%s: the kernel asks for the function back: it is unbound or removed",
-		fn->base.info.name);
+	irqs->asked_ns = gw_now_ns();
+	gw_warn(irqs->device->log, "%s: the kernel asks for the function back: it is unbound or removed",
+		irqs->device->name);
 	pthread_mutex_lock(&irqs->firing);
 	if (irqs->sink && irqs->sink->request)
 		irqs->sink->request(irqs->sink);
 	pthread_mutex_unlock(&irqs->firing);
 }
 
-static void irqs_failed(struct gw_vfio_function *fn)
+static void irqs_failed(struct gw_vfio_irqs *irqs)
 {
-	struct gw_vfio_irqs *irqs = &fn->irqs;
-
 	if (!take(irqs->err))
 		return;
-	gw_err(fn->base.log, "%s: the function reported an error that it does not recover from",
-	       fn->base.info.name);
-	gw_hint(fn->base.log, "dmesg says which; QEMU is told and stops the guest, which has to be started "
+	gw_err(irqs->device->log, "%s: the function reported an error that it does not recover from",
+	       irqs->device->name);
+	gw_hint(irqs->device->log, "dmesg says which; QEMU is told and stops the guest, which has to be started "
 		"anew");
 	pthread_mutex_lock(&irqs->firing);
 	if (irqs->sink && irqs->sink->error)
@@ -140,27 +138,9 @@ static void irqs_failed(struct gw_vfio_function *fn)
 	pthread_mutex_unlock(&irqs->firing);
 }
 
-/* Is it time to let go? */
-static void irqs_let_go(struct gw_vfio_function *fn)
-{
-	bool idle;
-
-	if (!fn->asked || gw_vfio_enter(fn))
-		return;
-	idle = gw_vfio_space_idle(fn->space, fn->slot);
-	gw_vfio_leave(fn);
-	if (!idle) {
-		if (fn->asked == 1 || gw_now_ns() - fn->asked_ns < fn->patience)
-			return;
-		gw_warn(fn->base.log, "%s: the VMM did not let go in time", fn->base.info.name);
-	}
-	gw_vfio_function_give_up(fn);
-}
-
 static void *irqs_run(void *arg)
 {
-	struct gw_vfio_function *fn = arg;
-	struct gw_vfio_irqs *irqs = &fn->irqs;
+	struct gw_vfio_irqs *irqs = arg;
 	struct epoll_event e[16];
 	int nr;
 
@@ -172,49 +152,51 @@ static void *irqs_run(void *arg)
 			else if (e[i].data.u32 == EVENT_WAKE)
 				take(irqs->wake);
 			else if (e[i].data.u32 == EVENT_REQ)
-				irqs_asked(fn);
+				irqs_asked(irqs);
 			else
-				irqs_failed(fn);
+				irqs_failed(irqs);
 		}
-		irqs_let_go(fn);
+		if (irqs->asked)
+			irqs->let_go(irqs, irqs->asked > 1 &&
+				     gw_now_ns() - irqs->asked_ns >= irqs->patience);
 	}
 	return NULL;
 }
 
-static unsigned int irq_count(const struct gw_vfio_function *fn, unsigned int index)
+static unsigned int irq_count(const struct gw_vfio_irqs *irqs, unsigned int index)
 {
 	struct vfio_irq_info info = { .argsz = sizeof(info), .index = index };
 
-	if (ioctl(fn->device, VFIO_DEVICE_GET_IRQ_INFO, &info) ||
+	if (ioctl(irqs->device->fd, VFIO_DEVICE_GET_IRQ_INFO, &info) ||
 	    !(info.flags & VFIO_IRQ_INFO_EVENTFD))
 		return 0;
 	return info.count < GW_MAX_VECTORS ? info.count : GW_MAX_VECTORS;
 }
 
-static int irqs_watch_events(struct gw_vfio_function *fn)
+static int irqs_watch_events(struct gw_vfio_irqs *irqs)
 {
-	struct gw_vfio_irqs *irqs = &fn->irqs;
 	int ret = watch(irqs, EVENT_WAKE, &irqs->wake);
 
 	if (!ret && irqs->count[GW_IRQ_ERR]) {
 		ret = watch(irqs, EVENT_ERR, &irqs->err);
 		/* a function without error reporting has the index and refuses it */
 		if (!ret)
-			trigger(fn, VFIO_PCI_ERR_IRQ_INDEX, 0, 1, &irqs->err);
+			trigger(irqs, VFIO_PCI_ERR_IRQ_INDEX, 0, 1, &irqs->err);
 	}
 	if (!ret && irqs->count[GW_IRQ_REQ]) {
 		ret = watch(irqs, EVENT_REQ, &irqs->req);
 		if (!ret)
-			ret = trigger(fn, VFIO_PCI_REQ_IRQ_INDEX, 0, 1, &irqs->req);
+			ret = trigger(irqs, VFIO_PCI_REQ_IRQ_INDEX, 0, 1, &irqs->req);
 	}
 	return ret;
 }
 
-void gw_vfio_irqs_init(struct gw_vfio_function *fn)
+void gw_vfio_irqs_init(struct gw_vfio_irqs *irqs, const struct gw_vfio_device *device,
+		       void (*let_go)(struct gw_vfio_irqs *irqs, bool overdue))
 {
-	struct gw_vfio_irqs *irqs = &fn->irqs;
-
-	fn->patience = PATIENCE_NS;
+	irqs->device = device;
+	irqs->let_go = let_go;
+	irqs->patience = PATIENCE_NS;
 	irqs->index = GW_NR_IRQS;
 	irqs->epoll = irqs->wake = irqs->err = irqs->req = -1;
 	for (unsigned int v = 0; v < GW_MAX_VECTORS; v++)
@@ -223,29 +205,25 @@ void gw_vfio_irqs_init(struct gw_vfio_function *fn)
 	pthread_mutex_init(&irqs->firing, NULL);
 }
 
-int gw_vfio_irqs_open(struct gw_vfio_function *fn)
+int gw_vfio_irqs_open(struct gw_vfio_irqs *irqs)
 {
-	struct gw_vfio_irqs *irqs = &fn->irqs;
 	int ret;
 
 	/* numbers are those of linux/vfio.h */
 	for (unsigned int i = 0; i < GW_NR_IRQS; i++)
-		irqs->count[i] = irq_count(fn, i);
-	fn->base.intx = irqs->count[GW_IRQ_INTX];
+		irqs->count[i] = irq_count(irqs, i);
 	irqs->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (irqs->epoll < 0)
 		return -errno;
-	ret = irqs_watch_events(fn);
+	ret = irqs_watch_events(irqs);
 	if (!ret)
-		ret = gw_thread_start(&irqs->thread, "gw-vfio-irqs", irqs_run, fn);
+		ret = gw_thread_start(&irqs->thread, "gw-vfio-irqs", irqs_run, irqs);
 	irqs->started = !ret;
 	return ret;
 }
 
-void gw_vfio_irqs_stop(struct gw_vfio_function *fn)
+void gw_vfio_irqs_stop(struct gw_vfio_irqs *irqs)
 {
-	struct gw_vfio_irqs *irqs = &fn->irqs;
-
 	if (!irqs->started)
 		return;
 	atomic_store(&irqs->quit, true);
@@ -261,10 +239,8 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
-void gw_vfio_irqs_close(struct gw_vfio_function *fn)
+void gw_vfio_irqs_fini(struct gw_vfio_irqs *irqs)
 {
-	struct gw_vfio_irqs *irqs = &fn->irqs;
-
 	for (unsigned int v = 0; v < GW_MAX_VECTORS; v++)
 		close_fd(&irqs->park[v]);
 	close_fd(&irqs->req);
@@ -275,14 +251,13 @@ void gw_vfio_irqs_close(struct gw_vfio_function *fn)
 	pthread_mutex_destroy(&irqs->lock);
 }
 
-void gw_vfio_irqs_poke(struct gw_vfio_function *fn)
+void gw_vfio_irqs_poke(struct gw_vfio_irqs *irqs)
 {
-	poke(fn->irqs.wake);
+	poke(irqs->wake);
 }
 
-int gw_vfio_irq_setup(struct gw_function *f, struct gw_irq_sink *sink, unsigned int *nr)
+int gw_vfio_irqs_setup(struct gw_vfio_irqs *irqs, struct gw_irq_sink *sink, unsigned int *nr)
 {
-	struct gw_vfio_irqs *irqs = &gw_vfio_fn(f)->irqs;
 	int ret = 0;
 
 	pthread_mutex_lock(&irqs->firing);
@@ -296,24 +271,27 @@ int gw_vfio_irq_setup(struct gw_function *f, struct gw_irq_sink *sink, unsigned 
 	return ret;
 }
 
-int gw_vfio_irq_mask(struct gw_function *f, const uint64_t enabled[GW_IRQ_WORDS])
+void gw_vfio_irqs_forget_sink(struct gw_vfio_irqs *irqs)
 {
-	struct gw_vfio_irqs *irqs = &gw_vfio_fn(f)->irqs;
+	pthread_mutex_lock(&irqs->firing);
+	irqs->sink = NULL;
+	pthread_mutex_unlock(&irqs->firing);
+}
 
+void gw_vfio_irqs_mask(struct gw_vfio_irqs *irqs, const uint64_t enabled[GW_IRQ_WORDS])
+{
 	pthread_mutex_lock(&irqs->firing);
 	memcpy(irqs->enabled, enabled, sizeof(irqs->enabled));
 	pthread_mutex_unlock(&irqs->firing);
-	return 0;
 }
 
 /* Under the lock. */
-static int irqs_disable(struct gw_vfio_function *fn)
+static int irqs_disable(struct gw_vfio_irqs *irqs)
 {
-	struct gw_vfio_irqs *irqs = &fn->irqs;
 	int ret = 0;
 
 	if (irqs->index != GW_NR_IRQS)
-		ret = trigger(fn, irqs->index, 0, 0, NULL);
+		ret = trigger(irqs, irqs->index, 0, 0, NULL);
 	/* what was counted and not yet delivered is of the past */
 	for (unsigned int v = 0; v < irqs->nr; v++)
 		close_fd(&irqs->park[v]);
@@ -323,9 +301,8 @@ static int irqs_disable(struct gw_vfio_function *fn)
 }
 
 /* Under the lock: every vector is parked at first. */
-static int irqs_enable(struct gw_vfio_function *fn, enum gw_irq index, unsigned int nr)
+static int irqs_enable(struct gw_vfio_irqs *irqs, enum gw_irq index, unsigned int nr)
 {
-	struct gw_vfio_irqs *irqs = &fn->irqs;
 	int ret = 0;
 
 	if (irqs->index != GW_NR_IRQS)
@@ -336,106 +313,77 @@ static int irqs_enable(struct gw_vfio_function *fn, enum gw_irq index, unsigned 
 	for (; !ret && irqs->nr < nr; irqs->nr++)
 		ret = watch(irqs, irqs->nr, &irqs->park[irqs->nr]);
 	if (!ret)
-		ret = trigger(fn, index, 0, nr, irqs->park);
+		ret = trigger(irqs, index, 0, nr, irqs->park);
 	if (ret > 0) {
-		gw_err(fn->base.log, "%s: the machine has %d interrupt vectors left for it, it wants "
-		       "%u", fn->base.info.name, ret, nr);
-		gw_hint(fn->base.log, "other devices have the rest: unbind some that are not needed");
+		gw_err(irqs->device->log, "%s: the machine has %d interrupt vectors left for it, it wants "
+		       "%u", irqs->device->name, ret, nr);
+		gw_hint(irqs->device->log, "other devices have the rest: unbind some that are not needed");
 		ret = -ENOSPC;
 	}
 	if (ret)
-		irqs_disable(fn);
+		irqs_disable(irqs);
 	return ret;
 }
 
-int gw_vfio_irq_enable(struct gw_function *f, enum gw_irq index, unsigned int nr)
+int gw_vfio_irqs_enable(struct gw_vfio_irqs *irqs, enum gw_irq index, unsigned int nr)
 {
-	struct gw_vfio_function *fn = gw_vfio_fn(f);
-	struct gw_vfio_irqs *irqs = &fn->irqs;
-	int ret;
+	int ret = 0;
 
 	if (index > GW_IRQ_MSIX)
 		return -EINVAL;
-	ret = gw_vfio_enter(fn);
-	if (ret)
-		return ret;
 	pthread_mutex_lock(&irqs->lock);
 	if (nr)
-		ret = irqs_enable(fn, index, nr);
+		ret = irqs_enable(irqs, index, nr);
 	else if (irqs->index == index)
-		ret = irqs_disable(fn);
+		ret = irqs_disable(irqs);
 	pthread_mutex_unlock(&irqs->lock);
-	gw_vfio_leave(fn);
 	return ret;
 }
 
-int gw_vfio_irq_eventfd(struct gw_function *f, enum gw_irq index, unsigned int vector, int fd)
+int gw_vfio_irqs_disable(struct gw_vfio_irqs *irqs)
 {
-	struct gw_vfio_function *fn = gw_vfio_fn(f);
-	struct gw_vfio_irqs *irqs = &fn->irqs;
-	int ret = gw_vfio_enter(fn);
+	int ret;
 
-	if (ret)
-		return ret;
+	pthread_mutex_lock(&irqs->lock);
+	ret = irqs_disable(irqs);
+	pthread_mutex_unlock(&irqs->lock);
+	return ret;
+}
+
+int gw_vfio_irqs_eventfd(struct gw_vfio_irqs *irqs, enum gw_irq index, unsigned int vector, int fd)
+{
+	int ret;
+
 	pthread_mutex_lock(&irqs->lock);
 	if (irqs->index != index)
 		ret = -EPROTO;
 	else if (vector >= irqs->nr)
 		ret = -EINVAL;
 	else
-		ret = trigger(fn, index, vector, 1, fd >= 0 ? &fd : &irqs->park[vector]);
+		ret = trigger(irqs, index, vector, 1, fd >= 0 ? &fd : &irqs->park[vector]);
 	pthread_mutex_unlock(&irqs->lock);
-	gw_vfio_leave(fn);
 	return ret;
 }
 
-void gw_vfio_irq_teardown(struct gw_function *f)
+int gw_vfio_irqs_intx_mask(struct gw_vfio_irqs *irqs, bool masked)
 {
-	struct gw_vfio_function *fn = gw_vfio_fn(f);
-	struct gw_vfio_irqs *irqs = &fn->irqs;
-
-	if (!gw_vfio_enter(fn)) {
-		pthread_mutex_lock(&irqs->lock);
-		irqs_disable(fn);	/* logged there; the sink hears nothing in any case */
-		pthread_mutex_unlock(&irqs->lock);
-		gw_vfio_leave(fn);
-	}
-	pthread_mutex_lock(&irqs->firing);
-	irqs->sink = NULL;
-	pthread_mutex_unlock(&irqs->firing);
-}
-
-int gw_vfio_intx_mask(struct gw_function *f, bool masked)
-{
-	struct gw_vfio_function *fn = gw_vfio_fn(f);
-	int ret = gw_vfio_enter(fn);
-
-	if (ret)
-		return ret;
-	ret = irq_set(fn, masked ? VFIO_IRQ_SET_ACTION_MASK : VFIO_IRQ_SET_ACTION_UNMASK,
-		      VFIO_PCI_INTX_IRQ_INDEX, 0, 1, NULL);
-	gw_vfio_leave(fn);
-	return ret;
+	return irq_set(irqs, masked ? VFIO_IRQ_SET_ACTION_MASK : VFIO_IRQ_SET_ACTION_UNMASK,
+		       VFIO_PCI_INTX_IRQ_INDEX, 0, 1, NULL);
 }
 
 /* The kernel has room for one, and takes no other until it is given up. */
-int gw_vfio_intx_unmask_fd(struct gw_function *f, int fd)
+int gw_vfio_irqs_intx_unmask_fd(struct gw_vfio_irqs *irqs, int fd)
 {
-	struct gw_vfio_function *fn = gw_vfio_fn(f);
-	struct gw_vfio_irqs *irqs = &fn->irqs;
 	const int none = -1;
-	int ret = gw_vfio_enter(fn);
+	int ret;
 
-	if (ret)
-		return ret;
 	pthread_mutex_lock(&irqs->lock);
 	if (irqs->index != GW_IRQ_INTX)
 		ret = -EPROTO;
 	else
-		ret = irq_set(fn, VFIO_IRQ_SET_ACTION_UNMASK, VFIO_PCI_INTX_IRQ_INDEX, 0, 1, &none);
+		ret = irq_set(irqs, VFIO_IRQ_SET_ACTION_UNMASK, VFIO_PCI_INTX_IRQ_INDEX, 0, 1, &none);
 	if (!ret && fd >= 0)
-		ret = irq_set(fn, VFIO_IRQ_SET_ACTION_UNMASK, VFIO_PCI_INTX_IRQ_INDEX, 0, 1, &fd);
+		ret = irq_set(irqs, VFIO_IRQ_SET_ACTION_UNMASK, VFIO_PCI_INTX_IRQ_INDEX, 0, 1, &fd);
 	pthread_mutex_unlock(&irqs->lock);
-	gw_vfio_leave(fn);
 	return ret;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "host/vfio/peer.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <gangway/p2p.h>
-
-#include "host/vfio/function.h"
 
 /*
  * How it works: a mapping makes the client put an IOVA on the bus. No bridge below the IOMMU knows

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "host/vfio/reset.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,6 +8,7 @@
 #include <sys/ioctl.h>
 
 #include "host/vfio/function.h"
+#include "host/vfio/uapi.h"
 
 /*
  * How it works: the kernel resets a function by itself where it can: function level, by power
@@ -68,7 +71,7 @@ static int bus_look(struct gw_vfio_function *fn)
 	if (!info)
 		return -ENOMEM;
 	info->argsz = (uint32_t)size;
-	if (ioctl(fn->device, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, info))
+	if (ioctl(fn->device.fd, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, info))
 		ret = errno == ENODEV ? -EOPNOTSUPP : -errno;
 	else
 		ret = bus_check(fn, info);
@@ -93,7 +96,7 @@ static int bus_reset(struct gw_vfio_function *fn)
 		reset->count = 1;
 		reset->group_fds[0] = fn->space->group_fd;
 	}
-	ret = ioctl(fn->device, VFIO_DEVICE_PCI_HOT_RESET, reset) ? -errno : 0;
+	ret = ioctl(fn->device.fd, VFIO_DEVICE_PCI_HOT_RESET, reset) ? -errno : 0;
 	free(reset);
 	return ret;
 }
@@ -108,8 +111,8 @@ int gw_vfio_reset(struct gw_function *f)
 	if (ret)
 		goto unlock;
 	ret = -EOPNOTSUPP;
-	if (fn->can_reset)
-		ret = ioctl(fn->device, VFIO_DEVICE_RESET) ? -errno : 0;
+	if (fn->device.can_reset)
+		ret = ioctl(fn->device.fd, VFIO_DEVICE_RESET) ? -errno : 0;
 	if (ret)
 		ret = bus_reset(fn);
 	gw_vfio_leave(fn);
