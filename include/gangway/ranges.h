@@ -157,8 +157,10 @@ static inline bool gw_##kind##_cursor_next(struct gw_##kind##_cursor *c, uint64_
 	struct gw_run raw;									\
 	bool more = gw_cursor_next(&c->raw, max, &raw);						\
 												\
-	if (more)										\
-		*run = (struct gw_##kind##_run){ { raw.at }, raw.size };			\
+	if (more) {										\
+		run->at.v = raw.at;								\
+		run->size = raw.size;								\
+	}											\
 	return more;										\
 }												\
 static inline bool gw_##kind##_cursor_run(struct gw_##kind##_cursor *c, uint64_t max,		\
@@ -167,8 +169,10 @@ static inline bool gw_##kind##_cursor_run(struct gw_##kind##_cursor *c, uint64_t
 	struct gw_run raw;									\
 	bool more = gw_cursor_run(&c->raw, max, &raw);						\
 												\
-	if (more)										\
-		*run = (struct gw_##kind##_run){ { raw.at }, raw.size };			\
+	if (more) {										\
+		run->at.v = raw.at;								\
+		run->size = raw.size;								\
+	}											\
 	return more;										\
 }
 

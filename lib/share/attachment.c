@@ -27,7 +27,7 @@ static void owe(struct gw_attachment *a)
 static void end_fences(struct gw_attachment *a, int err)
 {
 	for (unsigned int i = 0; i < GW_FENCE_NR; i++)
-		gw_fence_end(&a->fence[i], err);
+		gw_fence_end(&a->fence[i], err, &a->e->x->notifier);
 }
 
 int gw_attachment_event(struct gw_attachment *a, enum gw_att_event event)

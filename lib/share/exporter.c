@@ -2,8 +2,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/os.h"
 #include "base/util.h"
 #include "share/share.h"
 
@@ -13,20 +13,6 @@
 static const struct gw_share_kind *const all_kinds[] = {
 	&gw_share_iov_vram, &gw_share_bar_range, &gw_share_iova, &gw_share_memfd, &gw_share_copy,
 };
-
-static int cond_init(pthread_cond_t *cond)
-{
-	pthread_condattr_t attr;
-	int ret = pthread_condattr_init(&attr);
-
-	if (ret)
-		return -ret;
-	ret = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	if (!ret)
-		ret = pthread_cond_init(cond, &attr);
-	pthread_condattr_destroy(&attr);
-	return -ret;
-}
 
 int gw_exporter_new(const struct gw_exporter_options *opt, struct gw_exporter **x)
 {
@@ -46,7 +32,7 @@ int gw_exporter_new(const struct gw_exporter_options *opt, struct gw_exporter **
 	n->opt.warn_ms = opt->warn_ms ? opt->warn_ms : WARN_MS;
 	n->opt.force_ms = opt->force_ms ? opt->force_ms : FORCE_MS;
 	n->vm = strdup(opt->vm);
-	ret = n->vm ? cond_init(&n->changed) : -ENOMEM;
+	ret = n->vm ? gw_os_cond_init(&n->changed) : -ENOMEM;
 	if (ret) {
 		free(n->vm);
 		free(n);
@@ -73,6 +59,7 @@ static void exporter_put(struct gw_exporter *x)
 	pthread_mutex_unlock(&x->lock);
 	if (!last)
 		return;
+	gw_notifier_fini(&x->notifier);
 	pthread_mutex_destroy(&x->lock);
 	pthread_cond_destroy(&x->changed);
 	free(x->vm);
@@ -134,10 +121,9 @@ static unsigned int count_holding(const struct taking *t, bool name_them)
 static bool wait_quiet(const struct taking *t, unsigned int ms)
 {
 	uint64_t end = t->begun + ms * 1000000ull;
-	const struct timespec ts = { (time_t)(end / 1000000000u), (long)(end % 1000000000u) };
 
 	while (count_holding(t, false))
-		if (pthread_cond_timedwait(&t->x->changed, &t->x->lock, &ts) == ETIMEDOUT)
+		if (gw_os_cond_wait_until(&t->x->changed, &t->x->lock, end))
 			return !count_holding(t, false);
 	return true;
 }
@@ -364,7 +350,7 @@ void gw_export_frame(struct gw_export *e)
 	pthread_mutex_lock(&e->x->lock);
 	LIST_FOREACH(a, &e->attachments, link)
 		if (a->state == GW_ATT_MAPPED)
-			gw_fence_signal(&a->fence[GW_FENCE_FRAME]);
+			gw_fence_step(&a->fence[GW_FENCE_FRAME], &e->x->notifier);
 	pthread_mutex_unlock(&e->x->lock);
 }
 

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/os.h"
 #include "base/thread.h"
 #include "base/util.h"
 
@@ -155,20 +155,6 @@ static void *link_run(void *opaque)
 	}
 }
 
-static int cond_init(pthread_cond_t *cond)
-{
-	pthread_condattr_t attr;
-	int ret = pthread_condattr_init(&attr);
-
-	if (ret)
-		return -ret;
-	ret = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	if (!ret)
-		ret = pthread_cond_init(cond, &attr);
-	pthread_condattr_destroy(&attr);
-	return -ret;
-}
-
 int gw_exporter_link_new(const struct gw_exporter_link_options *opt, struct gw_exporter *x,
 			 struct gw_exporter_link **l)
 {
@@ -184,7 +170,7 @@ int gw_exporter_link_new(const struct gw_exporter_link_options *opt, struct gw_e
 	LIST_INIT(&n->remotes);
 	pthread_mutex_init(&n->asking, NULL);
 	pthread_mutex_init(&n->lock, NULL);
-	ret = cond_init(&n->answered);
+	ret = gw_os_cond_init(&n->answered);
 	if (ret)
 		goto free;
 	n->broker = connect_as_vm(opt->broker, gw_exporter_vm(x), &n->msg);
@@ -238,7 +224,6 @@ void gw_exporter_link_free(struct gw_exporter_link *l)
 static int ask(struct gw_exporter_link *l, struct gw_share_msg *m)
 {
 	uint64_t end = gw_now_ns() + ANSWER_MS * 1000000ull;
-	const struct timespec ts = { (time_t)(end / 1000000000u), (long)(end % 1000000000u) };
 	int ret;
 
 	pthread_mutex_lock(&l->asking);
@@ -250,8 +235,7 @@ static int ask(struct gw_exporter_link *l, struct gw_share_msg *m)
 	while (!ret && l->want_seq) {
 		if (l->broker < 0)
 			ret = -ENOTCONN;
-		else if (pthread_cond_timedwait(&l->answered, &l->lock, &ts) == ETIMEDOUT &&
-			 l->want_seq)
+		else if (gw_os_cond_wait_until(&l->answered, &l->lock, end) && l->want_seq)
 			ret = -ETIMEDOUT;
 	}
 	l->want_seq = 0;

@@ -270,7 +270,6 @@ static void put_mapping(struct gw_remote_importer *r, struct gw_share_msg *m)
 	gw_share_put_id(m, gw_export_id(r->e));
 	m->fd[m->nr_fds++] = dup(gw_fence_fd(gw_attachment_fence(r->a, GW_FENCE_FRAME)));
 	m->fd[m->nr_fds++] = dup(gw_fence_fd(gw_attachment_fence(r->a, GW_FENCE_DONE)));
-	gw_fence_remote(gw_attachment_fence(r->a, GW_FENCE_DONE));
 	if (fd >= 0)
 		m->fd[m->nr_fds++] = dup(fd);
 }
@@ -279,13 +278,15 @@ static int do_map(struct gw_remote_importer *r, struct gw_share_msg *m)
 {
 	int ret = gw_attachment_map(r->a);
 
-	if (!ret && gw_attachment_payload(r->a, &gw_share_copy)) {
-		ret = staging_make(r);
-		if (ret)
-			gw_attachment_unmap(r->a);
-	}
 	if (ret)
 		return ret;
+	ret = gw_attachment_share_fences(r->a);
+	if (!ret && gw_attachment_payload(r->a, &gw_share_copy))
+		ret = staging_make(r);
+	if (ret) {
+		gw_attachment_unmap(r->a);
+		return ret;
+	}
 	gw_share_msg_reply(m, 0);
 	pthread_mutex_lock(&r->use);
 	put_mapping(r, m);

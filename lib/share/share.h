@@ -8,6 +8,7 @@
 
 #include <gangway/share.h>
 
+#include "base/notifier.h"
 #include "share/state.h"
 
 /*
@@ -23,7 +24,7 @@ struct gw_fence {
 	int fd;
 	_Atomic uint64_t count;
 	_Atomic int err;
-	_Atomic bool remote;	/* another process counts, by the eventfd alone */
+	_Atomic bool shared;	/* with another process, which may fill the eventfd */
 };
 
 /** gw_fence_init() - ended with -ECANCELED, until armed. Return: 0; -errno of eventfd(2) */
@@ -31,11 +32,20 @@ int gw_fence_init(struct gw_fence *f);
 void gw_fence_fini(struct gw_fence *f);
 void gw_fence_arm(struct gw_fence *f);
 
-/** gw_fence_remote() - from now on what is written to the eventfd is counted */
-void gw_fence_remote(struct gw_fence *f);
+/** gw_fence_step() - count one; @n signals what is shared */
+void gw_fence_step(struct gw_fence *f, struct gw_notifier *n);
 
 /** gw_fence_end() - nobody will count on; wakes who waits */
-void gw_fence_end(struct gw_fence *f, int err);
+void gw_fence_end(struct gw_fence *f, int err, struct gw_notifier *n);
+
+/**
+ * gw_attachment_share_fences() - they are about to be handed to another process
+ *
+ * From then on what is written to the eventfd of GW_FENCE_DONE is counted.
+ *
+ * Return: 0; as gw_notifier_init().
+ */
+int gw_attachment_share_fences(struct gw_attachment *a);
 
 struct gw_exporter {
 	struct gw_exporter_options opt;		/* does not change */
@@ -47,6 +57,8 @@ struct gw_exporter {
 	unsigned int nr_exports, refs;
 	unsigned int owed;			/* attachments that want a callback */
 	uint64_t generation;
+	struct gw_notifier notifier;		/* for fences that other processes have */
+	bool notifies;
 	unsigned int revoking;			/* threads */
 	bool revoked, dead;
 };

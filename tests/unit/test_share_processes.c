@@ -190,6 +190,35 @@ static void an_exporter_that_hangs_is_not_waited_for_ever(void **state)
 	world_fini(&w);
 }
 
+/* An importer may fill the eventfds that it shares with us, and make them block. */
+static void an_importer_that_fills_the_fences_stops_nobody(void **state)
+{
+	const uint64_t full = UINT64_MAX - 1;
+	const struct gw_remote_map *map;
+	struct gw_share_client *c;
+	struct gw_remote_share *s;
+	struct heard h = { 0 };
+	struct world w;
+
+	world_init(&w, 4, 60000);
+	reach(&w, OPENED, &c, &s, &h);
+	assert_int_equal(gw_remote_share_map(s, &map), 0);
+	for (int i = 0; i < 2; i++) {
+		int fd = i ? map->done_fd : map->frame_fd;
+
+		assert_int_equal(write(fd, &full, sizeof(full)), sizeof(full));
+		assert_int_equal(fcntl(fd, F_SETFL, 0), 0);
+	}
+	assert_int_equal(world_ask(&w, 'f'), 0);
+	world_tell(&w, 'r');
+	while (!h.invalidated)
+		assert_int_equal(gw_remote_share_dispatch(s), 0);
+	assert_int_equal(world_hear(&w), 0);
+	gw_remote_share_close(s);
+	gw_share_client_free(c);
+	world_fini(&w);
+}
+
 /* Two that were introduced go on without the broker; nobody new comes. */
 static void the_broker_may_be_killed_in_any_state(void **state)
 {
@@ -269,18 +298,64 @@ static void the_largest_list_arrives_whole(void **state)
 	world_fini(&w);
 }
 
-int main(void)
+static const char *example;
+
+/* Wait until the example has printed something. */
+static void hear(FILE *from, const char *what)
+{
+	char line[256];
+
+	do
+		assert_non_null(fgets(line, sizeof(line), from));
+	while (!strstr(line, what));
+}
+
+/* examples/share-importer.c, which is given copies, hears of frames and of the end. */
+static void the_example_shows_frames(void **state)
+{
+	struct world w;
+	int out[2], status;
+	FILE *from;
+	pid_t pid;
+
+	if (!example)
+		skip();
+	world_init(&w, 4, 60000);
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	pid = fork();
+	if (!pid) {
+		dup2(out[1], STDOUT_FILENO);
+		execl(example, example, w.socket, "recorder", NULL);
+		_exit(127);
+	}
+	close(out[1]);
+	from = fdopen(out[0], "r");
+	hear(from, "mapped ");
+	assert_int_equal(world_ask(&w, 'f'), 0);
+	hear(from, "frame ");
+	assert_int_equal(world_ask(&w, 'd'), 0);
+	hear(from, "it has gone");
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	fclose(from);
+	world_fini(&w);
+}
+
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_example_shows_frames),
 		cmocka_unit_test(an_importer_may_be_killed_in_any_state),
 		cmocka_unit_test(an_importer_may_hang_in_any_state),
 		cmocka_unit_test(an_exporter_ends_although_an_importer_hangs),
 		cmocka_unit_test(an_exporter_may_be_killed_in_any_state),
 		cmocka_unit_test(an_exporter_that_hangs_is_not_waited_for_ever),
+		cmocka_unit_test(an_importer_that_fills_the_fences_stops_nobody),
 		cmocka_unit_test(the_broker_may_be_killed_in_any_state),
 		cmocka_unit_test(a_broker_that_hangs_keeps_nobody_from_a_revoke),
 		cmocka_unit_test(the_largest_list_arrives_whole),
 	};
 
+	example = argc > 1 ? argv[1] : NULL;
 	return cmocka_run_group_tests_name("share processes", tests, NULL, NULL);
 }
