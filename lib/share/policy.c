@@ -214,7 +214,7 @@ static int read_file(const char *path, char **text)
 
 int gw_policy_load(struct gw_policy *p, const char *path, struct gw_log *log)
 {
-	char why[GW_SHARE_REASON], *text;
+	char why[GW_SHARE_REASON], *text = NULL;
 	unsigned int line;
 	int ret = read_file(path, &text);
 

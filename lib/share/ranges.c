@@ -270,35 +270,39 @@ static inline void step(struct gw_cursor *c, uint64_t rest, uint64_t bytes)
 	}
 }
 
-/* What is left of the element, outside of the window skipped. Return: false at the end */
-static inline bool look(struct gw_cursor *c, uint64_t *at, uint64_t *size)
+/*
+ * What is left of the element, outside of the window skipped: @rest to its end, @size of that to
+ * be shown. Return: false at the end
+ */
+static inline bool look(struct gw_cursor *c, uint64_t *at, uint64_t *size, uint64_t *rest)
 {
 	while (c->left) {
-		uint64_t rest = element_size(c->r, c->index) - c->off, skip;
+		uint64_t skip;
 
+		*rest = element_size(c->r, c->index) - c->off;
 		*at = element_at(c->r, c->index) + c->off;
-		*size = rest < c->left ? rest : c->left;
+		*size = *rest < c->left ? *rest : c->left;
 		if (__builtin_expect(*at >= c->first && *at <= c->last, 1)) {
 			if (*size - 1 > c->last - *at)
 				*size = c->last - *at + 1;
 			return true;
 		}
 		skip = *at < c->first && c->first - *at < *size ? c->first - *at : *size;
-		step(c, rest, skip);
+		step(c, *rest, skip);
 	}
 	return false;
 }
 
 bool gw_cursor_next(struct gw_cursor *c, uint64_t max, struct gw_run *run)
 {
-	uint64_t at, size;
+	uint64_t at, size, rest;
 
-	if (!max || !look(c, &at, &size))
+	if (!max || !look(c, &at, &size, &rest))
 		return false;
 	if (size > max)
 		size = max;
 	*run = (struct gw_run){ at, size };
-	step(c, element_size(c->r, c->index) - c->off, size);
+	step(c, rest, size);
 	return true;
 }
 
@@ -319,9 +323,9 @@ bool gw_cursor_run(struct gw_cursor *c, uint64_t max, struct gw_run *run)
 
 int gw_cursor_block(struct gw_cursor *c, unsigned int max_order, struct gw_run *run)
 {
-	uint64_t at, size;
+	uint64_t at, size, rest;
 
-	if (!look(c, &at, &size))
+	if (!look(c, &at, &size, &rest))
 		return 0;
 	if (at % PAGE || size < PAGE)
 		return -EINVAL;
