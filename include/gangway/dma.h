@@ -142,6 +142,29 @@ void gw_dma_free(struct gw_dma *dma);
 
 enum gw_plan gw_dma_plan(const struct gw_dma *dma);
 
+/**
+ * struct gw_dma_peers - who knows what else of the guest's is memory: BARs of other functions
+ * @find: *@peer is the function of which a BAR is at @at, all @size bytes of it. Called with a lock
+ *        of the address space held
+ *
+ * Return: where that is in this process, which stays so until gw_dma_forget_peer(); NULL if it is
+ * nothing that is known, or the fabric does not let functions reach each other (logged).
+ */
+struct gw_dma_peers {
+	void *(*find)(void *opaque, gw_gpa at, uint64_t size, struct gw_function **peer);
+	void *opaque;
+};
+
+/**
+ * gw_dma_set_peers() - under plan direct, reach them without the remote; @peers is copied
+ *
+ * Memory that the VMM keeps, which it tells of without a file, is looked for there first.
+ */
+void gw_dma_set_peers(struct gw_dma *dma, const struct gw_dma_peers *peers);
+
+/** gw_dma_forget_peer() - nothing of @peer's is in the device's reach when this returns */
+void gw_dma_forget_peer(struct gw_dma *dma, const struct gw_function *peer);
+
 /** gw_dma_set_remote() - what reaches memory that comes without a file; NULL: nothing does */
 void gw_dma_set_remote(struct gw_dma *dma, struct gw_remote *remote);
 

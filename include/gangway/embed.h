@@ -69,6 +69,7 @@ int gw_vm_set_option(struct gw_vm *vm, const char *option);
  * @vf:        its index
  */
 struct gw_vm_function {
+	struct gw_vm_function *next;	/* of the VM */
 	struct gw_vm *vm;
 	struct gw_function *fn;
 	struct gw_dma *dma;

@@ -48,6 +48,13 @@ struct gw_device *gw_guest_function_device(struct gw_guest_function *gf);
  */
 void gw_guest_function_gone(struct gw_guest_function *gf);
 
+/**
+ * gw_guest_function_bar() - where the guest has put a BAR
+ *
+ * Return: 0; -ENOENT there is no such BAR, or its memory does not decode.
+ */
+int gw_guest_function_bar(struct gw_guest_function *gf, unsigned int bar, gw_gpa *at);
+
 void gw_guest_function_stats(struct gw_guest_function *gf, struct gw_guest_stats *stats);
 
 #ifdef __cplusplus

@@ -27,7 +27,8 @@ void gw_sim_free(struct gw_sim *sim);
  * @key, @value: "granule", "max-bytes", "max-maps", "max-map-bytes", "segments" (ranges that a
  *   mapping is split into), "seed", "call-delay-us", "caller-iova" (on/off), "fail-map" (N: the
  *   N-th map fails), "fail-map-one-in", "vanish-after" (N: the function is gone after N calls),
- *   "fail-reset" (on/off), "lose-irq" (one in N is not notified until re-arm), "irq-storm" (each
+ *   "fail-reset" (on/off), "no-peers" (on/off: functions cannot reach each other), "lose-irq" (one
+ *   in N is not notified until re-arm), "irq-storm" (each
  *   raised N times). Sizes take K, M, G suffixes.
  *
  * Before a function is opened for limits; failures at any time.
@@ -35,6 +36,9 @@ void gw_sim_free(struct gw_sim *sim);
  * Return: 0; -ENOENT unknown key, -EINVAL bad value (both logged with what is possible); -EBUSY.
  */
 int gw_sim_set_option(struct gw_sim *sim, const char *key, const char *value);
+
+/** gw_sim_peers() - whether functions can reach each other's memory, by the options */
+bool gw_sim_peers(struct gw_sim *sim);
 
 /** gw_sim_options_help() - the options and their meaning, a line each, for --help */
 const char *gw_sim_options_help(void);

@@ -25,6 +25,22 @@ static void say_budget(const struct gw_dma *dma, uint64_t size)
 		     "less memory", dma->fn->info.name, size, text);
 }
 
+/* Memory that is not the guest's RAM: another function's, or to be asked for at the VMM. */
+static bool run_elsewhere(struct gw_dma *dma, struct gw_dma_run *dma_run, struct gw_memory *mem)
+{
+	const struct gw_run *run = &dma_run->run;
+	const struct gw_dma_peers *p = &dma->peers;
+	gw_gpa at = { run->slice.iova.v };
+
+	if (p->find)
+		mem->addr = p->find(p->opaque, at, run->slice.size, &dma_run->peer);
+	if (mem->addr)
+		return true;
+	mem->remote = dma->fn->limits.remote ? dma->remote : NULL;
+	mem->remote_addr = run->slice.iova;
+	return mem->remote;
+}
+
 /* Map a run at the host, at the caller's address. Caller holds the gate. */
 static int run_map(struct gw_dma *dma, struct gw_dma_run *dma_run)
 {
@@ -39,10 +55,7 @@ static int run_map(struct gw_dma *dma, struct gw_dma_run *dma_run)
 		if (run->file)
 			mem.file = (struct gw_file_at){ run->file->dev, run->file->ino,
 							run->slice.off };
-	} else if (dma->remote && l->remote) {
-		mem.remote = dma->remote;
-		mem.remote_addr = run->slice.iova;
-	} else {
+	} else if (!run_elsewhere(dma, dma_run, &mem)) {
 		return 0;	/* known, but out of the device's reach */
 	}
 	if ((run->slice.iova.v | run->slice.size) & (l->granule - 1)) {
@@ -132,6 +145,42 @@ void gw_dma_set_remote(struct gw_dma *dma, struct gw_remote *remote)
 {
 	gw_gate_lock(&dma->gate);
 	dma->remote = remote;
+	gw_gate_unlock(&dma->gate);
+}
+
+void gw_dma_set_peers(struct gw_dma *dma, const struct gw_dma_peers *peers)
+{
+	gw_gate_lock(&dma->gate);
+	dma->peers = *peers;
+	gw_gate_unlock(&dma->gate);
+}
+
+/* Under the gate: the run stays known, and out of the device's reach. */
+static void forget(struct gw_dma *dma, struct gw_dma_run *dma_run)
+{
+	const struct gw_slice *s = &dma_run->run.slice;
+	int ret = dma_run->mapped ? gw_function_unmap(dma->fn, dma_run->handle, s->size) : 0;
+
+	if (ret)
+		gw_err(dma->log, "%s: cannot unmap %#" PRIx64 "+%#" PRIx64 ": %s",
+		       dma->fn->info.name, s->iova.v, s->size, strerror(-ret));
+	dma_run->mapped = false;
+	dma_run->peer = NULL;
+}
+
+void gw_dma_forget_peer(struct gw_dma *dma, const struct gw_function *peer)
+{
+	struct gw_imap_node *node;
+
+	gw_gate_lock(&dma->gate);
+	for (node = gw_imap_from(&dma->memory.runs, 0); node;
+	     node = node->last == UINT64_MAX ? NULL :
+					       gw_imap_from(&dma->memory.runs, node->last + 1)) {
+		struct gw_run *run = container_of(node, struct gw_run, node);
+
+		if (gw_dma_run_of(run)->peer == peer)
+			forget(dma, gw_dma_run_of(run));
+	}
 	gw_gate_unlock(&dma->gate);
 }
 

@@ -18,6 +18,7 @@
 struct gw_dma_run {
 	struct gw_run run;
 	bool mapped;			/* at the host, by @handle; plan direct */
+	struct gw_function *peer;	/* whose BAR it is; NULL: it is none, or not known to be */
 	uint64_t handle;
 	struct gw_dma_spans spans;	/* of mappings in it; plan paravirt */
 };
@@ -38,6 +39,7 @@ struct gw_dma {
 	struct gw_gate gate;
 	struct gw_guest_memory memory;
 	struct gw_remote *remote;
+	struct gw_dma_peers peers;
 	struct gw_dma_slots slots;
 	struct gw_dma_losses losses;
 	uint32_t generation, dropped;

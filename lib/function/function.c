@@ -507,6 +507,24 @@ void gw_guest_function_gone(struct gw_guest_function *gf)
 	pthread_mutex_unlock(&gf->lock);
 }
 
+int gw_guest_function_bar(struct gw_guest_function *gf, unsigned int bar, gw_gpa *at)
+{
+	unsigned int reg = GW_PCI_BAR0 + 4 * bar;
+	int ret = -ENOENT;
+
+	if (bar >= GW_NR_BARS || !gf->bar[bar].info.size)
+		return -ENOENT;
+	pthread_mutex_lock(&gf->lock);
+	if (gf->command & GW_PCI_COMMAND_MEMORY) {
+		at->v = gw_pci_get(gf->config, reg, 4) & ~(gf->bar[bar].info.io ? 3u : 15u);
+		if (gf->bar[bar].info.is_64bit)
+			at->v |= (uint64_t)gw_pci_get(gf->config, reg + 4, 4) << 32;
+		ret = at->v ? 0 : -ENOENT;
+	}
+	pthread_mutex_unlock(&gf->lock);
+	return ret;
+}
+
 void gw_guest_function_stats(struct gw_guest_function *gf, struct gw_guest_stats *stats)
 {
 	stats->reads = atomic_load_explicit(&gf->reads, memory_order_relaxed);

@@ -34,6 +34,7 @@ int gw_vm_new(const struct gw_vm_options *opt, struct gw_log *log, struct gw_vm 
 	vm->opt = *opt;
 	vm->log = log;
 	vm->plan = GW_PLAN_AUTO;
+	pthread_rwlock_init(&vm->lock, NULL);
 	*out = vm;
 	return 0;
 }
@@ -47,6 +48,7 @@ void gw_vm_free(struct gw_vm *vm)
 	for (unsigned int i = 0; i < vm->nr_options; i++)
 		free(vm->option[i]);
 	free(vm->option);
+	pthread_rwlock_destroy(&vm->lock);
 	free(vm);
 }
 
@@ -303,11 +305,13 @@ static int function_settle(struct gw_vm_function *f, int ret,
 		ret = plan_settle(f->vm, f->fn);
 	if (!ret)
 		ret = function_show(f, companion);
-	if (ret)
+	if (ret) {
 		gw_vm_close(f);
-	else
-		*out = f;
-	return ret;
+		return ret;
+	}
+	gw_vm_join(f);
+	*out = f;
+	return 0;
 }
 
 static struct gw_vm_function *function_new(struct gw_vm *vm)
@@ -352,6 +356,7 @@ void gw_vm_close(struct gw_vm_function *f)
 {
 	struct gw_vm *vm = f->vm;
 
+	gw_vm_part(f);
 	gw_companion_free(f->companion);
 	gw_guest_function_free(f->guest);
 	gw_dma_free(f->dma);

@@ -2,11 +2,18 @@
 #ifndef GW_VM_VM_H
 #define GW_VM_VM_H
 
+#include <pthread.h>
 #include <sys/queue.h>
 
 #include <gangway/embed.h>
 
 /* Inside lib/vm: a guest's functions and what they reach. */
+
+/** gw_vm_join() - the function can reach the others, and they it, as far as the host lets them */
+void gw_vm_join(struct gw_vm_function *f);
+
+/** gw_vm_part() - nobody reaches the function any more. One that has not joined is fine */
+void gw_vm_part(struct gw_vm_function *f);
 
 /** struct gw_vm_card - a device whose physical function stays with the host */
 struct gw_vm_card {
@@ -33,6 +40,8 @@ struct gw_vm {
 	struct gw_sim *sim;
 	struct gw_host *host;
 	unsigned int nr, nr_sim;
+	pthread_rwlock_t lock;			/* @functions; who looks for peers has it */
+	struct gw_vm_function *functions;	/* that are shown to the guest */
 	SLIST_HEAD(, gw_vm_card) cards;		/* that are open; they go with the host */
 
 	enum gw_plan plan;

@@ -3,6 +3,7 @@
 """What a guest draws with Linux's own driver is in the card's memory, pixel for pixel."""
 
 import os
+import re
 import socket
 import sys
 import time
@@ -97,12 +98,19 @@ def bochs_draws(work):
         file.write(drawn)
     share = Share(work)
     with share.broker("pixels"), \
-         work.run("gpu", ["sim:gpu,share=16M,pieces=5"],
+         work.run("gpu", ["sim:gpu,share=16M,pieces=5", "sim:probe"],
                   ["--memory", "512M", "--host-option", "caller-iova=on", "--share", share.socket,
-                   "--vm", "pixels", "--scan-out"], add=(f"{raw}:/picture",), **FULL) as run:
+                   "--vm", "pixels", "--scan-out", "-v"], add=(f"{raw}:/picture",), **FULL) as run:
         run.wait_for("gw-step: picture drawn")
         look(run.popen.pid, len(drawn), lambda data: picture.differs(data, drawn))
         seen_by_others(work, share, drawn)
+        run.answer()
+        run.wait_for("gw-step: picture copied")
+        with open(memory_of(run.popen.pid, "gangway-vf-window")[0], "rb") as file:
+            file.seek(12 * guest.MIB)
+            guest.expect(file.read(1 << 16) == drawn[:1 << 16], "the probe has copied other bytes")
+        guest.expect(re.search(r"reaches memory of 01:00.0 at 0x\w+ directly", run.stderr()),
+                     run.stderr())
         run.answer()
         for mode in "1920x1080", "640x480":
             run.wait_for(f"gw-step: picture {mode}")

@@ -118,6 +118,104 @@ static void a_device_writes_memory_and_calls(void **state)
 	gw_vm_free(vm);
 }
 
+/* Memory of another function, as a VMM has it: without a file. Counts how often it is asked. */
+struct other {
+	struct gw_remote remote;
+	_Atomic unsigned int writes;
+};
+
+static int other_read(struct gw_remote *r, gw_iova addr, void *buf, size_t len)
+{
+	return -EFAULT;
+}
+
+static int other_write(struct gw_remote *r, gw_iova addr, const void *buf, size_t len)
+{
+	container_of(r, struct other, remote)->writes++;
+	return 0;
+}
+
+static void other_nothing(struct gw_remote *r)
+{
+}
+
+static const struct gw_remote_ops other_ops = { other_read, other_write, other_nothing,
+						other_nothing };
+
+#define GPU_MEMORY	(1ull << 34)	/* where the guest puts it */
+
+/* The probe fills a piece of a virtual function's memory. Return: messages to the VMM it took */
+static unsigned int fill_peer(const char *option, uint8_t *seen)
+{
+	struct gw_vm *vm = vm_new(GW_PLAN_AUTO, false, "caller-iova=on");
+	struct gw_slice s = { .iova.v = GPU_MEMORY, .size = 16 * MiB,
+			      .prot = GW_PROT_READ | GW_PROT_WRITE };
+	struct other other = { .remote.ops = &other_ops };
+	struct gw_vm_function *probe, *gpu;
+	struct gw_device *d, *g;
+	struct gw_region_info info;
+	unsigned int writes;
+
+	if (option)
+		assert_int_equal(gw_vm_set_option(vm, option), 0);
+	probe = open_probe(vm);
+	assert_int_equal(gw_vm_open(vm, "sim:gpu,share=16M,pieces=3", NULL, &gpu), 0);
+	d = gw_vm_device(probe);
+	g = gw_vm_device(gpu);
+	assert_int_equal(d->ops->attach(d, &other.remote, NULL), 0);
+	assert_int_equal(g->ops->attach(g, &other.remote, NULL), 0);
+	set(g, GW_REGION_CONFIG, GW_PCI_BAR0, 0, 4);
+	set(g, GW_REGION_CONFIG, GW_PCI_BAR0 + 4, GPU_MEMORY >> 32, 4);
+	set(g, GW_REGION_CONFIG, GW_PCI_COMMAND, GW_PCI_COMMAND_MEMORY, 2);
+	assert_int_equal(d->ops->dma_map(d, &s, -1), 0);
+	fill(d, GPU_MEMORY + 6 * MiB, 8, PROBE_OK);
+	g->ops->region_info(g, GW_REGION_BAR0, &info);
+	*seen = ((uint8_t *)info.addr)[6 * MiB];
+	writes = other.writes;
+	g->ops->detach(g);
+	gw_vm_close(gpu);
+	/* it has gone, and what was there is in nobody's reach */
+	if (!writes)
+		fill(d, GPU_MEMORY + 6 * MiB, 8, PROBE_FAILED);
+	d->ops->detach(d);
+	gw_vm_close(probe);
+	gw_vm_free(vm);
+	return writes;
+}
+
+static void functions_reach_each_other_if_the_fabric_lets_them(void **state)
+{
+	uint8_t seen;
+
+	assert_int_equal(fill_peer(NULL, &seen), 0);
+	assert_int_equal(seen, 0x88);
+	assert_true(fill_peer("no-peers=on", &seen) > 0);
+	assert_int_equal(seen, 0);
+}
+
+static void a_card_has_a_function_for_each_guest_device(void **state)
+{
+	struct gw_vm *vm = vm_new(GW_PLAN_AUTO, false, "caller-iova=on");
+	struct gw_vm_function *f[3], *none;
+
+	for (unsigned int round = 0; round < 2; round++) {
+		assert_int_equal(gw_vm_open(vm, "sim:gpu,vfs=3", NULL, &f[0]), 0);
+		assert_int_equal(gw_vm_open_next(f[0], NULL, &f[1]), 0);
+		assert_int_equal(gw_vm_open_next(f[1], NULL, &f[2]), 0);
+		assert_int_equal(gw_vm_open_next(f[2], NULL, &none), -ENOENT);
+		assert_ptr_equal(f[0]->pf, f[2]->pf);
+		assert_int_equal(f[2]->vf, 2);
+		assert_string_not_equal(f[0]->fn->info.name, f[1]->fn->info.name);
+		gw_vm_close(f[1]);
+		gw_vm_close(f[0]);
+		gw_vm_close(f[2]);
+	}
+	f[0] = open_probe(vm);
+	assert_int_equal(gw_vm_open_next(f[0], NULL, &none), -ENOENT);
+	gw_vm_close(f[0]);
+	gw_vm_free(vm);
+}
+
 static void the_first_function_decides_for_all(void **state)
 {
 	struct gw_vm *vm = vm_new(GW_PLAN_AUTO, false, NULL);
@@ -128,8 +226,8 @@ static void the_first_function_decides_for_all(void **state)
 	assert_non_null(strstr(reason, "device tree"));
 	assert_non_null(gw_vm_companion(f));
 	assert_int_equal(gw_vm_set_option(vm, "granule=4K"), -EBUSY);
-	assert_int_equal(gw_vm_open(vm, "0000:01:00.0", NULL, &g), -ENOENT);
-	assert_int_equal(gw_vm_open(vm, "sim:teapot", NULL, &g), -ENOENT);
+	assert_int_equal(gw_vm_open(vm, "0000:01:00.0", NULL, &g), -EINVAL);
+	assert_int_equal(gw_vm_open(vm, "sim:teapot", NULL, &g), -EINVAL);
 	g = open_probe(vm);
 	assert_string_not_equal(f->fn->info.name, g->fn->info.name);
 	gw_vm_close(f);
@@ -147,7 +245,7 @@ static void what_cannot_work_is_refused(void **state)
 	assert_int_equal(gw_vm_open(vm, "sim:probe", NULL, &f), -EOPNOTSUPP);
 	assert_int_equal(gw_vm_set_option(vm, "caller-iova"), -EINVAL);
 	assert_int_equal(gw_vm_set_option(vm, "no-such=1"), 0);
-	assert_int_equal(gw_vm_open(vm, "sim:probe", NULL, &f), -ENOENT);
+	assert_int_equal(gw_vm_open(vm, "sim:probe", NULL, &f), -EINVAL);
 	gw_vm_free(vm);
 	gw_vm_free(NULL);
 }
@@ -228,6 +326,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_device_writes_memory_and_calls),
+		cmocka_unit_test(functions_reach_each_other_if_the_fabric_lets_them),
+		cmocka_unit_test(a_card_has_a_function_for_each_guest_device),
 		cmocka_unit_test(the_first_function_decides_for_all),
 		cmocka_unit_test(what_cannot_work_is_refused),
 		cmocka_unit_test(a_window_is_where_the_guests_memory_is_already),

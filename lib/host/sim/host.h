@@ -31,6 +31,7 @@ enum gw_sim_option {
 	GW_SIM_IRQ_STORM,
 	/* what its dexts are like; fixed with the limits */
 	GW_SIM_OLD_DEXT,
+	GW_SIM_NO_PEERS,
 	GW_SIM_REGISTRY,
 	GW_SIM_MULTIMEDIA,
 	GW_SIM_NR_OPTIONS,

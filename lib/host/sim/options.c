@@ -37,9 +37,15 @@ static const struct option options[] = {
 	{ "lose-irq", GW_SIM_LOSE_IRQ, .max = INT64_MAX },
 	{ "irq-storm", GW_SIM_IRQ_STORM, .max = 1000000 },
 	{ "old-dext", GW_SIM_OLD_DEXT, .limit = true, .on_off = true },
+	{ "no-peers", GW_SIM_NO_PEERS, .limit = true, .on_off = true },
 	{ "registry", GW_SIM_REGISTRY, .limit = true, .on_off = true },
 	{ "multimedia", GW_SIM_MULTIMEDIA, .limit = true, .on_off = true },
 };
+
+bool gw_sim_peers(struct gw_sim *sim)
+{
+	return !atomic_load(&sim->opt[GW_SIM_NO_PEERS]);
+}
 
 const char *gw_sim_options_help(void)
 {
@@ -52,6 +58,7 @@ const char *gw_sim_options_help(void)
 	       "seed=N                of the addresses handed out (0)\n"
 	       "caller-iova=on|off    the caller chooses addresses, as on Linux; then the granule\n"
 	       "                      is 4K and bytes are without limit unless set (off)\n"
+	       "no-peers=on|off       the fabric does not let functions reach each other's memory (off)\n"
 	       "call-delay-us=N       each call to the host takes this much longer (0)\n"
 	       "fail-map=N            the N-th mapping from now on fails (0: none)\n"
 	       "fail-map-one-in=N     every N-th mapping fails (0: none)\n"
