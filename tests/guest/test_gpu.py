@@ -4,7 +4,9 @@
 
 import os
 import re
+import signal
 import socket
+import subprocess
 import sys
 import time
 
@@ -77,7 +79,8 @@ def seen_by_others(work, share, drawn):
     share.refused("show", "pixels", "--png", png, "--as", "nobody")
     share.refused("show", "0123456789abcdef" * 2 + ":pixels", "--png", png)
     port = free_port()
-    with guest.Process(share.words("watch", "pixels", "--vnc", str(port)), work.path("watch.log")):
+    with guest.Process(share.words("watch", "pixels", "--vnc", str(port)), work.path("watch.log"),
+                       stdout=subprocess.DEVNULL):
         viewer = Vnc(port)
         end = time.monotonic() + 60
         while viewer.width != 1024 or picture.differs(viewer.picture(), drawn):
@@ -88,6 +91,15 @@ def seen_by_others(work, share, drawn):
                 viewer = Vnc(port)
         guest.expect(viewer.name == "pixels", viewer.name)
         viewer.close()
+
+
+def hang(work, share):
+    """Start one that looks, and stop it in the middle; what it holds is taken away by force."""
+    process = guest.Process(share.words("watch", "pixels"), work.path("hung.log"),
+                            stdout=subprocess.PIPE, text=True)
+    guest.expect("by memfd" in process.popen.stdout.readline(), process.stderr())
+    process.popen.send_signal(signal.SIGSTOP)
+    return process
 
 
 def bochs_draws(work):
@@ -112,15 +124,20 @@ def bochs_draws(work):
         guest.expect(re.search(r"reaches memory of 01:00.0 at 0x\w+ directly", run.stderr()),
                      run.stderr())
         run.answer()
+        guest.expect("did not let go" not in run.stderr(), run.stderr())
         for mode in "1920x1080", "640x480":
             run.wait_for(f"gw-step: picture {mode}")
             width, height = map(int, mode.split("x"))
             look(run.popen.pid, 4 * width * height, bars(width))
+            if mode == "640x480":
+                hung = hang(work, share)
             run.answer()
-        run.finish()
+        with hung:
+            run.finish()
+            guest.expect("importer viewer did not let go in time" in run.stderr(), run.stderr())
+            hung.popen.send_signal(signal.SIGCONT)
         guest.expect(run.values["driver"].startswith("bochs-drm"), run.values["driver"])
         guest.expect(run.values["mode"] == "1024x768", run.values["mode"])
-        guest.expect("did not let go" not in run.stderr(), run.stderr())
         guest.expect("on the card's own screen by iov-vram, 1 runs" in run.stderr() and
                      "on the card's own screen by iov-vram, 3 runs" in run.stderr(), run.stderr())
         for mode in "1920x1080", "640x480":
