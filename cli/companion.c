@@ -10,6 +10,7 @@
 
 #include "base/util.h"
 #include "cli/cli.h"
+#include "cli/harden.h"
 #include "cli/report.h"
 #include "cli/vm.h"
 
@@ -144,6 +145,9 @@ static int companion_run(int argc, char **argv, struct gw_log *log)
 	sigaddset(&stop, SIGINT);
 	sigaddset(&stop, SIGHUP);
 	sigprocmask(SIG_BLOCK, &stop, NULL);
+	ret = harden(!options_simulated(&o), log);
+	if (ret)
+		return ret;
 	ret = vm_open(&vm, &o, false, log);
 	if (!ret)
 		ret = companion_listen(&vm, &o, log);

@@ -237,6 +237,9 @@ static const struct check {
 	{ "locked memory", true, check_memlock },
 	{ "huge pages", false, check_huge_pages },
 	{ "QEMU", true, doctor_qemu },
+	{ "other QEMU", true, doctor_qemu_other },
+	{ "guests", true, doctor_boot },
+	{ "memory", true, doctor_memory },
 	{ "KVM", true, doctor_kvm },
 };
 

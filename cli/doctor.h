@@ -21,6 +21,15 @@ struct doctor_finding {
 /** doctor_qemu() - is there a QEMU that can be a client? */
 void doctor_qemu(struct gw_topology *t, struct doctor_finding *f);
 
+/** doctor_qemu_other() - one for guests of the other architecture? */
+void doctor_qemu_other(struct gw_topology *t, struct doctor_finding *f);
+
+/** doctor_boot() - is there what 'gangway run' boots? */
+void doctor_boot(struct gw_topology *t, struct doctor_finding *f);
+
+/** doctor_memory() - is there room for a guest's memory in a file? */
+void doctor_memory(struct gw_topology *t, struct doctor_finding *f);
+
 /**
  * doctor_kvm() - does KVM run a guest?
  *

@@ -2,10 +2,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,20 +27,91 @@ static const struct options native = { .arch = "arm64" };
 static const struct options native = { .arch = "x86_64" };
 #endif
 
-void doctor_qemu(struct gw_topology *t, struct doctor_finding *f)
+/* The system's own, where there is one: why is it of no use? */
+static void say_unusable(struct doctor_finding *f, const char *arch)
+{
+	const char *advice = "QEMU 10.1 or newer is needed: 'make demo' provisions one, $QEMU or --qemu "
+			     "names one";
+	const char *binary = strcmp(arch, "arm64") ? "qemu-system-x86_64" : "qemu-system-aarch64";
+	char version[QEMU_VERSION_SIZE];
+
+	if (qemu_version(binary, NULL, version))
+		doctor_say(f, DOCTOR_BAD, advice, "no QEMU for %s that knows vfio-user-pci", arch);
+	else
+		doctor_say(f, DOCTOR_BAD, advice, "%s is of version %s, %s", binary, version,
+			   qemu_is_old(version) ? "too old for vfio-user-pci" :
+			   "and was built without vfio-user-pci");
+}
+
+static void look_for_qemu(const struct options *o, struct doctor_finding *f)
 {
 	char path[PATH_MAX], version[QEMU_VERSION_SIZE];
 
-	if (qemu_find(&native, NULL, path))
-		doctor_say(f, DOCTOR_BAD,
-			   "QEMU 10.1 or newer is needed: 'provision/qemu' fetches one, $QEMU "
-			   "names one",
-			   "no QEMU for %s that knows vfio-user-pci", native.arch);
+	if (qemu_find(o, NULL, path))
+		say_unusable(f, o->arch);
 	else if (qemu_version(path, NULL, version))
 		doctor_say(f, DOCTOR_NOTE, "it should say so by --version", "%.200s, of a version that "
 			   "is not known", path);
 	else
-		doctor_say(f, DOCTOR_OK, NULL, "%s, %.200s", version, path);
+		doctor_say(f, DOCTOR_OK, NULL, "%s, %s%.200s", version,
+			   qemu_sandboxes(path, NULL) ? "with -sandbox, " : "", path);
+}
+
+void doctor_qemu(struct gw_topology *t, struct doctor_finding *f)
+{
+	look_for_qemu(&native, f);
+}
+
+void doctor_qemu_other(struct gw_topology *t, struct doctor_finding *f)
+{
+	static const struct options arm = { .arch = "arm64" }, x86 = { .arch = "x86_64" };
+
+	look_for_qemu(strcmp(native.arch, "arm64") ? &arm : &x86, f);
+	if (f->state == DOCTOR_BAD)
+		f->state = DOCTOR_NOTE;		/* only 'run' with that --arch wants it */
+}
+
+void doctor_boot(struct gw_topology *t, struct doctor_finding *f)
+{
+	static const char *const wanted[][2] = {
+		{ "kernels/arm64-7.2/vmlinuz", "arm64's kernel" },
+		{ "initramfs/arm64-7.2-*.cpio", "arm64's initramfs" },
+		{ "kernels/amd64-7.2/vmlinuz", "x86_64's kernel" },
+		{ "initramfs/amd64-7.2-*.cpio", "x86_64's initramfs" },
+	};
+	char missing[128] = "", path[PATH_MAX];
+
+	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
+		size_t len = strlen(missing);
+
+		if (cache_file(wanted[i][0], path))
+			snprintf(missing + len, sizeof(missing) - len, "%s%s", len ? ", " : "",
+				 wanted[i][1]);
+	}
+	if (*missing)
+		doctor_say(f, DOCTOR_NOTE, "'make demo' fetches what it needs, 'provision/all' all; or give "
+			   "'run' --kernel and --initrd", "not provisioned: %s", missing);
+	else
+		doctor_say(f, DOCTOR_OK, NULL, "kernels and initramfs for arm64 and x86_64");
+}
+
+void doctor_memory(struct gw_topology *t, struct doctor_finding *f)
+{
+	struct statvfs fs;
+	uint64_t room;
+
+	if (statvfs("/dev/shm", &fs)) {
+		doctor_say(f, DOCTOR_NOTE, "put --memory-file on another tmpfs", "/dev/shm: %s",
+			   strerror(errno));
+		return;
+	}
+	room = (uint64_t)fs.f_bavail * fs.f_frsize;
+	if (room < 2ull << 30)
+		doctor_say(f, DOCTOR_NOTE, "a guest's --memory-file there must be smaller (in a container: "
+			   "docker run --shm-size)", "/dev/shm has room for %" PRIu64 " MiB",
+			   room >> 20);
+	else
+		doctor_say(f, DOCTOR_OK, NULL, "/dev/shm has room for %" PRIu64 " MiB", room >> 20);
 }
 
 /* A kernel for this machine: a provisioned one, or the system's own. */

@@ -226,6 +226,11 @@ static int set_bdf(const struct setting *s)
 	return 0;
 }
 
+bool options_simulated(const struct options *o)
+{
+	return !strncmp(o->device[0], "sim:", 4);
+}
+
 bool accel_is(const char *accel, const char *kind)
 {
 	size_t len = strlen(kind);

@@ -71,6 +71,9 @@ struct options {
 int options_parse(struct options *o, int argc, char **argv, enum options_of of,
 		  struct gw_log *log);
 
+/** options_simulated() - are the devices those of the simulated host? */
+bool options_simulated(const struct options *o);
+
 /** accel_is() - does @accel, with or without options behind a comma, name @kind? */
 bool accel_is(const char *accel, const char *kind);
 

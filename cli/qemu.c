@@ -181,10 +181,20 @@ int qemu_version(const char *path, struct gw_log *log, char text[QEMU_VERSION_SI
 	return 0;
 }
 
+/* vfio-user-pci came with 10.1. */
+bool qemu_is_old(const char *version)
+{
+	unsigned int major = 0, minor = 0;
+
+	return sscanf(version, "%u.%u", &major, &minor) == 2 &&
+	       (major < 10 || (major == 10 && !minor));
+}
+
 /* What the user named must do; there is no falling back from it. */
 static int qemu_named(const char *named, const char *how, const char *binary, struct gw_log *log,
 		      char path[PATH_MAX])
 {
+	char version[QEMU_VERSION_SIZE];
 	struct stat st;
 
 	if (!stat(named, &st) && S_ISDIR(st.st_mode))
@@ -193,8 +203,11 @@ static int qemu_named(const char *named, const char *how, const char *binary, st
 		snprintf(path, PATH_MAX, "%s", named);
 	if (qemu_usable(path, log))
 		return 0;
-	gw_err(log, "%s '%s': %s cannot be started as QEMU, or has no vfio-user-pci device", how,
-	       named, path);
+	if (qemu_version(path, log, version))
+		gw_err(log, "%s '%s': %s cannot be started as QEMU", how, named, path);
+	else
+		gw_err(log, "%s '%s': %s is QEMU %s, without a vfio-user-pci device: %s", how, named, path,
+		       version, qemu_is_old(version) ? "it is too old" : "it was built so");
 	gw_hint(log, "QEMU 10.1 or newer is needed; 'make demo' provisions one that is used when %s "
 		"is not given", how);
 	return -ENOENT;

@@ -47,4 +47,7 @@ int cache_file(const char *pattern, char path[PATH_MAX]);
 /** qemu_version() - as QEMU itself says it, e.g. "11.1.3". Return: 0 or -errno */
 int qemu_version(const char *path, struct gw_log *log, char text[QEMU_VERSION_SIZE]);
 
+/** qemu_is_old() - does a version come before vfio-user-pci, which is of 10.1? */
+bool qemu_is_old(const char *version);
+
 #endif

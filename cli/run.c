@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/harden.h"
 #include "cli/vm.h"
 #include "cli/qemu.h"
 #include "cli/report.h"
@@ -421,7 +422,9 @@ static int run_run(int argc, char **argv, struct gw_log *log)
 		return ret;
 	r.arm = !strcmp(r.o.arch, "arm64");
 	block_signals(&r);
-	ret = report_check(r.o.report, log);
+	ret = harden(!options_simulated(&r.o), log);
+	if (!ret)
+		ret = report_check(r.o.report, log);
 	if (!ret)
 		ret = prepare(&r);
 	if (!ret && r.o.dry_run)

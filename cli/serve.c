@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/harden.h"
 #include "cli/report.h"
 #include "cli/vm.h"
 
@@ -97,7 +98,9 @@ static int serve_run(int argc, char **argv, struct gw_log *log)
 	if (ret || o.help)
 		return ret;
 	block_signals(&stop);
-	ret = report_check(o.report, log);
+	ret = harden(!options_simulated(&o), log);
+	if (!ret)
+		ret = report_check(o.report, log);
 	if (!ret)
 		ret = vm_open(&vm, &o, o.device_tree != NULL, log);
 	if (!ret)

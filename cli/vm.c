@@ -20,7 +20,7 @@
 static void hint_direct(const struct options *o, struct gw_log *log)
 {
 	gw_hint(log, "--host-option %s makes a host that takes the guest's own addresses",
-		!strncmp(o->device[0], "sim:", 4) ? "caller-iova=on" : "hide-caller-iova=off");
+		options_simulated(o) ? "caller-iova=on" : "hide-caller-iova=off");
 }
 
 /* The plan was chosen with the first function. */

@@ -5,11 +5,22 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <gangway/ram.h>
 
 #include "base/map.h"
+
+/* A VMM that finds no room when it writes is ended by SIGBUS, without a word. Return: 0; -ENOSPC */
+static int check_room(int fd, uint64_t size)
+{
+	struct statvfs fs;
+
+	if (fstatvfs(fd, &fs))
+		return -errno;
+	return size / fs.f_frsize > fs.f_bavail ? -ENOSPC : 0;
+}
 
 /* Return: a descriptor; -errno. */
 static int memory_file(const char *path, uint64_t size)
@@ -20,11 +31,11 @@ static int memory_file(const char *path, uint64_t size)
 		    memfd_create("gangway-guest-memory", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return -errno;
-	if (ftruncate(fd, (off_t)size))
-		goto remove_file;
-	return fd;
-remove_file:
-	ret = -errno;
+	ret = path ? check_room(fd, size) : 0;
+	if (!ret && ftruncate(fd, (off_t)size))
+		ret = -errno;
+	if (!ret)
+		return fd;
 	close(fd);
 	if (path)
 		unlink(path);

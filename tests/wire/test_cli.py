@@ -11,6 +11,7 @@ import signal
 import socket
 import stat
 import subprocess
+import tempfile
 import termios
 
 import client as vu
@@ -344,6 +345,49 @@ def what_cannot_be_printed_is_a_failure(rig):
             done = subprocess.run([rig.gangway, *args], stdout=full, stderr=subprocess.PIPE,
                                   text=True, check=False)
         assert done.returncode == FAILED and "No space left" in done.stderr, args
+
+
+@test
+def a_memory_file_without_room_is_refused(rig):
+    tree = rig.path("tree")
+    open(tree, "w", encoding="utf-8").close()
+    serve(rig, FAILED, ["No space left", "--memory-file"], "sim:probe", "--plan", "window",
+          "--device-tree", tree, "--memory-file", "/dev/shm/gw-no-room", "--memory", "512T",
+          "--window", "64M")
+    assert not os.path.exists("/dev/shm/gw-no-room")
+
+
+def status_of(pid, key):
+    with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+        return re.search(rf"^{key}:\s*(\w+)", file.read(), re.M).group(1)
+
+
+@test
+def what_serving_has_no_use_for_is_given_up(rig):
+    daemon = rig.daemon()
+    # DAC_OVERRIDE and DAC_READ_SEARCH, by which root serves the files of others
+    for kind in ("CapEff", "CapPrm", "CapBnd"):
+        assert int(status_of(daemon.pid, kind), 16) & ~0x6 == 0, kind
+    for tid in os.listdir(f"/proc/{daemon.pid}/task"):
+        assert int(status_of(f"{daemon.pid}/task/{tid}", "CapEff"), 16) & ~0x6 == 0
+    assert status_of(daemon.pid, "NoNewPrivs") == "1"
+
+
+@test
+def a_user_s_other_processes_cannot_touch_it(rig):
+    with tempfile.TemporaryDirectory(prefix="gw-nobody-") as folder:
+        os.chown(folder, 65534, 65534)
+        # the program may be where nobody else can look
+        daemon = Child("gangway", ["setpriv", "--reuid", "65534", "--clear-groups", "--inh-caps",
+                                   "+dac_read_search", "--ambient-caps", "+dac_read_search",
+                                   rig.gangway, "serve", "sim:probe", *TAKES, "--socket",
+                                   folder + "/s"])
+        daemon.wait_line("serving")
+        # what cannot be dumped is root's in /proc
+        assert os.stat(f"/proc/{daemon.pid}/mem").st_uid == 0
+        vu.Client(folder + "/s").in_sync()
+        daemon.signal(signal.SIGTERM)
+        assert daemon.wait_exit() == OK
 
 
 @test

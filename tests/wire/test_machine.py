@@ -324,7 +324,13 @@ def the_doctor_tells_which_qemu_there_is(rig):
 
     path = FakeQemu(rig).path
     found = qemu(path)
-    assert found["state"] == "ok" and found["text"] == f"10.2.7, {path}", found
+    assert found["state"] == "ok" and found["text"] == f"10.2.7, with -sandbox, {path}", found
+    old = rig.new_path("qemu")
+    with open(old, "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\ncase $* in --version) echo QEMU emulator version 7.2.9;; esac\n")
+    os.chmod(old, 0o755)
+    _, _, err = gangway(rig, "run", "sim:probe", "--qemu", old)
+    assert "7.2.9" in err and "too old" in err, err
     found = qemu("/bin/false")
     assert found["state"] == "bad" and "10.1 or newer" in found["advice"], found
 
