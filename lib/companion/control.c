@@ -37,7 +37,6 @@ static int hide_and_end(struct gw_companion *c, uint64_t deadline)
 
 void gw_companion_reset(struct gw_companion *c, uint64_t deadline)
 {
-	gw_companion_ring_stop(c);
 	if (c->nonce) {
 		c->kept = true;
 		c->announced = false;
@@ -45,6 +44,8 @@ void gw_companion_reset(struct gw_companion *c, uint64_t deadline)
 	} else {
 		hide_and_end(c, deadline);
 	}
+	/* only now: a module that does not notice the reset still reads the generation in its ring */
+	gw_companion_ring_stop(c);
 	memset(c->latch, 0, sizeof(c->latch));
 	c->command_gpa.v = c->ring_gpa.v = 0;
 	c->status = c->control_status = c->ring_shift = 0;

@@ -145,6 +145,7 @@ static void every_end_of_mappings_is_a_new_generation(void **state)
 	    rig_control(r, GW_CONTROL_ANNOUNCE));
 	rig_ring_do(r, GW_RING_MAP, 0, RIG_RAM_GPA, 4096);
 	NEW(r->dev->ops->reset(r->dev));
+	assert_int_equal(r->hdr->generation, was);	/* for a module that has not noticed */
 	a_driver_at_work(r);
 	NEW(r->fn->ops->detach(r->fn));
 	assert_int_equal(r->fn->ops->attach(r->fn, &r->f->remote, NULL), 0);
