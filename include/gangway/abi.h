@@ -259,11 +259,12 @@ struct gw_companion_page {
 };
 
 /*
- * Where the VMM does not speak vfio-user, the companion is the other peer of QEMU's ivshmem-doorbell
- * (PCI 1af4:1110), or the other end of a virtio-serial port. Registers and entries are the same.
+ * Where the VMM does not speak vfio-user, the companion is the other peer of QEMU's
+ * ivshmem-doorbell (PCI 1af4:1110), or the other end of a virtio-serial port. Registers and entries
+ * are the same.
  *
- * Of ivshmem's shared memory, BAR2, the first page is struct gw_shared; GPAs of ring and command page
- * are offsets in the shared memory. For a register the guest fills in @op, @reg and @value, then
+ * Of ivshmem's shared memory, BAR2, the first page is struct gw_shared; GPAs of ring and command
+ * page are offsets in the shared memory. For a register the guest fills in @op, @reg and @value, then
  * changes @seq, and writes @peer << 16 to ivshmem's doorbell register; the answer is there when @done
  * equals @seq. That same write is the ring's doorbell, which here does not wait: the guest looks at
  * the ring until it has what it wants. Interrupts come as ivshmem's vector 0. The reset of a machine

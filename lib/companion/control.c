@@ -12,8 +12,8 @@
  * another announces itself, when the module withdraws or asks for that, and when the VMM goes.
  *
  * A reset may be the machine's, or the slot's alone under a module that goes on. If the module has
- * told a nonce, nothing is decided then: the function is paused, nothing new is mapped, and the next
- * announcement says by its nonce which it was.
+ * told a nonce, nothing is decided then: the function is paused, nothing new is mapped, and the
+ * next announcement says by its nonce which it was.
  */
 
 int gw_companion_end(struct gw_companion *c, uint64_t deadline)

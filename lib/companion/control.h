@@ -24,7 +24,7 @@ uint32_t gw_companion_control(struct gw_companion *c, uint32_t what);
  */
 void gw_companion_reset(struct gw_companion *c, uint64_t deadline);
 
-/** gw_companion_leave() - likewise as the VMM goes: the generation ends, whoever announced itself */
+/** gw_companion_leave() - likewise as the VMM goes: the generation ends in any case */
 void gw_companion_leave(struct gw_companion *c);
 
 #endif

@@ -19,8 +19,8 @@
  * own. It reaches guest memory by what its VMM has told it, and maps into the function's address
  * space.
  *
- * What happens to the function may come from the function's thread, or from here. The order of locks
- * is companion, function, address space; so the function's thread tells us after it has let go of
+ * What happens to the function may come from the function's thread, or from here. The order of
+ * locks is companion, function, address space; so the function's thread tells us after it has let go of
  * the function's lock, and before it answers the VMM.
  */
 
@@ -65,7 +65,8 @@ static void page_close(struct gw_companion *c)
 
 /*
  * An earlier VMM may still have the page it was handed, and could write there what the next one's
- * guest believes. So each has a page of its own. Memory that the VMM keeps to itself is not reached.
+ * guest believes. So each has a page of its own. Memory that the VMM keeps to itself is out of
+ * reach.
  */
 static int device_attach(struct gw_device *d, struct gw_remote *remote, const struct gw_vmm *vmm)
 {

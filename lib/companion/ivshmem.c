@@ -11,8 +11,8 @@
 /*
  * How it works: to QEMU's ivshmem-doorbell we are the server, which hands out the shared memory and
  * an eventfd for each peer (QEMU, docs/specs/ivshmem-spec). There are two peers: the guest, and we.
- * When the guest writes our number to its doorbell register, the mailbox in the first page is looked
- * at, then the ring; interrupts of the companion are the guest's vector.
+ * When the guest writes our number to its doorbell register, the mailbox in the first page is
+ * looked at, then the ring; interrupts of the companion are the guest's vector.
  *
  * A doorbell does not wait, so the guest looks at memory until what it wants is there. It may write
  * there what it likes at any time: everything is read once.

@@ -41,7 +41,7 @@ extern const struct gw_link_ops gw_link_ivshmem, gw_link_port;
  * @dev:     the companion
  * @wake_fd: readable when the link closes
  * @client:  socket, or -1
- * @memory:  @bytes that the transport shares with the companion, mapped here; @memory_fd is the file
+ * @memory:  @bytes that the transport shares with the companion; @memory_fd is the file
  * @kick, @interrupt: eventfds: the client's to us, ours to the client
  * @tail, @head: the ring as the port's own guest sees it
  * @request, @filled: what has come of the next request of a port
@@ -62,7 +62,7 @@ struct gw_companion_link {
 	size_t filled;
 };
 
-/** gw_link_memory() - @bytes of zeroes, which the companion sees from address 0 on. Return: 0; -errno */
+/** gw_link_memory() - zeroes, which the companion sees from address 0 on. Return: 0; -errno */
 int gw_link_memory(struct gw_companion_link *l, size_t bytes);
 
 /** gw_link_unmemory() - the companion forgets it; fine if there is none */

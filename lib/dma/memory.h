@@ -63,8 +63,8 @@ void gw_guest_memory_fini(struct gw_guest_memory *m);
  * @s:  copied
  * @fd: as for gw_dma_map()
  *
- * Return: 0; -EINVAL, -EOVERFLOW, -EEXIST, -ENOSPC too many runs, -EACCES, -ENOMEM, as gw_dma_map();
- * or what come() returned. After an error nothing has changed.
+ * Return: 0; -EINVAL, -EOVERFLOW, -EEXIST, -ENOSPC too many runs, -EACCES, -ENOMEM, as for
+ * gw_dma_map(); or what come() returned. After an error nothing has changed.
  */
 int gw_guest_memory_add(struct gw_guest_memory *m, const struct gw_slice *s, int fd);
 
