@@ -97,6 +97,8 @@ static const char common_help[] =
 "  --vm NAME             what the broker's policy calls this VM (default guest)\n"
 "  --scan-out            with --share: a card shows on its own screen what its first virtual\n"
 "                        function does; your word that guest and host meet on the same GPU\n"
+"  --any-memory          take guest memory also in files of disks and programs, which may keep gangway\n"
+"                        waiting for them; otherwise only memfd, tmpfs and hugetlbfs\n"
 "  --report FILE         write the final report to FILE as JSON; '-' is standard output\n"
 "  --host-option K=V     how the host behaves, see below\n"
 "\n"
@@ -269,6 +271,7 @@ static int set_arch(const struct setting *s)
 
 static const struct row rows[] = {
 	{ "accel", FOR_RUN, set_accel },
+	{ "any-memory", FOR_VM, set_flag, AT(any_memory), .flag = true },
 	{ "append", FOR_RUN, set_text, AT(append) },
 	{ "arch", FOR_RUN, set_arch },
 	{ "companion", FOR_SERVE, set_text, AT(companion) },

@@ -30,6 +30,7 @@ struct options {
 	uint32_t guest_bdf[MAX_DEVICES];	/* in the order of @device */
 	unsigned int nr_guest_bdfs;
 	bool show_at_once;
+	bool any_memory;
 	unsigned int poll_us;
 	const char *share;	/* the broker's socket, or NULL */
 	const char *vm;		/* the VM's name there */

@@ -42,6 +42,7 @@ static int open_function(struct vm *vm, const struct options *o, const char *dev
 	const struct gw_companion_options opt = {
 		.guest_bdf = i < o->nr_guest_bdfs ? o->guest_bdf[i] : GW_COMPANION_NO_BDF,
 		.show = o->show_at_once,
+		.any_memory = o->any_memory,
 		.poll_us = o->poll_us,
 	};
 	struct gw_vm_function *f;
@@ -90,7 +91,8 @@ int vm_open(struct vm *vm, const struct options *o, bool device_tree, struct gw_
 	const struct gw_vm_options opt = { .plan = o->plan, .device_tree = device_tree,
 					   .several = o->nr_devices > 1,
 					   .endpoints = gw_endpoint_types,
-					   .memory = o->for_run ? o->memory : 0 };
+					   .memory = o->for_run ? o->memory : 0,
+					   .any_memory = o->any_memory };
 	int ret;
 
 	*vm = (struct vm){ .log = log };

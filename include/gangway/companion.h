@@ -21,6 +21,7 @@ struct gw_companion;
 struct gw_companion_options {
 	uint32_t guest_bdf;		/* of the function: bus << 8 | devfn, or GW_COMPANION_NO_BDF */
 	bool show;			/* the function at once, for a module that does not announce itself */
+	bool any_memory;		/* see gw_dma_any_memory() */
 	unsigned int poll_us;		/* look at the ring so long before waiting for a doorbell; 0: not.
 					 * Bounded further when it does not pay or the machine is loaded */
 };

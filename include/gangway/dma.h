@@ -165,6 +165,22 @@ void gw_dma_set_peers(struct gw_dma *dma, const struct gw_dma_peers *peers);
 /** gw_dma_forget_peer() - nothing of @peer's is in the device's reach when this returns */
 void gw_dma_forget_peer(struct gw_dma *dma, const struct gw_function *peer);
 
+/**
+ * gw_dma_any_memory() - take guest memory in files of every kind; before the first gw_dma_map()
+ *
+ * Otherwise only files of shmem and hugetlbfs are taken: whoever touches another waits for its disk,
+ * or for the program that serves it, which may never answer.
+ */
+void gw_dma_any_memory(struct gw_dma *dma);
+
+/**
+ * gw_dma_expect() - what the VMM maps of the guest's RAM must be @ram; before the first gw_dma_map()
+ * @ram: must outlive @dma
+ *
+ * For plans window and pool, where the device reaches that file whatever the VMM uses.
+ */
+void gw_dma_expect(struct gw_dma *dma, const struct gw_ram *ram);
+
 /** gw_dma_set_remote() - what reaches memory that comes without a file; NULL: nothing does */
 void gw_dma_set_remote(struct gw_dma *dma, struct gw_remote *remote);
 
@@ -177,7 +193,8 @@ void gw_dma_set_remote(struct gw_dma *dma, struct gw_remote *remote);
  * Return: 0; -EINVAL if @s is empty or unaligned, has an address and a file, or @fd is no regular
  * file or too short, -EOVERFLOW
  * if it wraps, -EEXIST if it overlaps, -ENOSPC over the budget, -EACCES if the memory is private
- * to the VMM, -ENOMEM, or -errno of mmap(2) or the host. After an error @dma is unchanged.
+ * to the VMM or not what gw_dma_any_memory() and gw_dma_expect() allow, -ENOMEM, or -errno of mmap(2)
+ * or the host. After an error @dma is unchanged.
  */
 int gw_dma_map(struct gw_dma *dma, const struct gw_slice *s, int fd);
 

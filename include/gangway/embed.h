@@ -39,12 +39,14 @@ struct gw_vm;
  *               gangway-devices are gw_endpoint_types
  * @memory:      bytes of RAM that the guest has; 0: not known. VFIO then has no function map more
  *               than that and 256 MiB, unless an option of the host says otherwise
+ * @any_memory:  see gw_dma_any_memory()
  */
 struct gw_vm_options {
 	enum gw_plan plan;
 	bool device_tree, several;
 	const struct gw_endpoint_type *const *endpoints;
 	uint64_t memory;
+	bool any_memory;
 };
 
 /** gw_vm_new() - a guest without functions; @opt is copied. Return: 0; -ENOMEM */

@@ -352,6 +352,7 @@ int gw_companion_new(struct gw_guest_function *gf, const struct gw_companion_opt
 	c->opt = opt ? *opt : (struct gw_companion_options){ .guest_bdf = GW_COMPANION_NO_BDF };
 	snprintf(c->name, sizeof(c->name), "companion of %.40s", gf->fn->info.name);
 	gw_guest_memory_init(&c->memory, NULL, sizeof(struct gw_run), c->name, log);
+	c->memory.any = c->opt.any_memory;
 	gw_spin_init(&c->spin, c->opt.poll_us);
 	gw_gate_init(&c->gate);
 	pthread_cond_init(&c->kick, NULL);

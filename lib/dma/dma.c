@@ -141,6 +141,16 @@ enum gw_plan gw_dma_plan(const struct gw_dma *dma)
 	return dma->plan;
 }
 
+void gw_dma_any_memory(struct gw_dma *dma)
+{
+	dma->memory.any = true;
+}
+
+void gw_dma_expect(struct gw_dma *dma, const struct gw_ram *ram)
+{
+	dma->memory.ram = ram;
+}
+
 void gw_dma_set_remote(struct gw_dma *dma, struct gw_remote *remote)
 {
 	gw_gate_lock(&dma->gate);

@@ -25,25 +25,40 @@ static struct gw_file *file_find(struct gw_file_list *files, const struct stat *
 }
 
 #define MAX_IDLE	8u
-#define MAX_FILES	1024u		/* mappings of this process are limited, too */
-
 /*
- * A client that hands over ever new files must not make us keep them all. Return: is there room
- * for one more?
+ * What the files of one client may take. All clients share the process' mappings and its addresses,
+ * 128 TiB on most machines, and a file costs its client nothing: it can be sparse.
  */
-static bool file_make_room(struct gw_file_list *files)
+#define MAX_FILES	1024u
+#define MAX_BYTES	(4ull << 40)
+
+static bool files_have_room(const struct gw_file_list *files, uint64_t size)
 {
-	unsigned int idle = 0, nr = 0;
+	uint64_t bytes = 0;
+	unsigned int nr = 0;
 	struct gw_file *f;
 
 	SLIST_FOREACH(f, files, link) {
-		idle += !f->users;
+		bytes += f->size;
 		nr++;
 	}
-	if (idle < MAX_IDLE)
-		return nr < MAX_FILES;
-	gw_file_drop_idle(files);
-	return nr - idle < MAX_FILES;
+	return nr < MAX_FILES && size <= MAX_BYTES && bytes <= MAX_BYTES - size;
+}
+
+/*
+ * A client that hands over ever new files must not make us keep them all. Return: is there room
+ * for one more, of @size bytes?
+ */
+static bool file_make_room(struct gw_file_list *files, uint64_t size)
+{
+	unsigned int idle = 0;
+	struct gw_file *f;
+
+	SLIST_FOREACH(f, files, link)
+		idle += !f->users;
+	if (idle >= MAX_IDLE || !files_have_room(files, size))
+		gw_file_drop_idle(files);
+	return files_have_room(files, size);
 }
 
 static int file_map(struct gw_file_list *files, int fd, const struct stat *st, struct gw_log *log,
@@ -56,8 +71,10 @@ static int file_map(struct gw_file_list *files, int fd, const struct stat *st, s
 
 	if (mode < 0)
 		return -errno;
-	if (!file_make_room(files)) {
-		gw_log_guest(log, "guest memory: in more than %u files", MAX_FILES);
+	if (!file_make_room(files, (uint64_t)st->st_size)) {
+		gw_log_guest(log, "guest memory: a VMM may have %u files of %llu GiB in all; this one of %"
+			     PRIu64 " GiB is beyond that", MAX_FILES, MAX_BYTES >> 30,
+			     (uint64_t)st->st_size >> 30);
 		return -ENOSPC;
 	}
 	f = calloc(1, sizeof(*f));

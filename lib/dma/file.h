@@ -33,7 +33,7 @@ SLIST_HEAD(gw_file_list, gw_file);
  * @writable: the device will write
  *
  * Return: 0; -EINVAL not a regular file or too short, -EOVERFLOW, -EACCES @fd is read-only,
- * -ENOSPC too many files, -ENOMEM, or -errno of fstat(2) or mmap(2).
+ * -ENOSPC too many files or too large ones, -ENOMEM, or -errno of fstat(2) or mmap(2).
  */
 int gw_file_get(struct gw_file_list *files, int fd, uint64_t off, uint64_t size, bool writable,
 		struct gw_log *log, struct gw_file **file);

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "dma/accept.h"
+
 /*
  * How it works: a run is a node of an interval map, and a user of the file that holds it, if one
  * does. A file is mapped whole and once, so runs that follow each other in it do so in this process
@@ -76,6 +78,8 @@ int gw_guest_memory_add(struct gw_guest_memory *m, const struct gw_slice *s, int
 
 	if (!ret && s->addr && fd >= 0)
 		ret = -EINVAL;
+	if (!ret)
+		ret = gw_guest_memory_accept(m, s, last, fd);
 	if (ret)
 		return ret;
 	if (m->runs.nr >= MAX_RUNS) {

@@ -5,6 +5,7 @@
 #include <gangway/addr.h>
 #include <gangway/device.h>
 #include <gangway/log.h>
+#include <gangway/ram.h>
 
 #include "base/imap.h"
 #include "base/util.h"
@@ -41,12 +42,16 @@ struct gw_guest_memory_ops {
  * @ops:      NULL: the owner does nothing with runs
  * @run_size: bytes of the owner's struct around a struct gw_run
  * @name:     for messages
+ * @any:      also files whose owners may not answer, see gw_dma_any_memory(); before the first run
+ * @ram:      what RAM must be, see gw_dma_expect(); NULL: any. Likewise
  */
 struct gw_guest_memory {
 	const struct gw_guest_memory_ops *ops;
 	size_t run_size;
 	const char *name;
 	struct gw_log *log;
+	bool any;
+	const struct gw_ram *ram;
 	struct gw_imap runs;
 	struct gw_file_list files;
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "vfio_user/private.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -63,11 +64,15 @@ static bool look_private(pid_t pid, const struct stat *st)
 bool gw_private_memory(struct gw_private *p, int sock, int fd)
 {
 	struct gw_private_file *f;
-	struct stat st;
+	struct stat st = { 0 };
+	struct statx stx;
 	pid_t pid;
 
-	if (fstat(fd, &st))
+	/* what the kernel knows at once: the owner of a file system may not answer */
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &stx))
 		return false;
+	st.st_dev = makedev(stx.stx_dev_major, stx.stx_dev_minor);
+	st.st_ino = (ino_t)stx.stx_ino;
 	for (unsigned int i = 0; i < p->nr; i++)
 		if (p->file[i].dev == st.st_dev && p->file[i].ino == st.st_ino)
 			return p->file[i].is_private;

@@ -54,11 +54,17 @@ static int reach_pool(struct gw_vm_function *f, const struct gw_vm_memory *m, ui
 int gw_vm_reach(struct gw_vm_function *f, const struct gw_vm_memory *m, uint8_t devfn,
 		uint64_t pool)
 {
-	switch (f->vm->plan) {
-	case GW_PLAN_WINDOW: return reach_window(f, m);
-	case GW_PLAN_POOL: return reach_pool(f, m, devfn, pool);
-	default: return 0;
-	}
+	const struct gw_ram *ram;
+	int ret = 0;
+
+	if (f->vm->plan == GW_PLAN_WINDOW)
+		ret = reach_window(f, m);
+	else if (f->vm->plan == GW_PLAN_POOL)
+		ret = reach_pool(f, m, devfn, pool);
+	ram = gw_vm_ram(f->vm);
+	if (!ret && ram && ram->fd >= 0)
+		gw_dma_expect(f->dma, ram);
+	return ret;
 }
 
 void gw_vm_leave(struct gw_vm_function *f)

@@ -286,6 +286,8 @@ static int function_show(struct gw_vm_function *f, const struct gw_companion_opt
 	struct gw_vm *vm = f->vm;
 	int ret = gw_dma_new(f->fn, vm->plan, vm->log, &f->dma);
 
+	if (!ret && vm->opt.any_memory)
+		gw_dma_any_memory(f->dma);
 	if (!ret)
 		ret = gw_guest_function_new(f->fn, f->dma, vm->log, &f->guest);
 	if (!ret && vm->plan == GW_PLAN_PARAVIRT)

@@ -155,6 +155,7 @@ static void only_regular_files_hold_guest_memory(void **state)
 	int fds[2], ro;
 	char path[64];
 
+	gw_dma_any_memory(e->dma);	/* else neither is looked at */
 	assert_int_equal(pipe(fds), 0);
 	assert_int_equal(gw_dma_map(e->dma, &s, fds[0]), -EINVAL);
 	close(fds[0]);
@@ -269,6 +270,83 @@ static void files_without_end_are_refused_at_a_bound(void **state)
 	/* there is room again for whoever lets go of some */
 	assert_int_equal(gw_dma_unmap(e->dma, (gw_iova){ 0 }, (gw_iova){ 16 * 4096 - 1 }, &bytes), 0);
 	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), 0);
+}
+
+/* A sparse file costs its client nothing, and us as many addresses as it says it has bytes. */
+static void files_beyond_all_measure_are_refused(void **state)
+{
+	struct env *e = *state;
+	struct gw_slice s = { .size = 4096, .prot = RW };
+	int fd[3];
+	uint64_t bytes;
+
+	for (int i = 0; i < 3; i++) {
+		fd[i] = memfd_create("sparse", MFD_CLOEXEC);
+		assert_int_equal(ftruncate(fd[i], i ? 3ll << 40 : (4ll << 40) + 4096), 0);
+	}
+	assert_int_equal(gw_dma_map(e->dma, &s, fd[0]), -ENOSPC);
+	assert_int_equal(gw_dma_map(e->dma, &s, fd[1]), 0);
+	s.iova.v = MiB;
+	assert_int_equal(gw_dma_map(e->dma, &s, fd[2]), -ENOSPC);
+	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), 0);
+	/* what is let go of counts no more, though its mapping was kept for the next user */
+	assert_int_equal(gw_dma_unmap(e->dma, (gw_iova){ 0 }, (gw_iova){ 4095 }, &bytes), 0);
+	s.iova.v = 0;
+	assert_int_equal(gw_dma_map(e->dma, &s, fd[2]), 0);
+	for (int i = 0; i < 3; i++)
+		close(fd[i]);
+}
+
+static void memory_whose_owner_may_not_answer_is_taken_only_on_demand(void **state)
+{
+	struct env *e = *state;
+	struct gw_slice s = { .size = 4096, .prot = GW_PROT_READ };
+	int disk = open("/proc/self/exe", O_RDONLY | O_CLOEXEC), ends[2];
+
+	assert_true(disk >= 0);
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(gw_dma_map(e->dma, &s, disk), -EACCES);
+	assert_int_equal(gw_dma_map(e->dma, &s, ends[0]), -EACCES);
+	gw_dma_any_memory(e->dma);
+	assert_int_equal(gw_dma_map(e->dma, &s, disk), 0);
+	s.iova.v = MiB;
+	assert_int_equal(gw_dma_map(e->dma, &s, ends[0]), -EINVAL);
+	close(disk);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* The device reaches the window's file, whatever the VMM uses. */
+static void under_a_window_ram_is_the_file_made_for_it(void **state)
+{
+	struct env *e = *state;
+	struct gw_ram ram;
+	struct gw_slice s = { .iova.v = 1024 * MiB, .size = 4 * MiB, .prot = RW };
+
+	assert_int_equal(gw_ram_open(&ram, (gw_gpa){ 1024 * MiB }, 16 * MiB, NULL, NULL), 0);
+	assert_int_equal(gw_ram_settle(&ram, 2 * MiB, NULL), 0);
+	gw_dma_expect(e->dma, &ram);
+	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), -EACCES);
+	assert_int_equal(gw_dma_map(e->dma, &s, -1), -EACCES);
+	s.off = MiB;
+	assert_int_equal(gw_dma_map(e->dma, &s, ram.fd), -EACCES);
+	s.off = 2 * MiB;
+	assert_int_equal(gw_dma_map(e->dma, &s, ram.fd), 0);
+	s = (struct gw_slice){ .iova.v = 1028 * MiB, .size = 4 * MiB, .off = 4 * MiB, .prot = RW };
+	assert_int_equal(gw_dma_map(e->dma, &s, ram.fd), 0);	/* counted from where RAM begins */
+	/* half in RAM */
+	s = (struct gw_slice){ .iova.v = 1038 * MiB, .size = 4 * MiB, .off = 16 * MiB, .prot = RW };
+	assert_int_equal(gw_dma_map(e->dma, &s, ram.fd), -EACCES);
+	assert_int_equal(gw_dma_map(e->dma, &s, -1), -EACCES);
+	s = (struct gw_slice){ .iova.v = 1020 * MiB, .size = 8 * MiB, .prot = RW };
+	assert_int_equal(gw_dma_map(e->dma, &s, ram.fd), -EACCES);
+	/* what is not RAM is anybody's */
+	s = (struct gw_slice){ .iova.v = 1040 * MiB, .size = 4 * MiB, .prot = RW };
+	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), 0);
+	s = (struct gw_slice){ .iova.v = 0, .size = 64 * MiB, .prot = RW };
+	assert_int_equal(gw_dma_map(e->dma, &s, -1), 0);
+	gw_dma_unmap_all(e->dma);
+	gw_ram_close(&ram, false);
 }
 
 static void runs_without_end_are_refused_at_a_bound(void **state)
@@ -396,6 +474,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(under_window_runs_are_known_but_not_mapped,
 						setup_window, teardown),
 		cmocka_unit_test_setup_teardown(files_without_end_are_refused_at_a_bound,
+						setup_window, teardown),
+		cmocka_unit_test_setup_teardown(files_beyond_all_measure_are_refused,
+						setup_window, teardown),
+		cmocka_unit_test_setup_teardown(memory_whose_owner_may_not_answer_is_taken_only_on_demand,
+						setup_window, teardown),
+		cmocka_unit_test_setup_teardown(under_a_window_ram_is_the_file_made_for_it,
 						setup_window, teardown),
 		cmocka_unit_test_setup_teardown(runs_without_end_are_refused_at_a_bound,
 						setup_window, teardown),

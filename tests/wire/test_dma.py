@@ -21,9 +21,9 @@ def pattern(seed, size):
     return random.Random(seed).randbytes(size)
 
 
-def copies(rig, size=3 * MIB + 5 * PAGE + 77, host=("caller-iova=on",), **options):
+def copies(rig, size=3 * MIB + 5 * PAGE + 77, host=("caller-iova=on",), serve=(), **options):
     """A copy between two places of guest RAM, begun and ended at odd addresses."""
-    daemon = rig.daemon(host=host)
+    daemon = rig.daemon(host=host, options=serve)
     device = probe.Probe(rig.qemu(daemon.socket, **options))
     ram = device.qemu.machine.ram
     src, dst = ram + 4 * MIB + 13, ram + 12 * MIB + 8191
@@ -62,7 +62,13 @@ def memory_of_a_memfd_is_reached_on_an_arm_machine(rig):
 
 @test
 def memory_of_a_file_is_reached(rig):
-    copies(rig, ram="file")
+    copies(rig, ram="file", serve=["--any-memory"])
+
+
+@test
+def memory_in_a_file_of_a_disk_is_refused_with_the_way_out(rig):
+    daemon, _ = a_probe(rig, ram="file")
+    daemon.wait_words("file of a disk", "memory-backend-memfd", "/dev/shm", "--any-memory")
 
 
 @test

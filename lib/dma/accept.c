@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "dma/accept.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+/* Which file is it? By what the kernel knows at once: a file system's owner may not answer. */
+static bool file_of(int fd, dev_t *dev, ino_t *ino)
+{
+	struct statx st;
+
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &st))
+		return false;
+	*dev = makedev(st.stx_dev_major, st.stx_dev_minor);
+	*ino = (ino_t)st.stx_ino;
+	return true;
+}
+
+static bool is_kernel_memory(int fd)
+{
+	return fcntl(fd, F_GET_SEALS) >= 0;
+}
+
+/* A VMM counts offsets from the start of the file, or from where its memory begins in it. */
+static bool is_ram(const struct gw_guest_memory *m, const struct gw_slice *s, uint64_t last,
+		   int fd)
+{
+	const struct gw_ram *ram = m->ram;
+	uint64_t at = s->iova.v - ram->gpa.v;
+	dev_t dev, ram_dev;
+	ino_t ino, ram_ino;
+
+	return s->iova.v >= ram->gpa.v && last - ram->gpa.v < ram->size &&
+	       file_of(fd, &dev, &ino) && file_of(ram->fd, &ram_dev, &ram_ino) && dev == ram_dev &&
+	       ino == ram_ino && (s->off == at || s->off == at + ram->fd_off);
+}
+
+static bool meets_ram(const struct gw_guest_memory *m, const struct gw_slice *s, uint64_t last)
+{
+	const struct gw_ram *ram = m->ram;
+
+	return s->iova.v <= ram->gpa.v + (ram->size - 1) && last >= ram->gpa.v;
+}
+
+static int refuse_ram(const struct gw_guest_memory *m, const struct gw_slice *s, uint64_t last,
+		      int fd)
+{
+	const struct gw_ram *ram = m->ram;
+
+	const char *what = fd < 0 ? "in no file that is shared" : "not in the file made for it";
+
+	if (ram->path)
+		gw_log_guest(m->log, "%s: RAM %#" PRIx64 "-%#" PRIx64 " is %s, which is what the device "
+			     "reaches; QEMU needs -machine memory-backend=mem -object memory-backend-file,"
+			     "id=mem,size=%" PRIu64 ",mem-path=%s,offset=%" PRIu64 ",share=on",
+			     m->name, s->iova.v, last, what, ram->size, ram->path,
+			     ram->fd_off);
+	else
+		gw_log_guest(m->log, "%s: RAM %#" PRIx64 "-%#" PRIx64 " is %s, which is what the device "
+			     "reaches; do not give QEMU a memory backend of your own",
+			     m->name, s->iova.v, last, what);
+	return -EACCES;
+}
+
+int gw_guest_memory_accept(const struct gw_guest_memory *m, const struct gw_slice *s, uint64_t last,
+			   int fd)
+{
+	if (s->addr)
+		return 0;	/* this program's own */
+	if (m->ram && meets_ram(m, s, last))
+		return fd >= 0 && is_ram(m, s, last, fd) ? 0 : refuse_ram(m, s, last, fd);
+	if (fd < 0 || m->any || is_kernel_memory(fd))
+		return 0;
+	gw_log_guest(m->log, "%s: guest memory %#" PRIx64 "-%#" PRIx64 " is a file of a disk or of a "
+		     "program, which may keep whoever touches it waiting; use memory-backend-memfd or a "
+		     "file in /dev/shm, or start gangway with --any-memory", m->name,
+		     s->iova.v, last);
+	return -EACCES;
+}
