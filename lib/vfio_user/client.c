@@ -20,6 +20,7 @@ int gw_client_init(struct gw_client *c, struct gw_device *dev, unsigned int spin
 		   struct gw_log *log)
 {
 	pthread_condattr_t attr;
+	int ret;
 
 	memset(c, 0, sizeof(*c));
 	c->dev = dev;
@@ -29,9 +30,15 @@ int gw_client_init(struct gw_client *c, struct gw_device *dev, unsigned int spin
 	gw_spin_init(&c->spin, spin_us);
 	LIST_INIT(&c->calls);
 	gw_remote_init(c);
+	ret = gw_closer_new(&c->closer);
+	if (ret)
+		return ret;
 	c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (c->wake_fd < 0)
-		return -errno;
+	if (c->wake_fd < 0) {
+		ret = -errno;
+		gw_closer_free(c->closer);
+		return ret;
+	}
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -46,11 +53,12 @@ void gw_client_fini(struct gw_client *c)
 	pthread_cond_destroy(&c->done);
 	pthread_mutex_destroy(&c->lock);
 	close(c->wake_fd);
+	gw_closer_free(c->closer);
 }
 
 int gw_client_open(struct gw_client *c, int fd)
 {
-	int ret = gw_inbox_init(&c->in);
+	int ret = gw_inbox_init(&c->in, c->closer);
 
 	if (ret)
 		goto close_fd;
@@ -74,7 +82,7 @@ int gw_client_open(struct gw_client *c, int fd)
 free_inbox:
 	gw_inbox_fini(&c->in);
 close_fd:
-	close(fd);
+	gw_closer_hang_up(c->closer, fd);
 	return ret;
 }
 
@@ -96,7 +104,7 @@ void gw_client_end(struct gw_client *c)
 	free(c->reply);
 	c->reply = NULL;
 	gw_inbox_fini(&c->in);
-	close(fd);
+	gw_closer_hang_up(c->closer, fd);
 }
 
 void gw_client_kick(struct gw_client *c)
@@ -171,9 +179,11 @@ static int client_drain(struct gw_client *c)
 		atomic_fetch_add_explicit(&c->messages, 1, memory_order_relaxed);
 		ret = (m.flags & GW_VU_TYPE) == GW_VU_REPLY ? gw_remote_reply(c, &m) :
 		      gw_client_dispatch(c, &m);
-		gw_fds_close(m.fds);
+		gw_fds_close(m.fds, c->closer);
 		if (ret)
 			return ret;
+		if (m.fds && gw_closer_stuck(c->closer))
+			return -ETOOMANYREFS;
 	}
 	return -ESHUTDOWN;
 }
@@ -215,6 +225,7 @@ static const char *reason(int err)
 	case -EBADMSG:	return "a header with an impossible size";
 	case -EPROTO:	return "descriptors in the middle of a message";
 	case -EMFILE:	return "more than 16 descriptors with a message that is not complete";
+	case -ETOOMANYREFS: return "descriptors that it sent do not close";
 	case -ENOBUFS:	return "it does not read our replies";
 	case -EBADE:	return "a message that is neither command nor reply";
 	default:	return strerror(-err);

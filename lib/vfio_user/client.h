@@ -51,6 +51,7 @@ struct gw_client {
 	/* set by init() */
 	struct gw_device *dev;
 	struct gw_log *log;
+	struct gw_closer *closer;	/* of what a client sends, and of its socket */
 	int wake_fd;			/* eventfd: the connection thread has something to do */
 	uint64_t call_timeout_ns;
 	_Atomic bool closing;		/* serve() is to return */

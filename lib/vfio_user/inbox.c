@@ -19,20 +19,20 @@
 #define INBOX_ROOM	(64u * 1024)		/* least space offered to a read */
 #define INBOX_SIZE	(GW_VU_MAX_MSG + INBOX_ROOM)
 
-void gw_fds_close(struct gw_fds *fds)
+void gw_fds_close(struct gw_fds *fds, struct gw_closer *closer)
 {
 	if (!fds)
 		return;
 	for (unsigned int i = 0; i < fds->nr; i++)
-		if (fds->fd[i] >= 0)
-			close(fds->fd[i]);
+		gw_closer_close(closer, fds->fd[i]);
 	fds->nr = 0;
 	fds->lost = false;
 }
 
-int gw_inbox_init(struct gw_inbox *in)
+int gw_inbox_init(struct gw_inbox *in, struct gw_closer *closer)
 {
 	memset(in, 0, sizeof(*in));
+	in->closer = closer;
 	in->buf = malloc(INBOX_SIZE);
 	return in->buf ? 0 : -ENOMEM;
 }
@@ -40,7 +40,7 @@ int gw_inbox_init(struct gw_inbox *in)
 void gw_inbox_fini(struct gw_inbox *in)
 {
 	for (unsigned int i = 0; i < 2; i++)
-		gw_fds_close(&in->held[i]);
+		gw_fds_close(&in->held[i], in->closer);
 	free(in->buf);
 	in->buf = NULL;
 }
@@ -103,7 +103,7 @@ static int take_fds(struct gw_inbox *in, struct msghdr *mh, size_t fresh)
 	assert(fds_empty(fds));	/* at most one message was begun and not complete */
 	collect_fds(mh, fds);
 	if (!last_begun(in, fresh, &begun)) {
-		gw_fds_close(fds);
+		gw_fds_close(fds, in->closer);
 		return -EPROTO;
 	}
 	fds->owner = in->pos + (begun - in->head);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/closer.h"
 #include "vfio_user/wire.h"
 
 /* Descriptors that came with one message. A handler that keeps one leaves -1 in its place. */
@@ -17,8 +18,8 @@ struct gw_fds {
 	int fd[GW_VU_MAX_FDS];
 };
 
-/** gw_fds_close() - close what nobody kept; NULL and an empty set are fine */
-void gw_fds_close(struct gw_fds *fds);
+/** gw_fds_close() - close what nobody kept, by @closer; NULL and an empty set are fine */
+void gw_fds_close(struct gw_fds *fds, struct gw_closer *closer);
 
 /* One message: all of it is here. @body lies in the inbox and is good until the next fill. */
 struct gw_msg {
@@ -32,14 +33,15 @@ struct gw_msg {
 
 /* What has arrived and was not yet taken. One thread. */
 struct gw_inbox {
+	struct gw_closer *closer;
 	uint8_t *buf;
 	size_t head, tail;
 	uint64_t pos;			/* of buf[head] in the stream */
 	struct gw_fds held[2];		/* of the message that is not yet complete, and newer */
 };
 
-/** gw_inbox_init() - Return: 0; -ENOMEM */
-int gw_inbox_init(struct gw_inbox *in);
+/** gw_inbox_init() - @closer must outlive it. Return: 0; -ENOMEM */
+int gw_inbox_init(struct gw_inbox *in, struct gw_closer *closer);
 
 /** gw_inbox_fini() - closes what descriptors are left; a zeroed inbox is fine */
 void gw_inbox_fini(struct gw_inbox *in);

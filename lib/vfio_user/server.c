@@ -29,8 +29,13 @@ static int server_accept(struct gw_vfio_user *s, bool *starved)
 		{ .fd = s->client.wake_fd, .events = POLLIN },
 		{ .fd = s->listener.fd, .events = POLLIN },
 	};
+	bool stuck = gw_closer_stuck(s->client.closer);
 	int fd;
 
+	if (stuck && !*starved)
+		gw_err(s->log, "%s: no client is taken until descriptors that earlier ones sent close",
+		       s->listener.addr.sun_path);
+	*starved |= stuck;
 	/* a client we cannot take keeps the listening socket ready: do not look at it */
 	if (poll(p, *starved ? 1 : 2, *starved ? ACCEPT_PAUSE_MS : -1) < 0)
 		return -1;
@@ -38,6 +43,8 @@ static int server_accept(struct gw_vfio_user *s, bool *starved)
 		gw_client_unkick(&s->client);
 		return -1;
 	}
+	if (stuck)
+		return -1;
 	fd = accept4(s->listener.fd, NULL, NULL, SOCK_CLOEXEC);
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)) {
 		if (!*starved)
@@ -115,6 +122,8 @@ void gw_vfio_user_close(struct gw_vfio_user *server)
 		return;
 	gw_client_close(&server->client);
 	pthread_join(server->thread, NULL);
+	/* descriptors that clients in the queue have sent would be closed with it */
+	gw_closer_turn_away(server->client.closer, server->listener.fd);
 	gw_listener_close(&server->listener);
 	gw_client_fini(&server->client);
 	free(server);

@@ -327,7 +327,7 @@ static void an_eventfd_that_was_kept_is_the_clients_and_keeps_its_flags(void **s
 	before = count_fds();
 	assert_int_equal(set_irqs(p, 0x24, 2, 40, 253, fds, 253), 0);	/* unchunked, as by CH */
 	assert_in_sync(p);
-	assert_int_equal(count_fds(), before + 253);
+	assert_fds(before + 253);
 	assert_false(fcntl(fd, F_GETFL) & O_NONBLOCK);
 	pthread_mutex_lock(&p->lock);
 	assert_int_equal(write(p->kept[292], &n, 8), 8);
@@ -384,13 +384,13 @@ static void only_eventfds_are_taken_and_one_for_each_vector(void **state)
 	assert_int_equal(set_irqs(p, 0x24, 2, 0, 3, (int[]){ ev, ev }, 2), EINVAL);
 	assert_int_equal(set_irqs(p, 0x24, 2, 0, 1, (int[]){ ev, ev }, 2), EINVAL);
 	assert_in_sync(p);
-	assert_int_equal(count_fds(), before);
+	assert_fds(before);
 	assert_trace(p, "");
 	/* what the device refuses is closed too */
 	p->fail = -ENOSPC;
 	assert_int_equal(set_irqs(p, 0x24, 2, 0, 1, &ev, 1), ENOSPC);
 	assert_in_sync(p);
-	assert_int_equal(count_fds(), before);
+	assert_fds(before);
 	close(ev);
 	close(sv[0]);
 	close(sv[1]);
@@ -425,7 +425,7 @@ static void maps_reach_the_device_with_or_without_a_file(void **state)
 	p->fail = -EEXIST;
 	assert_int_equal(map(p, (struct map){ 32, 3, 0, 0, 0x1000 }, p->bar2_fd), EEXIST);
 	assert_in_sync(p);
-	assert_int_equal(count_fds(), before);	/* the device duplicates what it keeps */
+	assert_fds(before);	/* the device duplicates what it keeps */
 }
 
 static void maps_that_cannot_be_are_refused(void **state)

@@ -201,7 +201,7 @@ static void nothing_is_left_open_after_close(void **state)
 		p->server = NULL;
 	}
 	peer_free(p);
-	assert_int_equal(count_fds(), before);
+	assert_fds(before);
 }
 
 /* Descriptors run out: the client waits, is told of in the log once, and is served later. */

@@ -191,7 +191,7 @@ static void qemu_unplugs_and_plugs_again(void **state)
 		realize(p, ev);
 		if (!i)
 			before = count_fds();
-		assert_int_equal(count_fds(), before);
+		assert_fds(before);
 		irqs(p, 3, 0x24, 0, 1, -1);
 		irqs(p, 0, 0x21, 0, 0, -1);
 		assert_int_equal(dma_unmap(p, 0, 0xc0000), 0);
@@ -256,7 +256,7 @@ static void qemus_firmware_remaps_in_a_storm(void **state)
 				"unmap 100000-11ffff\n");
 	}
 	assert_in_sync(p);
-	assert_int_equal(count_fds(), before);
+	assert_fds(before);
 }
 
 static void cloud_hypervisor_brings_up_the_device(void **state)

@@ -401,7 +401,7 @@ static void assert_fds_when_back(struct peer *p, unsigned int before)
 	wait_detached(p, 1);
 	p->sock = peer_connect(p->path);
 	assert_int_equal(version(p, "{}"), 0);
-	assert_int_equal(count_fds(), before);
+	assert_fds(before);
 }
 
 static void descriptors_in_mid_message_end_the_connection(void **state)
@@ -446,7 +446,7 @@ static void descriptors_nobody_takes_are_closed(void **state)
 		send_msg(p, 77, GW_VU_NO_REPLY, NULL, 0, fds, ARRAY_SIZE(fds));
 	send_msg(p, GW_VU_DMA_READ, GW_VU_REPLY, NULL, 0, fds, 16);
 	assert_in_sync(p);
-	assert_int_equal(count_fds(), before);
+	assert_fds(before);
 	assert_trace(p, "");
 
 	/* nor are those of a message that never ends */
@@ -482,7 +482,7 @@ static void a_command_that_takes_no_descriptors_is_done_though_some_came(void **
 		assert_trace(p, "reset\n");
 	}
 	assert_in_sync(p);
-	assert_int_equal(count_fds(), before);
+	assert_fds(before);
 }
 
 static void few_descriptors_are_held_for_a_message_that_is_not_complete(void **state)
@@ -502,7 +502,7 @@ static void few_descriptors_are_held_for_a_message_that_is_not_complete(void **s
 		peer_meet(p);
 	}
 	assert_in_sync(p);
-	assert_int_equal(count_fds(), before);
+	assert_fds(before);
 }
 
 /* The kernel delivers what fits into our table and drops the rest. */
@@ -524,7 +524,7 @@ static void descriptors_we_have_no_room_for_refuse_their_message(void **state)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
 	assert_int_equal(err, EMFILE);
 	assert_in_sync(p);
-	assert_int_equal(count_fds(), before);
+	assert_fds(before);
 	assert_int_equal(call_fds(p, GW_VU_DMA_MAP, &m.argsz, 32, NULL, 0, fds, 1), 0);
 	assert_trace(p, "map 0 1000 off 0 prot 3 fd file\n");
 }

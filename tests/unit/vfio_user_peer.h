@@ -296,6 +296,8 @@ static inline void peer_free(struct peer *p)
 {
 	gw_vfio_user_close(p->server);
 	peer_hang_up(p);
+	while (thread_lives("gw-closer"))	/* of what clients left: the next test counts */
+		sched_yield();
 	assert_int_equal(p->attached, p->detached);
 	drop_kept(p);
 	close(p->bar2_fd);
