@@ -128,6 +128,7 @@ static void withdraw(struct screen *s)
 	if (s->published)
 		gw_exporter_link_withdraw(s->link, s->number);
 	s->published = false;
+	s->label[0] = '\0';
 }
 
 static void scan_out_end(struct screen *s)
@@ -174,7 +175,8 @@ static void update(struct screen *s)
 		return;
 	}
 	picture_text(&p, label);
-	other = !s->published || strcmp(label, s->label) != 0;
+	/* one that could not be published is not tried again for each frame */
+	other = strcmp(label, s->label) != 0;
 	if (s->driver && (other || !gw_gpu_driver_runs(s->driver)))
 		scan_out(s, &f);
 	if (other) {

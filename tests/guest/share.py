@@ -45,6 +45,8 @@ class Share:
         uid = os.getuid()
         with open(policy, "w", encoding="ascii") as file:
             file.write(f"vm {vm} uid {uid}\nimporter viewer uid {uid}\nimporter other uid {uid}\n"
+                       f"importer copier uid {uid}\n"
+                       f"allow vm {vm} function any importer copier kinds copy\n"
                        f"allow vm {vm} function any importer viewer kinds memfd copy\n")
         os.chmod(policy, 0o600)
         process = guest.Process(self.words("broker", "--policy", policy),

@@ -74,6 +74,9 @@ def seen_by_others(work, share, drawn):
     guest.expect(len(listed) == 2 and listed[1].endswith("1024x768 stride 4096 offset 0 xrgb8888"),
                  str(listed))
     share.run("show", listed[1].split()[0], "--png", png)
+    said = share.run("show", "pixels", "--png", png, "--as", "copier")[1]
+    guest.expect(re.search(r"by copy, [1-9]\d* bytes copied", said), said)
+    guest.expect(not picture.differs(picture.read_png(png), drawn), "the copy is another one")
     guest.expect("no screens" in share.run("list", "--as", "other")[1], "the other sees a screen")
     share.refused("show", "pixels", "--png", png, "--as", "other")
     share.refused("show", "pixels", "--png", png, "--as", "nobody")
