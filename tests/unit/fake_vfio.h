@@ -24,10 +24,12 @@ struct fake_map {
 struct fake_vfio {
 	char tree[64];
 	bool not_viable, no_type1, no_iova_ranges, no_reset, hot_reset_shared;
-	int fail_set_iommu, fail_map, fail_unmap, fail_device_fd, fail_irqs, fail_reset;
+	int fail_set_iommu, fail_map, fail_device_fd, fail_irqs, fail_reset;
+	_Atomic int fail_unmap;		/* this and @nr_maps also while servers map and unmap */
 	unsigned int resets, hot_resets;
 	struct fake_map map[FAKE_MAPS];
-	unsigned int nr_maps, maps_ever;
+	_Atomic unsigned int nr_maps;
+	unsigned int maps_ever;
 	int irq[5][FAKE_VECTORS];	/* eventfds by index, ours; -1: none */
 	unsigned int irq_count[5];
 	unsigned int masks, unmasks;
