@@ -89,7 +89,7 @@ def inject_error(monitor):
 
 
 def boot(work, only="", kernel=None, script="vfio", tools=TOOLS, modules=MODULES, add=(), words="",
-         seconds=240):
+         seconds=900):
     """Run a script of this test; return what it measured, and the shared memory's file."""
     disk, shared = work.path("disk.img"), work.path("shared.img")
     with open(disk, "ab") as file:
