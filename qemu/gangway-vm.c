@@ -18,7 +18,8 @@ static struct {
 	struct gw_vm *vm;
 	struct gw_log log;
 	unsigned int functions;
-	enum gw_plan plan;		/* as asked for */
+	enum gw_plan plan;		/* as asked for, like the next */
+	char *options;
 	Notifier machine_done;
 	bool tree;			/* machine_done is registered */
 } host;
@@ -108,6 +109,8 @@ static int vm_new(GangwayPCI *g, enum gw_plan plan)
 	host.log.level = GW_LOG_INFO;
 	host.log.write = say;
 	host.plan = plan;
+	g_free(host.options);
+	host.options = g_strdup(g->options);
 	ret = gw_vm_new(&opt, &host.log, &host.vm);
 	if (!ret)
 		ret = set_options(g->options);
@@ -179,6 +182,11 @@ static int function_open(GangwayPCI *g, enum gw_plan plan, struct gw_vm_function
 	if (plan != GW_PLAN_AUTO && host.plan != plan && gw_vm_plan(host.vm, NULL) != plan) {
 		gw_err(&host.log, "plan %s: another function of this guest has plan %s",
 		       gw_plan_name(plan), gw_plan_name(gw_vm_plan(host.vm, NULL)));
+		return -EBUSY;
+	}
+	if (g->options && g_strcmp0(g->options, host.options)) {
+		gw_err(&host.log, "host-options are those of the first function: %s",
+		       host.options ? host.options : "none");
 		return -EBUSY;
 	}
 	ret = gw_vm_open(host.vm, g->device, &opt, f);

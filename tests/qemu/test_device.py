@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import signal
 import struct
 import subprocess
 
@@ -186,14 +187,17 @@ def errors_say_what_is_wrong_and_what_to_do(rig):
 
 
 @test
-def all_functions_have_one_plan(rig):
+def all_functions_have_one_plan_and_one_host(rig):
     qemu = Inside(rig, [direct()], "pc")
-    try:
-        qemu.qmp.command("device_add", **device(plan="paravirt", name="other", bus="pci.0", slot=5))
-    except QmpError as error:
-        assert "plan direct" in str(error), error
-    else:
-        raise AssertionError("two plans")
+    for properties, word in (
+            (device(plan="paravirt"), "plan direct"),
+            (device(plan="direct", **{"host-options": "caller-iova=off"}), "caller-iova=on")):
+        try:
+            qemu.qmp.command("device_add", **{**properties, "id": "other", "bus": "pci.0", "addr": "5"})
+        except QmpError as error:
+            assert word in str(error), error
+        else:
+            raise AssertionError(f"{properties}: two of them")
 
 
 @test
@@ -207,18 +211,51 @@ def under_paravirt_the_function_hides_and_its_companion_shows(rig):
     assert companion.bars[2].size % PAGE == 0
 
 
-@test
-def a_window_is_in_the_device_tree(rig):
+def dump_tree(rig, properties):
+    """The device tree that a guest of the machine virt would get: a function to look it up."""
     path = rig.path("tree.dtb")
     program = os.path.join(rig.qemu_dir, "qemu-system-aarch64")
     subprocess.run([program, *firmware(), "-machine", f"virt,dumpdtb={path}", "-cpu", "cortex-a57",
-                    "-accel", "qtest", "-nodefaults", "-display", "none", "-m", "256M", "-device",
-                    json.dumps(device(plan="window", slot=None, window=128 * MIB))], check=True,
-                   timeout=60)
-    tree = subprocess.run(["fdtget", "-t", "x", path, "/pcie@10000000", "dma-ranges"], check=True,
-                          stdout=subprocess.PIPE, text=True).stdout.split()
-    assert tree[0] == "43000000" and tree[3:5] == ["0", "40000000"], tree
-    assert tree[5:] == ["0", f"{128 * MIB:x}"], tree
+                    "-accel", "qtest", "-nodefaults", "-display", "none", "-m", "512M", "-device",
+                    json.dumps(properties)], check=True, timeout=60, stderr=subprocess.DEVNULL)
+
+    def get(node, name, kind="x"):
+        return subprocess.run(["fdtget", "-t", kind, path, node, name], check=True,
+                              stdout=subprocess.PIPE, text=True).stdout.split()
+    return get
+
+
+@test
+def a_window_is_in_the_device_tree(rig):
+    ranges = dump_tree(rig, device(plan="window", slot=None, window=128 * MIB))(
+        "/pcie@10000000", "dma-ranges")
+    assert ranges[0] == "43000000" and ranges[3:5] == ["0", "40000000"], ranges
+    assert ranges[5:] == ["0", f"{128 * MIB:x}"], ranges
+
+
+@test
+def a_pool_is_in_the_device_tree(rig):
+    get = dump_tree(rig, device(plan="pool", slot=16, bus="pcie.0", **{"pool-size": 32 * MIB}))
+    ranges = get("/pcie@10000000", "dma-ranges")
+    assert ranges[5:] == ["0", f"{32 * MIB:x}"], ranges
+    memory = f"/reserved-memory/pool@{int(ranges[4], 16):x}"
+    assert get(memory, "compatible", "s") == ["restricted-dma-pool"]
+    assert get("/pcie@10000000/function@10,0", "memory-region") == get(memory, "phandle")
+
+
+@test
+def threads_of_the_library_have_names_and_take_no_signals(rig):
+    qemu = Inside(rig, [direct(), direct(spec=f"sim:nvme,file={rig.path('disk')},size=16M",
+                                         name="fn1", slot=5)])
+    named = 0
+    for task in os.listdir(f"/proc/{qemu.pid}/task"):
+        with open(f"/proc/{qemu.pid}/task/{task}/status", encoding="ascii") as file:
+            status = dict(line.split(":\t", 1) for line in file.read().splitlines())
+        if status["Name"].startswith("gw-"):
+            named += 1
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGALRM):
+                assert int(status["SigBlk"], 16) >> (number - 1) & 1, (status["Name"], number)
+    assert named >= 2, named
 
 
 if __name__ == "__main__":
