@@ -106,6 +106,26 @@ def a_command_line_that_is_wrong_tries_nothing(rig):
 
 
 @test
+def sharing_wants_a_broker_and_a_screen(rig):
+    broker = rig.path("broker")
+    refused(rig, USAGE, ["broker, list, show or watch", "--help"], "share")
+    refused(rig, USAGE, ["broker, list, show or watch"], "share", "frob", "--broker", broker)
+    refused(rig, USAGE, ["share list", "--broker PATH"], "share", "list")
+    refused(rig, USAGE, ["share show", "a screen", "--png"], "share", "show", "1", "--broker", broker)
+    refused(rig, USAGE, ["share watch", "a screen"], "share", "watch", "--broker", broker)
+    refused(rig, USAGE, ["share: ", "'--frob'"], "share", "list", "--frob")
+    for port in "0", "65536", "-1", "vnc":
+        refused(rig, USAGE, [f"'{port}'", "1 to 65535"], "share", "watch", "1", "--broker", broker,
+                "--vnc", port)
+    for words in (["list"], ["show", "1", "--png", rig.path("p")], ["watch", "1"]):
+        refused(rig, FAILED, [broker, "viewer", "No such file"], "share", *words, "--broker", broker)
+    refused(rig, FAILED, [rig.path("policy")], "share", "broker", "--broker", broker, "--policy",
+            rig.path("policy"))
+    serve(rig, USAGE, ["--scan-out", "--share PATH"], "sim:gpu", "--scan-out", *TAKES)
+    serve(rig, UNAVAILABLE, [broker, "VM guest"], "sim:gpu", "--share", broker, *TAKES)
+
+
+@test
 def a_device_that_is_not_there_is_named(rig):
     serve(rig, USAGE, ["sim:frob", "gangway list"], "sim:frob", *TAKES)
     serve(rig, UNAVAILABLE, ["0000:01:00.0", "gangway list"], "0000:01:00.0")
