@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* debugfs: gangway-dma/BDF/{stats,windows,errors}, one folder a companion. */
+/* debugfs: gangway-dma/BDF/{stats,blocks,errors}, one folder a companion. */
 
 #include <linux/debugfs.h>
 #include <linux/seq_file.h>
@@ -7,7 +7,7 @@
 
 #include "gangway-dma.h"
 
-#define MAX_SHOWN	1024	/* windows */
+#define MAX_SHOWN	1024	/* blocks */
 
 static struct dentry *debug_root;
 
@@ -40,7 +40,7 @@ static int stats_show(struct seq_file *f, void *unused)
 		seq_printf(f, "%s %llu\n", stat_names[i], stat_sum(c, i));
 	spin_lock_irq(&s->lock);
 	seq_printf(f, "mode %s\n", s->cover ? "cover" : s->strict ? "strict" : "windows");
-	seq_printf(f, "windows %u\nwindow_bytes %llu\n", s->windows, 1ull << s->shift);
+	seq_printf(f, "blocks %u\nblock_bytes %llu\n", s->nr_blocks, 1ull << s->shift);
 	seq_printf(f, "used_bytes %llu\nused_maps %u\n", s->used_bytes, s->used_maps);
 	spin_unlock_irq(&s->lock);
 	seq_printf(f, "budget_bytes %llu\nbudget_maps %u\n", c->budget_bytes, c->budget_maps);
@@ -50,7 +50,7 @@ static int stats_show(struct seq_file *f, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(stats);
 
-/* What a window is like, copied so that it can be printed without the lock. */
+/* What a block is like, copied so that it can be printed without the lock. */
 struct shown {
 	phys_addr_t start, last;
 	u64 iova;
@@ -58,22 +58,22 @@ struct shown {
 	unsigned int uses;
 };
 
-static unsigned int windows_copy(struct gw_space *s, struct shown *to)
+static unsigned int blocks_copy(struct gw_space *s, struct shown *to)
 {
 	struct rb_node *node;
 	unsigned int n = 0;
 
 	spin_lock_irq(&s->lock);
 	for (node = rb_first(&s->by_iova); node && n < MAX_SHOWN; node = rb_next(node)) {
-		struct gw_window *w = rb_entry(node, struct gw_window, rb_iova);
+		struct gw_block *b = rb_entry(node, struct gw_block, rb_iova);
 
-		to[n++] = (struct shown) { w->start, w->last, w->iova, atomic_read(&w->refs), w->uses };
+		to[n++] = (struct shown) { b->start, b->last, b->iova, atomic_read(&b->refs), b->uses };
 	}
 	spin_unlock_irq(&s->lock);
 	return n;
 }
 
-static int windows_show(struct seq_file *f, void *unused)
+static int blocks_show(struct seq_file *f, void *unused)
 {
 	struct gw_companion *c = f->private;
 	struct shown *all = kvcalloc(MAX_SHOWN, sizeof(*all), GFP_KERNEL);
@@ -81,7 +81,7 @@ static int windows_show(struct seq_file *f, void *unused)
 
 	if (!all)
 		return -ENOMEM;
-	n = windows_copy(&c->space, all);
+	n = blocks_copy(&c->space, all);
 	for (i = 0; i < n; i++)
 		seq_printf(f, "%pa-%pa iova %#llx refs %d uses %u\n", &all[i].start,
 			   &all[i].last, all[i].iova, all[i].refs, all[i].uses);
@@ -90,7 +90,7 @@ static int windows_show(struct seq_file *f, void *unused)
 	kvfree(all);
 	return 0;
 }
-DEFINE_SHOW_ATTRIBUTE(windows);
+DEFINE_SHOW_ATTRIBUTE(blocks);
 
 static int errors_show(struct seq_file *f, void *unused)
 {
@@ -130,7 +130,7 @@ void gw_debug_add(struct gw_companion *c)
 {
 	c->debugfs = debugfs_create_dir(pci_name(c->pdev), debug_root);
 	debugfs_create_file("stats", 0400, c->debugfs, c, &stats_fops);
-	debugfs_create_file("windows", 0400, c->debugfs, c, &windows_fops);
+	debugfs_create_file("blocks", 0400, c->debugfs, c, &blocks_fops);
 	debugfs_create_file("errors", 0400, c->debugfs, c, &errors_fops);
 }
 

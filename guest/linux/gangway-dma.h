@@ -6,7 +6,7 @@
  * How it works. A companion device maps guest memory for one function, and answers at which
  * addresses (IOVAs) the function reaches it. When a driver binds to the function, pair.c gives
  * the function dma_map_ops of its own (ops.c), which go to the companion's struct gw_space. That
- * maps all RAM at once if the budget allows (ram.c), else windows of it as needed (window.c).
+ * maps all RAM at once if the budget allows (ram.c), else blocks of it as needed (block.c).
  * ring.c and regs.c carry requests to the host and never sleep.
  *
  * Preparing memory for the CPU's sake, that is cache maintenance and the bouncing that the kernel
@@ -14,7 +14,7 @@
  * mapped in its name, and what comes out is what the host is asked to map.
  *
  * Lock order: device lock, gw_companions_lock, control; and of those held with interrupts off,
- * space->fill_lock, rings->lock or regs_lock. pool->lock and space->lock are held alone or in
+ * space->fill_lock, rings->lock or regs_lock. coherent->lock and space->lock are held alone or in
  * fill_lock, and never while the host is asked.
  */
 
@@ -72,27 +72,27 @@ struct gw_request {
 #define GW_HOT_SLOTS	64	/* a power of two */
 
 /**
- * struct gw_window - a range of guest memory that the host has mapped
+ * struct gw_block - a range of guest memory that the host has mapped
  * @rb_phys, @subtree_last: in space->by_phys
  * @rb_iova: in space->by_iova, once live
- * @node:    in space->clock once live, in space->stale, or in a list of windows that are going
+ * @node:    in space->clock once live, in space->stale, or in a list of blocks that are going
  * @start, @last: physical addresses
  * @iova:    where the function sees @start
  * @seg:     the host's answer
  * @req:     the request that maps or unmaps it
- * @refs:    users, and GW_WINDOW_GONE once there can be no more of them
+ * @refs:    users, and GW_BLOCK_GONE once there can be no more of them
  * @uses:    about how many users there were
  * @touched: had a user since it was last considered for eviction
  * @parked:  not in space->clock, as it had users when it was considered; the last one puts it back
  * @hot:     where in space->hot it has been, by bits
- * @block:   an aligned block of the size that was current
+ * @aligned: of the size that was current
  * @live:    the host has mapped it. Until then only the holder of fill_lock sees it.
  * @rcu:     to free it
  *
- * Protected by space->lock; @seg, @req by who maps or unmaps the window. Who finds a live window in
+ * Protected by space->lock; @seg, @req by who maps or unmaps the block. Who finds a live block in
  * space->hot takes a reference, or gives it back, without the lock.
  */
-struct gw_window {
+struct gw_block {
 	struct rb_node rb_phys;
 	phys_addr_t subtree_last;
 	struct rb_node rb_iova;
@@ -105,13 +105,13 @@ struct gw_window {
 	unsigned int uses;
 	bool touched;
 	bool parked;
-	bool block;
+	bool aligned;
 	bool live;
 	DECLARE_BITMAP(hot[2], GW_HOT_SLOTS);
 	struct rcu_head rcu;
 };
 
-#define GW_WINDOW_GONE	INT_MIN
+#define GW_BLOCK_GONE	INT_MIN
 
 /* A piece of RAM that is mapped for as long as its generation lasts. */
 struct gw_extent {
@@ -140,9 +140,9 @@ struct gw_cover {
 };
 
 enum gw_stat {
-	GW_STAT_HITS,		/* maps that found a window */
+	GW_STAT_HITS,		/* maps that found a block */
 	GW_STAT_MISSES,		/* maps that made one */
-	GW_STAT_EVICTIONS,	/* windows unmapped to make room */
+	GW_STAT_EVICTIONS,	/* blocks unmapped to make room */
 	GW_STAT_FAILURES,	/* maps that failed */
 	GW_STAT_REQUESTS,	/* sent to the host */
 	GW_STAT_DOORBELLS,	/* writes that leave the guest, to send them */
@@ -177,16 +177,16 @@ struct gw_error {
  * @retired:    covers of older generations
  * @runs:       guest RAM
  * @fill_lock:  taken to have the host map something; what is below is protected by @lock
- * @by_phys:    windows by physical address; they can overlap
- * @by_iova:    live windows by their address for the function
- * @clock:      live windows, but for those that are parked, in the order in which they are
+ * @by_phys:    blocks by physical address; they can overlap
+ * @by_iova:    live blocks by their address for the function
+ * @clock:      live blocks, but for those that are parked, in the order in which they are
  *              considered for eviction
- * @stale:      windows of older generations that still have users
+ * @stale:      blocks of older generations that still have users
  * @used_bytes, @used_maps: mapped, or about to be
- * @hot:        live windows that were looked up by physical address and by IOVA; see hot_index().
+ * @hot:        live blocks that were looked up by physical address and by IOVA; see hot_index().
  *              Written with @lock, read by RCU
- * @windows:    number in @by_phys
- * @shift:      log2 of the size of new windows; @max_shift is its limit
+ * @nr_blocks:  number in @by_phys
+ * @shift:      log2 of the size of new blocks; @max_shift is its limit
  * @gone_blocks: blocks that were evicted since @shift was last looked at; how many pages they had
  *              is in @gone_pages, and how often one was mapped in @gone_uses
  * @errors:     the last maps that failed
@@ -209,10 +209,10 @@ struct gw_space {
 	struct rb_root by_iova;
 	struct list_head clock;
 	struct list_head stale;
-	struct gw_window __rcu *hot[2][GW_HOT_SLOTS];
+	struct gw_block __rcu *hot[2][GW_HOT_SLOTS];
 	u64 used_bytes;
 	u32 used_maps;
-	u32 windows;
+	u32 nr_blocks;
 	unsigned int shift, max_shift;
 	u64 gone_uses;
 	u64 gone_pages;
@@ -230,7 +230,7 @@ struct gw_want {
 	size_t len;
 	u64 boundary;
 	u64 iova;
-	struct gw_window *window;	/* NULL: it is in the cover */
+	struct gw_block *block;	/* NULL: it is in the cover */
 	bool done;
 };
 
@@ -242,7 +242,7 @@ static inline bool gw_crosses(u64 iova, size_t len, u64 boundary)
 	return len - 1 <= boundary && (iova ^ (iova + len - 1)) & ~boundary;
 }
 
-/* A piece of coherent memory; see pool.c. */
+/* A piece of coherent memory; see coherent.c. */
 struct gw_chunk {
 	struct list_head node;
 	void *cpu;
@@ -256,7 +256,7 @@ struct gw_chunk {
 };
 
 /* @doomed: chunks without users that wait to be freed, which cannot be done in atomic context */
-struct gw_pool {
+struct gw_coherent {
 	struct gw_space *space;
 	spinlock_t lock;	/* what follows, and all in the chunks */
 	struct list_head chunks;
@@ -327,7 +327,7 @@ struct gw_companion {
 	struct gw_rings rings;
 	struct gw_command command;
 	struct gw_space space;
-	struct gw_pool pool;
+	struct gw_coherent coherent;
 	struct gw_stats __percpu *stats;
 	struct dentry *debugfs;
 };
@@ -438,22 +438,22 @@ static inline bool gw_cover_phys(const struct gw_cover *cover, u64 iova, phys_ad
 	return false;
 }
 
-/* window.c */
-struct gw_window *gw_window_new(struct gw_space *s, phys_addr_t phys, size_t len, bool exact);
-void gw_window_insert(struct gw_space *s, struct gw_window *w);
-void gw_window_remove(struct gw_space *s, struct gw_window *w);
-struct gw_window *gw_window_get(struct gw_space *s, const struct gw_want *want, bool pending);
-struct gw_window *gw_window_get_hot(struct gw_space *s, phys_addr_t phys, size_t len, u64 boundary);
-bool gw_window_put_hot(struct gw_space *s, u64 iova);
-struct gw_window *gw_window_at(struct gw_space *s, u64 iova);
-struct gw_window *gw_window_stale(struct gw_space *s, u64 iova);
-struct gw_window *gw_window_first(struct gw_space *s);
-bool gw_window_live(struct gw_space *s, struct gw_window *w);
-bool gw_window_put(struct gw_space *s, struct gw_window *w, struct list_head *going);
-bool gw_window_end(struct gw_window *w);
-void gw_windows_unmap(struct gw_space *s, struct list_head *going);
-void gw_windows_size(struct gw_space *s);
-bool gw_windows_reserve(struct gw_space *s, u64 bytes, u32 maps);
+/* block.c */
+struct gw_block *gw_block_new(struct gw_space *s, phys_addr_t phys, size_t len, bool exact);
+void gw_block_insert(struct gw_space *s, struct gw_block *b);
+void gw_block_remove(struct gw_space *s, struct gw_block *b);
+struct gw_block *gw_block_get(struct gw_space *s, const struct gw_want *want, bool pending);
+struct gw_block *gw_block_get_hot(struct gw_space *s, phys_addr_t phys, size_t len, u64 boundary);
+bool gw_block_put_hot(struct gw_space *s, u64 iova);
+struct gw_block *gw_block_at(struct gw_space *s, u64 iova);
+struct gw_block *gw_block_stale(struct gw_space *s, u64 iova);
+struct gw_block *gw_block_first(struct gw_space *s);
+bool gw_block_live(struct gw_space *s, struct gw_block *b);
+bool gw_block_put(struct gw_space *s, struct gw_block *b, struct list_head *going);
+bool gw_block_end(struct gw_block *b);
+void gw_blocks_unmap(struct gw_space *s, struct list_head *going);
+void gw_blocks_size(struct gw_space *s);
+bool gw_blocks_reserve(struct gw_space *s, u64 bytes, u32 maps);
 
 /* space.c */
 void gw_space_init(struct gw_space *s, struct gw_companion *c);
@@ -465,14 +465,14 @@ void gw_space_unmap(struct gw_space *s, u64 iova, size_t len);
 bool gw_space_phys(struct gw_space *s, u64 iova, phys_addr_t *phys);
 size_t gw_space_max_mapping(struct gw_space *s);
 
-/* pool.c */
-void gw_pool_init(struct gw_pool *p, struct gw_space *s);
-void gw_pool_open(struct gw_pool *p);
-void gw_pool_close(struct gw_pool *p);
-void *gw_pool_alloc(struct gw_pool *p, size_t size, u64 *iova, gfp_t gfp, unsigned long attrs);
-void gw_pool_free(struct gw_pool *p, void *cpu, size_t size);
-int gw_pool_mmap(struct gw_pool *p, struct vm_area_struct *vma, void *cpu, size_t size);
-int gw_pool_sgtable(struct gw_pool *p, struct sg_table *sgt, void *cpu, size_t size);
+/* coherent.c */
+void gw_coherent_init(struct gw_coherent *p, struct gw_space *s);
+void gw_coherent_open(struct gw_coherent *p);
+void gw_coherent_close(struct gw_coherent *p);
+void *gw_coherent_alloc(struct gw_coherent *p, size_t size, u64 *iova, gfp_t gfp, unsigned long attrs);
+void gw_coherent_free(struct gw_coherent *p, void *cpu, size_t size);
+int gw_coherent_mmap(struct gw_coherent *p, struct vm_area_struct *vma, void *cpu, size_t size);
+int gw_coherent_sgtable(struct gw_coherent *p, struct sg_table *sgt, void *cpu, size_t size);
 
 /* ops.c */
 extern const struct dma_map_ops gw_refuse_ops;

@@ -133,7 +133,7 @@ static struct gw_companion *companion_new(struct pci_dev *pdev)
 	spin_lock_init(&c->rings.lock);
 	c->pdev = pdev;
 	gw_space_init(&c->space, c);
-	gw_pool_init(&c->pool, &c->space);
+	gw_coherent_init(&c->coherent, &c->space);
 	return c;
 }
 

@@ -345,13 +345,13 @@ static void op_sync_sg_for_device(struct device *dev, struct scatterlist *sgl, i
 static void *op_alloc(struct device *dev, size_t size, dma_addr_t *handle, gfp_t gfp,
 		      unsigned long attrs)
 {
-	struct gw_pool *p = &space_of(dev)->companion->pool;
+	struct gw_coherent *p = &space_of(dev)->companion->coherent;
 	void *cpu;
 	u64 iova;
 
-	cpu = gw_pool_alloc(p, size, &iova, gfp, attrs);
+	cpu = gw_coherent_alloc(p, size, &iova, gfp, attrs);
 	if (cpu && !fits(dev, dev->coherent_dma_mask, iova, size)) {
-		gw_pool_free(p, cpu, size);
+		gw_coherent_free(p, cpu, size);
 		cpu = NULL;
 	}
 	if (cpu)
@@ -362,19 +362,19 @@ static void *op_alloc(struct device *dev, size_t size, dma_addr_t *handle, gfp_t
 static void op_free(struct device *dev, size_t size, void *cpu, dma_addr_t iova,
 		    unsigned long attrs)
 {
-	gw_pool_free(&space_of(dev)->companion->pool, cpu, size);
+	gw_coherent_free(&space_of(dev)->companion->coherent, cpu, size);
 }
 
 static int op_mmap(struct device *dev, struct vm_area_struct *vma, void *cpu, dma_addr_t iova,
 		   size_t size, unsigned long attrs)
 {
-	return gw_pool_mmap(&space_of(dev)->companion->pool, vma, cpu, size);
+	return gw_coherent_mmap(&space_of(dev)->companion->coherent, vma, cpu, size);
 }
 
 static int op_get_sgtable(struct device *dev, struct sg_table *sgt, void *cpu, dma_addr_t iova,
 			  size_t size, unsigned long attrs)
 {
-	return gw_pool_sgtable(&space_of(dev)->companion->pool, sgt, cpu, size);
+	return gw_coherent_sgtable(&space_of(dev)->companion->coherent, sgt, cpu, size);
 }
 
 /* Any pages will do. Those from dma-direct would be mapped twice for a kernel that checks that. */
@@ -454,7 +454,7 @@ static size_t op_max_mapping_size(struct device *dev)
 	return s->plain ? most : min(most, dma_max_mapping_size(base_of(s)));
 }
 
-/* Of all devices: larger ones never share a window. */
+/* Of all devices: larger ones never share a block. */
 static size_t op_opt_mapping_size(void)
 {
 	return SZ_32M;

@@ -87,7 +87,7 @@ static void function_release(void *data)
 
 	mutex_lock(&gw_companions_lock);
 	set_dma_ops(&pdev->dev, NULL);
-	gw_pool_close(&c->pool);
+	gw_coherent_close(&c->coherent);
 	mutex_lock(&c->control);
 	gw_regs_control(c, GW_CONTROL_UNMAP_ALL);
 	mutex_unlock(&c->control);
@@ -110,7 +110,7 @@ static const char *function_serve(struct gw_companion *c, struct pci_dev *pdev)
 		return "there is not enough memory";
 	}
 	gw_ops_init(&c->space);
-	gw_pool_open(&c->pool);
+	gw_coherent_open(&c->coherent);
 	c->function = pci_dev_get(pdev);
 	set_dma_ops(dev, &c->space.ops);
 	return NULL;

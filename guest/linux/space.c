@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What one function can reach: maps and unmaps of ranges, by the cover or by windows.
+ * What one function can reach: maps and unmaps of ranges, by the cover or by blocks.
  *
- * How it works. A map that finds its range takes no lock if that is in the cover or in a window
+ * How it works. A map that finds its range takes no lock if that is in the cover or in a block
  * that was in use lately, else space->lock for a moment. One that does not takes fill_lock, looks
- * again, and has the host map windows, without space->lock; so maps that find theirs never wait for
- * the host. If the host begins a new generation, everything before it has been unmapped. Windows in
+ * again, and has the host map blocks, without space->lock; so maps that find theirs never wait for
+ * the host. If the host begins a new generation, everything before it has been unmapped. Blocks in
  * use are kept aside until their users give them back, and the next map starts afresh.
  */
 
@@ -60,7 +60,7 @@ int gw_space_open(struct gw_space *s, struct device *dev)
 	}
 	s->dev = dev;
 	s->strict = gw_strict;
-	gw_windows_size(s);
+	gw_blocks_size(s);
 	WRITE_ONCE(s->generation, gw_companion_generation(s->companion));
 	space_cover(s);
 	if (s->cover)
@@ -71,23 +71,23 @@ int gw_space_open(struct gw_space *s, struct device *dev)
 	return 0;
 }
 
-/* Forget all windows. Return how many were in use. */
+/* Forget all blocks. Return how many were in use. */
 static unsigned int space_forget(struct gw_space *s)
 {
-	struct gw_window *w, *next;
+	struct gw_block *b, *next;
 	unsigned int used = 0;
 	unsigned long flags;
 
 	spin_lock_irqsave(&s->lock, flags);
-	list_for_each_entry_safe(w, next, &s->stale, node) {
-		list_del(&w->node);
-		kfree_rcu(w, rcu);
+	list_for_each_entry_safe(b, next, &s->stale, node) {
+		list_del(&b->node);
+		kfree_rcu(b, rcu);
 		used++;
 	}
-	while ((w = gw_window_first(s))) {
-		used += gw_window_end(w);
-		gw_window_remove(s, w);
-		kfree_rcu(w, rcu);
+	while ((b = gw_block_first(s))) {
+		used += gw_block_end(b);
+		gw_block_remove(s, b);
+		kfree_rcu(b, rcu);
 	}
 	s->used_bytes = 0;
 	s->used_maps = 0;
@@ -119,7 +119,7 @@ static void space_renew(struct gw_space *s)
 {
 	u32 generation = gw_companion_generation(s->companion);
 	struct gw_cover *old = s->cover;
-	struct gw_window *w;
+	struct gw_block *b;
 	unsigned long flags;
 
 	lockdep_assert_held(&s->fill_lock);
@@ -128,12 +128,12 @@ static void space_renew(struct gw_space *s)
 	dev_warn(s->dev, "gangway: the host has unmapped everything (generation %u)\n",
 		 generation);
 	spin_lock_irqsave(&s->lock, flags);
-	while ((w = gw_window_first(s))) {
-		gw_window_remove(s, w);
-		if (gw_window_end(w))
-			list_add(&w->node, &s->stale);
+	while ((b = gw_block_first(s))) {
+		gw_block_remove(s, b);
+		if (gw_block_end(b))
+			list_add(&b->node, &s->stale);
 		else
-			kfree_rcu(w, rcu);
+			kfree_rcu(b, rcu);
 	}
 	spin_unlock_irqrestore(&s->lock, flags);
 	if (old) {
@@ -144,42 +144,42 @@ static void space_renew(struct gw_space *s)
 	WRITE_ONCE(s->generation, generation);
 }
 
-/* Take a want's address from its window, which is live. */
-static void want_settle(struct gw_want *want, struct gw_window *w)
+/* Take a want's address from its block, which is live. */
+static void want_settle(struct gw_want *want, struct gw_block *b)
 {
-	want->window = w;
-	want->iova = w->iova + (want->phys - w->start);
+	want->block = b;
+	want->iova = b->iova + (want->phys - b->start);
 	want->done = true;
 }
 
 /* Map a range without the host, if it is mapped. */
 static bool space_hit(struct gw_space *s, struct gw_want *want, bool pending)
 {
-	struct gw_window *w;
+	struct gw_block *b;
 	unsigned long flags;
 
 	spin_lock_irqsave(&s->lock, flags);
-	w = gw_window_get(s, want, pending);
-	want->window = w;
-	if (w && w->live)
-		want_settle(want, w);
+	b = gw_block_get(s, want, pending);
+	want->block = b;
+	if (b && b->live)
+		want_settle(want, b);
 	spin_unlock_irqrestore(&s->lock, flags);
-	return w;
+	return b;
 }
 
-/* In a window that was in use lately: most are. */
+/* In a block that was in use lately: most are. */
 static bool space_map_hot(struct gw_space *s, phys_addr_t phys, size_t len, u64 boundary, u64 *iova)
 {
-	struct gw_window *w = s->strict ? NULL : gw_window_get_hot(s, phys, len, boundary);
+	struct gw_block *b = s->strict ? NULL : gw_block_get_hot(s, phys, len, boundary);
 
-	if (!w)
+	if (!b)
 		return false;
-	*iova = w->iova + (phys - w->start);
+	*iova = b->iova + (phys - b->start);
 	gw_count(s->companion, GW_STAT_HITS);
 	return true;
 }
 
-/* Look for ranges in the cover and the windows. Return how many are not there. */
+/* Look for ranges in the cover and the blocks. Return how many are not there. */
 static unsigned int space_lookup(struct gw_space *s, struct gw_want *wants, unsigned int n)
 {
 	const struct gw_cover *cover = smp_load_acquire(&s->cover);
@@ -192,10 +192,10 @@ static unsigned int space_lookup(struct gw_space *s, struct gw_want *wants, unsi
 			continue;
 		if (gw_cover_iova(cover, want->phys, want->len, &want->iova) &&
 		    !gw_crosses(want->iova, want->len, want->boundary)) {
-			want->window = NULL;
+			want->block = NULL;
 			want->done = true;
 		} else if (space_map_hot(s, want->phys, want->len, want->boundary, &want->iova)) {
-			want->window = NULL;	/* found again by the address */
+			want->block = NULL;	/* found again by the address */
 			want->done = true;
 		} else if (space_hit(s, want, false)) {
 			gw_count(s->companion, GW_STAT_HITS);
@@ -206,11 +206,11 @@ static unsigned int space_lookup(struct gw_space *s, struct gw_want *wants, unsi
 	return missing;
 }
 
-/* Give each range that is not mapped a window, new ones in @plan. */
+/* Give each range that is not mapped a block, new ones in @plan. */
 static int fill_plan(struct gw_space *s, struct gw_want *wants, unsigned int n, bool exact,
 		     struct list_head *plan)
 {
-	struct gw_window *w;
+	struct gw_block *b;
 	unsigned long flags;
 	unsigned int i;
 	u64 bytes = 0;
@@ -219,24 +219,24 @@ static int fill_plan(struct gw_space *s, struct gw_want *wants, unsigned int n, 
 	for (i = 0; i < n; i++) {
 		if (wants[i].done || space_hit(s, &wants[i], true))
 			continue;
-		w = gw_window_new(s, wants[i].phys, wants[i].len, exact);
-		if (!w)
+		b = gw_block_new(s, wants[i].phys, wants[i].len, exact);
+		if (!b)
 			return -ENOMEM;
 		spin_lock_irqsave(&s->lock, flags);
-		gw_window_insert(s, w);
+		gw_block_insert(s, b);
 		spin_unlock_irqrestore(&s->lock, flags);
-		wants[i].window = w;
-		list_add_tail(&w->req.node, plan);
-		bytes += w->req.len;
+		wants[i].block = b;
+		list_add_tail(&b->req.node, plan);
+		bytes += b->req.len;
 		maps++;
 		gw_count(s->companion, GW_STAT_MISSES);
 	}
-	return gw_windows_reserve(s, bytes, maps) ? 0 : -ENOMEM;
+	return gw_blocks_reserve(s, bytes, maps) ? 0 : -ENOMEM;
 }
 
-static int window_error(const struct gw_window *w)
+static int block_error(const struct gw_block *b)
 {
-	switch (w->req.status) {
+	switch (b->req.status) {
 	case GW_STATUS_OK:
 		return 0;
 	case GW_STATUS_NOSPC:
@@ -253,25 +253,25 @@ static int window_error(const struct gw_window *w)
 static int fill_settle(struct gw_space *s, struct list_head *plan, int ret, bool reserved,
 		       struct list_head *going)
 {
-	struct gw_window *w, *next;
+	struct gw_block *b, *next;
 	unsigned long flags;
 	int err, first = ret;
 
 	spin_lock_irqsave(&s->lock, flags);
-	list_for_each_entry_safe(w, next, plan, req.node) {
-		err = ret ? ret : window_error(w);
-		if (!err && w->req.nr == 1 && gw_window_live(s, w)) {
-			list_del_init(&w->req.node);
+	list_for_each_entry_safe(b, next, plan, req.node) {
+		err = ret ? ret : block_error(b);
+		if (!err && b->req.nr == 1 && gw_block_live(s, b)) {
+			list_del_init(&b->req.node);
 			continue;
 		}
-		gw_window_remove(s, w);
+		gw_block_remove(s, b);
 		if (!err) {
 			/* in more than one piece, or with an answer that cannot be */
-			list_del_init(&w->req.node);
-			list_add_tail(&w->node, going);
+			list_del_init(&b->req.node);
+			list_add_tail(&b->node, going);
 			err = -EIO;
 		} else if (reserved) {
-			s->used_bytes -= w->req.len;
+			s->used_bytes -= b->req.len;
 			s->used_maps--;
 		}
 		first = first ? first : err;
@@ -281,35 +281,35 @@ static int fill_settle(struct gw_space *s, struct list_head *plan, int ret, bool
 }
 
 /*
- * See where a want is, now that its window may be live. If it must not be there, give the window
+ * See where a want is, now that its block may be live. If it must not be there, give the block
  * back and return -EAGAIN: another is elsewhere.
  */
 static int fill_take(struct gw_space *s, struct gw_want *want, struct list_head *going)
 {
-	struct gw_window *w = want->window;
+	struct gw_block *b = want->block;
 	unsigned long flags;
 
-	if (want->done || !w)
+	if (want->done || !b)
 		return 0;
-	if (!w->live) {
-		want->window = NULL;
+	if (!b->live) {
+		want->block = NULL;
 		return 0;
 	}
-	want_settle(want, w);
+	want_settle(want, b);
 	if (!gw_crosses(want->iova, want->len, want->boundary))
 		return 0;
 	want->done = false;
-	want->window = NULL;
+	want->block = NULL;
 	spin_lock_irqsave(&s->lock, flags);
-	gw_window_put(s, w, going);
+	gw_block_put(s, b, going);
 	spin_unlock_irqrestore(&s->lock, flags);
 	return -EAGAIN;
 }
 
-/* Have the host map what is missing. After an error, wants that are not done have no window. */
+/* Have the host map what is missing. After an error, wants that are not done have no block. */
 static int fill_try(struct gw_space *s, struct gw_want *wants, unsigned int n, bool exact)
 {
-	struct gw_window *w, *next;
+	struct gw_block *b, *next;
 	LIST_HEAD(going);
 	LIST_HEAD(plan);
 	bool reserved;
@@ -325,9 +325,9 @@ static int fill_try(struct gw_space *s, struct gw_want *wants, unsigned int n, b
 		err = fill_take(s, &wants[i], &going);
 		ret = ret ? ret : err;
 	}
-	list_for_each_entry_safe(w, next, &plan, req.node)
-		kfree(w);
-	gw_windows_unmap(s, &going);
+	list_for_each_entry_safe(b, next, &plan, req.node)
+		kfree(b);
+	gw_blocks_unmap(s, &going);
 	return ret;
 }
 
@@ -447,21 +447,21 @@ int gw_space_map(struct gw_space *s, phys_addr_t phys, size_t len, u64 *iova)
 /* One user less of what was mapped in an older generation. Return whether this was. */
 static bool space_unmap_stale(struct gw_space *s, u64 iova)
 {
-	struct gw_window *w = gw_window_stale(s, iova);
+	struct gw_block *b = gw_block_stale(s, iova);
 	phys_addr_t phys;
 
-	if (!w)
+	if (!b)
 		return gw_cover_phys(s->retired, iova, &phys);
-	if (atomic_dec_return(&w->refs) == GW_WINDOW_GONE) {
-		list_del(&w->node);
-		kfree_rcu(w, rcu);
+	if (atomic_dec_return(&b->refs) == GW_BLOCK_GONE) {
+		list_del(&b->node);
+		kfree_rcu(b, rcu);
 	}
 	return true;
 }
 
-static noinline void space_unmap_window(struct gw_space *s, u64 iova)
+static noinline void space_unmap_block(struct gw_space *s, u64 iova)
 {
-	struct gw_window *w;
+	struct gw_block *b;
 	unsigned long flags;
 	LIST_HEAD(going);
 	bool found;
@@ -470,11 +470,11 @@ static noinline void space_unmap_window(struct gw_space *s, u64 iova)
 	/* older ones first: to give back too little is safe, to give back too much is not */
 	found = space_unmap_stale(s, iova);
 	if (!found) {
-		w = gw_window_at(s, iova);
-		found = w && gw_window_put(s, w, &going);
+		b = gw_block_at(s, iova);
+		found = b && gw_block_put(s, b, &going);
 	}
 	spin_unlock_irqrestore(&s->lock, flags);
-	gw_windows_unmap(s, &going);
+	gw_blocks_unmap(s, &going);
 	if (!found)
 		dev_warn_ratelimited(s->dev, "gangway: unmap of %#llx, which is not mapped\n", iova);
 }
@@ -493,8 +493,8 @@ void gw_space_unmap(struct gw_space *s, u64 iova, size_t len)
 
 	trace_gangway_unmap(s->dev, iova, len);
 	if (!gw_cover_phys(smp_load_acquire(&s->cover), iova, &phys) &&
-	    (s->strict || !gw_window_put_hot(s, iova)))
-		space_unmap_window(s, iova);
+	    (s->strict || !gw_block_put_hot(s, iova)))
+		space_unmap_block(s, iova);
 }
 
 /**
@@ -507,21 +507,21 @@ void gw_space_unmap(struct gw_space *s, u64 iova, size_t len)
  */
 bool gw_space_phys(struct gw_space *s, u64 iova, phys_addr_t *phys)
 {
-	struct gw_window *w;
+	struct gw_block *b;
 	unsigned long flags;
 	bool found;
 
 	if (gw_cover_phys(smp_load_acquire(&s->cover), iova, phys))
 		return true;
 	spin_lock_irqsave(&s->lock, flags);
-	w = gw_window_stale(s, iova);
-	found = !w && gw_cover_phys(s->retired, iova, phys);
-	if (!w && !found)
-		w = gw_window_at(s, iova);
-	if (w)
-		*phys = w->start + (iova - w->iova);
+	b = gw_block_stale(s, iova);
+	found = !b && gw_cover_phys(s->retired, iova, phys);
+	if (!b && !found)
+		b = gw_block_at(s, iova);
+	if (b)
+		*phys = b->start + (iova - b->iova);
 	spin_unlock_irqrestore(&s->lock, flags);
-	return w || found;
+	return b || found;
 }
 
 /**

@@ -21,13 +21,13 @@
 
 static const dma_addr_t no_base = DMA_MAPPING_ERROR;
 
-static struct device *pool_base(const struct gw_pool *p)
+static struct device *coherent_base(const struct gw_coherent *p)
 {
 	return &p->space->companion->pdev->dev;
 }
 
-/* gw_pool_init() - before anything else */
-void gw_pool_init(struct gw_pool *p, struct gw_space *s)
+/* gw_coherent_init() - before anything else */
+void gw_coherent_init(struct gw_coherent *p, struct gw_space *s)
 {
 	p->space = s;
 	spin_lock_init(&p->lock);
@@ -35,33 +35,33 @@ void gw_pool_init(struct gw_pool *p, struct gw_space *s)
 	INIT_LIST_HEAD(&p->doomed);
 }
 
-static phys_addr_t chunk_phys(const struct gw_pool *p, const struct gw_chunk *chunk)
+static phys_addr_t chunk_phys(const struct gw_coherent *p, const struct gw_chunk *chunk)
 {
 	return chunk->base == no_base ? virt_to_phys(chunk->cpu) :
-					dma_to_phys(pool_base(p), chunk->base);
+					dma_to_phys(coherent_base(p), chunk->base);
 }
 
-static void chunk_free_memory(struct gw_pool *p, struct gw_chunk *chunk)
+static void chunk_free_memory(struct gw_coherent *p, struct gw_chunk *chunk)
 {
 	if (chunk->base == no_base)
 		free_pages_exact(chunk->cpu, chunk->size);
 	else
-		dma_free_attrs(pool_base(p), chunk->size, chunk->cpu, chunk->base, chunk->attrs);
+		dma_free_attrs(coherent_base(p), chunk->size, chunk->cpu, chunk->base, chunk->attrs);
 }
 
-static bool chunk_alloc_memory(struct gw_pool *p, struct gw_chunk *chunk, gfp_t gfp)
+static bool chunk_alloc_memory(struct gw_coherent *p, struct gw_chunk *chunk, gfp_t gfp)
 {
 	chunk->base = no_base;
 	if (p->space->plain && get_order(chunk->size) <= MAX_PAGE_ORDER)
 		chunk->cpu = alloc_pages_exact(chunk->size, gfp | __GFP_ZERO);
 	else
-		chunk->cpu = dma_alloc_attrs(pool_base(p), chunk->size, &chunk->base, gfp,
+		chunk->cpu = dma_alloc_attrs(coherent_base(p), chunk->size, &chunk->base, gfp,
 					     chunk->attrs);
 	return chunk->cpu;
 }
 
 /* Free a chunk that is not mapped, now or when that can be: dma-direct may have to sleep. */
-static void chunk_free_unmapped(struct gw_pool *p, struct gw_chunk *chunk)
+static void chunk_free_unmapped(struct gw_coherent *p, struct gw_chunk *chunk)
 {
 	unsigned long flags;
 
@@ -76,14 +76,14 @@ static void chunk_free_unmapped(struct gw_pool *p, struct gw_chunk *chunk)
 	kfree(chunk);
 }
 
-static void chunk_free(struct gw_pool *p, struct gw_chunk *chunk)
+static void chunk_free(struct gw_coherent *p, struct gw_chunk *chunk)
 {
 	gw_space_unmap(p->space, chunk->iova, chunk->size);
 	chunk_free_unmapped(p, chunk);
 }
 
 /* Free what could not be freed where it was given up. */
-static void pool_reap(struct gw_pool *p)
+static void coherent_reap(struct gw_coherent *p)
 {
 	struct gw_chunk *chunk, *next;
 	LIST_HEAD(doomed);
@@ -97,7 +97,7 @@ static void pool_reap(struct gw_pool *p)
 		chunk_free_unmapped(p, chunk);
 }
 
-static struct gw_chunk *chunk_new(struct gw_pool *p, size_t size, gfp_t gfp, unsigned long attrs)
+static struct gw_chunk *chunk_new(struct gw_coherent *p, size_t size, gfp_t gfp, unsigned long attrs)
 {
 	gfp_t small = gfp & ~(__GFP_ZERO | __GFP_COMP);
 	struct gw_chunk *chunk = kzalloc(sizeof(*chunk), small);
@@ -134,7 +134,7 @@ static ssize_t chunk_take(struct gw_chunk *chunk, unsigned long pages, unsigned 
 	return at << PAGE_SHIFT;
 }
 
-static struct gw_chunk *pool_take(struct gw_pool *p, unsigned long pages, ssize_t *at)
+static struct gw_chunk *coherent_take(struct gw_coherent *p, unsigned long pages, ssize_t *at)
 {
 	struct gw_chunk *chunk, *found = NULL;
 	unsigned long flags;
@@ -155,7 +155,7 @@ static struct gw_chunk *pool_take(struct gw_pool *p, unsigned long pages, ssize_
 }
 
 /* A new chunk with @pages taken: one to share; or with room to align them; or just as large. */
-static struct gw_chunk *pool_grow(struct gw_pool *p, unsigned long pages, gfp_t gfp,
+static struct gw_chunk *coherent_grow(struct gw_coherent *p, unsigned long pages, gfp_t gfp,
 				  unsigned long attrs, ssize_t *at)
 {
 	size_t size = pages << PAGE_SHIFT, spare = roundup_pow_of_two(size);
@@ -181,8 +181,8 @@ static struct gw_chunk *pool_grow(struct gw_pool *p, unsigned long pages, gfp_t 
 }
 
 /**
- * gw_pool_alloc() - allocate memory that the function can reach
- * @p:     the pool
+ * gw_coherent_alloc() - allocate memory that the function can reach
+ * @p:     the coherent memory
  * @size:  bytes
  * @iova:  its address for the function
  * @gfp:   flags
@@ -190,7 +190,7 @@ static struct gw_chunk *pool_grow(struct gw_pool *p, unsigned long pages, gfp_t 
  *
  * Return: what dma_alloc_attrs() would, zeroed; or NULL.
  */
-void *gw_pool_alloc(struct gw_pool *p, size_t size, u64 *iova, gfp_t gfp, unsigned long attrs)
+void *gw_coherent_alloc(struct gw_coherent *p, size_t size, u64 *iova, gfp_t gfp, unsigned long attrs)
 {
 	unsigned long pages = PAGE_ALIGN(size) >> PAGE_SHIFT;
 	struct gw_chunk *chunk = NULL;
@@ -198,13 +198,13 @@ void *gw_pool_alloc(struct gw_pool *p, size_t size, u64 *iova, gfp_t gfp, unsign
 
 	if (!pages)
 		return NULL;
-	pool_reap(p);
+	coherent_reap(p);
 	if (p->space->plain)
 		attrs &= ~SPECIAL_ATTRS;	/* nothing to be had from them */
 	if (!(attrs & SPECIAL_ATTRS))
-		chunk = pool_take(p, pages, &at);
+		chunk = coherent_take(p, pages, &at);
 	if (!chunk)
-		chunk = pool_grow(p, pages, gfp, attrs, &at);
+		chunk = coherent_grow(p, pages, gfp, attrs, &at);
 	if (!chunk)
 		return NULL;
 	*iova = chunk->iova + at;
@@ -215,7 +215,7 @@ void *gw_pool_alloc(struct gw_pool *p, size_t size, u64 *iova, gfp_t gfp, unsign
 }
 
 /* The chunk with memory that was given out. The caller holds the lock. */
-static struct gw_chunk *pool_find(struct gw_pool *p, const void *cpu)
+static struct gw_chunk *coherent_find(struct gw_coherent *p, const void *cpu)
 {
 	struct gw_chunk *chunk;
 
@@ -227,18 +227,18 @@ static struct gw_chunk *pool_find(struct gw_pool *p, const void *cpu)
 }
 
 /**
- * gw_pool_free() - free memory
- * @p:    the pool
+ * gw_coherent_free() - free memory
+ * @p:    the coherent memory
  * @cpu:  as allocated
  * @size: as allocated
  */
-void gw_pool_free(struct gw_pool *p, void *cpu, size_t size)
+void gw_coherent_free(struct gw_coherent *p, void *cpu, size_t size)
 {
 	unsigned long pages = PAGE_ALIGN(size) >> PAGE_SHIFT, flags;
 	struct gw_chunk *chunk;
 
 	spin_lock_irqsave(&p->lock, flags);
-	chunk = pool_find(p, cpu);
+	chunk = coherent_find(p, cpu);
 	if (!WARN_ON_ONCE(!chunk || chunk->used < pages)) {
 		bitmap_clear(chunk->map, (cpu - chunk->cpu) >> PAGE_SHIFT, pages);
 		chunk->used -= pages;
@@ -257,16 +257,16 @@ void gw_pool_free(struct gw_pool *p, void *cpu, size_t size)
 		chunk_free(p, chunk);
 }
 
-/* gw_pool_open() - the space is open: chunks can be mapped */
-void gw_pool_open(struct gw_pool *p)
+/* gw_coherent_open() - the space is open: chunks can be mapped */
+void gw_coherent_open(struct gw_coherent *p)
 {
 	size_t limit = min_t(u64, MAX_CHUNK, p->space->companion->budget_bytes / CHUNKS_IN_BUDGET);
 
 	p->chunk_size = max(rounddown_pow_of_two(max(limit, (size_t)1)), PAGE_SIZE);
 }
 
-/* gw_pool_close() - no driver is bound any more, so nobody uses the chunks; the space is open */
-void gw_pool_close(struct gw_pool *p)
+/* gw_coherent_close() - no driver is bound any more, so nobody uses the chunks; the space is open */
+void gw_coherent_close(struct gw_coherent *p)
 {
 	struct gw_chunk *chunk, *next;
 
@@ -277,17 +277,17 @@ void gw_pool_close(struct gw_pool *p)
 				 chunk->used);
 		chunk_free(p, chunk);
 	}
-	pool_reap(p);
+	coherent_reap(p);
 }
 
 /* Copy what there is to know of the chunk with @cpu in it, which stays while @cpu is allocated. */
-static bool pool_look(struct gw_pool *p, const void *cpu, struct gw_chunk *copy)
+static bool coherent_look(struct gw_coherent *p, const void *cpu, struct gw_chunk *copy)
 {
 	struct gw_chunk *chunk;
 	unsigned long flags;
 
 	spin_lock_irqsave(&p->lock, flags);
-	chunk = pool_find(p, cpu);
+	chunk = coherent_find(p, cpu);
 	if (chunk)
 		*copy = *chunk;
 	spin_unlock_irqrestore(&p->lock, flags);
@@ -295,25 +295,25 @@ static bool pool_look(struct gw_pool *p, const void *cpu, struct gw_chunk *copy)
 }
 
 /**
- * gw_pool_mmap() - map allocated memory into a process
- * @p:    the pool
+ * gw_coherent_mmap() - map allocated memory into a process
+ * @p:    the coherent memory
  * @vma:  where to
  * @cpu:  as allocated
  * @size: as allocated
  *
  * Return: 0, -ENXIO if it is not so much or nothing that was allocated, or another error.
  */
-int gw_pool_mmap(struct gw_pool *p, struct vm_area_struct *vma, void *cpu, size_t size)
+int gw_coherent_mmap(struct gw_coherent *p, struct vm_area_struct *vma, void *cpu, size_t size)
 {
 	unsigned long pages = PAGE_ALIGN(size) >> PAGE_SHIFT, count = vma_pages(vma);
 	struct gw_chunk chunk;
 	size_t at;
 
-	if (!pool_look(p, cpu, &chunk))
+	if (!coherent_look(p, cpu, &chunk))
 		return -ENXIO;
 	at = cpu - chunk.cpu;
 	if (chunk.base != no_base)
-		return dma_mmap_attrs(pool_base(p), vma, cpu, chunk.base + at, size, chunk.attrs);
+		return dma_mmap_attrs(coherent_base(p), vma, cpu, chunk.base + at, size, chunk.attrs);
 	if (vma->vm_pgoff >= pages || count > pages - vma->vm_pgoff)
 		return -ENXIO;
 	return remap_pfn_range(vma, vma->vm_start, PHYS_PFN(virt_to_phys(cpu)) + vma->vm_pgoff,
@@ -321,23 +321,23 @@ int gw_pool_mmap(struct gw_pool *p, struct vm_area_struct *vma, void *cpu, size_
 }
 
 /**
- * gw_pool_sgtable() - describe allocated memory
- * @p:    the pool
+ * gw_coherent_sgtable() - describe allocated memory
+ * @p:    the coherent memory
  * @sgt:  the table to make
  * @cpu:  as allocated
  * @size: as allocated
  *
  * Return: 0, -ENXIO if that was not allocated, or another error.
  */
-int gw_pool_sgtable(struct gw_pool *p, struct sg_table *sgt, void *cpu, size_t size)
+int gw_coherent_sgtable(struct gw_coherent *p, struct sg_table *sgt, void *cpu, size_t size)
 {
 	struct gw_chunk chunk;
 	int ret;
 
-	if (!pool_look(p, cpu, &chunk))
+	if (!coherent_look(p, cpu, &chunk))
 		return -ENXIO;
 	if (chunk.base != no_base)
-		return dma_get_sgtable_attrs(pool_base(p), sgt, cpu,
+		return dma_get_sgtable_attrs(coherent_base(p), sgt, cpu,
 					     chunk.base + (cpu - chunk.cpu), size, chunk.attrs);
 	ret = sg_alloc_table(sgt, 1, GFP_KERNEL);
 	if (!ret)
