@@ -33,7 +33,7 @@ SCATTERED = ("scattered-read-1m", "--rw=read --bs=1m --iodepth=4 "
              "--iomem=mmapshared:/buffers/small/one", "KiB/s", 6)
 
 # Simulated functions by the plan that serves them; the guest has 2 GiB.
-COVERED = ["--plan", "paravirt", "--host-option", "max-bytes=4G",
+RANGES = ["--plan", "paravirt", "--host-option", "max-bytes=4G",
            "--host-option", "max-map-bytes=4G"]
 SMALL = ["--plan", "paravirt", "--host-option", "max-bytes=256M"]
 DIRECT = ["--plan", "direct", "--host-option", "caller-iova=on"]
@@ -42,7 +42,7 @@ ROUNDS = 24
 # How a kernel's memory happens to lie makes one of two equal disks up to 5 % faster until the next
 # boot. So there are boots with each order of those that are compared.
 ROUNDS_A_BOOT = 4
-SERIALS = {"direct": 1, "paravirt-covered": 2, "paravirt-256m": 3}
+SERIALS = {"direct": 1, "paravirt-ranges": 2, "paravirt-256m": 3}
 
 
 def say(text):
@@ -219,7 +219,7 @@ def companion_samples(bench, jobs):
     rows = {}
     with contextlib.ExitStack() as stack:
         sockets = []
-        for (name, serial), options in zip(SERIALS.items(), (DIRECT, COVERED, SMALL)):
+        for (name, serial), options in zip(SERIALS.items(), (DIRECT, RANGES, SMALL)):
             sockets += stack.enter_context(bench.serve(name, serial, options))
         orders = itertools.cycle(itertools.permutations(SERIALS.items()))
         for boot, order in enumerate(itertools.islice(orders, boots)):
@@ -249,7 +249,7 @@ def plan_samples(bench, jobs):
 def plan_rows(bench, jobs):
     """Each plan beside direct."""
     rows = plan_samples(bench, jobs)
-    for plan, row in (("paravirt-covered", beside_in_turns), ("paravirt-256m", beside_in_turns),
+    for plan, row in (("paravirt-ranges", beside_in_turns), ("paravirt-256m", beside_in_turns),
                       ("window", beside), ("bounce", beside)):
         for name, _, unit, number in jobs:
             yield row(f"{plan}/{name}", unit, fields(rows[name, plan], number), "direct",
@@ -277,7 +277,7 @@ def warm_rows(bench):
 def fio_rows(build, quick, only):
     """All rows with fio; of those only what has a word in its name."""
     rounds = 2 if quick else ROUNDS
-    plans = ("paravirt-covered", "paravirt-256m", "window", "bounce")
+    plans = ("paravirt-ranges", "paravirt-256m", "window", "bounce")
     peer = [job for job in JOBS if only in job[0]]
     plan = [job for job in [*JOBS, SCATTERED] if any(only in f"{name}/{job[0]}" for name in plans)]
     # each with files of its own, which take memory until it ends

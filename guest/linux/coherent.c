@@ -9,9 +9,11 @@
 #include <linux/dma-direct.h>
 #include <linux/mm.h>
 #include <linux/scatterlist.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 
-#include "gangway-dma.h"
+#include "coherent.h"
+#include "space.h"
 
 #define MAX_CHUNK	SZ_2M
 #define CHUNKS_IN_BUDGET 16
@@ -26,13 +28,25 @@ static struct device *coherent_base(const struct gw_coherent *p)
 	return &p->space->companion->pdev->dev;
 }
 
-/* gw_coherent_init() - before anything else */
-void gw_coherent_init(struct gw_coherent *p, struct gw_space *s)
+/* The last address that the function can put out. */
+static u64 coherent_last(const struct gw_coherent *p)
 {
-	p->space = s;
-	spin_lock_init(&p->lock);
-	INIT_LIST_HEAD(&p->chunks);
-	INIT_LIST_HEAD(&p->doomed);
+	struct device *dev = p->space->dev;
+
+	return min_not_zero(dev->coherent_dma_mask, dev->bus_dma_limit);
+}
+
+/* The CPU has no address of it: what dma-direct allocated is known by the description of its page. */
+static bool chunk_is_hidden(const struct gw_chunk *chunk)
+{
+	return chunk->base != no_base && chunk->attrs & DMA_ATTR_NO_KERNEL_MAPPING;
+}
+
+/* What memory in a chunk is called. */
+static void *chunk_cpu(const struct gw_chunk *chunk, size_t at)
+{
+	return chunk_is_hidden(chunk) ? (struct page *)chunk->cpu + (at >> PAGE_SHIFT) :
+					chunk->cpu + at;
 }
 
 static phys_addr_t chunk_phys(const struct gw_coherent *p, const struct gw_chunk *chunk)
@@ -52,7 +66,7 @@ static void chunk_free_memory(struct gw_coherent *p, struct gw_chunk *chunk)
 static bool chunk_alloc_memory(struct gw_coherent *p, struct gw_chunk *chunk, gfp_t gfp)
 {
 	chunk->base = no_base;
-	if (p->space->plain && get_order(chunk->size) <= MAX_PAGE_ORDER)
+	if (p->plain && get_order(chunk->size) <= MAX_PAGE_ORDER)
 		chunk->cpu = alloc_pages_exact(chunk->size, gfp | __GFP_ZERO);
 	else
 		chunk->cpu = dma_alloc_attrs(coherent_base(p), chunk->size, &chunk->base, gfp,
@@ -60,15 +74,16 @@ static bool chunk_alloc_memory(struct gw_coherent *p, struct gw_chunk *chunk, gf
 	return chunk->cpu;
 }
 
-/* Free a chunk that is not mapped, now or when that can be: dma-direct may have to sleep. */
+/* Free a chunk that is not mapped: now, or later what dma-direct may have to sleep for. */
 static void chunk_free_unmapped(struct gw_coherent *p, struct gw_chunk *chunk)
 {
 	unsigned long flags;
 
-	if (chunk->base != no_base && irqs_disabled()) {
+	if (chunk->base != no_base) {
 		spin_lock_irqsave(&p->lock, flags);
 		list_add(&chunk->node, &p->doomed);
 		spin_unlock_irqrestore(&p->lock, flags);
+		schedule_work(&p->reap);
 		return;
 	}
 	chunk_free_memory(p, chunk);
@@ -83,22 +98,37 @@ static void chunk_free(struct gw_coherent *p, struct gw_chunk *chunk)
 }
 
 /* Free what could not be freed where it was given up. */
-static void coherent_reap(struct gw_coherent *p)
+static void coherent_reap(struct work_struct *work)
 {
+	struct gw_coherent *p = container_of(work, struct gw_coherent, reap);
 	struct gw_chunk *chunk, *next;
 	LIST_HEAD(doomed);
 
-	if (list_empty(&p->doomed) || irqs_disabled())
-		return;
 	spin_lock_irq(&p->lock);
 	list_splice_init(&p->doomed, &doomed);
 	spin_unlock_irq(&p->lock);
-	list_for_each_entry_safe(chunk, next, &doomed, node)
-		chunk_free_unmapped(p, chunk);
+	list_for_each_entry_safe(chunk, next, &doomed, node) {
+		chunk_free_memory(p, chunk);
+		bitmap_free(chunk->map);
+		kfree(chunk);
+	}
 }
 
-static struct gw_chunk *chunk_new(struct gw_coherent *p, size_t size, gfp_t gfp, unsigned long attrs)
+/* gw_coherent_init() - before anything else */
+void gw_coherent_init(struct gw_coherent *p, struct gw_space *s)
 {
+	p->space = s;
+	spin_lock_init(&p->lock);
+	INIT_LIST_HEAD(&p->chunks);
+	INIT_LIST_HEAD(&p->doomed);
+	INIT_WORK(&p->reap, coherent_reap);
+}
+
+/* A chunk; if @aligned, its address is a multiple of its size, which is a power of two. */
+static struct gw_chunk *chunk_new(struct gw_coherent *p, size_t size, gfp_t gfp,
+				  unsigned long attrs, bool aligned)
+{
+	struct gw_want want = { .len = size, .boundary = aligned ? size - 1 : 0 };
 	gfp_t small = gfp & ~(__GFP_ZERO | __GFP_COMP);
 	struct gw_chunk *chunk = kzalloc(sizeof(*chunk), small);
 
@@ -109,9 +139,12 @@ static struct gw_chunk *chunk_new(struct gw_coherent *p, size_t size, gfp_t gfp,
 	chunk->map = bitmap_zalloc(size >> PAGE_SHIFT, small);
 	if (!chunk->map || !chunk_alloc_memory(p, chunk, gfp))
 		goto free;
-	chunk->generation = READ_ONCE(p->space->generation);
-	if (!gw_space_map(p->space, chunk_phys(p, chunk), size, &chunk->iova))
+	want.phys = chunk_phys(p, chunk);
+	want.last = coherent_last(p);
+	if (!gw_space_map(p->space, &want, gfp & __GFP_NOWARN ? GW_MAP_QUIET : 0)) {
+		chunk->iova = want.iova;
 		return chunk;
+	}
 	chunk_free_unmapped(p, chunk);
 	return NULL;
 free:
@@ -137,12 +170,12 @@ static ssize_t chunk_take(struct gw_chunk *chunk, unsigned long pages, unsigned 
 static struct gw_chunk *coherent_take(struct gw_coherent *p, unsigned long pages, ssize_t *at)
 {
 	struct gw_chunk *chunk, *found = NULL;
+	u64 last = coherent_last(p);
 	unsigned long flags;
 
 	spin_lock_irqsave(&p->lock, flags);
 	list_for_each_entry(chunk, &p->chunks, node) {
-		if (chunk->generation != READ_ONCE(p->space->generation) ||
-		    chunk->attrs & SPECIAL_ATTRS)
+		if (chunk->attrs & SPECIAL_ATTRS || chunk->iova + chunk->size - 1 > last)
 			continue;
 		*at = chunk_take(chunk, pages, roundup_pow_of_two(pages));
 		if (*at >= 0) {
@@ -154,21 +187,25 @@ static struct gw_chunk *coherent_take(struct gw_coherent *p, unsigned long pages
 	return found;
 }
 
-/* A new chunk with @pages taken: one to share; or with room to align them; or just as large. */
+/*
+ * A new chunk with @pages taken: one to share; or with room to align them; or just as large. Up to
+ * half of what a chunk can be, memory that is not aligned to its size is of no use to drivers.
+ */
 static struct gw_chunk *coherent_grow(struct gw_coherent *p, unsigned long pages, gfp_t gfp,
-				  unsigned long attrs, ssize_t *at)
+				      unsigned long attrs, ssize_t *at)
 {
 	size_t size = pages << PAGE_SHIFT, spare = roundup_pow_of_two(size);
 	gfp_t try = gfp | __GFP_NOWARN | __GFP_NORETRY;
+	bool aligns = size + spare <= MAX_CHUNK;
 	struct gw_chunk *chunk = NULL;
 	unsigned long flags;
 
 	if (size + spare <= p->chunk_size && !(attrs & SPECIAL_ATTRS))
-		chunk = chunk_new(p, p->chunk_size, try, attrs);
-	if (!chunk && size + spare <= MAX_CHUNK && !(attrs & DMA_ATTR_NO_KERNEL_MAPPING))
-		chunk = chunk_new(p, size + spare, try, attrs);
+		chunk = chunk_new(p, p->chunk_size, try, attrs, false);
+	if (!chunk && aligns)
+		chunk = chunk_new(p, size + spare, try, attrs, false);
 	if (!chunk)
-		chunk = chunk_new(p, size, gfp, attrs);
+		chunk = chunk_new(p, aligns ? spare : size, gfp, attrs, aligns);
 	if (!chunk)
 		return NULL;
 	spin_lock_irqsave(&p->lock, flags);
@@ -198,8 +235,7 @@ void *gw_coherent_alloc(struct gw_coherent *p, size_t size, u64 *iova, gfp_t gfp
 
 	if (!pages)
 		return NULL;
-	coherent_reap(p);
-	if (p->space->plain)
+	if (p->plain)
 		attrs &= ~SPECIAL_ATTRS;	/* nothing to be had from them */
 	if (!(attrs & SPECIAL_ATTRS))
 		chunk = coherent_take(p, pages, &at);
@@ -208,10 +244,17 @@ void *gw_coherent_alloc(struct gw_coherent *p, size_t size, u64 *iova, gfp_t gfp
 	if (!chunk)
 		return NULL;
 	*iova = chunk->iova + at;
-	if (attrs & DMA_ATTR_NO_KERNEL_MAPPING)
-		return chunk->cpu;
-	memset(chunk->cpu + at, 0, size);
-	return chunk->cpu + at;
+	if (!chunk_is_hidden(chunk))
+		memset(chunk->cpu + at, 0, size);
+	return chunk_cpu(chunk, at);
+}
+
+/* How far into its chunk memory is that was given out. */
+static size_t chunk_offset(const struct gw_chunk *chunk, const void *cpu)
+{
+	if (chunk_is_hidden(chunk))
+		return ((const struct page *)cpu - (const struct page *)chunk->cpu) << PAGE_SHIFT;
+	return cpu - chunk->cpu;
 }
 
 /* The chunk with memory that was given out. The caller holds the lock. */
@@ -221,7 +264,7 @@ static struct gw_chunk *coherent_find(struct gw_coherent *p, const void *cpu)
 
 	lockdep_assert_held(&p->lock);
 	list_for_each_entry(chunk, &p->chunks, node)
-		if (cpu >= chunk->cpu && cpu < chunk->cpu + chunk->size)
+		if (cpu >= chunk->cpu && cpu < chunk_cpu(chunk, chunk->size))
 			return chunk;
 	return NULL;
 }
@@ -240,12 +283,11 @@ void gw_coherent_free(struct gw_coherent *p, void *cpu, size_t size)
 	spin_lock_irqsave(&p->lock, flags);
 	chunk = coherent_find(p, cpu);
 	if (!WARN_ON_ONCE(!chunk || chunk->used < pages)) {
-		bitmap_clear(chunk->map, (cpu - chunk->cpu) >> PAGE_SHIFT, pages);
+		bitmap_clear(chunk->map, chunk_offset(chunk, cpu) >> PAGE_SHIFT, pages);
 		chunk->used -= pages;
 		/* the last one stays, for the next to allocate */
 		if (!chunk->used && (!list_is_singular(&p->chunks) ||
-				     chunk->size != p->chunk_size ||
-				     chunk->generation != READ_ONCE(p->space->generation)))
+				     chunk->size != p->chunk_size))
 			list_del(&chunk->node);
 		else
 			chunk = NULL;
@@ -257,16 +299,25 @@ void gw_coherent_free(struct gw_coherent *p, void *cpu, size_t size)
 		chunk_free(p, chunk);
 }
 
-/* gw_coherent_open() - the space is open: chunks can be mapped */
-void gw_coherent_open(struct gw_coherent *p)
+/**
+ * gw_coherent_open() - the space is open: chunks can be mapped
+ * @p:     the coherent memory
+ * @plain: what the kernel allocates needs no preparation by dma-direct
+ */
+void gw_coherent_open(struct gw_coherent *p, bool plain)
 {
 	size_t limit = min_t(u64, MAX_CHUNK, p->space->companion->budget_bytes / CHUNKS_IN_BUDGET);
 
+	p->plain = plain;
 	p->chunk_size = max(rounddown_pow_of_two(max(limit, (size_t)1)), PAGE_SIZE);
 }
 
-/* gw_coherent_close() - no driver is bound any more, so nobody uses the chunks; the space is open */
-void gw_coherent_close(struct gw_coherent *p)
+/**
+ * gw_coherent_close() - no driver is bound any more, so nobody uses the chunks
+ * @p:       the coherent memory; its space is open
+ * @reached: the function may still reach what was mapped: what its driver left is not freed
+ */
+void gw_coherent_close(struct gw_coherent *p, bool reached)
 {
 	struct gw_chunk *chunk, *next;
 
@@ -275,9 +326,11 @@ void gw_coherent_close(struct gw_coherent *p)
 		if (chunk->used)
 			dev_warn(p->space->dev, "gangway: its driver did not free %lu pages\n",
 				 chunk->used);
-		chunk_free(p, chunk);
+		gw_space_unmap(p->space, chunk->iova, chunk->size);
+		if (!reached || !chunk->used)
+			chunk_free_unmapped(p, chunk);
 	}
-	coherent_reap(p);
+	flush_work(&p->reap);
 }
 
 /* Copy what there is to know of the chunk with @cpu in it, which stays while @cpu is allocated. */
@@ -311,7 +364,7 @@ int gw_coherent_mmap(struct gw_coherent *p, struct vm_area_struct *vma, void *cp
 
 	if (!coherent_look(p, cpu, &chunk))
 		return -ENXIO;
-	at = cpu - chunk.cpu;
+	at = chunk_offset(&chunk, cpu);
 	if (chunk.base != no_base)
 		return dma_mmap_attrs(coherent_base(p), vma, cpu, chunk.base + at, size, chunk.attrs);
 	if (vma->vm_pgoff >= pages || count > pages - vma->vm_pgoff)
@@ -338,7 +391,7 @@ int gw_coherent_sgtable(struct gw_coherent *p, struct sg_table *sgt, void *cpu, 
 		return -ENXIO;
 	if (chunk.base != no_base)
 		return dma_get_sgtable_attrs(coherent_base(p), sgt, cpu,
-					     chunk.base + (cpu - chunk.cpu), size, chunk.attrs);
+					     chunk.base + chunk_offset(&chunk, cpu), size, chunk.attrs);
 	ret = sg_alloc_table(sgt, 1, GFP_KERNEL);
 	if (!ret)
 		sg_set_page(sgt->sgl, virt_to_page(cpu), PAGE_ALIGN(size), 0);

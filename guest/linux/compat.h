@@ -2,29 +2,22 @@
 #ifndef GANGWAY_COMPAT_H
 #define GANGWAY_COMPAT_H
 
-/* What differs between the kernels that are supported, 6.12 to 7.2. */
+/* What differs between the kernels that are supported, 6.12 to 7.3; Kbuild asks their headers. */
 
 #include <linux/device.h>
 #include <linux/dma-map-ops.h>
+#include <linux/gfp.h>
 #include <linux/scatterlist.h>
 #include <linux/version.h>
 
 /* does not include what it needs of the above */
 #include <linux/iommu-dma.h>
 
-#ifndef CONFIG_ARCH_HAS_DMA_OPS
-#error "gangway-dma needs a kernel with CONFIG_ARCH_HAS_DMA_OPS (set by CONFIG_XEN)"
-#endif
 #ifndef CONFIG_64BIT
 #error "gangway-dma is for 64-bit kernels"
 #endif
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
 #error "gangway-dma needs Linux 6.12 or newer"
-#endif
-
-/* 6.18 maps physical ranges, of RAM and MMIO alike, where pages and resources were mapped. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
-#define GW_HAVE_MAP_PHYS
 #endif
 
 /* Attributes of newer kernels; no driver of an older one sets them. */
@@ -34,8 +27,22 @@
 #ifndef DMA_ATTR_REQUIRE_COHERENT
 #define DMA_ATTR_REQUIRE_COHERENT	0UL
 #endif
-#ifndef DMA_ATTR_CC_SHARED
-#define DMA_ATTR_CC_SHARED		0UL
+
+/* How alloc_contig_range() is told to move away what is in the way. */
+#ifdef GW_HAVE_ACR_FLAGS
+#define GW_CONTIG_KIND	ACR_FLAGS_NONE
+#else
+#define GW_CONTIG_KIND	MIGRATE_MOVABLE
 #endif
+
+/* Which operations a device has of its own, on kernels where it can. */
+static inline bool gw_has_dma_ops(const struct device *dev)
+{
+#ifdef CONFIG_ARCH_HAS_DMA_OPS
+	return dev->dma_ops;
+#else
+	return false;
+#endif
+}
 
 #endif

@@ -5,7 +5,8 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 
-#include "gangway-dma.h"
+#include "debug.h"
+#include "pair.h"
 
 #define MAX_SHOWN	1024	/* blocks */
 
@@ -30,19 +31,30 @@ static u64 stat_sum(const struct gw_companion *c, unsigned int which)
 	return sum;
 }
 
+static const char *mode_name(const struct gw_pair *p)
+{
+	if (p->mode == GW_MODE_RANGES)
+		return "ranges";
+	if (p->mode == GW_MODE_WINDOWS)
+		return p->windows.space.blocks.strict ? "strict" : "windows";
+	return "none";
+}
+
 static int stats_show(struct seq_file *f, void *unused)
 {
-	struct gw_companion *c = f->private;
-	struct gw_space *s = &c->space;
+	struct gw_pair *p = f->private;
+	struct gw_companion *c = &p->companion;
+	struct gw_blocks *set = &p->windows.space.blocks;
 	unsigned int i;
 
 	for (i = 0; i < GW_NR_STATS; i++)
 		seq_printf(f, "%s %llu\n", stat_names[i], stat_sum(c, i));
-	spin_lock_irq(&s->lock);
-	seq_printf(f, "mode %s\n", s->cover ? "cover" : s->strict ? "strict" : "windows");
-	seq_printf(f, "blocks %u\nblock_bytes %llu\n", s->nr_blocks, 1ull << s->shift);
-	seq_printf(f, "used_bytes %llu\nused_maps %u\n", s->used_bytes, s->used_maps);
-	spin_unlock_irq(&s->lock);
+	seq_printf(f, "mode %s\nwhy %s\n", mode_name(p), p->why ? p->why : "no driver is bound");
+	spin_lock_irq(&set->lock);
+	seq_printf(f, "blocks %u\nblock_bytes %llu\n", set->nr, 1ull << set->shift);
+	seq_printf(f, "used_bytes %llu\nused_maps %u\n", set->used_bytes + p->ranges.bytes,
+		   set->used_maps + p->ranges.nr);
+	spin_unlock_irq(&set->lock);
 	seq_printf(f, "budget_bytes %llu\nbudget_maps %u\n", c->budget_bytes, c->budget_maps);
 	seq_printf(f, "granule %llu\nlargest_map %llu\niova_bits %u\ngeneration %u\n",
 		   gw_granule(c), c->max_map, c->iova_bits, gw_companion_generation(c));
@@ -58,30 +70,30 @@ struct shown {
 	unsigned int uses;
 };
 
-static unsigned int blocks_copy(struct gw_space *s, struct shown *to)
+static unsigned int blocks_copy(struct gw_blocks *set, struct shown *to)
 {
 	struct rb_node *node;
 	unsigned int n = 0;
 
-	spin_lock_irq(&s->lock);
-	for (node = rb_first(&s->by_iova); node && n < MAX_SHOWN; node = rb_next(node)) {
+	spin_lock_irq(&set->lock);
+	for (node = rb_first(&set->by_iova); node && n < MAX_SHOWN; node = rb_next(node)) {
 		struct gw_block *b = rb_entry(node, struct gw_block, rb_iova);
 
 		to[n++] = (struct shown) { b->start, b->last, b->iova, atomic_read(&b->refs), b->uses };
 	}
-	spin_unlock_irq(&s->lock);
+	spin_unlock_irq(&set->lock);
 	return n;
 }
 
 static int blocks_show(struct seq_file *f, void *unused)
 {
-	struct gw_companion *c = f->private;
+	struct gw_pair *p = f->private;
 	struct shown *all = kvcalloc(MAX_SHOWN, sizeof(*all), GFP_KERNEL);
 	unsigned int n, i;
 
 	if (!all)
 		return -ENOMEM;
-	n = blocks_copy(&c->space, all);
+	n = blocks_copy(&p->windows.space.blocks, all);
 	for (i = 0; i < n; i++)
 		seq_printf(f, "%pa-%pa iova %#llx refs %d uses %u\n", &all[i].start,
 			   &all[i].last, all[i].iova, all[i].refs, all[i].uses);
@@ -94,14 +106,15 @@ DEFINE_SHOW_ATTRIBUTE(blocks);
 
 static int errors_show(struct seq_file *f, void *unused)
 {
-	struct gw_companion *c = f->private;
+	struct gw_pair *p = f->private;
+	struct gw_space *s = &p->windows.space;
 	struct gw_error errors[GW_NR_ERRORS];
 	unsigned int nr, i;
 
-	spin_lock_irq(&c->space.lock);
-	memcpy(errors, c->space.errors, sizeof(errors));
-	nr = c->space.nr_errors;
-	spin_unlock_irq(&c->space.lock);
+	spin_lock_irq(&s->blocks.lock);
+	memcpy(errors, s->errors, sizeof(errors));
+	nr = s->nr_errors;
+	spin_unlock_irq(&s->blocks.lock);
 	for (i = nr - min(nr, GW_NR_ERRORS); i != nr; i++) {
 		const struct gw_error *e = &errors[i % GW_NR_ERRORS];
 
@@ -125,17 +138,17 @@ void gw_debug_fini(void)
 	debugfs_remove(debug_root);
 }
 
-/* gw_debug_add() - show a companion */
-void gw_debug_add(struct gw_companion *c)
+/* gw_debug_add() - show a companion and what it maps */
+void gw_debug_add(struct gw_pair *p)
 {
-	c->debugfs = debugfs_create_dir(pci_name(c->pdev), debug_root);
-	debugfs_create_file("stats", 0400, c->debugfs, c, &stats_fops);
-	debugfs_create_file("blocks", 0400, c->debugfs, c, &blocks_fops);
-	debugfs_create_file("errors", 0400, c->debugfs, c, &errors_fops);
+	p->debugfs = debugfs_create_dir(pci_name(p->companion.pdev), debug_root);
+	debugfs_create_file("stats", 0400, p->debugfs, p, &stats_fops);
+	debugfs_create_file("blocks", 0400, p->debugfs, p, &blocks_fops);
+	debugfs_create_file("errors", 0400, p->debugfs, p, &errors_fops);
 }
 
 /* gw_debug_remove() - and no more; waits for who reads */
-void gw_debug_remove(struct gw_companion *c)
+void gw_debug_remove(struct gw_pair *p)
 {
-	debugfs_remove(c->debugfs);
+	debugfs_remove(p->debugfs);
 }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * DMA for functions that gangway passes through to this guest: the module, and the driver of
- * the companion devices.
+ * the companion devices. pair.h says how it works.
  */
 
 #include <linux/cc_platform.h>
 #include <linux/module.h>
-#include <linux/slab.h>
 
-#include "gangway-dma.h"
+#include "debug.h"
+#include "pair.h"
 
 bool gw_strict;
 module_param_named(strict, gw_strict, bool, 0444);
@@ -18,177 +18,133 @@ static bool use_ring = true;
 module_param_named(ring, use_ring, bool, 0444);
 MODULE_PARM_DESC(ring, "ask the host by the ring, if it has one; else by the command page");
 
-/**
- * gw_companion_submit() - have the host do what is asked
- * @c:        the companion
- * @requests: list of struct gw_request; the answers are left in them
- *
- * Return: 0 if all were answered, well or badly; -EIO if the companion does not work.
- * Context: any; does not sleep.
- */
-int gw_companion_submit(struct gw_companion *c, struct list_head *requests)
+enum gw_mode gw_mode = GW_MODE_AUTO;
+
+static const char * const mode_names[] = { "none", "auto", "ranges", "windows" };
+
+static int mode_set(const char *val, const struct kernel_param *param)
 {
-	if (list_empty(requests))
-		return 0;
-	if (c->rings.hdr)
-		return gw_rings_submit(c, requests);
-	return gw_regs_submit(c, requests);
-}
+	int mode = sysfs_match_string(mode_names, val);
 
-static void companion_release(struct kref *ref)
-{
-	struct gw_companion *c = container_of(ref, struct gw_companion, ref);
-
-	free_percpu(c->stats);
-	kfree(c);
-}
-
-/**
- * gw_companion_put() - drop a reference
- * @c: the companion
- */
-void gw_companion_put(struct gw_companion *c)
-{
-	kref_put(&c->ref, companion_release);
-}
-
-/* What is plugged into this slot: a companion that we can work with? */
-static int companion_identify(struct gw_companion *c)
-{
-	struct device *dev = &c->pdev->dev;
-	u32 magic = gw_regs_read(c, GW_REG_MAGIC);
-	u32 abi = gw_regs_read(c, GW_REG_ABI);
-
-	if (magic != GW_COMPANION_MAGIC) {
-		dev_err(dev, "not gangway's (it reads %#x): this needs another driver\n", magic);
-		return -ENODEV;
-	}
-	if (abi > GW_COMPANION_ABI) {
-		dev_err(dev, "speaks version %u, and this module up to %u: install a newer one\n",
-			abi, GW_COMPANION_ABI);
-		return -ENODEV;
-	}
-	c->features = gw_regs_read(c, GW_REG_FEATURES);
-	c->granule_shift = gw_regs_read(c, GW_REG_GRANULE_SHIFT);
-	c->budget_bytes = gw_regs_read64(c, GW_REG_BUDGET_BYTES_LO);
-	c->budget_maps = gw_regs_read(c, GW_REG_BUDGET_MAPS);
-	c->max_map = gw_regs_read64(c, GW_REG_MAX_MAP_LO);
-	c->iova_bits = clamp(gw_regs_read(c, GW_REG_IOVA_BITS), 1U, 64U);
-	c->cookie = gw_regs_read64(c, GW_REG_COOKIE_LO);
-	if (c->granule_shift < 12 || c->granule_shift > 30 || c->max_map < gw_granule(c)) {
-		dev_err(dev, "maps multiples of 2^%u bytes, up to %llu: that cannot be\n",
-			c->granule_shift, c->max_map);
+	if (mode < GW_MODE_AUTO)
 		return -EINVAL;
-	}
+	gw_mode = mode;
 	return 0;
 }
 
-static int companion_attach(struct gw_companion *c)
+static int mode_get(char *buf, const struct kernel_param *param)
 {
-	struct pci_dev *pdev = c->pdev;
-	int ret = pcim_enable_device(pdev);
-
-	if (ret)
-		return ret;
-	c->regs = pcim_iomap_region(pdev, 0, KBUILD_MODNAME);
-	if (IS_ERR(c->regs))
-		return PTR_ERR(c->regs);
-	ret = companion_identify(c);
-	if (ret)
-		return ret;
-	if (c->features & GW_FEATURE_PAGE) {
-		c->page = pcim_iomap_region(pdev, 2, KBUILD_MODNAME);
-		if (IS_ERR(c->page))
-			return PTR_ERR(c->page);
-	}
-	/* where memory is does not matter: what the function sees is an IOVA */
-	ret = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
-	if (ret)
-		return ret;
-	pci_set_master(pdev);
-	return use_ring && c->features & GW_FEATURE_RING ? gw_rings_start(c) : gw_regs_init(c);
+	return sprintf(buf, "%s\n", mode_names[gw_mode]);
 }
 
-static void companion_detach(struct gw_companion *c)
-{
-	gw_rings_stop(c);
-	gw_regs_fini(c);
-}
-
-static struct gw_companion *companion_new(struct pci_dev *pdev)
-{
-	struct gw_companion *c = kzalloc(sizeof(*c), GFP_KERNEL);
-
-	if (!c)
-		return NULL;
-	c->stats = alloc_percpu(struct gw_stats);
-	if (!c->stats) {
-		kfree(c);
-		return NULL;
-	}
-	kref_init(&c->ref);
-	INIT_LIST_HEAD(&c->node);
-	mutex_init(&c->control);
-	spin_lock_init(&c->regs_lock);
-	spin_lock_init(&c->rings.lock);
-	c->pdev = pdev;
-	gw_space_init(&c->space, c);
-	gw_coherent_init(&c->coherent, &c->space);
-	return c;
-}
+static const struct kernel_param_ops mode_ops = { .set = mode_set, .get = mode_get };
+module_param_cb(mode, &mode_ops, NULL, 0444);
+MODULE_PARM_DESC(mode, "auto; ranges: map RAM once; windows: map blocks of it as needed");
 
 static int companion_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	struct gw_companion *c;
+	struct gw_pair *p;
+	u64 cookie;
 	int ret;
 
-	if (cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT)) {
+	if (!gw_pair_cookie(pdev, GW_VENDOR_ROLE_COMPANION, &cookie))
+		return -ENODEV;
+	if (cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT) || cc_platform_has(CC_ATTR_MEM_ENCRYPT)) {
 		dev_err(&pdev->dev, "the host cannot map this guest's memory: it is encrypted\n");
 		return -EOPNOTSUPP;
 	}
-	c = companion_new(pdev);
-	if (!c)
+	p = gw_pair_new(pdev);
+	if (!p)
 		return -ENOMEM;
-	ret = companion_attach(c);
+	c = &p->companion;
+	ret = gw_companion_attach(c, use_ring);
 	if (ret)
 		goto put;
-	pci_set_drvdata(pdev, c);
+	pci_set_drvdata(pdev, p);
+	pci_save_state(pdev);
 	dev_info(&pdev->dev, "budget %llu MiB in %u mappings of %llu KiB to %llu MiB\n",
 		 c->budget_bytes >> 20, c->budget_maps, gw_granule(c) >> 10, c->max_map >> 20);
-	gw_debug_add(c);
-	ret = gw_pairs_add(c);
+	gw_debug_add(p);
+	ret = gw_pair_add(p);
 	if (ret)
 		goto detach;
 	return 0;
 detach:
-	gw_debug_remove(c);
-	companion_detach(c);
+	gw_debug_remove(p);
+	gw_companion_detach(c);
 put:
-	gw_companion_put(c);
+	gw_pair_put(p);
 	return ret;
 }
 
 static void companion_remove(struct pci_dev *pdev)
 {
-	struct gw_companion *c = pci_get_drvdata(pdev);
+	struct gw_pair *p = pci_get_drvdata(pdev);
 
-	gw_pairs_remove(c);
-	gw_debug_remove(c);
-	companion_detach(c);
-	gw_companion_put(c);
+	gw_pair_remove(p);
+	gw_debug_remove(p);
+	gw_companion_detach(&p->companion);
+	gw_pair_put(p);
 }
 
 /* For a reboot or kexec: nothing may reach the memory of what comes next. */
 static void companion_shutdown(struct pci_dev *pdev)
 {
-	struct gw_companion *c = pci_get_drvdata(pdev);
+	struct gw_pair *p = pci_get_drvdata(pdev);
 
-	mutex_lock(&c->control);
-	gw_regs_control(c, GW_CONTROL_WITHDRAW);
-	c->gone = true;
-	mutex_unlock(&c->control);
-	gw_rings_quiesce(c);
+	gw_companion_withdraw(&p->companion);
+	gw_companion_pause(&p->companion);
 }
+
+/* The device is reset, or its bus: what was asked has been answered, and nothing more is asked. */
+static void companion_reset_prepare(struct pci_dev *pdev)
+{
+	struct gw_pair *p = pci_get_drvdata(pdev);
+
+	gw_companion_pause(&p->companion);
+}
+
+/* The host has kept what was mapped, if it knows us again. */
+static int companion_set_up_again(struct pci_dev *pdev)
+{
+	struct gw_pair *p = pci_get_drvdata(pdev);
+	int ret = gw_companion_resume(&p->companion);
+
+	if (!ret) {
+		dev_info(&pdev->dev, "set up again after a reset: all is mapped as before\n");
+	} else {
+		dev_err(&pdev->dev, "was reset, and what was mapped is lost (%d)\n", ret);
+		gw_pair_restart(p);
+	}
+	return ret == -ESTALE ? 0 : ret;
+}
+
+static void companion_reset_done(struct pci_dev *pdev)
+{
+	companion_set_up_again(pdev);
+}
+
+static pci_ers_result_t companion_error_detected(struct pci_dev *pdev, pci_channel_state_t state)
+{
+	companion_reset_prepare(pdev);
+	return state == pci_channel_io_perm_failure ? PCI_ERS_RESULT_DISCONNECT :
+						      PCI_ERS_RESULT_NEED_RESET;
+}
+
+static pci_ers_result_t companion_slot_reset(struct pci_dev *pdev)
+{
+	pci_restore_state(pdev);
+	pci_save_state(pdev);
+	return companion_set_up_again(pdev) ? PCI_ERS_RESULT_DISCONNECT : PCI_ERS_RESULT_RECOVERED;
+}
+
+static const struct pci_error_handlers companion_errors = {
+	.reset_prepare = companion_reset_prepare,
+	.reset_done = companion_reset_done,
+	.error_detected = companion_error_detected,
+	.slot_reset = companion_slot_reset,
+};
 
 /* The function cannot be suspended, and what the host has mapped does not survive it. */
 static int companion_prepare(struct device *dev)
@@ -201,8 +157,10 @@ static const struct dev_pm_ops companion_pm_ops = {
 	.prepare = companion_prepare,
 };
 
+/* Others use these numbers, too: the class as well, and the capability, make a device ours. */
 static const struct pci_device_id companion_ids[] = {
-	{ PCI_DEVICE(GW_COMPANION_VENDOR, GW_COMPANION_DEVICE) },
+	{ PCI_DEVICE(GW_COMPANION_VENDOR, GW_COMPANION_DEVICE), .class = GW_COMPANION_CLASS,
+	  .class_mask = 0xffffff },
 	{ }
 };
 MODULE_DEVICE_TABLE(pci, companion_ids);
@@ -213,6 +171,7 @@ static struct pci_driver companion_driver = {
 	.probe = companion_probe,
 	.remove = companion_remove,
 	.shutdown = companion_shutdown,
+	.err_handler = &companion_errors,
 	.driver.pm = &companion_pm_ops,
 };
 
@@ -230,7 +189,7 @@ static int __init gangway_init(void)
 		return ret;
 	}
 	/* so that functions are there when modprobe returns */
-	flush_workqueue(gw_workqueue);
+	gw_pairs_flush();
 	return 0;
 }
 module_init(gangway_init);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pairs: which function a companion serves, and giving that function its DMA operations.
+ * Pairs: which function a companion serves, and how.
  *
- * How it works. Both carry the same cookie in a vendor capability. Operations are set when a
- * driver is about to be bound, from a notifier of the PCI bus, with the function's device lock
- * held and after the bus has set up DMA; they are taken away when the driver is gone, and with it
- * what it had the driver core free. So it does not matter which of companion, function and this
- * module appears first, and nothing is changed under a driver that runs. A function whose
+ * How it works. Both carry the same cookie in a vendor capability. When a driver is about to be
+ * bound to the function, a notifier of the PCI bus tells, with the function's device lock held and
+ * after the bus has set up DMA: then memory is mapped, and it is unmapped when the driver is gone,
+ * and with it what it had the driver core free. So it does not matter which of companion, function
+ * and this module appears first, and nothing is changed under a driver that runs. A function whose
  * companion is missing can be bound, but is refused all memory.
  *
  * The function is hidden until its companion announces that this module translates, so after
@@ -14,32 +14,61 @@
  * with the lock of scans held. A driver holds the module: to unload it, unbind the driver.
  */
 
+#include <linux/dma-direct.h>
+#include <linux/memory.h>
 #include <linux/module.h>
+#include <linux/pfn.h>
 #include <linux/pm_runtime.h>
+#include <linux/slab.h>
 
-#include "gangway-dma.h"
+#include "compat.h"
+#include "pair.h"
 
-#define ROLE_FUNCTION	1	/* in the capability */
+#define VIRTIO_VENDOR	0x1af4
+#define VIRTIO_MEM	0x1058
 
-struct workqueue_struct *gw_workqueue;
+static struct workqueue_struct *pairs_workqueue;
 
 /* Protects the list, and the function of each. */
-static DEFINE_MUTEX(gw_companions_lock);
-static LIST_HEAD(gw_companions);
+static DEFINE_MUTEX(gw_pairs_lock);
+static LIST_HEAD(gw_pairs);
 
-/* Read the cookie of a function that a companion serves. */
-static bool function_cookie(struct pci_dev *pdev, u64 *cookie)
+static void pair_release(struct kref *ref)
 {
-	u8 at = pci_find_capability(pdev, PCI_CAP_ID_VNDR), len, role;
+	struct gw_pair *p = container_of(ref, struct gw_pair, ref);
+
+	gw_companion_fini(&p->companion);
+	kfree(p);
+}
+
+/**
+ * gw_pair_put() - drop a reference
+ * @p: the pair
+ */
+void gw_pair_put(struct gw_pair *p)
+{
+	kref_put(&p->ref, pair_release);
+}
+
+/**
+ * gw_pair_cookie() - read what a companion and its function have in common
+ * @pdev:   a device
+ * @role:   GW_VENDOR_ROLE_* that it must have
+ * @cookie: the cookie
+ *
+ * Return: has it one?
+ */
+bool gw_pair_cookie(struct pci_dev *pdev, u8 role, u64 *cookie)
+{
+	u8 at = pci_find_capability(pdev, PCI_CAP_ID_VNDR), len, its;
 	u32 lo, hi;
 	u16 magic;
 
 	for (; at; at = pci_find_next_capability(pdev, at, PCI_CAP_ID_VNDR)) {
 		pci_read_config_byte(pdev, at + offsetof(struct gw_vendor_cap, len), &len);
-		pci_read_config_byte(pdev, at + offsetof(struct gw_vendor_cap, role), &role);
+		pci_read_config_byte(pdev, at + offsetof(struct gw_vendor_cap, role), &its);
 		pci_read_config_word(pdev, at + offsetof(struct gw_vendor_cap, magic), &magic);
-		if (len != GW_VENDOR_CAP_LEN || role != ROLE_FUNCTION ||
-		    magic != GW_VENDOR_CAP_MAGIC)
+		if (len != GW_VENDOR_CAP_LEN || its != role || magic != GW_VENDOR_CAP_MAGIC)
 			continue;
 		pci_read_config_dword(pdev, at + offsetof(struct gw_vendor_cap, cookie), &lo);
 		pci_read_config_dword(pdev, at + offsetof(struct gw_vendor_cap, cookie) + 4, &hi);
@@ -49,107 +78,172 @@ static bool function_cookie(struct pci_dev *pdev, u64 *cookie)
 	return false;
 }
 
-static struct gw_companion *companion_find(u64 cookie)
+static struct gw_pair *pair_find(u64 cookie)
 {
-	struct gw_companion *c;
+	struct gw_pair *p;
 
-	lockdep_assert_held(&gw_companions_lock);
-	list_for_each_entry(c, &gw_companions, node)
-		if (c->cookie == cookie)
-			return c;
+	lockdep_assert_held(&gw_pairs_lock);
+	list_for_each_entry(p, &gw_pairs, node)
+		if (p->companion.cookie == cookie)
+			return p;
 	return NULL;
 }
 
 /* Why memory cannot be mapped for the function, or NULL. */
-static const char *function_unfit(struct gw_companion *c, struct device *dev)
+static const char *function_unfit(struct gw_pair *p, struct device *dev)
 {
-	if (!c || c->leaving)
+	if (!p || p->leaving)
 		return "its companion is missing";
-	if (c->function)
+	if (p->function)
 		return "its companion serves another";
-	if (dev->dma_ops)
+	if (gw_has_dma_ops(dev))
 		return "it has other DMA operations";
 	if (use_dma_iommu(dev))
 		return "it is behind an IOMMU of the guest";
-	if (dev_is_dma_coherent(dev) != dev_is_dma_coherent(&c->pdev->dev))
+	return NULL;
+}
+
+/* Memory of virtio-mem comes and goes in pieces that no notifier tells of. */
+static bool memory_is_fickle(void)
+{
+	struct pci_dev *pdev = pci_get_device(VIRTIO_VENDOR, VIRTIO_MEM, NULL);
+
+	pci_dev_put(pdev);
+	return pdev;
+}
+
+/* Have blocks of memory mapped as needed. Return why that cannot be, or NULL. */
+static const char *function_windows(struct gw_pair *p, struct device *dev)
+{
+	if (!IS_ENABLED(CONFIG_ARCH_HAS_DMA_OPS))
+		return "its kernel, built without CONFIG_ARCH_HAS_DMA_OPS, has mode ranges only";
+	if (dev_is_dma_coherent(dev) != dev_is_dma_coherent(&p->companion.pdev->dev))
 		return "its caches behave unlike its companion's";
+	gw_windows_open(&p->windows, dev, &p->ram, gw_strict);
+	p->mode = GW_MODE_WINDOWS;
+	dev_info(dev, "gangway: RAM is mapped as needed, %s: %s\n",
+		 gw_strict ? "no longer than in use" : "in blocks", p->why);
+	return NULL;
+}
+
+/* Have memory mapped as the mode says. Return why that cannot be, or NULL. */
+static const char *function_open(struct gw_pair *p, struct device *dev)
+{
+	bool windows = IS_ENABLED(CONFIG_ARCH_HAS_DMA_OPS) && gw_mode != GW_MODE_RANGES;
+	int ret = gw_ram_find(&p->ram, gw_granule(&p->companion));
+
+	if (ret)
+		return ret == -ENOSPC ? "RAM is in too many places" : "RAM cannot be found";
+	if (gw_strict)
+		p->why = "strict=1";
+	else if (gw_mode == GW_MODE_WINDOWS)
+		p->why = "mode=windows";
+	else if (windows && memory_is_fickle())
+		p->why = "there is virtio-mem";
+	else if (!gw_ranges_open(&p->ranges, dev, &p->ram, !windows, &p->why))
+		p->mode = GW_MODE_RANGES;
+	if (p->mode != GW_MODE_RANGES)
+		return windows || gw_strict ? function_windows(p, dev) : p->why;
+	p->why = p->ranges.missing ? "the kernel copies what is not mapped" : "the budget covers RAM";
+	dev_info(dev, "gangway: %llu MiB of RAM are mapped, in %u ranges; addresses have %u bits\n",
+		 p->ranges.bytes >> 20, p->ranges.nr, gw_ranges_bits(&p->ranges));
 	return NULL;
 }
 
 /*
  * The driver has gone. So has what it mapped, and if not we see to that. This is the first of the
- * resources that the driver core has for this binding, so it is the last to be given up.
+ * resources that the driver core has for this binding, so it is the last to be given up. The last
+ * thing done is safe, as whoever unloads the module has to lock the device first.
  */
 static void function_release(void *data)
 {
-	struct gw_companion *c = data;
-	struct pci_dev *pdev = c->function;
+	struct gw_pair *p = data;
+	struct pci_dev *pdev = p->function;
+	int ret;
 
-	mutex_lock(&gw_companions_lock);
-	set_dma_ops(&pdev->dev, NULL);
-	gw_coherent_close(&c->coherent);
-	mutex_lock(&c->control);
-	gw_regs_control(c, GW_CONTROL_UNMAP_ALL);
-	mutex_unlock(&c->control);
-	gw_space_close(&c->space);
-	c->function = NULL;
-	mutex_unlock(&gw_companions_lock);
+	mutex_lock(&gw_pairs_lock);
+	/* before memory is freed that the function may still write to */
+	ret = gw_companion_control(&p->companion, GW_CONTROL_UNMAP_ALL);
+	if (p->mode == GW_MODE_RANGES)
+		gw_ranges_close(&p->ranges);
+	else
+		gw_windows_close(&p->windows, ret && ret != -ENODEV);
+	gw_ram_free(&p->ram);
+	p->mode = GW_MODE_NONE;
+	if (p->link)
+		device_link_del(p->link);
+	p->function = NULL;
+	mutex_unlock(&gw_pairs_lock);
 	pci_dev_put(pdev);
 	module_put(THIS_MODULE);
 }
 
 /* Have a companion serve a function, until its driver has gone. Return why it cannot, or NULL. */
-static const char *function_serve(struct gw_companion *c, struct pci_dev *pdev)
+static const char *function_serve(struct gw_pair *p, struct pci_dev *pdev)
 {
 	struct device *dev = &pdev->dev;
+	const char *unfit;
 
-	if (devm_add_action(dev, function_release, c))
+	if (devm_add_action(dev, function_release, p))
 		return "there is not enough memory";
-	if (gw_space_open(&c->space, dev)) {
-		devm_remove_action(dev, function_release, c);
-		return "there is not enough memory";
+	unfit = function_open(p, dev);
+	if (unfit) {
+		devm_remove_action(dev, function_release, p);
+		gw_ram_free(&p->ram);
+		return unfit;
 	}
-	gw_ops_init(&c->space);
-	gw_coherent_open(&c->coherent);
-	c->function = pci_dev_get(pdev);
-	set_dma_ops(dev, &c->space.ops);
+	p->function = pci_dev_get(pdev);
+	p->link = device_link_add(dev, &p->companion.pdev->dev, DL_FLAG_STATELESS);
 	return NULL;
 }
 
-/* A driver is about to be bound: the function gets operations, or those that refuse. */
+/*
+ * A function that cannot be served can be bound, but gets no address: it seems to have no DMA, and
+ * none of memory is in reach of it.
+ */
+static void function_refuse(struct device *dev, const char *why)
+{
+	dev_err(dev, "gangway: no memory can be mapped for this function: %s\n", why);
+	if (!dev->dma_range_map)
+		dev->dma_range_map = kzalloc(sizeof(*dev->dma_range_map), GFP_KERNEL);
+	dev->dma_mask = NULL;
+}
+
+/* A driver is about to be bound. */
 static void function_bind(struct pci_dev *pdev)
 {
 	struct device *dev = &pdev->dev;
-	struct gw_companion *c;
 	const char *unfit;
+	struct gw_pair *p;
 	u64 cookie;
 
-	if (!function_cookie(pdev, &cookie))
+	/* the second: a kernel that tests how drivers are removed binds twice */
+	if (!gw_pair_cookie(pdev, GW_VENDOR_ROLE_FUNCTION, &cookie) || !dev->dma_mask)
 		return;
-	mutex_lock(&gw_companions_lock);
+	mutex_lock(&gw_pairs_lock);
 	/* when this module goes, the host has unmapped everything: nothing to refuse is left */
 	if (!try_module_get(THIS_MODULE))
 		goto unlock;
-	c = companion_find(cookie);
-	unfit = function_unfit(c, dev);
+	p = pair_find(cookie);
+	unfit = function_unfit(p, dev);
 	if (!unfit)
-		unfit = function_serve(c, pdev);
-	if (unfit) {
-		dev_err(dev, "gangway: no memory can be mapped for this function: %s\n", unfit);
-		set_dma_ops(dev, &gw_refuse_ops);
-	}
+		unfit = function_serve(p, pdev);
+	if (unfit)
+		function_refuse(dev, unfit);
 	/* it may be set from when another driver was bound, and is only looked at if set */
 	dma_reset_need_sync(dev);
 unlock:
-	mutex_unlock(&gw_companions_lock);
+	mutex_unlock(&gw_pairs_lock);
 }
 
 /* The driver of a function that was refused has gone, or was not bound in the end. */
 static void function_unrefuse(struct pci_dev *pdev)
 {
-	if (pdev->dev.dma_ops != &gw_refuse_ops)
+	u64 cookie;
+
+	if (pdev->dev.dma_mask || !gw_pair_cookie(pdev, GW_VENDOR_ROLE_FUNCTION, &cookie))
 		return;
-	set_dma_ops(&pdev->dev, NULL);
+	pdev->dev.dma_mask = &pdev->dma_mask;
 	module_put(THIS_MODULE);
 }
 
@@ -173,6 +267,59 @@ static struct notifier_block pairs_notifier = {
 	.notifier_call = pairs_notify,
 };
 
+/* Memory comes or goes, and a function has all of it mapped. */
+static int ranges_notify(struct gw_pair *p, unsigned long action, phys_addr_t start,
+			 phys_addr_t last)
+{
+	int ret = 0;
+
+	switch (action) {
+	case MEM_GOING_ONLINE:
+		ret = gw_ranges_online(&p->ranges, start, last);
+		if (ret)
+			dev_err(p->ranges.dev,
+				"gangway: memory at %pa cannot be used, as it cannot be mapped (%d): unbind the driver first\n",
+				&start, ret);
+		break;
+	case MEM_ONLINE:
+		gw_ranges_settle(&p->ranges, start, last);
+		break;
+	case MEM_GOING_OFFLINE:
+	case MEM_CANCEL_OFFLINE:
+		gw_ranges_leave(&p->ranges, start, last, action == MEM_GOING_OFFLINE);
+		break;
+	case MEM_CANCEL_ONLINE:
+	case MEM_OFFLINE:
+		gw_ranges_offline(&p->ranges, start, last);
+		break;
+	}
+	return ret;
+}
+
+static int memory_notify_pairs(struct notifier_block *nb, unsigned long action, void *data)
+{
+	const struct memory_notify *m = data;
+	phys_addr_t start = PFN_PHYS(m->start_pfn), last = start + PFN_PHYS(m->nr_pages) - 1;
+	struct gw_pair *p;
+	int ret = 0;
+
+	mutex_lock(&gw_pairs_lock);
+	list_for_each_entry(p, &gw_pairs, node) {
+		if (ret)
+			break;
+		if (p->mode == GW_MODE_RANGES)
+			ret = ranges_notify(p, action, start, last);
+		else if (p->mode == GW_MODE_WINDOWS && action == MEM_OFFLINE)
+			gw_space_offline(&p->windows.space, start, last);
+	}
+	mutex_unlock(&gw_pairs_lock);
+	return notifier_from_errno(ret);
+}
+
+static struct notifier_block memory_notifier = {
+	.notifier_call = memory_notify_pairs,
+};
+
 /* Find a function by its cookie; the caller puts it. */
 static struct pci_dev *function_find(u64 wanted)
 {
@@ -180,7 +327,7 @@ static struct pci_dev *function_find(u64 wanted)
 	u64 cookie;
 
 	for_each_pci_dev(pdev)
-		if (function_cookie(pdev, &cookie) && cookie == wanted)
+		if (gw_pair_cookie(pdev, GW_VENDOR_ROLE_FUNCTION, &cookie) && cookie == wanted)
 			return pdev;
 	return NULL;
 }
@@ -234,14 +381,11 @@ static void bus_scan_tree(struct pci_bus *bus)
 
 static void pair_announce(struct work_struct *work)
 {
-	struct gw_companion *c = container_of(work, struct gw_companion, announce);
-	struct pci_dev *pdev = function_find(c->cookie);
+	struct gw_pair *p = container_of(work, struct gw_pair, announce);
+	struct pci_dev *pdev = function_find(p->companion.cookie);
 	struct pci_bus *bus = NULL;
-	int ret;
+	int ret = gw_companion_control(&p->companion, GW_CONTROL_ANNOUNCE);
 
-	mutex_lock(&c->control);
-	ret = gw_regs_control(c, GW_CONTROL_ANNOUNCE);
-	mutex_unlock(&c->control);
 	if (pdev) {
 		if (!ret)
 			function_rebind(pdev);
@@ -252,83 +396,128 @@ static void pair_announce(struct work_struct *work)
 			bus_scan_tree(bus);
 		pci_unlock_rescan_remove();
 	}
-	gw_companion_put(c);
+	gw_pair_put(p);
 }
 
 /* The companion hides the function again: take leave of it. */
 static void pair_forget(struct work_struct *work)
 {
-	struct gw_companion *c = container_of(work, struct gw_companion, forget);
+	struct gw_pair *p = container_of(work, struct gw_pair, forget);
 
-	pci_stop_and_remove_bus_device_locked(c->hidden);
-	pci_dev_put(c->hidden);
-	gw_companion_put(c);
+	pci_stop_and_remove_bus_device_locked(p->hidden);
+	pci_dev_put(p->hidden);
+	gw_pair_put(p);
+}
+
+/* All that its driver had mapped is not mapped any more: it has to start again. */
+static void pair_restart(struct work_struct *work)
+{
+	struct gw_pair *p = container_of(work, struct gw_pair, restart);
+	struct pci_dev *pdev;
+
+	mutex_lock(&gw_pairs_lock);
+	pdev = pci_dev_get(p->function);
+	mutex_unlock(&gw_pairs_lock);
+	if (pdev)
+		function_rebind(pdev);
+	pci_dev_put(pdev);
+	gw_pair_put(p);
+}
+
+/* gw_pair_restart() - have the driver of the function start again, from work */
+void gw_pair_restart(struct gw_pair *p)
+{
+	kref_get(&p->ref);
+	if (!queue_work(pairs_workqueue, &p->restart))
+		gw_pair_put(p);
 }
 
 /**
- * gw_pairs_add() - have a companion serve its function, now or when that appears
- * @c: the companion, which works
+ * gw_pair_new() - make a pair, which has no function yet
+ * @companion: its companion
+ *
+ * Return: the pair, with one reference, or NULL.
+ */
+struct gw_pair *gw_pair_new(struct pci_dev *companion)
+{
+	struct gw_pair *p = kzalloc(sizeof(*p), GFP_KERNEL);
+
+	if (!p)
+		return NULL;
+	if (gw_companion_init(&p->companion, companion)) {
+		kfree(p);
+		return NULL;
+	}
+	kref_init(&p->ref);
+	INIT_LIST_HEAD(&p->node);
+	INIT_WORK(&p->announce, pair_announce);
+	INIT_WORK(&p->forget, pair_forget);
+	INIT_WORK(&p->restart, pair_restart);
+	p->ranges.companion = &p->companion;
+	gw_windows_init(&p->windows, &p->companion);
+	return p;
+}
+
+/**
+ * gw_pair_add() - have a companion serve its function, now or when that appears
+ * @p: the pair, whose companion works
  *
  * Return: 0, -EEXIST if another has the same cookie.
  */
-int gw_pairs_add(struct gw_companion *c)
+int gw_pair_add(struct gw_pair *p)
 {
 	int ret = 0;
 
-	INIT_WORK(&c->announce, pair_announce);
-	INIT_WORK(&c->forget, pair_forget);
-	mutex_lock(&gw_companions_lock);
-	if (companion_find(c->cookie))
+	mutex_lock(&gw_pairs_lock);
+	if (pair_find(p->companion.cookie))
 		ret = -EEXIST;
 	else
-		list_add_tail(&c->node, &gw_companions);
-	mutex_unlock(&gw_companions_lock);
+		list_add_tail(&p->node, &gw_pairs);
+	mutex_unlock(&gw_pairs_lock);
 	if (ret) {
-		dev_err(&c->pdev->dev, "has the cookie %#llx of another\n", c->cookie);
+		dev_err(&p->companion.pdev->dev, "has the cookie %#llx of another\n",
+			p->companion.cookie);
 		return ret;
 	}
-	kref_get(&c->ref);
-	queue_work(gw_workqueue, &c->announce);
+	kref_get(&p->ref);
+	queue_work(pairs_workqueue, &p->announce);
 	return 0;
 }
 
 /**
- * gw_pairs_remove() - have a companion serve nothing any more
- * @c: the companion; its function's driver is unbound
+ * gw_pair_remove() - have a companion serve nothing any more
+ * @p: the pair; its function's driver is unbound
  */
-void gw_pairs_remove(struct gw_companion *c)
+void gw_pair_remove(struct gw_pair *p)
 {
 	struct pci_dev *pdev;
 
 	/* from here on, who binds is refused */
-	mutex_lock(&gw_companions_lock);
-	c->leaving = true;
-	pdev = pci_dev_get(c->function);
-	mutex_unlock(&gw_companions_lock);
+	mutex_lock(&gw_pairs_lock);
+	p->leaving = true;
+	pdev = pci_dev_get(p->function);
+	mutex_unlock(&gw_pairs_lock);
 	if (!pdev)
-		pdev = function_find(c->cookie);
+		pdev = function_find(p->companion.cookie);
 	if (pdev)
 		device_release_driver(&pdev->dev);
 
-	mutex_lock(&gw_companions_lock);
-	list_del(&c->node);
-	mutex_unlock(&gw_companions_lock);
+	mutex_lock(&gw_pairs_lock);
+	list_del(&p->node);
+	mutex_unlock(&gw_pairs_lock);
 
-	mutex_lock(&c->control);
-	gw_regs_control(c, GW_CONTROL_WITHDRAW);
-	c->gone = true;
-	mutex_unlock(&c->control);
-	if (pdev && c->features & GW_FEATURE_HIDDEN) {
-		c->hidden = pdev;
-		kref_get(&c->ref);
-		queue_work(gw_workqueue, &c->forget);
+	gw_companion_withdraw(&p->companion);
+	if (pdev && p->companion.features & GW_FEATURE_HIDDEN) {
+		p->hidden = pdev;
+		kref_get(&p->ref);
+		queue_work(pairs_workqueue, &p->forget);
 	} else {
 		pci_dev_put(pdev);
 	}
 }
 
 /**
- * gw_pairs_init() - watch for drivers that are bound to functions
+ * gw_pairs_init() - watch for drivers that are bound to functions, and for memory
  *
  * Return: 0 or -errno.
  */
@@ -336,18 +525,33 @@ int gw_pairs_init(void)
 {
 	int ret;
 
-	gw_workqueue = alloc_ordered_workqueue("gangway-dma", 0);
-	if (!gw_workqueue)
+	pairs_workqueue = alloc_ordered_workqueue("gangway-dma", 0);
+	if (!pairs_workqueue)
 		return -ENOMEM;
+	ret = register_memory_notifier(&memory_notifier);
+	if (ret)
+		goto destroy;
 	ret = bus_register_notifier(&pci_bus_type, &pairs_notifier);
 	if (ret)
-		destroy_workqueue(gw_workqueue);
+		goto unregister;
+	return 0;
+unregister:
+	unregister_memory_notifier(&memory_notifier);
+destroy:
+	destroy_workqueue(pairs_workqueue);
 	return ret;
+}
+
+/* gw_pairs_flush() - wait for what is under way: functions are there then */
+void gw_pairs_flush(void)
+{
+	flush_workqueue(pairs_workqueue);
 }
 
 /* gw_pairs_fini() - the last companion has gone; wait for what is under way */
 void gw_pairs_fini(void)
 {
-	destroy_workqueue(gw_workqueue);
+	destroy_workqueue(pairs_workqueue);
 	bus_unregister_notifier(&pci_bus_type, &pairs_notifier);
+	unregister_memory_notifier(&memory_notifier);
 }

@@ -7,12 +7,11 @@
 #include <linux/gfp.h>
 #include <linux/io.h>
 
-#include "gangway-dma.h"
+#include "companion.h"
+#include "regs.h"
 
 /* What fits in a page of requests, and in one of responses. */
 #define MAX_COMMAND (PAGE_SIZE / sizeof(struct gw_cmd_mapped))
-
-#define MAX_BUSY	60
 
 /* gw_regs_read() - read a register of 32 bits */
 u32 gw_regs_read(struct gw_companion *c, unsigned int reg)
@@ -24,12 +23,6 @@ u32 gw_regs_read(struct gw_companion *c, unsigned int reg)
 void gw_regs_write(struct gw_companion *c, unsigned int reg, u32 value)
 {
 	writel(value, c->regs + reg);
-}
-
-/* gw_regs_generation() - the generation, where no ring tells it */
-u32 gw_regs_generation(struct gw_companion *c)
-{
-	return c->page ? readl(&c->page->generation) : gw_regs_read(c, GW_REG_GENERATION);
 }
 
 /* gw_regs_read64() - read two halves that belong together; the low one latches the other */
@@ -57,40 +50,12 @@ void gw_regs_write64(struct gw_companion *c, unsigned int reg, u64 value)
 }
 
 /**
- * gw_regs_control() - write CONTROL and look at how that went
- * @c:    the companion; the caller holds c->control
- * @what: GW_CONTROL_*
- *
- * Return: 0, -ENODEV if the device has gone, -EIO.
- */
-int gw_regs_control(struct gw_companion *c, u32 what)
-{
-	unsigned int tries = MAX_BUSY;
-	u32 status;
-
-	lockdep_assert_held(&c->control);
-	if (c->gone)
-		return -ENODEV;
-	gw_regs_write(c, GW_REG_CONTROL, what);
-	status = gw_regs_read(c, GW_REG_CONTROL_STATUS);
-	/* done, but for unmapping, which takes the host more than a second */
-	while (status == GW_STATUS_BUSY && tries--) {
-		gw_regs_write(c, GW_REG_CONTROL, GW_CONTROL_UNMAP_ALL);
-		status = gw_regs_read(c, GW_REG_CONTROL_STATUS);
-	}
-	if (status == GW_STATUS_OK)
-		return 0;
-	dev_err(&c->pdev->dev, "control %u failed with status %u\n", what, status);
-	return -EIO;
-}
-
-/**
- * gw_regs_init() - have a command page
+ * gw_command_start() - have a command page
  * @c: the companion
  *
  * Return: 0, -ENOMEM, -ENODEV if it is one that this module does not know.
  */
-int gw_regs_init(struct gw_companion *c)
+int gw_command_start(struct gw_companion *c)
 {
 	struct gw_command *cmd = &c->command;
 	u32 version = gw_regs_read(c, GW_REG_VERSION);
@@ -103,18 +68,24 @@ int gw_regs_init(struct gw_companion *c)
 	cmd->request = (void *)get_zeroed_page(GFP_KERNEL);
 	cmd->response = (void *)get_zeroed_page(GFP_KERNEL);
 	if (!cmd->page || !cmd->request || !cmd->response) {
-		gw_regs_fini(c);
+		gw_command_stop(c);
 		return -ENOMEM;
 	}
 	cmd->max = min_t(u32, gw_regs_read(c, GW_REG_MAX_ENTRIES), MAX_COMMAND);
 	if (!cmd->max)
 		cmd->max = 1;
-	gw_regs_write64(c, GW_REG_CMD_GPA_LO, virt_to_phys(cmd->page));
+	gw_command_restart(c);
 	return 0;
 }
 
-/* gw_regs_fini() - the device knows of no command page any more */
-void gw_regs_fini(struct gw_companion *c)
+/* gw_command_restart() - tell the device where its command page is */
+void gw_command_restart(struct gw_companion *c)
+{
+	gw_regs_write64(c, GW_REG_CMD_GPA_LO, virt_to_phys(c->command.page));
+}
+
+/* gw_command_stop() - the device knows of no command page any more */
+void gw_command_stop(struct gw_companion *c)
 {
 	struct gw_command *cmd = &c->command;
 
@@ -126,7 +97,7 @@ void gw_regs_fini(struct gw_companion *c)
 	memset(cmd, 0, sizeof(*cmd));
 }
 
-/* Write the request of the same kind that follow @from; return the one after them. */
+/* Write the requests of the same kind that follow @from; return the one after them. */
 static struct gw_request *command_fill(struct gw_command *cmd, struct list_head *requests,
 				       struct gw_request *from, unsigned int *count)
 {
@@ -172,13 +143,13 @@ static void command_answer(struct gw_command *cmd, struct gw_request *req, unsig
 }
 
 /**
- * gw_regs_submit() - have the host do what is asked, by the command page
+ * gw_command_submit() - have the host do what is asked, by the command page
  * @c:        the companion
  * @requests: as in gw_companion_submit()
  *
- * Return: 0, or -EIO if the companion did not take a command.
+ * Return: 0; -EIO if the companion did not take a command; -EBUSY if it is being reset.
  */
-int gw_regs_submit(struct gw_companion *c, struct list_head *requests)
+int gw_command_submit(struct gw_companion *c, struct list_head *requests)
 {
 	struct gw_request *req = list_first_entry(requests, struct gw_request, node), *next;
 	struct gw_command *cmd = &c->command;
@@ -187,7 +158,9 @@ int gw_regs_submit(struct gw_companion *c, struct list_head *requests)
 	int ret = 0;
 
 	spin_lock_irqsave(&c->regs_lock, flags);
-	while (!list_entry_is_head(req, requests, node)) {
+	if (c->paused)
+		ret = -EBUSY;
+	while (!ret && !list_entry_is_head(req, requests, node)) {
 		next = command_fill(cmd, requests, req, &n);
 		/* what is not answered must not look like an answer */
 		memset(cmd->response, 0xff, PAGE_SIZE);

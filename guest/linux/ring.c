@@ -14,13 +14,28 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 
-#include "gangway-dma.h"
+#include "companion.h"
+#include "regs.h"
+#include "ring.h"
 
 #define RING_SHIFT	8
 #define PATIENCE_NS	(100 * NSEC_PER_USEC)
 #define MAX_DOORBELLS	8	/* in a row that change nothing */
 
 static_assert(RING_SHIFT >= GW_RING_MIN_SHIFT && RING_SHIFT <= GW_RING_MAX_SHIFT);
+
+/* Have the host start with both rings empty. */
+static int ring_enable(struct gw_companion *c, struct gw_ring *hdr)
+{
+	hdr->cq_event = cpu_to_le32(~0);	/* no interrupts */
+	gw_regs_write64(c, GW_REG_RING_GPA_LO, virt_to_phys(hdr));
+	gw_regs_write(c, GW_REG_RING_SHIFT, RING_SHIFT);
+	gw_regs_write(c, GW_REG_RING_ENABLE, 1);
+	if (gw_regs_read(c, GW_REG_RING_ENABLE) == 1)
+		return 0;
+	dev_err(&c->pdev->dev, "cannot start its ring\n");
+	return -EIO;
+}
 
 /**
  * gw_rings_start() - give the companion a ring
@@ -42,14 +57,8 @@ int gw_rings_start(struct gw_companion *c)
 		goto free;
 	r->sq = (void *)hdr + GW_RING_HEADER_BYTES;
 	r->cq = (void *)(r->sq + r->size);
-	hdr->cq_event = cpu_to_le32(~0);	/* no interrupts */
-	gw_regs_write64(c, GW_REG_RING_GPA_LO, virt_to_phys(hdr));
-	gw_regs_write(c, GW_REG_RING_SHIFT, RING_SHIFT);
-	gw_regs_write(c, GW_REG_RING_ENABLE, 1);
-	if (gw_regs_read(c, GW_REG_RING_ENABLE) != 1) {
-		dev_err(&c->pdev->dev, "cannot start its ring\n");
+	if (ring_enable(c, hdr))
 		goto free;
-	}
 	r->hdr = hdr;
 	return 0;
 free:
@@ -58,6 +67,28 @@ free:
 	kfree(r->by_tag);
 	r->by_tag = NULL;
 	return hdr ? -EIO : -ENOMEM;
+}
+
+/**
+ * gw_rings_restart() - start the ring again, after a reset of the companion
+ * @c: the companion, of which nothing is asked meanwhile
+ *
+ * Return: 0, -EIO if the companion does not want it.
+ */
+int gw_rings_restart(struct gw_companion *c)
+{
+	struct gw_rings *r = &c->rings;
+
+	r->tail = 0;
+	r->head = 0;
+	r->broken = false;
+	/* not the generation, nor what was dropped: others look at those at any time */
+	r->hdr->sq_tail = 0;
+	r->hdr->cq_head = 0;
+	r->hdr->sq_head = 0;
+	r->hdr->cq_tail = 0;
+	r->hdr->sq_event = 0;
+	return ring_enable(c, r->hdr);
 }
 
 /**
@@ -109,6 +140,7 @@ static void ring_put(struct gw_rings *r, const struct gw_request *req, u32 tag)
 		.tag = cpu_to_le32(tag),
 		.addr = cpu_to_le64(req->op == GW_RING_MAP ? req->addr : req->handle),
 		.len = cpu_to_le64(req->len),
+		.last = cpu_to_le64(req->last),
 	};
 }
 
@@ -152,7 +184,7 @@ static int ring_take(struct gw_rings *r, const struct gw_ring_cqe *shared)
 	if (!req)
 		return -EIO;
 	req->status = le16_to_cpu(cqe.status);
-	if (req->op == GW_RING_MAP && req->status == GW_STATUS_OK) {
+	if (req->op != GW_RING_UNMAP && req->status == GW_STATUS_OK) {
 		req->handle = le64_to_cpu(cqe.handle);
 		if (req->nr < req->room) {
 			req->segs[req->nr].iova = le64_to_cpu(cqe.iova);
@@ -219,7 +251,8 @@ static int ring_wait(struct gw_companion *c, u32 pending)
  * @c:        the companion
  * @requests: as in gw_companion_submit()
  *
- * Return: 0, or -EIO if the host did not answer all of them sensibly, now or earlier.
+ * Return: 0; -EIO if the host did not answer all of them sensibly, now or earlier; -EBUSY if the
+ * companion is being reset.
  */
 int gw_rings_submit(struct gw_companion *c, struct list_head *requests)
 {
@@ -230,7 +263,7 @@ int gw_rings_submit(struct gw_companion *c, struct list_head *requests)
 	u32 n;
 
 	spin_lock_irqsave(&r->lock, flags);
-	while (!ret && !r->broken && !list_entry_is_head(req, requests, node)) {
+	while (!ret && !r->broken && !c->paused && !list_entry_is_head(req, requests, node)) {
 		req = ring_push(c, requests, req, &n);
 		ret = ring_wait(c, n);
 	}
@@ -239,7 +272,7 @@ int gw_rings_submit(struct gw_companion *c, struct list_head *requests)
 		memset(r->by_tag, 0, r->size * sizeof(*r->by_tag));
 		dev_err(&c->pdev->dev, "does not answer; nothing more will be mapped\n");
 	}
-	ret = r->broken ? -EIO : 0;
+	ret = c->paused ? -EBUSY : r->broken ? -EIO : 0;
 	spin_unlock_irqrestore(&r->lock, flags);
 	return ret;
 }

@@ -1,97 +1,73 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What one function can reach: maps and unmaps of ranges, by the cover or by blocks.
+ * What one function can reach: maps and unmaps of ranges, by blocks.
  *
- * How it works. A map that finds its range takes no lock if that is in the cover or in a block
- * that was in use lately, else space->lock for a moment. One that does not takes fill_lock, looks
- * again, and has the host map blocks, without space->lock; so maps that find theirs never wait for
- * the host. If the host begins a new generation, everything before it has been unmapped. Blocks in
- * use are kept aside until their users give them back, and the next map starts afresh.
+ * How it works. A map that finds its range takes no lock if that is in a block that was in use
+ * lately, else the blocks' lock for a moment. One that does not takes fill_lock, looks again, and has
+ * the host map blocks, without their lock; so maps that find theirs never wait for the host. If the
+ * host begins another generation, which it does for another kernel, module or VMM only, nothing of
+ * the space is mapped any more, and nothing ever will be.
  */
 
 #include <linux/ktime.h>
 #include <linux/slab.h>
 
-#include "gangway-dma.h"
+#include "clock.h"
+#include "space.h"
 #include "trace.h"
 
-#define MAX_PLACES	8	/* tried for a range that must not cross a boundary */
+#define MAX_TRIES	8	/* to have a range mapped where it must be */
 
 /* gw_space_init() - before anything else; nothing is mapped */
 void gw_space_init(struct gw_space *s, struct gw_companion *c)
 {
 	s->companion = c;
 	spin_lock_init(&s->fill_lock);
-	spin_lock_init(&s->lock);
-	s->by_phys = RB_ROOT_CACHED;
-	s->by_iova = RB_ROOT;
-	INIT_LIST_HEAD(&s->clock);
-	INIT_LIST_HEAD(&s->stale);
-}
-
-/* Map RAM as a whole, if that can be, in a space where nothing is mapped. */
-static void space_cover(struct gw_space *s)
-{
-	struct gw_cover *cover = gw_cover_new(s);
-	unsigned long flags;
-
-	spin_lock_irqsave(&s->lock, flags);
-	s->used_bytes = cover ? cover->bytes : 0;
-	s->used_maps = cover ? cover->nr_handles : 0;
-	spin_unlock_irqrestore(&s->lock, flags);
-	smp_store_release(&s->cover, cover);
+	gw_blocks_init(&s->blocks, c);
 }
 
 /**
  * gw_space_open() - get ready for a driver
- * @s:   the space, closed
- * @dev: the function
- *
- * Return: 0, -ENOMEM, -ENOSPC.
+ * @s:      the space, closed
+ * @dev:    the function
+ * @ram:    where RAM is; to stay until the space is closed
+ * @strict: nothing stays mapped that is not in use
  */
-int gw_space_open(struct gw_space *s, struct device *dev)
+void gw_space_open(struct gw_space *s, struct device *dev, const struct gw_ram *ram, bool strict)
 {
-	int ret = gw_ram_runs(s);
-
-	if (ret) {
-		kfree(s->runs);
-		s->runs = NULL;
-		return ret;
-	}
 	s->dev = dev;
-	s->strict = gw_strict;
-	gw_blocks_size(s);
-	WRITE_ONCE(s->generation, gw_companion_generation(s->companion));
-	space_cover(s);
-	if (s->cover)
-		dev_info(dev, "gangway: all RAM is mapped, in %u pieces\n", s->cover->nr);
-	else
-		dev_info(dev, "gangway: RAM is mapped as needed, %s\n",
-			 s->strict ? "no longer than in use" : "in windows");
-	return 0;
+	s->blocks.dev = dev;
+	s->blocks.ram = ram;
+	s->blocks.strict = strict;
+	gw_clock_size(&s->blocks);
+	s->dropped = gw_companion_dropped(s->companion);
+	s->generation = gw_companion_generation(s->companion);
 }
 
 /* Forget all blocks. Return how many were in use. */
 static unsigned int space_forget(struct gw_space *s)
 {
+	struct gw_blocks *set = &s->blocks;
 	struct gw_block *b, *next;
 	unsigned int used = 0;
 	unsigned long flags;
 
-	spin_lock_irqsave(&s->lock, flags);
-	list_for_each_entry_safe(b, next, &s->stale, node) {
+	spin_lock_irqsave(&set->lock, flags);
+	list_for_each_entry(b, &set->stale, node)
+		used++;
+	list_splice_init(&set->leaving, &set->stale);
+	list_for_each_entry_safe(b, next, &set->stale, node) {
 		list_del(&b->node);
 		kfree_rcu(b, rcu);
-		used++;
 	}
-	while ((b = gw_block_first(s))) {
+	while ((b = gw_block_first(set))) {
 		used += gw_block_end(b);
-		gw_block_remove(s, b);
+		gw_block_remove(set, b);
 		kfree_rcu(b, rcu);
 	}
-	s->used_bytes = 0;
-	s->used_maps = 0;
-	spin_unlock_irqrestore(&s->lock, flags);
+	set->used_bytes = 0;
+	set->used_maps = 0;
+	spin_unlock_irqrestore(&set->lock, flags);
 	return used;
 }
 
@@ -105,43 +81,56 @@ void gw_space_close(struct gw_space *s)
 
 	if (used)
 		dev_warn(s->dev, "gangway: its driver left %u mappings behind\n", used);
-	gw_cover_free(s->cover);
-	gw_cover_free(s->retired);
-	kfree(s->runs);
-	s->cover = NULL;
-	s->retired = NULL;
-	s->runs = NULL;
 	s->dev = NULL;
+	s->blocks.dev = NULL;
+	s->blocks.ram = NULL;
 }
 
-/* A new generation has begun: what there was is not mapped any more. */
-static void space_renew(struct gw_space *s)
+/* All addresses are of the past. */
+static bool space_is_over(struct gw_space *s)
 {
-	u32 generation = gw_companion_generation(s->companion);
-	struct gw_cover *old = s->cover;
+	return unlikely(gw_companion_generation(s->companion) != READ_ONCE(s->generation));
+}
+
+static bool space_is_behind(struct gw_space *s)
+{
+	return unlikely(gw_companion_dropped(s->companion) != READ_ONCE(s->dropped));
+}
+
+/* Learn of one block that the VMM has ended, from the host. Return whether there was one. */
+static bool space_drop_one(struct gw_space *s)
+{
+	struct gw_segment where;
+	struct gw_request req = { .op = GW_RING_DROPPED, .segs = &where, .room = 1 };
 	struct gw_block *b;
 	unsigned long flags;
 
+	if (gw_companion_ask(s->companion, &req))
+		return false;
+	spin_lock_irqsave(&s->blocks.lock, flags);
+	b = gw_block_at(&s->blocks, where.iova);
+	if (b) {
+		if (atomic_read(&b->refs) > 0)
+			dev_err_ratelimited(s->dev, "gangway: memory at %pa is gone, and was in use\n",
+					    &b->start);
+		gw_block_mark_stale(&s->blocks, b);
+	}
+	spin_unlock_irqrestore(&s->blocks.lock, flags);
+	return true;
+}
+
+/* The VMM has taken memory away: what was mapped of it is not any more. */
+static void space_catch_up(struct gw_space *s)
+{
+	u32 now = gw_companion_dropped(s->companion), left = now - s->dropped;
+
 	lockdep_assert_held(&s->fill_lock);
-	if (generation == s->generation)
-		return;
-	dev_warn(s->dev, "gangway: the host has unmapped everything (generation %u)\n",
-		 generation);
-	spin_lock_irqsave(&s->lock, flags);
-	while ((b = gw_block_first(s))) {
-		gw_block_remove(s, b);
-		if (gw_block_end(b))
-			list_add(&b->node, &s->stale);
-		else
-			kfree_rcu(b, rcu);
-	}
-	spin_unlock_irqrestore(&s->lock, flags);
-	if (old) {
-		old->next = s->retired;
-		smp_store_release(&s->retired, old);
-	}
-	space_cover(s);
-	WRITE_ONCE(s->generation, generation);
+	while (left && space_drop_one(s))
+		left--;
+	/* the host remembers so many only; where one is not known, none can be trusted */
+	if (left)
+		WRITE_ONCE(s->generation, s->generation - 1);
+	WRITE_ONCE(s->dropped, now);
 }
 
 /* Take a want's address from its block, which is live. */
@@ -158,57 +147,48 @@ static bool space_hit(struct gw_space *s, struct gw_want *want, bool pending)
 	struct gw_block *b;
 	unsigned long flags;
 
-	spin_lock_irqsave(&s->lock, flags);
-	b = gw_block_get(s, want, pending);
+	spin_lock_irqsave(&s->blocks.lock, flags);
+	b = gw_block_get(&s->blocks, want, pending);
 	want->block = b;
 	if (b && b->live)
 		want_settle(want, b);
-	spin_unlock_irqrestore(&s->lock, flags);
+	spin_unlock_irqrestore(&s->blocks.lock, flags);
 	return b;
 }
 
 /* In a block that was in use lately: most are. */
-static bool space_map_hot(struct gw_space *s, phys_addr_t phys, size_t len, u64 boundary, u64 *iova)
+static bool space_map_hot(struct gw_space *s, struct gw_want *want)
 {
-	struct gw_block *b = s->strict ? NULL : gw_block_get_hot(s, phys, len, boundary);
+	struct gw_block *b = s->blocks.strict ? NULL : gw_block_get_hot(&s->blocks, want);
 
 	if (!b)
 		return false;
-	*iova = b->iova + (phys - b->start);
+	want->iova = b->iova + (want->phys - b->start);
+	want->block = NULL;
+	want->done = true;
 	gw_count(s->companion, GW_STAT_HITS);
 	return true;
 }
 
-/* Look for ranges in the cover and the blocks. Return how many are not there. */
+/* Look for ranges in the blocks. Return how many are not there. */
 static unsigned int space_lookup(struct gw_space *s, struct gw_want *wants, unsigned int n)
 {
-	const struct gw_cover *cover = smp_load_acquire(&s->cover);
 	unsigned int i, missing = 0;
 
 	for (i = 0; i < n; i++) {
-		struct gw_want *want = &wants[i];
-
-		if (want->done)
+		if (wants[i].done || space_map_hot(s, &wants[i]))
 			continue;
-		if (gw_cover_iova(cover, want->phys, want->len, &want->iova) &&
-		    !gw_crosses(want->iova, want->len, want->boundary)) {
-			want->block = NULL;
-			want->done = true;
-		} else if (space_map_hot(s, want->phys, want->len, want->boundary, &want->iova)) {
-			want->block = NULL;	/* found again by the address */
-			want->done = true;
-		} else if (space_hit(s, want, false)) {
+		if (space_hit(s, &wants[i], false))
 			gw_count(s->companion, GW_STAT_HITS);
-		} else {
+		else
 			missing++;
-		}
 	}
 	return missing;
 }
 
 /* Give each range that is not mapped a block, new ones in @plan. */
-static int fill_plan(struct gw_space *s, struct gw_want *wants, unsigned int n, bool exact,
-		     struct list_head *plan)
+static int fill_plan(struct gw_space *s, struct gw_want *wants, unsigned int n,
+		     unsigned int shift, struct list_head *plan)
 {
 	struct gw_block *b;
 	unsigned long flags;
@@ -219,31 +199,19 @@ static int fill_plan(struct gw_space *s, struct gw_want *wants, unsigned int n, 
 	for (i = 0; i < n; i++) {
 		if (wants[i].done || space_hit(s, &wants[i], true))
 			continue;
-		b = gw_block_new(s, wants[i].phys, wants[i].len, exact);
+		b = gw_block_new(&s->blocks, &wants[i], shift);
 		if (!b)
-			return -ENOMEM;
-		spin_lock_irqsave(&s->lock, flags);
-		gw_block_insert(s, b);
-		spin_unlock_irqrestore(&s->lock, flags);
+			return -ENOSPC;
+		spin_lock_irqsave(&s->blocks.lock, flags);
+		gw_block_insert(&s->blocks, b);
+		spin_unlock_irqrestore(&s->blocks.lock, flags);
 		wants[i].block = b;
 		list_add_tail(&b->req.node, plan);
 		bytes += b->req.len;
 		maps++;
 		gw_count(s->companion, GW_STAT_MISSES);
 	}
-	return gw_blocks_reserve(s, bytes, maps) ? 0 : -ENOMEM;
-}
-
-static int block_error(const struct gw_block *b)
-{
-	switch (b->req.status) {
-	case GW_STATUS_OK:
-		return 0;
-	case GW_STATUS_NOSPC:
-		return -ENOMEM;
-	default:
-		return -EIO;
-	}
+	return gw_clock_reserve(&s->blocks, bytes, maps) ? 0 : -ENOSPC;
 }
 
 /*
@@ -253,30 +221,31 @@ static int block_error(const struct gw_block *b)
 static int fill_settle(struct gw_space *s, struct list_head *plan, int ret, bool reserved,
 		       struct list_head *going)
 {
+	struct gw_blocks *set = &s->blocks;
 	struct gw_block *b, *next;
 	unsigned long flags;
 	int err, first = ret;
 
-	spin_lock_irqsave(&s->lock, flags);
+	spin_lock_irqsave(&set->lock, flags);
 	list_for_each_entry_safe(b, next, plan, req.node) {
-		err = ret ? ret : block_error(b);
-		if (!err && b->req.nr == 1 && gw_block_live(s, b)) {
+		err = ret ? ret : gw_request_error(&b->req);
+		if (!err && b->req.nr == 1 && gw_block_live(set, b)) {
 			list_del_init(&b->req.node);
 			continue;
 		}
-		gw_block_remove(s, b);
+		gw_block_remove(set, b);
 		if (!err) {
 			/* in more than one piece, or with an answer that cannot be */
 			list_del_init(&b->req.node);
 			list_add_tail(&b->node, going);
 			err = -EIO;
 		} else if (reserved) {
-			s->used_bytes -= b->req.len;
-			s->used_maps--;
+			set->used_bytes -= b->req.len;
+			set->used_maps--;
 		}
 		first = first ? first : err;
 	}
-	spin_unlock_irqrestore(&s->lock, flags);
+	spin_unlock_irqrestore(&set->lock, flags);
 	return first;
 }
 
@@ -296,86 +265,122 @@ static int fill_take(struct gw_space *s, struct gw_want *want, struct list_head 
 		return 0;
 	}
 	want_settle(want, b);
-	if (!gw_crosses(want->iova, want->len, want->boundary))
+	if (!gw_want_misfits(want, want->iova))
 		return 0;
 	want->done = false;
 	want->block = NULL;
-	spin_lock_irqsave(&s->lock, flags);
-	gw_block_put(s, b, going);
-	spin_unlock_irqrestore(&s->lock, flags);
+	spin_lock_irqsave(&s->blocks.lock, flags);
+	gw_block_put(&s->blocks, b, going);
+	spin_unlock_irqrestore(&s->blocks.lock, flags);
 	return -EAGAIN;
 }
 
 /* Have the host map what is missing. After an error, wants that are not done have no block. */
-static int fill_try(struct gw_space *s, struct gw_want *wants, unsigned int n, bool exact)
+static int fill_try(struct gw_space *s, struct gw_want *wants, unsigned int n, unsigned int shift,
+		    struct list_head *going)
 {
 	struct gw_block *b, *next;
-	LIST_HEAD(going);
 	LIST_HEAD(plan);
 	bool reserved;
 	unsigned int i;
 	int ret, err;
 
-	ret = fill_plan(s, wants, n, exact, &plan);
+	ret = fill_plan(s, wants, n, shift, &plan);
 	reserved = !ret;
 	if (!ret)
 		ret = gw_companion_submit(s->companion, &plan);
-	ret = fill_settle(s, &plan, ret, reserved, &going);
+	ret = fill_settle(s, &plan, ret, reserved, going);
 	for (i = 0; i < n; i++) {
-		err = fill_take(s, &wants[i], &going);
+		err = fill_take(s, &wants[i], going);
 		ret = ret ? ret : err;
 	}
 	list_for_each_entry_safe(b, next, &plan, req.node)
 		kfree(b);
-	gw_blocks_unmap(s, &going);
 	return ret;
 }
 
-static int space_fill(struct gw_space *s, struct gw_want *wants, unsigned int n)
+static u64 wants_bytes(const struct gw_want *wants, unsigned int n)
 {
-	unsigned int tries = MAX_PLACES;
+	u64 bytes = 0;
+
+	while (n--)
+		bytes += wants[n].done ? 0 : wants[n].len;
+	return bytes;
+}
+
+/* A try has failed with @ret. Return whether there is to be another, with blocks of *@shift. */
+static bool fill_again(struct gw_space *s, int ret, u64 bytes, unsigned int *shift)
+{
+	bool smaller = *shift;
+
+	if (ret == -EBUSY)
+		return false;
+
+	if (ret == -EXDEV && *shift > s->companion->granule_shift)
+		--*shift;	/* it crosses an edge that only the host knows */
+	else
+		*shift = 0;
+	if (ret == -ENOMEM)
+		return gw_clock_make_room(&s->blocks, bytes) || smaller;
+	/* it may only be the place that is wrong */
+	return smaller || ret == -EAGAIN;
+}
+
+static int space_fill(struct gw_space *s, struct gw_want *wants, unsigned int n, bool exact)
+{
+	unsigned int tries = MAX_TRIES, shift;
 	unsigned long flags;
-	int ret;
+	LIST_HEAD(going);
+	int ret = 0;
 
 	spin_lock_irqsave(&s->fill_lock, flags);
-	space_renew(s);
-	/* another CPU may have filled it */
-	ret = space_lookup(s, wants, n) ? fill_try(s, wants, n, s->strict) : 0;
-	if (ret) {
-		/*
-		 * Once more with no more than is needed, or in the generation that has begun; and
-		 * if it is only the place that is wrong, a few times more.
-		 */
-		do {
-			space_renew(s);
-			ret = space_lookup(s, wants, n) ? fill_try(s, wants, n, true) : 0;
-		} while (ret == -EAGAIN && --tries);
-	}
+	if (space_is_behind(s))
+		space_catch_up(s);
+	shift = exact || s->blocks.strict ? 0 : gw_clock_shift(&s->blocks);
+	do {
+		if (space_is_over(s)) {
+			ret = -EIO;
+			break;
+		}
+		/* another CPU may have filled it */
+		if (space_lookup(s, wants, n))
+			ret = fill_try(s, wants, n, shift, &going);
+		else
+			ret = 0;
+	} while (ret && fill_again(s, ret, wants_bytes(wants, n), &shift) && --tries);
+	/* not before, or the next would be at the same place */
+	gw_clock_unmap(&s->blocks, &going);
 	spin_unlock_irqrestore(&s->fill_lock, flags);
-	return ret == -EAGAIN ? -EIO : ret;
+	return ret == -ENOSPC || ret == -EBUSY ? -ENOMEM : ret;
 }
 
 /* Note a failure for debugfs, and tell of it. */
-static void space_error(struct gw_space *s, const struct gw_want *want, int err)
+static void space_error(struct gw_space *s, const struct gw_want *want, int err, bool quiet)
 {
 	struct gw_companion *c = s->companion;
 	unsigned long flags;
 	u64 bytes;
 	u32 maps;
 
-	spin_lock_irqsave(&s->lock, flags);
-	bytes = s->used_bytes;
-	maps = s->used_maps;
+	spin_lock_irqsave(&s->blocks.lock, flags);
+	bytes = s->blocks.used_bytes;
+	maps = s->blocks.used_maps;
 	s->errors[s->nr_errors++ % GW_NR_ERRORS] = (struct gw_error) {
 		.when = ktime_get_boot_fast_ns(), .phys = want->phys, .len = want->len,
 		.err = err, .used_bytes = bytes, .used_maps = maps,
 	};
-	spin_unlock_irqrestore(&s->lock, flags);
+	spin_unlock_irqrestore(&s->blocks.lock, flags);
 	gw_count(c, GW_STAT_FAILURES);
-	dev_warn_ratelimited(s->dev,
-			     "gangway: cannot map %zu bytes at %pa (%d): %llu of %llu KiB, %u of %u mappings in use\n",
-			     want->len, &want->phys, err, bytes >> 10, c->budget_bytes >> 10,
-			     maps, c->budget_maps);
+	if (space_is_over(s))
+		dev_err_ratelimited(s->dev, "gangway: the host has unmapped everything: unbind its driver and bind it again\n");
+	else if (err == -ERANGE || err == -EAGAIN)
+		dev_warn_ratelimited(s->dev, "gangway: cannot map %zu bytes at %pa below %#llx: the host's addresses are others\n",
+				     want->len, &want->phys, want->last);
+	else if (!quiet)
+		dev_warn_ratelimited(s->dev,
+				     "gangway: cannot map %zu bytes at %pa (%d): %llu of %llu KiB, %u of %u mappings in use\n",
+				     want->len, &want->phys, err, bytes >> 10,
+				     c->budget_bytes >> 10, maps, c->budget_maps);
 }
 
 /**
@@ -383,12 +388,13 @@ static void space_error(struct gw_space *s, const struct gw_want *want, int err)
  * @s:     the space
  * @wants: the ranges, none of them done; the addresses are left in them
  * @n:     how many, at most GW_MAX_WANTS
+ * @how:   GW_MAP_*
  *
  * Return: 0, or none of them is mapped and: -ENOMEM if there is no room, -EINVAL if a range is
- * empty or wraps, -EIO if the host does not map it.
+ * empty or wraps, -EIO if the host does not map it, or not within reach.
  * Context: any; does not sleep.
  */
-int gw_space_map_many(struct gw_space *s, struct gw_want *wants, unsigned int n)
+int gw_space_map_many(struct gw_space *s, struct gw_want *wants, unsigned int n, unsigned int how)
 {
 	unsigned int i;
 	int ret = 0;
@@ -396,85 +402,58 @@ int gw_space_map_many(struct gw_space *s, struct gw_want *wants, unsigned int n)
 	for (i = 0; i < n; i++)
 		if (!wants[i].len || wants[i].phys + wants[i].len - 1 < wants[i].phys)
 			return -EINVAL;
-	if (unlikely(gw_companion_generation(s->companion) != READ_ONCE(s->generation)) ||
-	    space_lookup(s, wants, n))
-		ret = space_fill(s, wants, n);
+	if (space_is_over(s))
+		ret = -EIO;
+	else if (space_is_behind(s) || space_lookup(s, wants, n))
+		ret = space_fill(s, wants, n, how & GW_MAP_EXACT);
 	for (i = 0; i < n && !ret; i++)
 		trace_gangway_map(s->dev, wants[i].phys, wants[i].len, wants[i].iova);
 	if (!ret)
 		return 0;
 	for (i = 0; i < n && wants[i].done; i++)
 		;
-	space_error(s, &wants[i < n ? i : 0], ret);
+	space_error(s, &wants[i < n ? i : 0], ret, how & GW_MAP_QUIET);
 	for (i = 0; i < n; i++)
 		if (wants[i].done)
 			gw_space_unmap(s, wants[i].iova, wants[i].len);
-	return ret;
-}
-
-/* What needs more than a look; apart, so that the rest needs no stack. */
-static noinline int space_map_one(struct gw_space *s, phys_addr_t phys, size_t len, u64 *iova)
-{
-	struct gw_want want = { .phys = phys, .len = len };
-	int ret = gw_space_map_many(s, &want, 1);
-
-	if (!ret)
-		*iova = want.iova;
-	return ret;
+	return ret == -ENOMEM ? ret : -EIO;
 }
 
 /**
  * gw_space_map() - let the function reach one range
  * @s:    the space
- * @phys: where it starts
- * @len:  bytes
- * @iova: its address for the function
+ * @want: the range, not done; its address is left in it
+ * @how:  GW_MAP_*
  *
  * Return: as gw_space_map_many().
  */
-int gw_space_map(struct gw_space *s, phys_addr_t phys, size_t len, u64 *iova)
+int gw_space_map(struct gw_space *s, struct gw_want *want, unsigned int how)
 {
-	const struct gw_cover *cover = smp_load_acquire(&s->cover);
-
-	if (unlikely(gw_companion_generation(s->companion) != READ_ONCE(s->generation)))
-		return space_map_one(s, phys, len, iova);
-	if (!gw_cover_iova(cover, phys, len, iova) && !space_map_hot(s, phys, len, 0, iova))
-		return space_map_one(s, phys, len, iova);
-	trace_gangway_map(s->dev, phys, len, *iova);
+	if (space_is_over(s) || space_is_behind(s) || !space_map_hot(s, want))
+		return gw_space_map_many(s, want, 1, how);
+	trace_gangway_map(s->dev, want->phys, want->len, want->iova);
 	return 0;
-}
-
-/* One user less of what was mapped in an older generation. Return whether this was. */
-static bool space_unmap_stale(struct gw_space *s, u64 iova)
-{
-	struct gw_block *b = gw_block_stale(s, iova);
-	phys_addr_t phys;
-
-	if (!b)
-		return gw_cover_phys(s->retired, iova, &phys);
-	if (atomic_dec_return(&b->refs) == GW_BLOCK_GONE) {
-		list_del(&b->node);
-		kfree_rcu(b, rcu);
-	}
-	return true;
 }
 
 static noinline void space_unmap_block(struct gw_space *s, u64 iova)
 {
+	struct gw_blocks *set = &s->blocks;
 	struct gw_block *b;
 	unsigned long flags;
 	LIST_HEAD(going);
-	bool found;
+	bool found = true;
 
-	spin_lock_irqsave(&s->lock, flags);
+	spin_lock_irqsave(&set->lock, flags);
 	/* older ones first: to give back too little is safe, to give back too much is not */
-	found = space_unmap_stale(s, iova);
-	if (!found) {
-		b = gw_block_at(s, iova);
-		found = b && gw_block_put(s, b, &going);
+	b = gw_block_stale(set, iova);
+	if (b) {
+		gw_block_put_stale(b);
+	} else {
+		b = gw_block_at(set, iova);
+		found = b && gw_block_put(set, b, &going);
 	}
-	spin_unlock_irqrestore(&s->lock, flags);
-	gw_blocks_unmap(s, &going);
+	spin_unlock_irqrestore(&set->lock, flags);
+	gw_clock_unmap(set, &going);
 	if (!found)
 		dev_warn_ratelimited(s->dev, "gangway: unmap of %#llx, which is not mapped\n", iova);
 }
@@ -489,11 +468,8 @@ static noinline void space_unmap_block(struct gw_space *s, u64 iova)
  */
 void gw_space_unmap(struct gw_space *s, u64 iova, size_t len)
 {
-	phys_addr_t phys;
-
 	trace_gangway_unmap(s->dev, iova, len);
-	if (!gw_cover_phys(smp_load_acquire(&s->cover), iova, &phys) &&
-	    (s->strict || !gw_block_put_hot(s, iova)))
+	if (s->blocks.strict || !gw_block_put_hot(&s->blocks, iova))
 		space_unmap_block(s, iova);
 }
 
@@ -509,19 +485,15 @@ bool gw_space_phys(struct gw_space *s, u64 iova, phys_addr_t *phys)
 {
 	struct gw_block *b;
 	unsigned long flags;
-	bool found;
 
-	if (gw_cover_phys(smp_load_acquire(&s->cover), iova, phys))
-		return true;
-	spin_lock_irqsave(&s->lock, flags);
-	b = gw_block_stale(s, iova);
-	found = !b && gw_cover_phys(s->retired, iova, phys);
-	if (!b && !found)
-		b = gw_block_at(s, iova);
+	spin_lock_irqsave(&s->blocks.lock, flags);
+	b = gw_block_stale(&s->blocks, iova);
+	if (!b)
+		b = gw_block_at(&s->blocks, iova);
 	if (b)
 		*phys = b->start + (iova - b->iova);
-	spin_unlock_irqrestore(&s->lock, flags);
-	return b || found;
+	spin_unlock_irqrestore(&s->blocks.lock, flags);
+	return b;
 }
 
 /**
@@ -536,7 +508,20 @@ size_t gw_space_max_mapping(struct gw_space *s)
 	struct gw_companion *c = s->companion;
 	u64 pages = min(c->budget_bytes >> c->granule_shift, (u64)c->budget_maps) / 2;
 
-	if (READ_ONCE(s->cover))
-		return SIZE_MAX;
 	return max(min3(c->max_map, c->budget_bytes / 8, pages * PAGE_SIZE), (u64)PAGE_SIZE);
+}
+
+/**
+ * gw_space_offline() - memory leaves the guest, and nobody uses it: nothing of it stays mapped
+ * @s:     the space, open
+ * @start: physical address
+ * @last:  of its last byte
+ */
+void gw_space_offline(struct gw_space *s, phys_addr_t start, phys_addr_t last)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&s->fill_lock, flags);
+	gw_clock_drop(&s->blocks, start, last);
+	spin_unlock_irqrestore(&s->fill_lock, flags);
 }

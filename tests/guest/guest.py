@@ -342,8 +342,24 @@ def vfio_user(path, **more):
     return {"driver": "vfio-user-pci", "socket": {"type": "unix", "path": path}, **more}
 
 
+def ram_words(memory):
+    """QEMU's options for guest memory; see Vmm."""
+    nodes = (memory,) if isinstance(memory, str) else memory
+    words = [word for i, size in enumerate(nodes) for word in
+             ("-object", f"memory-backend-memfd,id=mem{i},size={size},share=on")]
+    if isinstance(memory, str):
+        return [*words, "-machine", "q35,memory-backend=mem0", "-m", memory]
+    for i in range(len(nodes)):
+        words += ["-numa", f"node,nodeid={i},memdev=mem{i}" + (",cpus=0-1" if i == 0 else "")]
+    total = sum(int(size.removesuffix("M")) for size in nodes)
+    return [*words, "-machine", "q35", "-m", f"{total}M"]
+
+
 class Vmm(Process):
-    """QEMU by itself, a guest in it, connected to a Server, or to these SOCKETS; x86-64."""
+    """QEMU by itself, a guest in it, connected to a Server, or to these SOCKETS; x86-64.
+
+    MEMORY is in one piece, or if it is a tuple of sizes, in a node of the guest for each.
+    """
 
     def __init__(self, work, server, script, memory="512M", cpus=2, sockets=None, qemu=(),
                  on_step=None, **image):
@@ -353,9 +369,7 @@ class Vmm(Process):
                    for path in ([server.socket] if sockets is None else sockets)]
         super().__init__(
             [os.path.join(words["--qemu"], "qemu-system-x86_64"),
-             "-machine", "q35,memory-backend=mem", "-accel", words["--accel"],
-             "-cpu", "max", "-smp", str(cpus),
-             "-m", memory, "-object", f"memory-backend-memfd,id=mem,size={memory},share=on",
+             "-accel", words["--accel"], "-cpu", "max", "-smp", str(cpus), *ram_words(memory),
              "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio",
              "-kernel", words["--kernel"], "-initrd", words["--initrd"],
              "-append", "console=ttyS0 no_timer_check " + words["--append"], *qemu,

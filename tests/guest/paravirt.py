@@ -47,11 +47,11 @@ def run(work, script, arch, version, memory, options=(), devices=None, probe=Fal
 
 def size_and_budget(memory, budget, arch, version):
     """A test of one guest; sizes in MiB. A budget that can be is used up."""
-    pages = {16: 2, 256: 6, 1536: 3}[budget] if memory > 512 else 3
+    pages = {16: 2, 256: 10, 1536: 3}[budget] if memory > 512 else 3
     evicts = int(memory > budget and budget <= 256 and memory > 512)
 
     def test(work):
-        mode = "cover" if memory <= budget else "windows"
+        mode = "ranges" if memory <= budget else "windows"
         with run(work, "paravirt-ram", arch, version, f"{memory}M",
                  ["--host-option", f"max-bytes={budget}M"],
                  append=f"gangway.mode={mode} gangway.pages={pages} gangway.evicts={evicts} "
@@ -59,7 +59,7 @@ def size_and_budget(memory, budget, arch, version):
             report = started.finish()
         guest.expect(report["peak_bytes"] <= budget * guest.MIB,
                      f"{report['peak_bytes']} bytes were mapped, with {budget} MiB to map")
-        if mode == "cover":
+        if mode == "ranges":
             guest.expect(report["maps"] < 20, f"{report['maps']} mappings where a few cover RAM")
     test.__name__ = f"ram_{memory}_budget_{budget}"
     test.__doc__ = (f"Linux {version} on {arch} with {memory} MiB, of which {budget} MiB can be "

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Plan paravirt: several functions in one guest, and functions that come and go."""
 
+import json
 import os
 import sys
 
@@ -61,22 +62,61 @@ def come_and_go(work):
         server.finish()
 
 
-def memory_is_added(work):
-    """Memory is plugged while all there was is mapped for a disk; it is reached as well."""
+def memory_comes_and_goes(work, mode):
+    """Plug a DIMM, unplug it, plug another at the same place."""
     path = os.path.join(work.dir, "monitor")
     with paravirt.Server(work, [paravirt.disk(work)]) as server:
         with guest.Vmm(work, server, "paravirt-more", sockets=server.sockets, fio=True,
+                       append=f"memhp_default_state=online_movable gangway.mode={mode}",
                        qemu=("-m", "slots=1,maxmem=2G", "-qmp", f"unix:{path},server=on,wait=off"),
                        add=(work.seed(), *paravirt.files("x86_64", "7.2"))) as vmm, \
                 paravirt.Monitor(path) as monitor:
-            vmm.console.wait_for("gw-step: ready: plug memory", 180)
-            monitor.command("object-add", **{"qom-type": "memory-backend-memfd", "id": "more",
-                                             "size": 256 * guest.MIB, "share": True})
-            monitor.command("device_add", driver="pc-dimm", id="dimm", memdev="more")
+            for number in range(2):
+                vmm.console.wait_for("gw-step: ready: plug memory", 300)
+                monitor.command("object-add", **{"qom-type": "memory-backend-memfd",
+                                                 "id": f"more{number}", "size": 256 * guest.MIB,
+                                                 "share": True})
+                monitor.command("device_add", driver="pc-dimm", id="dimm", memdev=f"more{number}")
+                if number == 0:
+                    vmm.console.wait_for("gw-step: ready: unplug memory", 300)
+                    monitor.unplug("dimm")
+            vmm.finish()
+        server.finish()
+
+
+def memory_comes_and_goes_ranges(work):
+    """A DIMM is plugged, unplugged and plugged again under I/O, where all RAM is mapped."""
+    memory_comes_and_goes(work, "auto")
+
+
+def memory_comes_and_goes_windows(work):
+    """The same where blocks of RAM are mapped as needed."""
+    memory_comes_and_goes(work, "windows")
+
+
+def memory_of_two_backends(work):
+    """RAM that the VMM has in two pieces, side by side, is mapped all the same."""
+    with paravirt.Server(work, [paravirt.disk(work)]) as server:
+        with guest.Vmm(work, server, "paravirt-pieces", memory=("300M", "212M"),
+                       sockets=server.sockets, fio=True,
+                       add=(work.seed(), *paravirt.files("x86_64", "7.2"))) as vmm:
+            vmm.finish()
+        server.finish()
+
+
+def companion_is_reset(work):
+    """The companion's slot is reset under I/O: everything goes on."""
+    with paravirt.Server(work, [paravirt.disk(work)]) as server:
+        words = [word for i, path in enumerate(server.sockets) for word in
+                 ("-device", f"pcie-root-port,id=port{i},slot={i + 1},chassis={i + 1}",
+                  "-device", json.dumps(guest.vfio_user(path, bus=f"port{i}")))]
+        with guest.Vmm(work, server, "paravirt-reset", sockets=(), fio=True, qemu=words,
+                       add=(work.seed(), *paravirt.files("x86_64", "7.2"))) as vmm:
             vmm.finish()
         server.finish()
 
 
 if __name__ == "__main__":
     sys.exit(guest.main([budgets_of_their_own, several_behind_one_process, come_and_go,
-                         memory_is_added]))
+                         memory_comes_and_goes_ranges, memory_comes_and_goes_windows,
+                         memory_of_two_backends, companion_is_reset]))

@@ -18,7 +18,8 @@ static int coherent_of(size_t size, gfp_t gfp, unsigned long attrs)
 	for (i = 0; i < size && !cpu[i]; i++)
 		;
 	ret = i < size ? FAIL("not zeroed") : check_memory(cpu, dma, size, size);
-	if (!ret && size <= SZ_1M && !IS_ALIGNED(dma, PAGE_SIZE << get_order(size)))
+	if (!ret && size <= (ranges ? SZ_64K : SZ_1M) &&
+	    !IS_ALIGNED(dma, PAGE_SIZE << get_order(size)))
 		ret = FAIL("%zu bytes at %#llx: not aligned", size, (u64)dma);
 	dma_free_attrs(probe.dev, size, cpu, dma, attrs);
 	return ret;
@@ -79,5 +80,69 @@ int test_pool(void)
 	for (i = 0; i < n; i++)
 		dma_pool_free(pool, cpu[i], dma[i]);
 	dma_pool_destroy(pool);
+	return ret;
+}
+
+#define SECRETS		8
+#define SECRET_BYTES	SZ_256K
+
+static void secret_free(void **cookie, dma_addr_t *dma)
+{
+	dma_free_attrs(probe.dev, SECRET_BYTES, *cookie, *dma, DMA_ATTR_NO_KERNEL_MAPPING);
+	*cookie = NULL;
+}
+
+/* Memory without an address of the CPU: the cookies are not to be taken for ranges of addresses. */
+int test_no_mapping(void)
+{
+	void *cookie[SECRETS + 4] = { NULL };
+	dma_addr_t dma[SECRETS + 4];
+	int i, ret = 0;
+
+	for (i = 0; i < SECRETS + 4 && !ret; i++) {
+		if (i >= SECRETS && i % 2)	/* another is freed, whose place it may take */
+			secret_free(&cookie[i - SECRETS], &dma[i - SECRETS]);
+		cookie[i] = dma_alloc_attrs(probe.dev, SECRET_BYTES, &dma[i], GFP_KERNEL,
+					    DMA_ATTR_NO_KERNEL_MAPPING);
+		if (!cookie[i])
+			ret = FAIL("no memory for %d", i);
+	}
+	/* in mixed order, and what is still there is not given to others */
+	for (i = 0; i < SECRETS && !ret; i += 2) {
+		void *again;
+		dma_addr_t at;
+
+		if (!cookie[i])
+			continue;
+		secret_free(&cookie[i], &dma[i]);
+		again = dma_alloc_attrs(probe.dev, SECRET_BYTES, &at, GFP_KERNEL,
+					DMA_ATTR_NO_KERNEL_MAPPING);
+		for (int j = 0; j < SECRETS + 4 && again; j++)
+			if (cookie[j] && dma[j] == at)
+				ret = FAIL("%d and %d have the same address", i, j);
+		cookie[i] = again;
+		dma[i] = at;
+	}
+	for (i = 0; i < SECRETS + 4; i++)
+		if (cookie[i])
+			secret_free(&cookie[i], &dma[i]);
+	return ret;
+}
+
+/* Where there is hardly room, memory is aligned as drivers expect, or is not to be had. */
+int test_tight(void)
+{
+	void *cpu[4];
+	dma_addr_t dma[4];
+	int i, ret = 0;
+
+	for (i = 0; i < 4; i++) {
+		cpu[i] = dma_alloc_coherent(probe.dev, SZ_64K, &dma[i], GFP_KERNEL | __GFP_NOWARN);
+		if (cpu[i] && !IS_ALIGNED(dma[i], SZ_64K))
+			ret = FAIL("%d is at %#llx", i, (u64)dma[i]);
+	}
+	for (i = 0; i < 4; i++)
+		if (cpu[i])
+			dma_free_coherent(probe.dev, SZ_64K, cpu[i], dma[i]);
 	return ret;
 }

@@ -27,6 +27,9 @@ struct probe {
 
 extern struct probe probe;
 
+/* Memory is mapped once, and dma-direct translates: what it does not check is not expected. */
+extern bool ranges;
+
 #define FAIL(fmt, ...) ({ pr_err("%s: " fmt "\n", __func__, ##__VA_ARGS__); -EIO; })
 
 irqreturn_t probe_irq(int irq, void *unused);
@@ -49,9 +52,15 @@ int check_memory(void *buf, dma_addr_t dma, size_t len, u32 seed);
 int test_coherent(void);
 int test_coherent_atomic(void);
 int test_pool(void);
+int test_no_mapping(void);
+int test_tight(void);
 
 /* Test of what is mapped after all that can be was. */
 int test_full(void);
+
+/* Tests of pages in many places, mapped one by one and as a list. */
+int test_scattered(void);
+int test_scattered_list(void);
 
 /* Test of lists whose entries must not cross a boundary. */
 int test_boundary(void);

@@ -31,6 +31,10 @@ static bool later;
 module_param(later, bool, 0444);
 MODULE_PARM_DESC(later, "do not run the tests when loaded");
 
+bool ranges;
+module_param(ranges, bool, 0444);
+MODULE_PARM_DESC(ranges, "memory is mapped once, and the kernel translates");
+
 static bool unwilling;
 module_param(unwilling, bool, 0444);
 MODULE_PARM_DESC(unwilling, "allocate memory and then do not bind to the function");
@@ -447,6 +451,8 @@ static const struct {
 	{ "coherent", test_coherent },
 	{ "coherent-atomic", test_coherent_atomic },
 	{ "pool", test_pool },
+	{ "no-mapping", test_no_mapping },
+	{ "tight", test_tight },
 	{ "streaming", test_streaming },
 	{ "sync", test_sync },
 	{ "twice", test_twice },
@@ -461,6 +467,8 @@ static const struct {
 	{ "resource", test_resource },
 	{ "many", test_many },
 	{ "full", test_full },
+	{ "scattered", test_scattered },
+	{ "scattered-list", test_scattered_list },
 	{ "unmapped", test_unmapped },
 };
 

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A companion: what it is, setting it up, having the host do things. */
+
+#include <linux/device.h>
+#include <linux/random.h>
+
+#include "companion.h"
+#include "regs.h"
+#include "ring.h"
+
+#define MAX_BUSY	60
+
+/**
+ * gw_companion_init() - before anything else
+ * @c:    zeroed
+ * @pdev: the device
+ *
+ * Return: 0, -ENOMEM.
+ */
+int gw_companion_init(struct gw_companion *c, struct pci_dev *pdev)
+{
+	c->stats = alloc_percpu(struct gw_stats);
+	if (!c->stats)
+		return -ENOMEM;
+	mutex_init(&c->control);
+	spin_lock_init(&c->regs_lock);
+	spin_lock_init(&c->rings.lock);
+	c->pdev = pdev;
+	c->nonce = get_random_u64() | 1;
+	return 0;
+}
+
+/* gw_companion_fini() - the last act; it is detached */
+void gw_companion_fini(struct gw_companion *c)
+{
+	free_percpu(c->stats);
+}
+
+static void companion_limits(struct gw_companion *c)
+{
+	c->features = gw_regs_read(c, GW_REG_FEATURES);
+	c->granule_shift = gw_regs_read(c, GW_REG_GRANULE_SHIFT);
+	c->budget_bytes = gw_regs_read64(c, GW_REG_BUDGET_BYTES_LO);
+	c->budget_maps = gw_regs_read(c, GW_REG_BUDGET_MAPS);
+	c->max_map = gw_regs_read64(c, GW_REG_MAX_MAP_LO);
+	c->iova_bits = clamp(gw_regs_read(c, GW_REG_IOVA_BITS), 1U, 64U);
+	c->iova_first = gw_regs_read64(c, GW_REG_IOVA_FIRST_LO);
+	c->cookie = gw_regs_read64(c, GW_REG_COOKIE_LO);
+}
+
+/* What is plugged into this slot: a companion that we can work with? */
+static int companion_identify(struct gw_companion *c)
+{
+	struct device *dev = &c->pdev->dev;
+	u32 magic = gw_regs_read(c, GW_REG_MAGIC);
+	u32 abi = gw_regs_read(c, GW_REG_ABI);
+
+	if (magic != GW_COMPANION_MAGIC) {
+		dev_err(dev, "not gangway's (it reads %#x): this needs another driver\n", magic);
+		return -ENODEV;
+	}
+	if (abi > GW_COMPANION_ABI) {
+		dev_err(dev, "speaks version %u, and this module up to %u: install a newer one\n",
+			abi, GW_COMPANION_ABI);
+		return -ENODEV;
+	}
+	companion_limits(c);
+	if (c->granule_shift < 12 || c->granule_shift > 30 ||
+	    c->max_map < max_t(u64, gw_granule(c), PAGE_SIZE)) {
+		dev_err(dev, "maps multiples of 2^%u bytes, up to %llu: that cannot be\n",
+			c->granule_shift, c->max_map);
+		return -EINVAL;
+	}
+	/* what is mapped are pages, so nothing smaller than they are */
+	c->granule_shift = max_t(unsigned int, c->granule_shift, PAGE_SHIFT);
+	return 0;
+}
+
+/**
+ * gw_companion_attach() - set a companion up
+ * @c:        the companion
+ * @use_ring: ask by the ring, if it has one
+ *
+ * Return: 0, -ENODEV if it is not one that this module knows, or -errno.
+ */
+int gw_companion_attach(struct gw_companion *c, bool use_ring)
+{
+	struct pci_dev *pdev = c->pdev;
+	int ret = pcim_enable_device(pdev);
+
+	if (ret)
+		return ret;
+	c->regs = pcim_iomap_region(pdev, 0, KBUILD_MODNAME);
+	if (IS_ERR(c->regs))
+		return PTR_ERR(c->regs);
+	ret = companion_identify(c);
+	if (ret)
+		return ret;
+	if (c->features & GW_FEATURE_PAGE) {
+		c->page = pcim_iomap_region(pdev, 2, KBUILD_MODNAME);
+		if (IS_ERR(c->page))
+			return PTR_ERR(c->page);
+	}
+	/* where memory is does not matter: what the function sees is an IOVA */
+	ret = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
+	if (ret)
+		return ret;
+	pci_set_master(pdev);
+	return use_ring && c->features & GW_FEATURE_RING ? gw_rings_start(c) : gw_command_start(c);
+}
+
+/* gw_companion_detach() - nothing is asked of it any more */
+void gw_companion_detach(struct gw_companion *c)
+{
+	gw_rings_stop(c);
+	gw_command_stop(c);
+}
+
+/* gw_companion_pause() - it is about to be reset: until it is resumed, what is asked fails */
+void gw_companion_pause(struct gw_companion *c)
+{
+	unsigned long flags;
+
+	mutex_lock(&c->control);
+	/* the lock that those hold who ask, so nobody is at it when this returns */
+	spin_lock_irqsave(&c->rings.lock, flags);
+	spin_lock(&c->regs_lock);
+	WRITE_ONCE(c->paused, true);
+	spin_unlock(&c->regs_lock);
+	spin_unlock_irqrestore(&c->rings.lock, flags);
+	mutex_unlock(&c->control);
+}
+
+/**
+ * gw_companion_resume() - it was reset: set it up again
+ * @c: the companion, paused
+ *
+ * Return: 0 and what was mapped is mapped; -ESTALE if it is not, and was before; -EIO, -ENODEV.
+ */
+int gw_companion_resume(struct gw_companion *c)
+{
+	u32 before = gw_companion_generation(c);
+	int ret = 0;
+
+	if (c->rings.hdr)
+		ret = gw_rings_restart(c);
+	else
+		gw_command_restart(c);
+	if (!ret)
+		ret = gw_companion_control(c, GW_CONTROL_ANNOUNCE);
+	if (ret)
+		return ret;
+	WRITE_ONCE(c->paused, false);
+	return gw_regs_read(c, GW_REG_GENERATION) == before ? 0 : -ESTALE;
+}
+
+/**
+ * gw_companion_submit() - have the host do what is asked
+ * @c:        the companion
+ * @requests: list of struct gw_request; the answers are left in them
+ *
+ * Return: 0 if all were answered, well or badly; -EIO if the companion does not work, -EBUSY if it
+ * is being reset.
+ * Context: any; does not sleep.
+ */
+int gw_companion_submit(struct gw_companion *c, struct list_head *requests)
+{
+	if (list_empty(requests))
+		return 0;
+	if (c->rings.hdr)
+		return gw_rings_submit(c, requests);
+	return gw_command_submit(c, requests);
+}
+
+/**
+ * gw_companion_ask() - have the host do one thing
+ * @c:   the companion
+ * @req: what; the answer is left in it
+ *
+ * Return: 0, or as gw_request_error() and gw_companion_submit().
+ * Context: any; does not sleep.
+ */
+int gw_companion_ask(struct gw_companion *c, struct gw_request *req)
+{
+	LIST_HEAD(list);
+	int ret;
+
+	list_add(&req->node, &list);
+	ret = gw_companion_submit(c, &list);
+	return ret ? ret : gw_request_error(req);
+}
+
+/* gw_companion_unmap() - have the host undo a mapping; if it knows of none, that is as well */
+void gw_companion_unmap(struct gw_companion *c, u64 handle)
+{
+	struct gw_request req = { .op = GW_RING_UNMAP, .handle = handle };
+
+	gw_companion_ask(c, &req);
+}
+
+/**
+ * gw_companion_control() - write CONTROL and look at how that went
+ * @c:    the companion
+ * @what: GW_CONTROL_*
+ *
+ * Return: 0, -ENODEV if the device has gone, -EIO.
+ */
+int gw_companion_control(struct gw_companion *c, u32 what)
+{
+	unsigned int tries = MAX_BUSY;
+	u32 status;
+
+	mutex_lock(&c->control);
+	if (c->gone) {
+		mutex_unlock(&c->control);
+		return -ENODEV;
+	}
+	if (what == GW_CONTROL_ANNOUNCE && c->features & GW_FEATURE_RESUME)
+		gw_regs_write64(c, GW_REG_NONCE_LO, c->nonce);
+	gw_regs_write(c, GW_REG_CONTROL, what);
+	status = gw_regs_read(c, GW_REG_CONTROL_STATUS);
+	/* done, but for unmapping, which takes the host more than a second */
+	while (status == GW_STATUS_BUSY && tries--) {
+		gw_regs_write(c, GW_REG_CONTROL, GW_CONTROL_UNMAP_ALL);
+		status = gw_regs_read(c, GW_REG_CONTROL_STATUS);
+	}
+	mutex_unlock(&c->control);
+	if (status == GW_STATUS_OK)
+		return 0;
+	dev_err(&c->pdev->dev, "control %u failed with status %u\n", what, status);
+	return -EIO;
+}
+
+/* gw_companion_withdraw() - take leave of the host, which resets the function and unmaps all */
+void gw_companion_withdraw(struct gw_companion *c)
+{
+	gw_companion_control(c, GW_CONTROL_WITHDRAW);
+	mutex_lock(&c->control);
+	c->gone = true;
+	mutex_unlock(&c->control);
+}
+
+/* gw_companion_read_generation() - the generation, where no ring tells it */
+u32 gw_companion_read_generation(struct gw_companion *c)
+{
+	return c->page ? readl(&c->page->generation) : gw_regs_read(c, GW_REG_GENERATION);
+}
