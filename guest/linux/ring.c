@@ -161,8 +161,12 @@ static struct gw_request *ring_push(struct gw_companion *c, struct list_head *re
 		gw_count(c, GW_STAT_REQUESTS);
 	}
 	r->tail += n;
-	/* entries before the tail, and that before looking whether to ring */
+	/* entries before the tail; pairs with the host's acquire of sq_tail */
 	virt_store_release(&r->hdr->sq_tail, cpu_to_le32(r->tail));
+	/*
+	 * Pairs with the full barrier of the host between its sq_event and its last look at sq_tail:
+	 * either we see that it wants a doorbell, or it sees the tail.
+	 */
 	virt_mb();
 	event = le32_to_cpu(READ_ONCE(r->hdr->sq_event));
 	if (r->tail - event - 1 < n)
@@ -202,6 +206,7 @@ static int ring_take(struct gw_rings *r, const struct gw_ring_cqe *shared)
 /* Take what has been answered; subtract it from *@pending. Return how many entries there were. */
 static int ring_reap(struct gw_rings *r, u32 *pending)
 {
+	/* before the completions; pairs with the host's release of cq_tail */
 	u32 tail = le32_to_cpu(virt_load_acquire(&r->hdr->cq_tail));
 	u32 n = tail - r->head;
 	int ret;
@@ -215,6 +220,7 @@ static int ring_reap(struct gw_rings *r, u32 *pending)
 		*pending -= ret;
 		r->head++;
 	}
+	/* after they were read; pairs with the host's acquire of cq_head, which writes there again */
 	if (n)
 		virt_store_release(&r->hdr->cq_head, cpu_to_le32(r->head));
 	return n;
