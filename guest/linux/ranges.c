@@ -258,15 +258,19 @@ static int ranges_cover(struct gw_ranges *r, phys_addr_t start, phys_addr_t last
 	return 0;
 }
 
-static bool ranges_have(const struct gw_ranges *r, phys_addr_t start, phys_addr_t last)
+/* Is all of this mapped? If @leads, what is not for the sake of alignment counts as if it were. */
+static bool ranges_have(const struct gw_ranges *r, phys_addr_t start, phys_addr_t last, bool leads)
 {
 	unsigned int i;
 
-	for (i = 0; i < r->nr && start <= last; i++)
-		if (start >= extent_mapped(&r->extents[i]) && start <= r->extents[i].last) {
-			start = r->extents[i].last + 1;
+	for (i = 0; i < r->nr && start <= last; i++) {
+		const struct gw_extent *e = &r->extents[i];
+
+		if (start >= (leads ? e->start : extent_mapped(e)) && start <= e->last) {
+			start = e->last + 1;
 			i = -1;
 		}
+	}
 	return start > last;
 }
 
@@ -276,20 +280,19 @@ static bool ranges_have(const struct gw_ranges *r, phys_addr_t start, phys_addr_
  */
 static const char *ranges_partly(struct gw_ranges *r, const struct gw_ram *ram)
 {
-	struct page *first = pfn_to_online_page(PHYS_PFN(ram->runs[0].last));
+	struct page *first = pfn_to_online_page(PHYS_PFN(ram->runs[0].start + GW_EXTENT_ALIGN));
 	phys_addr_t end = first ? PFN_PHYS(zone_end_pfn(page_zone(first))) : 0;
 	struct gw_run bounce;
 	unsigned int i;
 
 	if (!bounce_buffer(r, &bounce))
 		return "the budget is less than RAM, and the kernel has no bounce buffer (swiotlb=force makes one)";
-	if (!ranges_have(r, bounce.start, bounce.last) &&
+	if (!ranges_have(r, bounce.start, bounce.last, false) &&
 	    (ranges_cover(r, bounce.start, bounce.last, bounce.last - bounce.start + 1) ||
-	     !ranges_have(r, bounce.start, bounce.last)))
+	     !ranges_have(r, bounce.start, bounce.last, false)))
 		return "the budget is less than RAM, and has no room for the bounce buffer";
 	for (i = 0; i < ram->nr && ram->runs[i].start < end; i++)
-		if (!ranges_have(r, ram->runs[i].start + GW_EXTENT_ALIGN,
-				 min(ram->runs[i].last, end - 1)))
+		if (!ranges_have(r, ram->runs[i].start, min(ram->runs[i].last, end - 1), true))
 			return "the budget is less than the memory where the kernel allocates for devices";
 	dev_warn(r->dev, "gangway: %llu of %llu MiB of RAM are mapped, the kernel copies the rest\n",
 		 r->bytes >> 20, ram->bytes >> 20);

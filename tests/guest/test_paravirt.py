@@ -64,6 +64,15 @@ def few_mappings(work):
     guest.expect(report["peak_maps"] <= 12, f"{report['peak_maps']} mappings at once")
 
 
+def less_than_ranges_need(work):
+    """Mode ranges where the kernel cannot bounce: the driver is refused, and says why."""
+    with paravirt.run(work, "paravirt-part", "x86_64", "7.2", "512M",
+                      ["--host-option", "max-bytes=64M"],
+                      append="gangway.refused=no_bounce_buffer") as run:
+        run.finish()
+
+
 if __name__ == "__main__":
     sys.exit(guest.main([module_goes_and_comes, windows_are_kept_warm, every_dma_operation,
-                         every_dma_operation_covered, every_dma_operation_bounced, shows_what_it_does, few_mappings]))
+                         every_dma_operation_covered, every_dma_operation_bounced,
+                         shows_what_it_does, few_mappings, less_than_ranges_need]))
