@@ -132,6 +132,12 @@ static inline bool gw_vmm_same(const struct gw_vmm *a, const struct gw_vmm *b)
 	return (a->id[0] || a->id[1]) && a->id[0] == b->id[0] && a->id[1] == b->id[1];
 }
 
+/** Bytes of a BAR, page aligned. */
+struct gw_bar_range {
+	gw_bar_off off;
+	uint64_t size;
+};
+
 struct gw_device;
 
 /**
@@ -152,6 +158,9 @@ struct gw_device;
  *                -EINVAL, -EOVERFLOW, -EEXIST overlap, -ENOSPC budget, -EACCES private memory
  * @dma_unmap:    drop every run inside first..last; a run that is only partly inside is -EINVAL
  *                and nothing changes. *@bytes is what was unmapped, 0 is fine
+ * @dma_buf:      a dma-buf of ranges of a BAR, which are page aligned, not empty and inside it; *@fd
+ *                becomes the caller's. -EOPNOTSUPP the host has none, -EINVAL not what may be
+ *                mapped. NULL: there are none
  */
 struct gw_device_ops {
 	int (*attach)(struct gw_device *d, struct gw_remote *remote, const struct gw_vmm *vmm);
@@ -166,6 +175,9 @@ struct gw_device_ops {
 	int (*dma_map)(struct gw_device *d, const struct gw_slice *s, int fd);
 	int (*dma_unmap)(struct gw_device *d, gw_iova first, gw_iova last, uint64_t *bytes);
 	int (*reset)(struct gw_device *d);
+
+	int (*dma_buf)(struct gw_device *d, unsigned int bar, const struct gw_bar_range *range,
+		       unsigned int nr, int *fd);
 };
 
 /** struct gw_device - first member of each implementation's own */

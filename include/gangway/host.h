@@ -109,12 +109,6 @@ struct gw_irq_sink {
 	void (*error)(struct gw_irq_sink *sink);
 };
 
-/** Bytes of a BAR, page aligned. */
-struct gw_bar_range {
-	gw_bar_off off;
-	uint64_t size;
-};
-
 struct gw_function;
 
 /**

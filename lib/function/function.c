@@ -353,6 +353,39 @@ static int device_dma_unmap(struct gw_device *d, gw_iova first, gw_iova last, ui
 	return ret;
 }
 
+/* Only of what a VMM may map as well. */
+static bool may_map(const struct gw_region_info *r, const struct gw_bar_range *range)
+{
+	if (!(r->flags & GW_REGION_F_MMAP))
+		return false;
+	for (unsigned int i = 0; i < r->nr_areas; i++)
+		if (range->off.v >= r->area[i].off && range->size <= r->area[i].size &&
+		    range->off.v - r->area[i].off <= r->area[i].size - range->size)
+			return true;
+	return !r->nr_areas;
+}
+
+static int device_dma_buf(struct gw_device *d, unsigned int bar, const struct gw_bar_range *range,
+			  unsigned int nr, int *fd)
+{
+	struct gw_guest_function *gf = from_device(d);
+	const struct gw_peer_ops *peer = gf->fn->ops->peer;
+	int ret = -EOPNOTSUPP;
+
+	if (!peer || !peer->bar_export)
+		return ret;
+	for (unsigned int i = 0; i < nr; i++)
+		if (!may_map(&gf->bar[bar].region, &range[i]))
+			return -EINVAL;
+	pthread_mutex_lock(&gf->lock);
+	if (!gf->gone && !gf->hidden)
+		ret = peer->bar_export(gf->fn, bar, range, nr, fd);
+	else
+		ret = -ENODEV;
+	pthread_mutex_unlock(&gf->lock);
+	return ret;
+}
+
 static const struct gw_device_ops function_ops = {
 	.attach = device_attach,
 	.detach = device_detach,
@@ -364,6 +397,7 @@ static const struct gw_device_ops function_ops = {
 	.dma_map = device_dma_map,
 	.dma_unmap = device_dma_unmap,
 	.reset = device_reset,
+	.dma_buf = device_dma_buf,
 };
 
 /* The whole config space after reset. What lies above 256 may not answer: then it is empty. */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/reader.h"
 #include "base/util.h"
@@ -41,7 +42,8 @@ static const struct op ops[GW_VU_NR_CMDS] = {
 	[GW_VU_REGION_WRITE_MULTI] = { "REGION_WRITE_MULTI", 8,
 				       8 + GW_VU_MULTI_MAX * GW_VU_MULTI_WRITE,
 				       .run = gw_do_write_multi },
-	[GW_VU_DEVICE_FEATURE] = { "DEVICE_FEATURE" },
+	[GW_VU_DEVICE_FEATURE] = { "DEVICE_FEATURE", 8, 8 + GW_VU_MAX_FEATURE,
+				   .run = gw_do_feature },
 	[GW_VU_MIG_DATA_READ] = { "MIG_DATA_READ" },
 	[GW_VU_MIG_DATA_WRITE] = { "MIG_DATA_WRITE" },
 };
@@ -137,7 +139,10 @@ int gw_client_dispatch(struct gw_client *c, struct gw_msg *m)
 		gw_log_guest(c->log, "vfio-user: %s (%u, %zu bytes of payload) refused: %s",
 			     op->name, m->cmd, m->len, strerror(-ret));
 	}
-	return m->flags & GW_VU_NO_REPLY ? 0 : answer(c, m, &r, ret);
+	ret = m->flags & GW_VU_NO_REPLY ? 0 : answer(c, m, &r, ret);
+	if (r.owned)
+		close(r.fd);
+	return ret;
 }
 
 int gw_do_get_info(struct gw_client *c, struct gw_msg *m, struct gw_reply *r)

@@ -18,7 +18,8 @@ int gw_client_dispatch(struct gw_client *c, struct gw_msg *m);
 struct gw_reply {
 	uint8_t *data;			/* room for all that fits into a message */
 	size_t len;
-	int fd;				/* sent along; stays its owner's. -1: none */
+	int fd;				/* sent along. -1: none */
+	bool owned;			/* @fd is the reply's, else it stays its owner's */
 };
 
 typedef int gw_vu_handler(struct gw_client *c, struct gw_msg *m, struct gw_reply *r);
@@ -27,6 +28,7 @@ gw_vu_handler gw_do_version, gw_do_get_info, gw_do_reset;
 gw_vu_handler gw_do_region_info, gw_do_region_read, gw_do_region_write, gw_do_write_multi;
 gw_vu_handler gw_do_irq_info, gw_do_set_irqs;
 gw_vu_handler gw_do_dma_map, gw_do_dma_unmap;
+gw_vu_handler gw_do_feature;
 
 /** gw_regions_load() - remember sizes and permissions, which do not change */
 void gw_regions_load(struct gw_client *c);

@@ -43,6 +43,8 @@ enum gw_vu_cmd {
 					 * hold for a message that is not complete */
 #define GW_VU_MAX_FDS		253		/* what a client can send: SCM_MAX_FD */
 
+#define GW_VU_MAX_FEATURE	65536u		/* bytes of a feature's data */
+
 #define GW_VU_DEVICE_RESET	1u
 #define GW_VU_DEVICE_PCI	2u
 

@@ -283,6 +283,26 @@ static void a_function_goes_with_the_vmm_that_was_handed_registers(void **state)
 	assert_false(is_gone(r, 1));
 }
 
+/* A dma-buf stays good while we have the function open, whoever holds it. */
+static void a_function_goes_with_the_vmm_that_was_handed_a_dma_buf(void **state)
+{
+	const struct gw_bar_range range = { { 0 }, 0x1000 };
+	struct rig *r = *state;
+	int sock = vmm_open(r, 1), buf = fake.dma_buf, fd;
+
+	assert_true(sock >= 0);
+	if (buf < 0)
+		fake.dma_buf = memfd_create("buf", MFD_CLOEXEC);
+	assert_int_equal(r->f[1]->ops->peer->bar_export(r->f[1], 0, &range, 1, &fd), 0);
+	close(fd);
+	close(sock);
+	assert_int_equal(other_vmm(r, 1), ENODEV);
+	assert_true(is_gone(r, 1));
+	if (buf < 0)
+		close(fake.dma_buf);
+	fake.dma_buf = buf;
+}
+
 static void the_program_itself_is_one_vmm(void **state)
 {
 	struct rig *r = *state;
@@ -310,6 +330,8 @@ int main(void)
 		T(what_cannot_be_unmapped_is_in_nobodys_reach),
 		T(the_program_itself_is_one_vmm),
 		cmocka_unit_test_setup_teardown(a_function_goes_with_the_vmm_that_was_handed_registers,
+						setup_resource, teardown),
+		cmocka_unit_test_setup_teardown(a_function_goes_with_the_vmm_that_was_handed_a_dma_buf,
 						setup_resource, teardown),
 	};
 

@@ -41,8 +41,8 @@ static void a_type_that_is_neither_command_nor_reply_ends_the_connection(void **
 static void unknown_commands_are_refused_in_sync(void **state)
 {
 	static const uint16_t cmds[] = { 0, GW_VU_GET_REGION_IO_FDS, GW_VU_DMA_READ,
-		GW_VU_DMA_WRITE, 14, GW_VU_DEVICE_FEATURE, GW_VU_MIG_DATA_READ,
-		GW_VU_MIG_DATA_WRITE, GW_VU_NR_CMDS, 0xffff };
+		GW_VU_DMA_WRITE, 14, GW_VU_MIG_DATA_READ, GW_VU_MIG_DATA_WRITE,
+		GW_VU_NR_CMDS, 0xffff };
 	struct peer *p = *state;
 	static uint8_t body[100000];
 

@@ -224,6 +224,8 @@ void gw_vfio_bars_close(struct gw_vfio_bars *bars)
 
 bool gw_vfio_bars_handed(const struct gw_vfio_bars *b)
 {
+	if (atomic_load(&b->exported))
+		return true;
 	for (unsigned int i = 0; i < GW_NR_BARS; i++)
 		if (b->bar[i].fd >= 0)
 			return true;

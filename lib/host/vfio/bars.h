@@ -3,6 +3,7 @@
 #define GW_HOST_VFIO_BARS_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include <gangway/host.h>
 
@@ -39,6 +40,7 @@ struct gw_vfio_bars {
 	const struct gw_vfio_device *device;
 	pthread_mutex_t lock;
 	struct gw_vfio_bar bar[GW_NR_BARS];
+	_Atomic bool exported;		/* a dma-buf of some went to somebody */
 };
 
 /** gw_vfio_bars_init() - there is none yet */
@@ -56,7 +58,7 @@ int gw_vfio_bars_open(struct gw_vfio_bars *b, const char *sysfs);
 /** gw_vfio_bars_close() - before the device is closed: no register is accessed any more */
 void gw_vfio_bars_close(struct gw_vfio_bars *b);
 
-/** gw_vfio_bars_handed() - is there a BAR that a VMM is handed a descriptor of? */
+/** gw_vfio_bars_handed() - is there a BAR that a VMM is, or was, handed a descriptor of? */
 bool gw_vfio_bars_handed(const struct gw_vfio_bars *b);
 
 /** gw_vfio_bars_map() - struct gw_function_ops bar_map(), and the others likewise */

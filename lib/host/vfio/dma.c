@@ -74,6 +74,8 @@ int gw_vfio_bar_export(struct gw_function *f, unsigned int bar, const struct gw_
 	if (ret)
 		return ret;
 	*fd = gw_vfio_bars_dma_buf(&fn->bars, bar, range, nr);
+	if (*fd >= 0)
+		atomic_store(&fn->bars.exported, true);
 	gw_vfio_leave(fn);
 	return *fd < 0 ? *fd : 0;
 }
