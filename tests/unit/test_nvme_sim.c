@@ -230,7 +230,8 @@ static void the_disk_reads_and_writes_a_gpus_memory(void **state)
 				     .prp1 = map.seg[0].iova.v + to });
 	/* the third of four pieces of 512 KiB */
 	gw_gpu_share(card, 0, &share);
-	assert_int_equal(gw_gpu_read(card, (gw_vram){ share.extent[2].at.v + skip }, seen, 4096), 0);
+	assert_int_equal(gw_gpu_read(card, (gw_vram){ share.extent[2].at.v + skip }, seen, 4096),
+			 0);
 	for (unsigned int i = 0; i < sizeof(seen); i++)
 		assert_int_equal(seen[i], 0x3c);
 	assert_int_equal(r->fn->ops->dma_unmap(r->fn, map.handle), 0);
