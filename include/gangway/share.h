@@ -190,6 +190,16 @@ struct gw_backing {
 };
 
 /**
+ * gw_share_udmabuf() - a dma-buf of just these pages of a memory file, for a backing's file()
+ * @memfd: sealed so that it cannot shrink (F_SEAL_SHRINK); stays the caller's
+ * @fd:    becomes the caller's; GW_SHARE_FILE_MEMORY | GW_SHARE_FILE_DMA_BUF
+ *
+ * Return: 0; -EOPNOTSUPP this kernel has no /dev/udmabuf; -EINVAL no ranges, or not whole pages of
+ * the file, or it can shrink; -ENOMEM; -errno of open(2).
+ */
+int gw_share_udmabuf(int memfd, const struct gw_file_ranges *ranges, int *fd);
+
+/**
  * struct gw_exporter_options - of the holder of a function
  * @id:       the function
  * @vm:       name of the virtual machine that has it; copied
