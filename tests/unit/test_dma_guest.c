@@ -222,7 +222,7 @@ static void what_the_vmm_ends_is_remembered_up_to_a_number(void **state)
 static void a_host_without_room_is_told_from_a_budget_that_is_used_up(void **state)
 {
 	struct env *e = *state;
-	uint64_t h;
+	uint64_t h = 0;
 
 	run(e, 0, 256, 0, RW, e->mem);
 	e->fail_map = -ENOSPC;
