@@ -21,14 +21,14 @@ class Vmm(guest.Process):
     """A guest, and what it has on its ports; use it in a `with`."""
 
     def __init__(self, work, script, devices, arch="arm64", memory="768M", cpus=2, root=False,
-                 **image):
+                 qemu=("-no-reboot",), **image):
         work.runs += 1
         words = dict(zip(*[iter(work.words(script, arch=arch, **image))] * 2))
         arm = arch == "arm64"
         command = [os.path.join(work.qemu, "qemu-system-" + ("aarch64" if arm else arch)),
                    *inside.firmware(), "-machine", "virt" if arm else "q35", "-accel",
                    words["--accel"], "-cpu", "max,pauth-impdef=on" if arm else "max", "-smp",
-                   str(cpus), "-m", memory, "-nodefaults", "-display", "none", "-no-reboot",
+                   str(cpus), "-m", memory, "-nodefaults", "-display", "none", *qemu,
                    "-serial", "stdio", "-kernel", words["--kernel"], "-initrd", words["--initrd"],
                    "-append", ("console=ttyAMA0 " if arm else "console=ttyS0 no_timer_check ") +
                    words["--append"]]
@@ -96,6 +96,18 @@ def x86_64_paravirt(work):
         vmm.finish("paravirt")
 
 
+def x86_64_viommu(work):
+    """intel-iommu under Linux 7.2 on x86-64: strict, lazy, switched; reset while mapped, and again."""
+    with Vmm(work, "viommu", [{"id": "fn0", "plan": "direct", "host-options": TAKES,
+                               "device": f"sim:nvme,file={work.path('disk.img')},size=64M"}],
+             arch="x86_64", memory="512M", qemu=("-device", "intel-iommu,caching-mode=on"),
+             fio=True, add=(work.seed(),),
+             append="intel_iommu=on iommu.strict=1 deferred_probe_timeout=300 gangway.type=DMA "
+                    f"gangway.sum={work.seed_sum(1)}") as vmm:
+        vmm.finish("direct")
+    guest.expect(vmm.console.values.get("boots") == "2", "there was no second boot")
+
+
 def arm64_pool(work):
     """Linux 6.12 on arm64 with the plan pool, and a kernel that has such pools."""
     with Vmm(work, "pool", [disk(work, plan="pool")], memory="512M", root=True, version="6.12",
@@ -104,7 +116,7 @@ def arm64_pool(work):
         vmm.finish("pool")
 
 
-TESTS = [arm64_window, x86_64_direct, arm64_paravirt, x86_64_paravirt]
+TESTS = [arm64_window, x86_64_direct, x86_64_viommu, arm64_paravirt, x86_64_paravirt]
 # the kernel is built for it, which takes long
 CACHE = pathlib.Path(guest.provisioned("cache-dir"))
 if any(CACHE.glob("kernels/arm64-pool-*/Image")):
