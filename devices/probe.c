@@ -9,6 +9,7 @@
 
 #include "base/bitmap.h"
 #include "base/thread.h"
+#include "base/os.h"
 #include "base/util.h"
 
 /*
@@ -112,15 +113,7 @@ static uint32_t job_end(struct probe *p, int ret)
 /* Under the lock: the bus refused for now, without having told us to pause. */
 static void job_wait(struct probe *p)
 {
-	struct timespec until;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += RETRY_NS;
-	if (until.tv_nsec >= 1000000000L) {
-		until.tv_nsec -= 1000000000L;
-		until.tv_sec++;
-	}
-	pthread_cond_timedwait(&p->wake, &p->lock, &until);
+	gw_os_cond_wait_until(&p->wake, &p->lock, gw_now_ns() + RETRY_NS);
 }
 
 /* Under the lock, which is let go for the access. Return: a vector to raise or PROBE_NO_VECTOR. */
@@ -369,16 +362,6 @@ static const struct gw_endpoint_desc probe_desc = {
 	.serial = 0x65626f7270000001,
 };
 
-static void cond_init(pthread_cond_t *cond)
-{
-	pthread_condattr_t attr;
-
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(cond, &attr);
-	pthread_condattr_destroy(&attr);
-}
-
 static int desc_parse(struct gw_endpoint_desc *desc, const char *opts, struct gw_log *log)
 {
 	if (!*opts || !strcmp(opts, "irq=msix"))
@@ -410,8 +393,8 @@ static int probe_new(const char *opts, struct gw_log *log, struct gw_endpoint **
 	p->paused = true;	/* bus mastering is off at first */
 	regs_reset(p);
 	pthread_mutex_init(&p->lock, NULL);
-	cond_init(&p->wake);
-	cond_init(&p->quiet);
+	gw_os_cond_init(&p->wake);
+	gw_os_cond_init(&p->quiet);
 	ret = gw_thread_start(&p->thread, "gw-probe", probe_thread, p);
 	if (ret) {
 		gw_err(log, "probe: cannot start its thread: %s", strerror(-ret));

@@ -5,7 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <bsd/sys/tree.h>
+#include "base/tree.h"
+
 
 /*
  * Interval map: disjoint ranges of 64-bit numbers, kept as first and last so that a range may

@@ -43,7 +43,9 @@ int gw_map_file(int fd, size_t size, int prot, void **addr)
 	size = (size + 4095) & ~(size_t)4095;
 	if (head < align)
 		munmap(at + size, align - head);
+#ifdef MADV_DONTDUMP
 	madvise(at, size, MADV_DONTDUMP);
+#endif
 	*addr = at;
 	return 0;
 }

@@ -3,6 +3,8 @@
 
 #include <signal.h>
 
+#include "base/os.h"
+
 int gw_thread_start(pthread_t *thread, const char *name, void *(*run)(void *arg), void *arg)
 {
 	sigset_t ours, was;
@@ -15,9 +17,7 @@ int gw_thread_start(pthread_t *thread, const char *name, void *(*run)(void *arg)
 	sigdelset(&ours, SIGILL);
 	sigdelset(&ours, SIGTRAP);
 	pthread_sigmask(SIG_SETMASK, &ours, &was);
-	ret = -pthread_create(thread, NULL, run, arg);
+	ret = gw_os_thread_create(thread, name, run, arg);
 	pthread_sigmask(SIG_SETMASK, &was, NULL);
-	if (!ret)
-		pthread_setname_np(*thread, name);	/* only a name: whether it took is no matter */
 	return ret;
 }

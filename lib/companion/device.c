@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/thread.h"
+#include "base/os.h"
 #include "base/util.h"
 #include "companion/command.h"
 #include "companion/control.h"
@@ -37,21 +38,16 @@ static void config_reset(struct gw_companion *c)
 	memcpy(c->config, c->policy.initial, sizeof(c->config));
 }
 
-/* Return: a file for BAR2, mapped at *@page; -errno of memfd_create(2), fcntl(2) or mmap(2). */
+/* Return: a file for BAR2, mapped at *@page; -errno of making it or of mmap(2). */
 static int page_make(struct gw_companion_page **page)
 {
-	int fd = memfd_create("gangway-companion", MFD_CLOEXEC | MFD_ALLOW_SEALING), ret;
+	int fd = gw_os_memory_file("gangway-companion", GW_COMPANION_PAGE_SIZE, true), ret;
 
 	if (fd < 0)
-		return -errno;
-	if (ftruncate(fd, GW_COMPANION_PAGE_SIZE) ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
-		goto close_fd;
+		return fd;
 	*page = mmap(NULL, GW_COMPANION_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (*page == MAP_FAILED)
-		goto close_fd;
-	return fd;
-close_fd:
+	if (*page != MAP_FAILED)
+		return fd;
 	ret = -errno;
 	close(fd);
 	return ret;

@@ -6,9 +6,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include <bsd/sys/queue.h>
 
 #include <gangway/log.h>
+
+#include "base/queue.h"
 
 /*
  * Files that hold guest memory, each mapped once as a whole. Firmware takes RAM away and gives it

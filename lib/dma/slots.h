@@ -5,9 +5,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <bsd/sys/queue.h>
 
 #include <gangway/dma.h>
+
+#include "base/queue.h"
 
 /*
  * The mappings of one address space by their handles. A handle is an index into a table, a count

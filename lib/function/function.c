@@ -2,8 +2,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
+#include "base/os.h"
 #include "base/util.h"
 #include "config/vendor.h"
 #include "function/function.h"
@@ -470,8 +470,8 @@ static int function_open(struct gw_guest_function *gf)
 	if (ret)
 		return ret;
 	gf->hides = gw_dma_plan(gf->dma) == GW_PLAN_PARAVIRT;
-	if (gf->hides && getrandom(&gf->cookie, sizeof(gf->cookie), 0) != sizeof(gf->cookie))
-		return -errno;
+	if (gf->hides)
+		gw_os_random(&gf->cookie, sizeof(gf->cookie));
 	ret = gw_guest_irqs_init(&gf->irqs, gf->fn, gf->fn->info.name, gf->log);
 	if (ret) {
 		gw_err(gf->log, "%s: cannot set up interrupts: %s", gf->fn->info.name,

@@ -6,6 +6,8 @@
 
 #include <gangway/pool.h>
 
+#include "base/os.h"
+
 
 /*
  * How it works: guest memory is one file (ram.c). A pool is a piece of it that the host maps for

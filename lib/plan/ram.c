@@ -11,6 +11,7 @@
 #include <gangway/ram.h>
 
 #include "base/map.h"
+#include "base/os.h"
 
 /* A VMM that finds no room when it writes is ended by SIGBUS, without a word. Return: 0; -ENOSPC */
 static int check_room(int fd, uint64_t size)
@@ -28,9 +29,9 @@ static int memory_file(const char *path, uint64_t size)
 	int fd, ret;
 
 	fd = path ? open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600) :
-		    memfd_create("gangway-guest-memory", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+		    gw_os_memory_file("gangway-guest-memory", 0, false);
 	if (fd < 0)
-		return -errno;
+		return path ? -errno : fd;
 	ret = path ? check_room(fd, size) : 0;
 	if (!ret && ftruncate(fd, (off_t)size))
 		ret = -errno;
@@ -100,9 +101,8 @@ int gw_ram_settle(struct gw_ram *ram, uint64_t fd_off, struct gw_log *log)
 
 	if (fd_off && ftruncate(ram->fd, (off_t)(fd_off + ram->size)))
 		ret = -errno;
-	if (!ret && !ram->path &&
-	    fcntl(ram->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
-		ret = -errno;
+	if (!ret && !ram->path)
+		ret = gw_os_memory_seal(ram->fd);
 	if (ret)
 		gw_err(log, "cannot seal guest memory: %s", strerror(-ret));
 	else

@@ -5,6 +5,8 @@
 
 #include <gangway/dma.h>
 
+#include "base/os.h"
+
 
 /*
  * How it works: guest memory is one file (ram.c). The host maps a part of it and says at which

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/os.h"
 #include "base/util.h"
 #include "share/link.h"
 #include "share/share.h"
@@ -217,13 +218,10 @@ static int staging_make(struct gw_remote_importer *r)
 
 	if (r->staging >= 0)
 		return 0;
-	fd = memfd_create("gangway-copy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd < 0)
-		return -errno;
 	r->staging_size = gw_export_size(r->e);
-	if (ftruncate(fd, (off_t)r->staging_size) ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
-		goto close;
+	fd = gw_os_memory_file("gangway-copy", r->staging_size, true);
+	if (fd < 0)
+		return fd;
 	r->staging_at = mmap(NULL, r->staging_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (r->staging_at == MAP_FAILED)
 		goto close;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <gangway/devices.h>
 #include <stddef.h>
 
-#include "devices/devices.h"
 #include "devices/probe.h"
 
 /* The endpoints that need nothing of a system. */

@@ -3,9 +3,9 @@
 #define GW_HOST_DEXT_FUNCTION_H
 
 #include <pthread.h>
-#include <sys/queue.h>
 
 #include "base/imap.h"
+#include "base/queue.h"
 #include "host/dext/client.h"
 #include "host/dext/interrupts.h"
 #include "host/dext/reset.h"

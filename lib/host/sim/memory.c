@@ -6,21 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-static int open_sealed(const char *name, uint64_t size)
-{
-	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	int ret;
-
-	if (fd < 0)
-		return -errno;
-	if (ftruncate(fd, (off_t)size) ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
-		ret = -errno;
-		close(fd);
-		return ret;
-	}
-	return fd;
-}
+#include "base/os.h"
 
 /* Reserve more than is needed, put the file at the aligned place, give the rest back. */
 static int map_aligned(int fd, uint64_t size, uint64_t align, void **addr)
@@ -62,7 +48,7 @@ static int take_file(struct gw_sim_memory *m, int fd, uint64_t size, uint64_t al
 
 int gw_sim_memory_alloc(struct gw_sim_memory *m, const char *name, uint64_t size, uint64_t align)
 {
-	int fd = open_sealed(name, size);
+	int fd = gw_os_memory_file(name, size, true);
 
 	return fd < 0 ? fd : take_file(m, fd, size, align);
 }

@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <DriverKit/IOLib.h>
+
 typedef int kern_return_t;
 typedef kern_return_t IOReturn;
 typedef uint32_t IOOptionBits;
@@ -57,18 +59,6 @@ class OSObject;
 class OSAction;
 kern_return_t harnessAction(OSObject *target, void (*call)(OSObject *target, OSAction *action, uint64_t a,
 						   uint64_t b), size_t size, OSAction **action);
-extern "C" {
-int IOLog(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void IOSleep(uint64_t ms);
-struct IOLock;
-IOLock *IOLockAlloc(void);
-void IOLockFree(IOLock *lock);
-void IOLockLock(IOLock *lock);
-void IOLockUnlock(IOLock *lock);
-}
-
-struct ObjectState;
-
 /* (xnu) OSObject.iig */
 class OSObject
 {
