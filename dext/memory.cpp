@@ -10,14 +10,16 @@
 /* Without this flag a processor's mapping made from a client's descriptor is a copy. */
 #define CLIENT_MEMORY	(kIOMemoryDirectionOutIn | kIOMemoryDisableCopyOnWrite)
 #define ADDRESS_BITS	64
+#define PAGE		16384ull	/* what the DART maps */
 
 uint32_t memoryAlloc(void *ctx, uint64_t size, uint64_t align, struct gw_core_memory *mem)
 {
 	IOBufferMemoryDescriptor *buffer = nullptr;
 	IOAddressSegment range = { 0, 0 };
-	kern_return_t ret = IOBufferMemoryDescriptor::Create(kIOMemoryDirectionOutIn, size, align,
-							     &buffer);
+	kern_return_t ret;
 
+	size = (size + PAGE - 1) & ~(PAGE - 1);
+	ret = IOBufferMemoryDescriptor::Create(kIOMemoryDirectionOutIn, size, align, &buffer);
 	if (ret != kIOReturnSuccess)
 		return (uint32_t)ret;
 	ret = buffer->SetLength(size);

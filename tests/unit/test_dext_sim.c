@@ -3,6 +3,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 #include <gangway/sim.h>
@@ -22,6 +23,7 @@ struct counter {
 };
 
 static struct gw_sim *sim;
+static struct gw_dext_services *services;
 static struct gw_host *host;
 static struct gw_function *fn;
 static struct counter counter;
@@ -65,7 +67,8 @@ static int setup(void **state)
 	pthread_cond_init(&counter.changed, NULL);
 	assert_int_equal(gw_sim_new(NULL, &sim), 0);
 	add_probe("sim0");
-	return gw_dext_host_new(backend_start(sim), NULL, &host);
+	services = backend_start(sim);
+	return gw_dext_host_new(services, NULL, &host);
 }
 
 static int teardown(void **state)
@@ -269,6 +272,215 @@ static void equal_addresses_under_two_roots_are_told_apart(void **state)
 	assert_int_equal(host->ops->open(host, "00:01.0@sim1", &fn), 0);
 }
 
+/* connections without a client library between */
+
+static struct gw_dext_conn *connect_raw(void)
+{
+	struct gw_dext_conn *c;
+	char root[32];
+
+	assert_int_equal(services->ops->describe ?
+			 services->ops->describe(services, 0, &(struct gw_dext_description){ .root = "" }) : 0, 0);
+	assert_int_equal(services->ops->open(services, 0, &c, root), 0);
+	assert_string_equal(root, "sim0");
+	return c;
+}
+
+static uint32_t call(struct gw_dext_conn *c, uint32_t selector, const uint64_t *in,
+		     unsigned int nr_in, uint64_t *out, unsigned int room)
+{
+	unsigned int nr = room;
+
+	return c->ops->call(c, selector, in, nr_in, out, &nr);
+}
+
+static struct gw_dext_conn *claim_raw(void)
+{
+	struct gw_dext_conn *c = connect_raw();
+
+	assert_int_equal(call(c, GW_DEXT_CLAIM, NULL, 0, NULL, 0), GW_IORETURN_SUCCESS);
+	return c;
+}
+
+static uint32_t register_raw(struct gw_dext_conn *c, uint64_t key, void *addr, uint64_t size)
+{
+	const uint64_t in[] = { key, (uintptr_t)addr, size };
+	uint64_t out[3];
+
+	return call(c, GW_DEXT_REGISTER_REGION, in, 3, out, 3);
+}
+
+struct raw_wait {
+	_Atomic unsigned int calls;
+	_Atomic uint32_t result;
+};
+
+static void raw_done(void *opaque, uint32_t result)
+{
+	struct raw_wait *w = opaque;
+
+	atomic_store(&w->result, result);
+	atomic_fetch_add(&w->calls, 1);
+}
+
+static void raw_await(struct raw_wait *w)
+{
+	while (!atomic_load(&w->calls))
+		sched_yield();
+}
+
+static void without_the_claim_nothing_is_told_or_done(void **state)
+{
+	struct gw_dext_conn *c = connect_raw();
+	const uint64_t config[] = { 0, 4 }, write[] = { 4, 2, 6 }, bar[] = { 2 };
+	uint64_t out[8];
+
+	assert_int_equal(call(c, GW_DEXT_CONFIG_READ, config, 2, out, 1), GW_IORETURN_SUCCESS);
+	assert_int_equal(out[0], 0xffffffff);
+	assert_int_equal(call(c, GW_DEXT_GET_IDENTITY, NULL, 0, out, 6), GW_IORETURN_SUCCESS);
+	assert_int_equal(out[1], 1);
+	assert_int_equal(out[3], 0xffff);
+	assert_int_equal(call(c, GW_DEXT_GET_BAR_INFO, bar, 1, out, 3), GW_IORETURN_SUCCESS);
+	assert_int_equal(out[1], PROBE_MEM_SIZE);
+	call(c, GW_DEXT_CONFIG_WRITE, write, 3, NULL, 0);
+	assert_int_equal(register_raw(c, 1, memory, sizeof(memory)), GW_IORETURN_NOT_OPEN);
+	assert_int_equal(call(c, GW_DEXT_RESET_DEVICE, NULL, 0, NULL, 0), GW_IORETURN_NOT_OPEN);
+	c->ops->close(c);
+}
+
+static void two_clients_share_a_function_and_one_takes_interrupts(void **state)
+{
+	struct gw_dext_conn *a = claim_raw(), *b = claim_raw();
+	struct raw_wait w = { 0 };
+	uint64_t nr, pending[4];
+
+	assert_int_equal(register_raw(a, 1, memory[0], sizeof(memory[0])), GW_IORETURN_SUCCESS);
+	assert_int_equal(register_raw(b, 1, memory[1], sizeof(memory[1])), GW_IORETURN_SUCCESS);
+	assert_int_equal(call(a, GW_DEXT_SETUP_INTERRUPTS, NULL, 0, &nr, 1), GW_IORETURN_SUCCESS);
+	assert_int_equal(nr, PROBE_VECTORS);
+	assert_int_equal(call(b, GW_DEXT_SETUP_INTERRUPTS, NULL, 0, &nr, 1), GW_IORETURN_STILL_OPEN);
+	assert_int_equal(call(b, GW_DEXT_CHECK_INTERRUPT, NULL, 0, pending, 4), GW_IORETURN_NOT_READY);
+	a->ops->close(a);
+	/* what was configured stays, and goes to the next */
+	assert_int_equal(call(b, GW_DEXT_SETUP_INTERRUPTS, NULL, 0, &nr, 1), GW_IORETURN_SUCCESS);
+	assert_int_equal(nr, PROBE_VECTORS);
+	assert_int_equal(b->ops->call_async(b, GW_DEXT_WAIT_INTERRUPT, raw_done, &w),
+			 GW_IORETURN_SUCCESS);
+	assert_int_equal(call(b, GW_DEXT_MMIO_WRITE, (uint64_t[]){ 0, PROBE_IRQ, 4, 3 }, 4, NULL, 0),
+			 GW_IORETURN_SUCCESS);
+	raw_await(&w);
+	assert_int_equal(w.result, GW_IORETURN_SUCCESS);
+	assert_int_equal(call(b, GW_DEXT_CHECK_INTERRUPT, NULL, 0, pending, 4), GW_IORETURN_SUCCESS);
+	assert_int_equal(pending[0], 8);
+	b->ops->close(b);
+}
+
+/* What the kernel does when a process dies: all that it held goes, and the wait ends. */
+static void a_client_that_dies_leaves_nothing(void **state)
+{
+	struct raw_wait w = { 0 };
+	struct gw_sim_stats stats;
+	uint64_t out[6];
+
+	for (unsigned int round = 0; round < 4; round++) {
+		struct gw_dext_conn *c = claim_raw();
+
+		atomic_store(&w.calls, 0);
+		for (uint64_t i = 0; i < 4; i++)
+			assert_int_equal(register_raw(c, i, memory[i], sizeof(memory[i])),
+					 GW_IORETURN_SUCCESS);
+		assert_int_equal(call(c, GW_DEXT_ALLOC_BUFFER, (uint64_t[]){ 100000, 0 }, 2, out, 6),
+				 GW_IORETURN_SUCCESS);
+		assert_int_equal(call(c, GW_DEXT_SETUP_INTERRUPTS, NULL, 0, out, 1),
+				 GW_IORETURN_SUCCESS);
+		assert_int_equal(c->ops->call_async(c, GW_DEXT_WAIT_INTERRUPT, raw_done, &w),
+				 GW_IORETURN_SUCCESS);
+		c->ops->close(c);
+		raw_await(&w);
+		assert_int_equal(w.result, GW_IORETURN_ABORTED);
+		gw_sim_stats(sim, &stats);
+		assert_int_equal(stats.live_maps, 0);
+	}
+	assert_int_equal(w.calls, 1);
+}
+
+#define MANY	65536ull
+
+static void as_many_regions_as_there_may_be_and_no_more(void **state)
+{
+	struct gw_dext_conn *c = claim_raw();
+	uint64_t key;
+
+	for (key = 0; key < MANY; key++)
+		assert_int_equal(register_raw(c, key << 40 | key, memory[key % 4], sizeof(memory[0])),
+				 GW_IORETURN_SUCCESS);
+	assert_int_equal(register_raw(c, key << 40, memory[0], sizeof(memory[0])),
+			 GW_IORETURN_NO_SPACE);
+	for (key = 1; key < MANY; key += 2)
+		assert_int_equal(call(c, GW_DEXT_UNREGISTER_REGION, (uint64_t[]){ key << 40 | key }, 1, NULL,
+				      0), GW_IORETURN_SUCCESS);
+	assert_int_equal(register_raw(c, 1ull << 40 | 1, memory[0], sizeof(memory[0])),
+			 GW_IORETURN_SUCCESS);
+	c->ops->close(c);		/* with the other half */
+}
+
+static uint64_t random_next(uint64_t *s)
+{
+	*s ^= *s << 13;
+	*s ^= *s >> 7;
+	*s ^= *s << 17;
+	return *s;
+}
+
+/* A number that is likely to matter, or one that is not. */
+static uint64_t random_argument(uint64_t *s)
+{
+	static const uint64_t likely[] = {
+		0, 1, 2, 3, 4, 5, 6, 7, 8, 0x10, 16384, 32768, 1ull << 32, UINT64_MAX, UINT64_MAX - 16383,
+	};
+	uint64_t r = random_next(s);
+
+	if (r % 4 == 0)
+		return (uintptr_t)memory[r / 4 % 4];
+	return r % 4 == 1 ? random_next(s) : likely[r / 4 % ARRAY_SIZE(likely)];
+}
+
+/* Whoever may connect may ask for anything, in any order: nothing breaks, nothing is left. */
+static void calls_in_any_order_break_nothing(void **state)
+{
+	struct gw_dext_conn *c[2] = { NULL };
+	struct raw_wait w[2] = { 0 };
+	uint64_t seed = 88172645463325252ull, in[8], out[16];
+	struct gw_dext_map map;
+
+	for (unsigned int i = 0; i < 20000; i++) {
+		unsigned int who = random_next(&seed) % 2;
+		uint32_t selector = random_next(&seed) % (GW_DEXT_NR_SELECTORS + 2);
+
+		if (!c[who])
+			c[who] = connect_raw();
+		for (unsigned int k = 0; k < 8; k++)
+			in[k] = random_argument(&seed);
+		/* pointers of ours are for one process, and a driver that ends is not what is tried */
+		if (selector == GW_DEXT_REGISTER_REMOTE || selector == GW_DEXT_TERMINATE)
+			continue;
+		if (selector == GW_DEXT_WAIT_INTERRUPT)
+			c[who]->ops->call_async(c[who], selector, raw_done, &w[who]);
+		else
+			call(c[who], selector, in, random_next(&seed) % 7, out, random_next(&seed) % 17);
+		selector = random_next(&seed) % 9;
+		if (i % 16 == 0 && !c[who]->ops->map(c[who], selector, 0, &map))
+			c[who]->ops->unmap(c[who], selector, &map);
+		if (i % 1000 == 999) {
+			c[who]->ops->close(c[who]);
+			c[who] = NULL;
+		}
+	}
+	for (unsigned int i = 0; i < 2; i++)
+		if (c[i])
+			c[i]->ops->close(c[i]);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -281,6 +493,11 @@ int main(void)
 		T(no_interrupt_is_lost),
 		T(a_cable_pulled_is_told),
 		T(equal_addresses_under_two_roots_are_told_apart),
+		T(without_the_claim_nothing_is_told_or_done),
+		T(two_clients_share_a_function_and_one_takes_interrupts),
+		T(a_client_that_dies_leaves_nothing),
+		T(as_many_regions_as_there_may_be_and_no_more),
+		T(calls_in_any_order_break_nothing),
 	};
 
 	return cmocka_run_group_tests_name(backend_name, tests, NULL, NULL);
