@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "cli/harden.h"
 #include "cli/report.h"
+#include "cli/stop.h"
 #include "cli/vm.h"
 
 /* What the QEMU of the user's own needs. */
@@ -87,10 +88,13 @@ static void block_signals(sigset_t *stop)
 	sigprocmask(SIG_BLOCK, stop, NULL);
 }
 
+#define CLOSING_MS	20000	/* for a host to take everything back */
+
 static int serve_run(int argc, char **argv, struct gw_log *log)
 {
 	struct options o;
 	struct vm vm = { 0 };
+	struct stop guard;
 	sigset_t stop;
 	int ret, ended_by;
 
@@ -101,10 +105,12 @@ static int serve_run(int argc, char **argv, struct gw_log *log)
 	ret = harden(!options_simulated(&o), log);
 	if (!ret)
 		ret = report_check(o.report, log);
+	stop_while_opening(&guard, &stop, o.memory_file, log);
 	if (!ret)
 		ret = vm_open(&vm, &o, o.device_tree != NULL, log);
 	if (!ret)
 		ret = open_memory(&vm, &o);
+	stop_done(&guard);
 	if (!ret && vm_listen(&vm, o.socket, o.companion, o.spin_us))
 		ret = CLI_FAILED;
 	if (!ret && o.companion && vm.plan != GW_PLAN_PARAVIRT)
@@ -116,9 +122,11 @@ static int serve_run(int argc, char **argv, struct gw_log *log)
 		return ret;
 	}
 	ended_by = vm_wait(&vm, &stop, true);
+	stop_while_closing(&guard, &stop, CLOSING_MS, log);
 	vm_stop(&vm);
 	ret = report_print(&vm, o.report);
 	vm_close(&vm);
+	stop_done(&guard);
 	return ended_by || ret ? ret : CLI_FAILED;
 }
 

@@ -16,7 +16,7 @@ import termios
 
 import client as vu
 import probe
-from child import TIMEOUT, Child
+from child import TIMEOUT, Child, wait_until
 from command import FAILED, FAULTS, OK, UNAVAILABLE, USAGE, FakeQemu, gangway, refused
 from qemu import MIB
 from runner import ROOT, main, test
@@ -52,6 +52,20 @@ def help_and_version_are_no_errors(rig):
         assert status == OK and out and not err, args
     for word in ("sim:probe", "caller-iova", "--socket", "--report"):
         assert word in gangway(rig, "serve", "--help")[1]
+
+
+@test
+def a_signal_ends_it_while_a_host_is_slow(rig):
+    """Each call takes long; the first is under way when the signal comes."""
+    path = rig.path("s")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        child = Child("serve", [rig.gangway, "serve", "sim:probe", "--socket", path, *TAKES,
+                                "--host-option", "call-delay-us=10000000"])
+        wait_until("a thread waits for the host", lambda: len(os.listdir(f"/proc/{child.pid}/task")) > 1)
+        child.signal(number)
+        assert child.wait_exit() == OK
+        assert "ended by a signal" in child.output
+        assert not os.path.lexists(path)
 
 
 @test
