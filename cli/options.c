@@ -122,6 +122,7 @@ static void print_help(enum options_of of)
 	text_print_indented(stdout, gw_vfio_options_help(), 2);
 	printf("\nHost options, for simulated devices:\n");
 	text_print_indented(stdout, gw_sim_options_help(), 2);
+	text_print_indented(stdout, gw_dext_options_help(), 2);
 }
 
 /* One option being set. */

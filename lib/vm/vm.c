@@ -93,7 +93,10 @@ static int host_options(struct gw_vm *vm, int (*set)(void *host, const char *key
 
 static int sim_option(void *host, const char *key, const char *value, struct gw_log *log)
 {
-	return gw_sim_set_option(host, key, value);
+	struct gw_vm *vm = host;
+	int ret = gw_dext_set_option(&vm->dexts, key, value, log);
+
+	return ret == -ENOENT ? gw_sim_set_option(vm->sim, key, value) : ret;
 }
 
 /* "sim:TYPE,options" becomes an endpoint on the simulated bus. */
@@ -139,8 +142,12 @@ static int host_new_sim(struct gw_vm *vm)
 	int ret = gw_sim_new(vm->log, &vm->sim);
 
 	if (!ret)
-		ret = host_options(vm, sim_option, vm->sim);
-	return ret ? ret : gw_dext_host_new(gw_sim_services(vm->sim), vm->log, &vm->host);
+		ret = host_options(vm, sim_option, vm);
+	if (!ret)
+		ret = gw_dext_host_new(gw_sim_services(vm->sim), vm->log, &vm->host);
+	if (!ret)
+		gw_dext_host_set_options(vm->host, &vm->dexts);
+	return ret;
 }
 
 #ifdef __linux__

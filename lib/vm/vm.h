@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <sys/queue.h>
 
+#include <gangway/dext.h>
 #include <gangway/embed.h>
 
 /* Inside lib/vm: a guest's functions and what they reach. */
@@ -38,6 +39,7 @@ struct gw_vm {
 	unsigned int nr_options;
 
 	struct gw_sim *sim;
+	struct gw_dext_options dexts;	/* of the simulated host's */
 	struct gw_host *host;
 	unsigned int nr, nr_sim;
 	pthread_rwlock_t lock;			/* @functions; who looks for peers has it */
