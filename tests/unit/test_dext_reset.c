@@ -149,6 +149,9 @@ static void a_late_failure_is_told_and_mended_by_the_next_reset(void **state)
 	assert_int_equal(errors, 1);
 	assert_non_null(strstr(fake_lines, "reset failed"));
 	assert_int_equal(config(0, 4), 0xffffffff);
+	assert_int_equal(config(1, 1), 0xff);
+	assert_int_equal(fn->ops->config_read(fn, 0, 0, &(uint32_t){ 0 }), -EINVAL);
+	assert_int_equal(fn->ops->config_write(fn, 4096, 4, 0), -EINVAL);
 	fake_heal(fake, GW_DEXT_RESET_DEVICE);
 	assert_int_equal(fn->ops->reset(fn), 0);
 	assert_int_equal(config(0, 4), 0x00101b36);

@@ -132,9 +132,11 @@ int gw_dext_get_limits(struct gw_dext_client *c)
 	return 0;
 }
 
-static bool config_bad(unsigned int off, unsigned int width)
+int gw_dext_config_check(unsigned int off, unsigned int width)
 {
-	return (width != 1 && width != 2 && width != 4) || off % width || off >= CONFIG_SIZE;
+	if (width != 1 && width != 2 && width != 4)
+		return -EINVAL;
+	return off % width || off >= CONFIG_SIZE ? -EINVAL : 0;
 }
 
 int gw_dext_config_read(struct gw_dext_client *c, unsigned int off, unsigned int width,
@@ -143,8 +145,9 @@ int gw_dext_config_read(struct gw_dext_client *c, unsigned int off, unsigned int
 	uint64_t out, in[] = { off, width };
 	int ret;
 
-	if (config_bad(off, width))
-		return -EINVAL;
+	ret = gw_dext_config_check(off, width);
+	if (ret)
+		return ret;
 	ret = gw_dext_call(c, GW_DEXT_CONFIG_READ, in, ARRAY_SIZE(in), &out, 1);
 	if (!ret)
 		*val = (uint32_t)(out & width_mask(width));
@@ -155,9 +158,10 @@ int gw_dext_config_write(struct gw_dext_client *c, unsigned int off, unsigned in
 			 uint32_t val)
 {
 	const uint64_t in[] = { off, width, val & width_mask(width) };
+	int ret = gw_dext_config_check(off, width);
 
-	if (config_bad(off, width))
-		return -EINVAL;
+	if (ret)
+		return ret;
 	return gw_dext_call(c, GW_DEXT_CONFIG_WRITE, in, ARRAY_SIZE(in), NULL, 0);
 }
 

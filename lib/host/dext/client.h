@@ -129,6 +129,9 @@ int gw_dext_terminate(struct gw_dext_client *c);
  */
 int gw_dext_get_limits(struct gw_dext_client *c);
 
+/** gw_dext_config_check() - -EINVAL unless @width is 1, 2 or 4, aligned, inside 4096 bytes; else 0 */
+int gw_dext_config_check(unsigned int off, unsigned int width);
+
 /** gw_dext_config_read() - raw; -EINVAL unless @width is 1, 2 or 4, aligned, inside 4096 bytes */
 int gw_dext_config_read(struct gw_dext_client *c, unsigned int off, unsigned int width,
 			uint32_t *val);

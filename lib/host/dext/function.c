@@ -20,16 +20,20 @@ static struct gw_dext_function *to_fn(struct gw_function *f)
 static int function_config_read(struct gw_function *f, unsigned int off, unsigned int width,
 				uint32_t *val)
 {
-	if (gw_dext_reset_config_read(to_fn(f), off, width, val))
-		return 0;
+	int ret = gw_dext_config_check(off, width);
+
+	if (ret || gw_dext_reset_config_read(to_fn(f), off, width, val))
+		return ret;
 	return gw_dext_config_read(&to_fn(f)->client, off, width, val);
 }
 
 static int function_config_write(struct gw_function *f, unsigned int off, unsigned int width,
 				 uint32_t val)
 {
-	if (gw_dext_reset_config_write(to_fn(f), off, width, val))
-		return 0;
+	int ret = gw_dext_config_check(off, width);
+
+	if (ret || gw_dext_reset_config_write(to_fn(f), off, width, val))
+		return ret;
 	return gw_dext_config_write(&to_fn(f)->client, off, width, val);
 }
 

@@ -195,7 +195,7 @@ bool gw_dext_reset_config_read(struct gw_dext_function *fn, unsigned int off, un
 	if (r->state == GW_DEXT_RESET_RUNS && off == COMMAND && width == 2)
 		*val = r->command;
 	else if (off_bus_locked(r))
-		*val = width <= 4 ? UINT32_MAX >> (32 - 8 * width) : UINT32_MAX;
+		*val = UINT32_MAX >> (32 - 8 * width);
 	else
 		taken = false;
 	pthread_mutex_unlock(&r->lock);

@@ -49,7 +49,7 @@ int gw_dext_reset_await(struct gw_dext_function *fn);
 /** gw_dext_reset_off_bus() - whether an access finds nothing, after having waited */
 bool gw_dext_reset_off_bus(struct gw_dext_function *fn);
 
-/** gw_dext_reset_config_read() - true if it answered in the device's stead */
+/** gw_dext_reset_config_read() - true if it answered in the device's stead; @off, @width are checked */
 bool gw_dext_reset_config_read(struct gw_dext_function *fn, unsigned int off, unsigned int width,
 			       uint32_t *val);
 
