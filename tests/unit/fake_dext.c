@@ -49,8 +49,12 @@ struct gw_log fake_log = { .level = GW_LOG_DEBUG, .write = keep_line };
 
 static void trace(struct fake_fn *f, uint8_t what)
 {
-	if (f->nr_trace < FAKE_TRACE)
-		f->trace[f->nr_trace++] = what;
+	unsigned int at = atomic_fetch_add(&f->nr_trace, 1);
+
+	if (at < FAKE_TRACE)
+		f->trace[at] = what;
+	else
+		atomic_store(&f->nr_trace, FAKE_TRACE);
 }
 
 static struct fake_fn *conn_fn(struct gw_dext_conn *c)
@@ -193,10 +197,12 @@ static uint32_t fake_call(struct gw_dext_conn *c, uint32_t selector, const uint6
 		hang(f, selector);
 	if (selector != GW_DEXT_CHECK_INTERRUPT) {	/* those come from any thread */
 		trace(f, (uint8_t)selector);
+		pthread_mutex_lock(&hang_lock);
 		f->nr_in = nr_in;
 		f->room = room;
 		if (nr_in)
 			memcpy(f->in, in, nr_in * sizeof(*in));
+		pthread_mutex_unlock(&hang_lock);
 	}
 	if (a->after) {
 		a->after--;
@@ -324,18 +330,18 @@ static void *complete_late(void *opaque)
 	return NULL;
 }
 
+/* Whoever sees it closed may begin anew, so that comes last. */
 static void fake_close(struct gw_dext_conn *c)
 {
 	struct fake_conn *fc = container_of(c, struct fake_conn, conn);
+	bool last = fake_open_conns(fc->fn) == 1;
 
 	trace(fc->fn, 0xff);
-	fc->open = false;
-	if (fake_open_conns(fc->fn))
-		return;
-	if (!fc->fn->late)
+	if (last && !fc->fn->late)
 		fake_complete(fc->fn, GW_IORETURN_ABORTED);
-	else if (pthread_create(&fc->fn->late_thread, NULL, complete_late, fc->fn))
+	else if (last && pthread_create(&fc->fn->late_thread, NULL, complete_late, fc->fn))
 		abort();
+	atomic_store(&fc->open, false);
 }
 
 static const struct gw_dext_conn_ops conn_ops = {
@@ -357,9 +363,10 @@ static int fake_services_open(struct gw_dext_services *s, unsigned int i, struct
 	if (f->open_error)
 		return f->open_error;
 	for (unsigned int k = 0; k < FAKE_CONNS; k++) {
-		if (f->conn[k].open)
+		if (atomic_exchange(&f->conn[k].open, true))
 			continue;
-		f->conn[k] = (struct fake_conn){ .conn.ops = &conn_ops, .fn = f, .open = true };
+		f->conn[k].conn.ops = &conn_ops;
+		f->conn[k].fn = f;
 		*c = &f->conn[k].conn;
 		memcpy(root, f->root, 32);
 		return 0;

@@ -41,7 +41,7 @@ struct fake_fn;
 struct fake_conn {
 	struct gw_dext_conn conn;
 	struct fake_fn *fn;
-	bool open;
+	_Atomic bool open;
 };
 
 /** One function behind a dext. */
@@ -65,12 +65,12 @@ struct fake_fn {
 
 	uint8_t config[4096];
 	struct fake_conn conn[FAKE_CONNS];
-	unsigned int claims;
+	_Atomic unsigned int claims;
 	_Atomic unsigned int calls[GW_DEXT_NR_SELECTORS];
 	uint64_t in[8];			/* of the last call */
 	unsigned int nr_in, room;
 	uint8_t trace[FAKE_TRACE];	/* selectors in order; 0x80 + type for maps, 0xff close */
-	unsigned int nr_trace;
+	_Atomic unsigned int nr_trace;
 	uint32_t map_options[8];
 	unsigned int maps[8];
 	struct fake_region region[FAKE_REGIONS];
