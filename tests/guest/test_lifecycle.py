@@ -52,7 +52,7 @@ def killed_vmm_leaves_data_window(work):
         wait_synced(run)
         os.kill(run.qemu_pid(), signal.SIGKILL)
         run.finish(60, code=1, exits=())
-        guest.expect("QEMU ended with status 137" in run.stderr(), "gangway does not say why")
+        guest.expect("QEMU was ended by signal 9" in run.stderr(), "gangway does not say why")
         last = last_synced(run.console.log_path)
     with work.run("crash-check", [disk_of(work)], options, add=(work.seed(),),
                   append=f"gangway.last={last}") as run:
