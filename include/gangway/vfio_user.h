@@ -19,6 +19,7 @@ struct gw_vfio_user;
 struct gw_vfio_user_options {
 	unsigned int spin_us;		/* poll this long after a message before sleeping; 0: not.
 					 * Bounded further when the machine is loaded */
+	unsigned int hello_ms;		/* a client has so long to say its version; 0: 10 s */
 };
 
 struct gw_vfio_user_stats {

@@ -10,10 +10,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/util.h"
 #include "vfio_user/dispatch.h"
 #include "vfio_user/remote.h"
 #include "vfio_user/vmm.h"
 
+#define HELLO_NS		10000000000ull
 #define CALL_TIMEOUT_NS		30000000000ull
 
 int gw_client_init(struct gw_client *c, struct gw_device *dev, unsigned int spin_us,
@@ -27,6 +29,7 @@ int gw_client_init(struct gw_client *c, struct gw_device *dev, unsigned int spin
 	c->log = log;
 	c->fd = -1;
 	c->call_timeout_ns = CALL_TIMEOUT_NS;
+	c->hello_ns = HELLO_NS;
 	gw_spin_init(&c->spin, spin_us);
 	LIST_INIT(&c->calls);
 	gw_remote_init(c);
@@ -56,6 +59,21 @@ void gw_client_fini(struct gw_client *c)
 	gw_closer_free(c->closer);
 }
 
+/* How long a read may sleep; 0: for ever. */
+static void read_limit(int fd, uint64_t ns)
+{
+	struct timeval tv = { .tv_sec = (time_t)(ns / 1000000000u),
+			      .tv_usec = (suseconds_t)(ns % 1000000000u / 1000) };
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+}
+
+void gw_client_greeted(struct gw_client *c)
+{
+	c->greeted = true;
+	read_limit(c->fd, 0);
+}
+
 int gw_client_open(struct gw_client *c, int fd)
 {
 	int ret = gw_inbox_init(&c->in, c->closer);
@@ -68,6 +86,8 @@ int gw_client_open(struct gw_client *c, int fd)
 		goto free_inbox;
 	}
 	c->greeted = c->attached = false;
+	c->hello_by = gw_now_ns() + c->hello_ns;
+	read_limit(fd, c->hello_ns);
 	atomic_store(&c->polls, false);
 	memset(&c->private, 0, sizeof(c->private));
 	gw_vmm_of_socket(fd, &c->vmm);
@@ -214,6 +234,8 @@ static ssize_t client_fill(struct gw_client *c)
 			gw_spin_hit(&c->spin);
 		if (n != -EAGAIN && n != -EINTR)
 			return n;
+		if (!c->greeted && gw_now_ns() >= c->hello_by)
+			return -ETIMEDOUT;
 		if (spin)
 			spin = gw_spin_again(&c->spin);
 	}
@@ -226,6 +248,7 @@ static const char *reason(int err)
 	case -EPROTO:	return "descriptors in the middle of a message";
 	case -EMFILE:	return "more than 16 descriptors with a message that is not complete";
 	case -ETOOMANYREFS: return "descriptors that it sent do not close";
+	case -ETIMEDOUT: return "it did not say its version in time";
 	case -ENOBUFS:	return "it does not read our replies";
 	case -EBADE:	return "a message that is neither command nor reply";
 	default:	return strerror(-err);
@@ -239,6 +262,9 @@ void gw_client_serve(struct gw_client *c)
 
 	do {
 		n = client_fill(c);
+		/* nor may it come byte by byte */
+		if (n > 0 && !c->greeted && gw_now_ns() >= c->hello_by)
+			n = -ETIMEDOUT;
 		ret = n > 0 ? client_drain(c) : (int)n;
 	} while (n > 0 && !ret);
 	if (ret == -ESHUTDOWN || atomic_load(&c->closing))

@@ -54,6 +54,7 @@ struct gw_client {
 	struct gw_closer *closer;	/* of what a client sends, and of its socket */
 	int wake_fd;			/* eventfd: the connection thread has something to do */
 	uint64_t call_timeout_ns;
+	uint64_t hello_ns;		/* that a client has for its version */
 	_Atomic bool closing;		/* serve() is to return */
 	_Atomic bool kicked;
 	_Atomic bool polls;		/* between open() and end(): other threads may kick */
@@ -63,6 +64,7 @@ struct gw_client {
 	struct gw_spin spin;
 	uint8_t *reply;			/* header and payload of the reply being made */
 	bool greeted, attached;
+	uint64_t hello_by;		/* CLOCK_MONOTONIC; until it has greeted */
 	uint32_t max_fds;		/* the client takes with one message */
 	struct gw_private private;
 	struct gw_vmm vmm;		/* who is at the other end */
@@ -101,6 +103,9 @@ void gw_client_fini(struct gw_client *c);
  * Return: 0; -ENOMEM.
  */
 int gw_client_open(struct gw_client *c, int fd);
+
+/** gw_client_greeted() - the version is agreed on: the client may now be silent for as long as it likes */
+void gw_client_greeted(struct gw_client *c);
 
 /** gw_client_serve() - answer until the client goes, breaks the protocol, or close is asked for */
 void gw_client_serve(struct gw_client *c);

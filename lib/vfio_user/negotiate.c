@@ -125,7 +125,7 @@ int gw_do_version(struct gw_client *c, struct gw_msg *m, struct gw_reply *r)
 		return ret;
 	}
 	gw_regions_load(c);
-	c->greeted = true;
+	gw_client_greeted(c);
 	version[1] = MINOR;	/* the lesser of the client's and ours */
 	memcpy(r->data, version, sizeof(version));
 	memcpy(r->data + sizeof(version), our_caps, sizeof(our_caps));

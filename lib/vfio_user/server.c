@@ -11,15 +11,20 @@
 
 #include "base/listen.h"
 #include "base/thread.h"
+#include "base/util.h"
 #include "vfio_user/client.h"
 
 #define ACCEPT_PAUSE_MS	200	/* when we have no descriptor for a client */
+#define SAID_WINDOW_NS	5000000000ull
+#define SAID_MOST	100u	/* clients in a window */
 
 struct gw_vfio_user {
 	struct gw_client client;
 	struct gw_log *log;
 	struct gw_listener listener;
 	pthread_t thread;
+	uint64_t said_ns;		/* the thread's: since when @said clients were spoken of */
+	unsigned int said;
 };
 
 /* Wait for a client. Return: its socket, or -1 to look whether we are closing and try again. */
@@ -57,11 +62,29 @@ static int server_accept(struct gw_vfio_user *s, bool *starved)
 	return fd;
 }
 
+/*
+ * Whoever may connect may do so as often as it likes: say what came and went, but not without end.
+ * The end of a connection is said if its beginning was.
+ */
+static bool worth_saying(struct gw_vfio_user *s)
+{
+	uint64_t now = gw_now_ns();
+
+	if (now - s->said_ns >= SAID_WINDOW_NS) {
+		if (s->said > SAID_MOST)
+			gw_info(s->log, "%s: %u more clients came and went", s->listener.addr.sun_path,
+				s->said - SAID_MOST);
+		s->said_ns = now;
+		s->said = 0;
+	}
+	return s->said++ < SAID_MOST;
+}
+
 static void *server_main(void *opaque)
 {
 	struct gw_vfio_user *s = opaque;
 	struct gw_client *c = &s->client;
-	bool starved = false;
+	bool starved = false, say;
 	int fd, ret;
 
 	while (!atomic_load(&c->closing)) {
@@ -74,10 +97,13 @@ static void *server_main(void *opaque)
 			       strerror(-ret));
 			continue;
 		}
-		gw_info(s->log, "%s: client connected", s->listener.addr.sun_path);
+		say = worth_saying(s);
+		if (say)
+			gw_info(s->log, "%s: client connected", s->listener.addr.sun_path);
 		gw_client_serve(c);
 		gw_client_end(c);
-		gw_info(s->log, "%s: client gone", s->listener.addr.sun_path);
+		if (say)
+			gw_info(s->log, "%s: client gone", s->listener.addr.sun_path);
 	}
 	return NULL;
 }
@@ -96,6 +122,8 @@ int gw_vfio_user_listen(const char *path, struct gw_device *dev,
 	ret = gw_client_init(&s->client, dev, opt ? opt->spin_us : 0, log);
 	if (ret)
 		goto say;
+	if (opt && opt->hello_ms)
+		s->client.hello_ns = opt->hello_ms * 1000000ull;
 	ret = gw_listener_open(&s->listener, path, log);
 	if (ret) {
 		gw_client_fini(&s->client);

@@ -204,6 +204,41 @@ static void nothing_is_left_open_after_close(void **state)
 	assert_fds(before);
 }
 
+static void a_client_that_does_not_say_its_version_is_hung_up_on(void **state)
+{
+	struct peer *p = peer_new();
+	char byte = 1;
+
+	p->opt.hello_ms = 50;
+	peer_listen(p);
+	p->sock = peer_connect(p->path);
+	assert_closed(p);
+	assert_true(logged(p, "it did not say its version in time"));
+	peer_hang_up(p);
+	/* byte by byte is no better */
+	p->sock = peer_connect(p->path);
+	while (send(p->sock, &byte, 1, MSG_NOSIGNAL) == 1)
+		usleep(1000);
+	peer_hang_up(p);
+	p->opt.hello_ms = 0;
+	gw_vfio_user_close(p->server);
+	peer_listen(p);
+	peer_meet(p);
+	assert_in_sync(p);
+	peer_free(p);
+}
+
+static void clients_without_end_do_not_fill_the_log(void **state)
+{
+	struct peer *p = *state;
+
+	for (int i = 0; i < 400; i++)
+		close(peer_connect(p->path));
+	peer_meet(p);
+	assert_true(times_logged(p, "client connected") < 250);
+	assert_true(times_logged(p, "client gone") <= times_logged(p, "client connected"));
+}
+
 /* Descriptors run out: the client waits, is told of in the log once, and is served later. */
 static void a_client_we_have_no_descriptor_for_waits(void **state)
 {
@@ -296,6 +331,8 @@ int main(void)
 		cmocka_unit_test(closing_ends_at_once_whatever_the_client_left_undone),
 		met_test(closing_ends_at_once_in_mid_flood),
 		cmocka_unit_test(nothing_is_left_open_after_close),
+		cmocka_unit_test(a_client_that_does_not_say_its_version_is_hung_up_on),
+		listening_test(clients_without_end_do_not_fill_the_log),
 		listening_test(a_client_we_have_no_descriptor_for_waits),
 		met_test(a_write_to_a_client_that_went_raises_no_signal),
 		cmocka_unit_test(messages_are_answered_while_spinning_too),
