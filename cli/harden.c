@@ -14,16 +14,17 @@
 /* What was not there to begin with does not come. */
 static int drop_capabilities(bool platform)
 {
-	const unsigned int wanted[] = { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_IPC_LOCK };
-	bool have[3] = { false };
+	const unsigned int wanted[] = { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE,
+					CAP_IPC_LOCK };
+	bool have[4] = { false };
 
 	if (capng_get_caps_process())
 		return -EPERM;
-	for (unsigned int i = 0; i < 3; i++)
+	for (unsigned int i = 0; i < 4; i++)
 		have[i] = capng_have_capability(CAPNG_PERMITTED, wanted[i]) &&
 			  (platform || wanted[i] != CAP_IPC_LOCK);
 	capng_clear(CAPNG_SELECT_ALL);
-	for (unsigned int i = 0; i < 3; i++)
+	for (unsigned int i = 0; i < 4; i++)
 		if (have[i])
 			capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED |
 				     CAPNG_BOUNDING_SET, wanted[i]);

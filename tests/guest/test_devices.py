@@ -23,7 +23,7 @@ def two_functions(work):
     with work.run("two", devices, ["--memory", "512M", "--host-option", "caller-iova=on"],
                   add=(work.seed(),)) as run:
         run.finish(code=4, faults=1)
-    with work.run("two", devices, SMALL, add=(work.seed(),)) as run:
+    with work.run("two", devices, [*SMALL, "--plan", "window"], add=(work.seed(),)) as run:
         run.console.drain(60)
         code = run.wait(30)
         guest.expect(code == 1 and "functions behind one host bridge need the same address" in

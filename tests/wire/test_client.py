@@ -106,7 +106,7 @@ def a_version_that_is_not_ours_is_refused(rig):
 @test
 def commands_that_are_not_offered_are_refused_and_the_stream_stays_in_step(rig):
     _, client = meet(rig)
-    for command in (0, vu.GET_REGION_IO_FDS, vu.DMA_READ, vu.DMA_WRITE, 14, vu.DEVICE_FEATURE,
+    for command in (0, vu.GET_REGION_IO_FDS, vu.DMA_READ, vu.DMA_WRITE, 14,
                     vu.MIG_DATA_READ, vu.MIG_DATA_WRITE, 19, 255, 65535):
         for body in (b"", bytes(16), bytes(100000)):
             assert client.refused(command, body) == errno.EOPNOTSUPP

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """`gangway companion`: the companion by stock QEMU's ivshmem-doorbell, and by a serial port."""
 
+import atexit
 import json
 import os
 import socket
 import struct
+import tempfile
 
 import companion
 import pci
@@ -86,10 +88,11 @@ class Port:
 
 
 def ram_file(rig, size):
-    path = rig.new_path("ram")
-    with open(path, "wb") as file:
+    """On a tmpfs: memory that a file system could hold up is refused."""
+    with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="gw-ram-", delete=False) as file:
         file.truncate(size)
-    return path
+    atexit.register(os.unlink, file.name)
+    return file.name
 
 
 @test
