@@ -99,6 +99,7 @@ struct gw_irq_set {
 };
 
 #define GW_PAGE_SIZE	4096u
+#define GW_MAP_UNIT	16384u		/* of registers that a VMM maps: pages of a Mac */
 
 #define GW_PROT_READ	1
 #define GW_PROT_WRITE	2

@@ -64,6 +64,7 @@ struct gw_bar_map {
 	uint64_t size;
 	int fd;				/* to hand to a VMM, or -1; stays the function's */
 	uint64_t fd_off;
+	uint64_t unit;			/* what a VMM is offered of it begins and ends on; 0: GW_MAP_UNIT */
 };
 
 /** Bytes of a file from @off on. @ino 0: no file that is known. */

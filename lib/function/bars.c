@@ -10,7 +10,7 @@
 
 /*
  * How it works: a BAR that the host can map is mapped once, and the VMM is offered all of it but
- * the pages with the MSI-X table and pending bits: those belong to the VMM, and the real table,
+ * the units with the MSI-X table and pending bits: those belong to the VMM, and the real table,
  * which the host has programmed, must be out of reach. What is not offered, and what a VMM asks
  * by message all the same, goes through the mapping, or through the host where there is none.
  *
@@ -67,11 +67,15 @@ int gw_guest_bars_probe(struct gw_guest_function *gf)
 	return 0;
 }
 
-static uint64_t page_size(void)
+/*
+ * A VMM on a Mac ends where it is to map less than a page of 16 KiB, so nobody is offered less; a host
+ * that no Mac has may say otherwise. This machine's pages may be larger still.
+ */
+static uint64_t map_unit(const struct gw_bar_map *m)
 {
-	long host = sysconf(_SC_PAGESIZE);
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), unit = m->unit ? m->unit : GW_MAP_UNIT;
 
-	return host > (long)GW_PAGE_SIZE ? (uint64_t)host : GW_PAGE_SIZE;
+	return page > unit ? page : unit;
 }
 
 static void region_add(struct gw_region_info *r, uint64_t first, uint64_t end)
@@ -82,13 +86,13 @@ static void region_add(struct gw_region_info *r, uint64_t first, uint64_t end)
 	r->area[r->nr_areas++].size = end - first;
 }
 
-/* Offer a mapped BAR to the VMM, without the pages of at most two parts. */
+/* Offer a mapped BAR to the VMM, without the units of at most two parts. */
 static void bar_offer(struct gw_guest_function *gf, unsigned int i)
 {
 	const struct gw_pci_msix_part *hole[2] = { &gf->policy.msix_table, &gf->policy.msix_pba };
 	struct gw_guest_bar *b = &gf->bar[i];
 	struct gw_region_info *r = &b->region;
-	uint64_t page = page_size(), at = 0, end = b->map.size & ~(page - 1);
+	uint64_t page = map_unit(&b->map), at = 0, end = b->map.size & ~(page - 1);
 
 	if (!b->map.addr || b->map.fd_off % page || !end)
 		return;

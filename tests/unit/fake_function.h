@@ -33,6 +33,7 @@ struct fake {
 	struct gw_bar_info bar[GW_NR_BARS];
 	uint8_t *mem[GW_NR_BARS];
 	int fd[GW_NR_BARS];
+	uint64_t unit;			/* of mapping */
 	unsigned int vectors;
 	struct gw_irq_sink *sink;
 	uint64_t enabled[GW_IRQ_WORDS];
@@ -109,7 +110,7 @@ static inline int fake_bar_map(struct gw_function *fn, unsigned int bar, struct 
 		return -EOPNOTSUPP;
 	f->bar_maps++;
 	*map = (struct gw_bar_map){ .addr = f->mem[bar], .size = f->bar[bar].size,
-				    .fd = f->fd[bar] };
+				    .fd = f->fd[bar], .unit = f->unit };
 	return 0;
 }
 
@@ -354,6 +355,7 @@ static inline struct fake *fake_new(void)
 	f->log = (struct gw_log){ .level = GW_LOG_DEBUG, .write = fake_log, .opaque = f };
 	f->fn.log = &f->log;
 	f->vectors = FAKE_MSIX;
+	f->unit = 4096;
 	f->bar[0] = (struct gw_bar_info){ .size = FAKE_BAR0_SIZE };
 	f->bar[2] = (struct gw_bar_info){ .size = FAKE_BAR2_SIZE, .is_64bit = true,
 					  .prefetchable = true, .mappable = true };

@@ -77,24 +77,33 @@ static void pages_of_table_and_pending_bits_are_not_mapped(void **state)
 	assert_int_equal(r.area[1].size, 0x1000);
 }
 
-/* A table of @nr vectors and pending bits, both in BAR 4: the areas, as "off+size " each. */
-static void assert_areas(uint16_t nr, uint32_t table, uint32_t pba, const char *want)
+/* A table of @nr vectors and pending bits: the areas of @bar, as "off+size " each. */
+static void assert_areas_of(unsigned int bar, uint64_t unit, uint16_t nr, uint32_t table, uint32_t pba,
+			    const char *want)
 {
 	struct fake *f = fake_new();
 	struct gw_region_info r;
 	char is[128] = "";
 	struct guest *g;
 
+	f->unit = unit;
 	gw_pci_put(f->cfg, 0x72, 2, nr - 1u);
 	gw_pci_put(f->cfg, 0x74, 4, table);
 	gw_pci_put(f->cfg, 0x78, 4, pba);
 	g = guest_open(f);
-	info(g, 4, &r);
+	info(g, bar, &r);
 	for (unsigned int i = 0; i < r.nr_areas; i++)
 		sprintf(is + strlen(is), "%x+%x ", (unsigned int)r.area[i].off,
 			(unsigned int)r.area[i].size);
-	assert_string_equal(is, want);
+	if (r.flags & GW_REGION_F_MMAP)
+		assert_string_equal(is, want);
+	assert_int_equal(!(r.flags & GW_REGION_F_MMAP), !strcmp(want, "none"));
 	guest_close(g);
+}
+
+static void assert_areas(uint16_t nr, uint32_t table, uint32_t pba, const char *want)
+{
+	assert_areas_of(4, 4096, nr, table, pba, want);
 }
 
 static void areas_go_around_the_table_wherever_it_is(void **state)
@@ -107,6 +116,43 @@ static void areas_go_around_the_table_wherever_it_is(void **state)
 	assert_areas(8, 0x0000 | 2, 0x1000 | 2, "");	/* all of it */
 	/* a broken function's, one within the other: hidden, and out of reach even so */
 	assert_areas(512, 0x1000 | 4, 0x1078 | 4, "0+1000 3000+1000 ");
+}
+
+static void areas_begin_and_end_on_16_kib(void **state)
+{
+	assert_areas_of(2, 0, 8, 0x8000 | 2, 0x9000 | 2, "0+8000 c000+f4000 ");
+	assert_areas_of(2, 0, 8, 0x3000 | 2, 0x4000 | 2, "8000+f8000 ");
+	assert_areas_of(2, 0, 8, 0xff000 | 2, 0xfe000 | 2, "0+fc000 ");
+	assert_areas_of(2, 0, 512, 0x7000 | 2, 0x20000 | 2, "0+4000 c000+14000 24000+dc000 ");
+	assert_areas_of(2, 0, 8, 0x1000 | 4, 0x2000 | 4, "");		/* all of it */
+	/* one unit, with the table inside; the next, likewise, by the page */
+	assert_areas_of(4, 0, 8, 0x1000 | 4, 0x2000 | 4, "none");
+	assert_areas_of(4, 4096, 8, 0x1000 | 4, 0x2000 | 4, "0+1000 3000+1000 ");
+	assert_areas_of(4, 0, 8, 0x1000 | 2, 0x2000 | 2, "");
+}
+
+static void a_bar_below_the_unit_is_trapped_but_works(void **state)
+{
+	struct gw_region_info r;
+	struct fake *f = fake_new();
+	uint32_t v = 0x1234;
+	struct guest *g;
+
+	for (unsigned int small = 0; small < 2; small++) {
+		f->unit = small ? 4096 : 0;
+		f->bar[2].size = 4096;
+		g = guest_open(f);
+		info(g, 2, &r);
+		assert_int_equal(!!(r.flags & GW_REGION_F_MMAP), small);
+		assert_int_equal(!!r.addr, small);
+		guest_put(g, GW_PCI_COMMAND, 2, GW_PCI_COMMAND_MEMORY);
+		assert_int_equal(write_bar(g, 2, 64, &v, 4), 0);
+		assert_int_equal(f->mem[2][64], 0x34);
+		f->bar[2].size = FAKE_BAR2_SIZE;
+		guest_close(g);
+		f = fake_new();
+	}
+	fake_free(f);
 }
 
 static void nothing_is_mapped_where_the_host_traps_all(void **state)
@@ -311,6 +357,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(regions_are_what_the_host_says),
 		T(pages_of_table_and_pending_bits_are_not_mapped),
+		cmocka_unit_test(areas_begin_and_end_on_16_kib),
+		cmocka_unit_test(a_bar_below_the_unit_is_trapped_but_works),
 		cmocka_unit_test(areas_go_around_the_table_wherever_it_is),
 		cmocka_unit_test(nothing_is_mapped_where_the_host_traps_all),
 		cmocka_unit_test(a_mapping_without_a_file_is_used_but_not_offered),

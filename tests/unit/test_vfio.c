@@ -642,6 +642,7 @@ static void a_bar_that_can_be_shared_alone_is(void **state)
 	assert_int_equal(ftruncate(fake.dma_buf, 0x4000), 0);
 	r = rig_open(false);
 	assert_int_equal(r->f->ops->bar_map(r->f, 0, &bar), 0);
+	assert_int_equal(bar.unit, sysconf(_SC_PAGESIZE));
 	assert_true(bar.size == 0x4000 && bar.fd >= 0);
 	r->f->ops->bar_unmap(r->f, 0);
 	assert_int_equal(r->f->ops->peer->bar_export(r->f, 0, &range, 1, &fd), 0);

@@ -256,7 +256,9 @@ int gw_vfio_bars_map(struct gw_vfio_bars *bars, unsigned int bar, struct gw_bar_
 	pthread_mutex_lock(&bars->lock);
 	ret = bar_map(b);
 	if (!ret)
-		*map = (struct gw_bar_map){ .addr = b->shared, .size = b->info.size, .fd = b->fd };
+		/* a device may have its doorbells a page beside its table, and no Mac has VFIO */
+		*map = (struct gw_bar_map){ .addr = b->shared, .size = b->info.size, .fd = b->fd,
+					    .unit = (uint64_t)sysconf(_SC_PAGESIZE) };
 	pthread_mutex_unlock(&bars->lock);
 	return ret;
 }
