@@ -144,7 +144,7 @@ int gw_gpu_provision(struct gpu_card *c, unsigned int vf, const struct gpu_exten
 	struct gpu_slot *s;
 	int ret;
 
-	pthread_mutex_lock(&c->lock);
+	gw_gate_lock(&c->lock);
 	ret = check_extents(c, vf, extent, nr);
 	if (ret)
 		goto unlock;
@@ -157,7 +157,7 @@ int gw_gpu_provision(struct gpu_card *c, unsigned int vf, const struct gpu_exten
 	s->share.generation++;
 	ret = stitch(c, s, extent, nr);
 unlock:
-	pthread_mutex_unlock(&c->lock);
+	gw_gate_unlock(&c->lock);
 	return ret;
 }
 
@@ -165,17 +165,17 @@ int gw_gpu_share(struct gpu_card *c, unsigned int vf, struct gpu_share *share)
 {
 	if (vf >= c->opt.vfs)
 		return -EINVAL;
-	pthread_mutex_lock(&c->lock);
+	gw_gate_lock(&c->lock);
 	*share = c->slot[vf].share;
-	pthread_mutex_unlock(&c->lock);
+	gw_gate_unlock(&c->lock);
 	return 0;
 }
 
 static void set_live(struct gpu_card *c, unsigned int vf, bool live)
 {
-	pthread_mutex_lock(&c->lock);
+	gw_gate_lock(&c->lock);
 	c->slot[vf].live = live;
-	pthread_mutex_unlock(&c->lock);
+	gw_gate_unlock(&c->lock);
 }
 
 /* Whoever shares the memory lets go of it first; whatever comes later is stale. */
@@ -229,7 +229,10 @@ static bool is_stale(struct gpu_card *c, const struct gpu_extent *e)
 	return false;
 }
 
-/* The lock is held over the copy, so a function that takes its memory back waits for it. */
+/*
+ * The lock is held over the copy, so a function that takes its memory back waits for it; but not for
+ * the next one, though an engine or a screen reads on and on.
+ */
 static int copy(struct gpu_card *c, gw_vram at, void *to, const void *from, size_t len)
 {
 	struct gpu_extent e = { at, len };
@@ -237,12 +240,12 @@ static int copy(struct gpu_card *c, gw_vram at, void *to, const void *from, size
 
 	if (at.v > c->opt.vram || len > c->opt.vram - at.v)
 		return -ERANGE;
-	pthread_mutex_lock(&c->lock);
+	gw_gate_lock_patient(&c->lock);
 	if (is_stale(c, &e))
 		ret = -EACCES;
 	else
 		memcpy(to ? to : c->vram + at.v, from ? from : c->vram + at.v, len);
-	pthread_mutex_unlock(&c->lock);
+	gw_gate_unlock(&c->lock);
 	return ret;
 }
 
@@ -260,11 +263,11 @@ uint64_t gw_gpu_stale(struct gpu_card *c, struct gpu_stale *stale, unsigned int 
 {
 	uint64_t nr;
 
-	pthread_mutex_lock(&c->lock);
+	gw_gate_lock(&c->lock);
 	nr = c->nr_stale;
 	for (unsigned int i = 0; i < nr && i < max && i < GPU_MAX_STALE; i++)
 		stale[i] = c->stale[i];
-	pthread_mutex_unlock(&c->lock);
+	gw_gate_unlock(&c->lock);
 	return nr;
 }
 
@@ -347,7 +350,7 @@ int gw_gpu_card_new(const struct gpu_options *opt, struct gw_log *log, struct gp
 	for (unsigned int i = 0; i < GPU_MAX_VFS; i++)
 		c->slot[i].fd = c->slot[i].more_fd = -1;
 	pthread_rwlock_init(&c->watch_lock, NULL);
-	pthread_mutex_init(&c->lock, NULL);
+	gw_gate_init(&c->lock);
 	atomic_store(&c->users, 1);
 	ret = make_memory(c);
 	if (ret) {
@@ -382,7 +385,7 @@ void gw_gpu_card_put(struct gpu_card *c)
 		munmap(c->vram, c->opt.vram);
 	if (c->fd >= 0)
 		close(c->fd);
-	pthread_mutex_destroy(&c->lock);
+	gw_gate_fini(&c->lock);
 	pthread_rwlock_destroy(&c->watch_lock);
 	free(c);
 }

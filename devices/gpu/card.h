@@ -10,6 +10,7 @@
 #include <gangway/addr.h>
 #include <gangway/log.h>
 
+#include "base/gate.h"
 #include "options.h"
 
 /*
@@ -81,7 +82,7 @@ struct gpu_card {
 	pthread_rwlock_t watch_lock;	/* taken first; held while it is called */
 	struct gpu_watch watch;		/* watch_lock */
 
-	pthread_mutex_t lock;
+	struct gw_gate lock;
 	struct gpu_slot slot[GPU_MAX_VFS];
 	uint64_t nr_stale;		/* lock */
 	struct gpu_stale stale[GPU_MAX_STALE];	/* lock: the first of them */

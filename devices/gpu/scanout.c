@@ -70,21 +70,21 @@ static bool take_picture(const struct gpu_scanout *s, struct gpu_picture *p)
 void gw_gpu_scanout_init(struct gpu_scanout *s, struct gpu_card *card)
 {
 	s->card = card;
-	pthread_mutex_init(&s->lock, NULL);
+	gw_gate_init(&s->lock);
 }
 
 void gw_gpu_scanout_fini(struct gpu_scanout *s)
 {
-	pthread_mutex_destroy(&s->lock);
+	gw_gate_fini(&s->lock);
 }
 
 void gw_gpu_scanout_reset(struct gpu_scanout *s)
 {
-	pthread_mutex_lock(&s->lock);
+	gw_gate_lock(&s->lock);
 	memset(s->reg, 0, sizeof(s->reg));
 	memset(s->table, 0, sizeof(s->table));
 	s->shown = false;
-	pthread_mutex_unlock(&s->lock);
+	gw_gate_unlock(&s->lock);
 }
 
 bool gw_gpu_scanout_owns(uint64_t off)
@@ -103,9 +103,9 @@ uint64_t gw_gpu_scanout_read(struct gpu_scanout *s, unsigned int off, unsigned i
 {
 	uint64_t v;
 
-	pthread_mutex_lock(&s->lock);
+	gw_gate_lock(&s->lock);
 	v = get(place(s, off), width);
-	pthread_mutex_unlock(&s->lock);
+	gw_gate_unlock(&s->lock);
 	return v;
 }
 
@@ -127,23 +127,23 @@ static void control(struct gpu_scanout *s)
 void gw_gpu_scanout_write(struct gpu_scanout *s, unsigned int off, unsigned int width,
 			  uint64_t val)
 {
-	pthread_mutex_lock(&s->lock);
+	gw_gate_lock(&s->lock);
 	for (unsigned int i = 0; i < width; i++)
 		if (off + i < GPU_SCAN_STATUS || off + i >= GPU_SCAN_WIDTH)
 			*place(s, off + i) = (uint8_t)(val >> 8 * i);
 	if (off == GPU_SCAN_CONTROL)
 		control(s);
-	pthread_mutex_unlock(&s->lock);
+	gw_gate_unlock(&s->lock);
 }
 
 bool gw_gpu_scanout_picture(struct gpu_scanout *s, struct gpu_picture *p)
 {
 	bool shown;
 
-	pthread_mutex_lock(&s->lock);
+	gw_gate_lock_patient(&s->lock);
 	shown = s->shown;
 	*p = s->picture;
-	pthread_mutex_unlock(&s->lock);
+	gw_gate_unlock(&s->lock);
 	return shown;
 }
 

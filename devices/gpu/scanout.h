@@ -18,7 +18,7 @@ struct gpu_picture {
 struct gpu_scanout {
 	struct gpu_card *card;			/* fixed */
 
-	pthread_mutex_t lock;			/* all below */
+	struct gw_gate lock;			/* all below; a monitor is patient */
 	uint8_t reg[GPU_SCAN_REGS - GPU_SCAN_CONTROL];
 	uint8_t table[16 * GPU_SCAN_MAX];
 	bool shown;
