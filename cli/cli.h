@@ -20,6 +20,9 @@ struct cli_command {
 	int (*run)(int argc, char **argv, struct gw_log *log);
 };
 
+/** The commands there are on this system, NULL at the end. */
+extern const struct cli_command *const cli_commands[];
+
 extern const struct cli_command cli_bind, cli_companion, cli_doctor, cli_groups, cli_list, cli_p2p,
 	cli_run, cli_serve, cli_share, cli_unbind;
 

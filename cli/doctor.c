@@ -4,14 +4,12 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <json-c/json.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "base/quote.h"
 #include "base/util.h"
 #include "cli/cli.h"
 #include "cli/machine.h"
@@ -23,20 +21,6 @@ static const struct machine_usage usage = {
 	.text = "Check what passing devices through needs of this machine, and say what to do about\n"
 		"what is missing. With --tree, what only the machine itself can answer is left out.\n",
 };
-
-void doctor_say(struct doctor_finding *f, enum doctor_state state, const char *advice,
-		const char *fmt, ...)
-{
-	char text[DOCTOR_TEXT_SIZE];
-	va_list ap;
-
-	f->state = state;
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	gw_quote(text, f->text, sizeof(f->text));
-	snprintf(f->advice, sizeof(f->advice), "%s", advice ? advice : "");
-}
 
 static unsigned int nr_groups(struct gw_topology *t)
 {
@@ -243,28 +227,6 @@ static const struct check {
 	{ "KVM", true, doctor_kvm },
 };
 
-static void print_one(const char *name, const struct doctor_finding *f)
-{
-	static const char *const word[] = { "ok", "note", "BAD" };
-
-	printf("%-5s %-14s %s\n", word[f->state], name, f->text);
-	if (*f->advice)
-		printf("%20s -> %s\n", "", f->advice);
-	fflush(stdout);
-}
-
-static struct json_object *one_json(const char *name, const struct doctor_finding *f)
-{
-	static const char *const word[] = { "ok", "note", "bad" };
-	struct json_object *o = json_object_new_object();
-
-	json_object_object_add(o, "check", json_object_new_string(name));
-	json_object_object_add(o, "state", json_object_new_string(word[f->state]));
-	json_object_object_add(o, "text", json_object_new_string(f->text));
-	json_object_object_add(o, "advice", *f->advice ? json_object_new_string(f->advice) : NULL);
-	return o;
-}
-
 static int doctor_run(int argc, char **argv, struct gw_log *log)
 {
 	struct json_object *list = NULL;
@@ -287,9 +249,9 @@ static int doctor_run(int argc, char **argv, struct gw_log *log)
 		if (f.state == DOCTOR_BAD)
 			code = CLI_UNAVAILABLE;
 		if (list)
-			json_object_array_add(list, one_json(checks[i].name, &f));
+			json_object_array_add(list, doctor_json(checks[i].name, &f));
 		else
-			print_one(checks[i].name, &f);
+			doctor_print(checks[i].name, &f);
 	}
 	if (list)
 		machine_json(list);

@@ -4,19 +4,7 @@
 
 #include <gangway/topology.h>
 
-#define DOCTOR_TEXT_SIZE	256
-
-enum doctor_state {
-	DOCTOR_OK,
-	DOCTOR_NOTE,	/* works, but could be better, or may not be wanted */
-	DOCTOR_BAD,	/* something does not work */
-};
-
-/** What a check found, and what to do about it; empty: nothing. */
-struct doctor_finding {
-	enum doctor_state state;
-	char text[DOCTOR_TEXT_SIZE], advice[DOCTOR_TEXT_SIZE];
-};
+#include "cli/finding.h"
 
 /** doctor_qemu() - is there a QEMU that can be a client? */
 void doctor_qemu(struct gw_topology *t, struct doctor_finding *f);
@@ -37,9 +25,5 @@ void doctor_memory(struct gw_topology *t, struct doctor_finding *f);
  * So one is booted, if there is one, up to the moment when it misses its root file system.
  */
 void doctor_kvm(struct gw_topology *t, struct doctor_finding *f);
-
-/** doctor_say() - set a finding; @advice: NULL if there is nothing to be done */
-void doctor_say(struct doctor_finding *f, enum doctor_state state, const char *advice,
-		const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
 #endif

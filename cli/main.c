@@ -9,11 +9,6 @@
 #include "base/util.h"
 #include "cli/cli.h"
 
-static const struct cli_command *const commands[] = {
-	&cli_bind, &cli_companion, &cli_doctor, &cli_groups, &cli_list, &cli_p2p, &cli_run, &cli_serve,
-	&cli_share, &cli_unbind,
-};
-
 /* https://no-color.org, and terminals that know none */
 static bool has_colours(void)
 {
@@ -44,8 +39,8 @@ static void usage(FILE *to)
 		    "Pass PCI devices through to virtual machines, also where the platform chooses the\n"
 		    "DMA addresses.\n"
 		    "\n");
-	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-		fprintf(to, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
+	for (const struct cli_command *const *c = cli_commands; *c; c++)
+		fprintf(to, "  %-9s %s\n", (*c)->name, (*c)->summary);
 	fprintf(to, "\n"
 		    "  -v, --verbose   say more\n"
 		    "      --version   print the version\n"
@@ -90,9 +85,9 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return CLI_USAGE;
 	}
-	for (size_t c = 0; c < ARRAY_SIZE(commands); c++) {
-		if (!strcmp(argv[i], commands[c]->name))
-			return written(commands[c]->run(argc - i, argv + i, &log), &log);
+	for (const struct cli_command *const *c = cli_commands; *c; c++) {
+		if (!strcmp(argv[i], (*c)->name))
+			return written((*c)->run(argc - i, argv + i, &log), &log);
 	}
 	gw_err(&log, "unknown command '%s'; gangway --help lists them", argv[i]);
 	return CLI_USAGE;

@@ -39,6 +39,16 @@ int gw_os_memory_file(const char *name, uint64_t size, bool seal);
 /** gw_os_memory_seal() - as with @seal, later. Return: 0, also where there is no such thing; -errno */
 int gw_os_memory_seal(int fd);
 
+/**
+ * gw_os_file_id() - which file it is, as the kernel knows without asking whoever serves its file system
+ *
+ * Return: false: not known.
+ */
+bool gw_os_file_id(int fd, uint64_t *dev, uint64_t *ino);
+
+/** gw_os_is_memory_file() - whether it is memory of the kernel's, so that touching it waits for nobody */
+bool gw_os_is_memory_file(int fd);
+
 /** gw_os_random() - bytes that nobody can guess */
 void gw_os_random(void *buf, size_t size);
 

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -48,6 +50,22 @@ int gw_os_memory_file(const char *name, uint64_t size, bool seal)
 		return fd;
 	close(fd);
 	return ret;
+}
+
+bool gw_os_file_id(int fd, uint64_t *dev, uint64_t *ino)
+{
+	struct statx st;
+
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &st))
+		return false;
+	*dev = makedev(st.stx_dev_major, st.stx_dev_minor);
+	*ino = st.stx_ino;
+	return true;
+}
+
+bool gw_os_is_memory_file(int fd)
+{
+	return fcntl(fd, F_GET_SEALS) >= 0;
 }
 
 /* It fails only where the kernel has no such call, and then nothing that we could give is a secret. */

@@ -2,27 +2,9 @@
 #include "dma/accept.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 
-/* Which file is it? By what the kernel knows at once: a file system's owner may not answer. */
-static bool file_of(int fd, dev_t *dev, ino_t *ino)
-{
-	struct statx st;
-
-	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &st))
-		return false;
-	*dev = makedev(st.stx_dev_major, st.stx_dev_minor);
-	*ino = (ino_t)st.stx_ino;
-	return true;
-}
-
-static bool is_kernel_memory(int fd)
-{
-	return fcntl(fd, F_GET_SEALS) >= 0;
-}
+#include "base/os.h"
 
 /* A VMM counts offsets from the start of the file, or from where its memory begins in it. */
 static bool is_ram(const struct gw_guest_memory *m, const struct gw_slice *s, uint64_t last,
@@ -30,11 +12,10 @@ static bool is_ram(const struct gw_guest_memory *m, const struct gw_slice *s, ui
 {
 	const struct gw_ram *ram = m->ram;
 	uint64_t at = s->iova.v - ram->gpa.v;
-	dev_t dev, ram_dev;
-	ino_t ino, ram_ino;
+	uint64_t dev, ino, ram_dev, ram_ino;
 
 	return s->iova.v >= ram->gpa.v && last - ram->gpa.v < ram->size &&
-	       file_of(fd, &dev, &ino) && file_of(ram->fd, &ram_dev, &ram_ino) && dev == ram_dev &&
+	       gw_os_file_id(fd, &dev, &ino) && gw_os_file_id(ram->fd, &ram_dev, &ram_ino) && dev == ram_dev &&
 	       ino == ram_ino && (s->off == at || s->off == at + ram->fd_off);
 }
 
@@ -72,7 +53,7 @@ int gw_guest_memory_accept(const struct gw_guest_memory *m, const struct gw_slic
 		return 0;	/* this program's own */
 	if (m->ram && meets_ram(m, s, last))
 		return fd >= 0 && is_ram(m, s, last, fd) ? 0 : refuse_ram(m, s, last, fd);
-	if (fd < 0 || m->any || is_kernel_memory(fd))
+	if (fd < 0 || m->any || gw_os_is_memory_file(fd))
 		return 0;
 	gw_log_guest(m->log, "%s: guest memory %#" PRIx64 "-%#" PRIx64 " is a file of a disk or of a "
 		     "program, which may keep whoever touches it waiting; use memory-backend-memfd or a "

@@ -6,10 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifdef __linux__
-#include <gangway/vfio.h>
-#endif
-
 #include "vm/virtual.h"
 
 /*
@@ -22,8 +18,6 @@
 #define SIM_FIRST	0x10u	/* simulated functions get a device number each, from here on */
 #define SIM_DEVICES	(0x20u - SIM_FIRST)
 #define OPTION_MAX	255
-#define MEMORY_EXTRA	(256ull << 20)
-#define MEMORY_MAPS	65536u
 
 int gw_vm_new(const struct gw_vm_options *opt, struct gw_log *log, struct gw_vm **out)
 {
@@ -74,10 +68,9 @@ int gw_vm_set_option(struct gw_vm *vm, const char *option)
 	return 0;
 }
 
-/* Have the host, or what it is to be made of, know each option. */
-static int host_options(struct gw_vm *vm, int (*set)(void *host, const char *key,
+int gw_vm_host_options(struct gw_vm *vm, int (*set)(void *host, const char *key,
 						     const char *value, struct gw_log *log),
-			void *host)
+		       void *host)
 {
 	int ret = 0;
 
@@ -142,38 +135,13 @@ static int host_new_sim(struct gw_vm *vm)
 	int ret = gw_sim_new(vm->log, &vm->sim);
 
 	if (!ret)
-		ret = host_options(vm, sim_option, vm);
+		ret = gw_vm_host_options(vm, sim_option, vm);
 	if (!ret)
 		ret = gw_dext_host_new(gw_sim_services(vm->sim), vm->log, &vm->host);
 	if (!ret)
 		gw_dext_host_set_options(vm->host, &vm->dexts);
 	return ret;
 }
-
-#ifdef __linux__
-static int vfio_option(void *host, const char *key, const char *value, struct gw_log *log)
-{
-	return gw_vfio_set_option(host, key, value, log);
-}
-
-static int host_new_platform(struct gw_vm *vm)
-{
-	/* besides its RAM a guest has flash, ROMs and what graphics cards have, of which there is little */
-	struct gw_vfio_options vfio = {
-		.max_bytes = vm->opt.memory ? vm->opt.memory + MEMORY_EXTRA : 0,
-		.max_maps = vm->opt.memory ? MEMORY_MAPS : 0,
-	};
-	int ret = host_options(vm, vfio_option, &vfio);
-
-	return ret ? ret : gw_vfio_host_new(&vfio, vm->log, &vm->host);
-}
-#else
-static int host_new_platform(struct gw_vm *vm)
-{
-	gw_err(vm->log, "this system has no PCI functions that could be passed through");
-	return -EOPNOTSUPP;
-}
-#endif
 
 static void host_drop(struct gw_vm *vm)
 {
@@ -197,7 +165,7 @@ static void host_drop(struct gw_vm *vm)
 static int host_have(struct gw_vm *vm, const char *device)
 {
 	if (!vm->host)
-		return is_sim(device) ? host_new_sim(vm) : host_new_platform(vm);
+		return is_sim(device) ? host_new_sim(vm) : gw_vm_platform_host(vm);
 	if (is_sim(device) == (vm->sim != NULL))
 		return 0;
 	gw_err(vm->log, "'%s': no such device; devices of the simulated host begin with sim:, and PCI "

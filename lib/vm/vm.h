@@ -16,6 +16,19 @@ void gw_vm_join(struct gw_vm_function *f);
 /** gw_vm_part() - nobody reaches the function any more. One that has not joined is fine */
 void gw_vm_part(struct gw_vm_function *f);
 
+/**
+ * gw_vm_host_options() - have the host, or what it is to be made of, know each option
+ * @set: as gw_sim_set_option(); -ENOENT if there is no such option
+ *
+ * Return: 0; -EINVAL one makes no sense. Logged.
+ */
+int gw_vm_host_options(struct gw_vm *vm, int (*set)(void *host, const char *key,
+						     const char *value, struct gw_log *log),
+		       void *host);
+
+/** gw_vm_platform_host() - the host of this machine's functions, into @vm->host. Return: 0; -errno, logged */
+int gw_vm_platform_host(struct gw_vm *vm);
+
 /** struct gw_vm_card - a device whose physical function stays with the host */
 struct gw_vm_card {
 	SLIST_ENTRY(gw_vm_card) link;

@@ -107,11 +107,13 @@ int vsnprintf(char *to, size_t n, const char *f, va_list ap);
 int vfprintf(FILE *to, const char *f, va_list ap);
 int sscanf(const char *s, const char *f, ...) __attribute__((format(scanf, 2, 3)));
 int fscanf(FILE *from, const char *f, ...) __attribute__((format(scanf, 2, 3)));
+int vasprintf(char **to, const char *f, va_list ap);
 int asprintf(char **to, const char *f, ...) __attribute__((format(printf, 2, 3)));
 int puts(const char *s);
 int fputs(const char *s, FILE *to);
 int fputc(int c, FILE *to);
 int putchar(int c);
+int putc(int c, FILE *to);
 FILE *fopen(const char *path, const char *mode);
 FILE *fdopen(int fd, const char *mode);
 char *fgets(char *s, int n, FILE *from);
@@ -124,6 +126,7 @@ ssize_t getline(char **line, size_t *n, FILE *from);
 FILE *open_memstream(char **buf, size_t *size);
 
 /* unistd.h, fcntl.h, sys/stat.h */
+enum { STDIN_FILENO = 0, STDOUT_FILENO = 1, STDERR_FILENO = 2 };
 enum { _SC_PAGESIZE = 29, _SC_NPROCESSORS_ONLN = 58, _SC_OPEN_MAX = 5 };
 long sysconf(int name);
 int close(int fd);
@@ -184,6 +187,13 @@ int mkdir(const char *path, mode_t mode);
 #define S_ISCHR(m)	(((m) & 0170000) == 0020000)
 #define S_ISBLK(m)	(((m) & 0170000) == 0060000)
 #define S_ISSOCK(m)	(((m) & 0170000) == 0140000)
+
+/* sys/wait.h, sys/sysctl.h */
+#define WIFEXITED(s)	(((s) & 0177) == 0)
+#define WEXITSTATUS(s)	((s) >> 8 & 0xff)
+enum { WNOHANG = 1 };
+pid_t waitpid(pid_t pid, int *status, int options);
+int sysctlbyname(const char *name, void *old, size_t *size, void *to, size_t to_size);
 
 /* sys/mman.h */
 enum {

@@ -1,0 +1,1 @@
+#include <darwin_libc.h>
