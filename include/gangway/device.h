@@ -114,13 +114,13 @@ struct gw_slice {
 					 * until dma_unmap() has returned. NULL: in a file, or remote */
 };
 
-#define GW_VMM_NAME	32
+#define GW_VMM_NAME	48
 
 /**
  * struct gw_vmm - which VMM it is that has connected
  * @id:   equal for all connections of one VMM, and for nobody else's. All zero where it is not
  *        known: then it is taken for a VMM of its own
- * @name: for messages, such as "process 1234"
+ * @name: for messages, such as "process 1234 (qemu)"
  */
 struct gw_vmm {
 	uint64_t id[2];

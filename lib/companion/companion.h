@@ -59,6 +59,7 @@ struct gw_companion_ring {
  * @nonce:    of the last announcement, 0: none; @next_nonce is the register
  * @kept:     a reset came since then; what is mapped stays until the next announcement
  * @releasing: unmapping all is under way, by the poller
+ * @owns:     the client claimed the function with it; the front end's thread's
  * @kicked:   the poller is to look; it sleeps at @kick
  * @poll_after: ns: polling pays no earlier than this
  */
@@ -89,7 +90,7 @@ struct gw_companion {
 	struct gw_imap ids;
 	bool announced, kept, releasing;
 	struct gw_companion_stats stats;
-	bool kicked, stop;
+	bool kicked, stop, owns;
 	uint64_t poll_after;
 	pthread_cond_t kick;
 };

@@ -68,10 +68,14 @@ static int device_attach(struct gw_device *d, struct gw_remote *remote, const st
 {
 	struct gw_companion *c = from_device(d);
 	struct gw_companion_page *page;
-	int fd = page_make(&page);
+	int fd = vmm ? gw_guest_function_own(c->gf, vmm, "its companion") : 0;
 
+	c->owns = vmm && !fd;
+	if (fd)
+		return fd;
+	fd = page_make(&page);
 	if (fd < 0) {
-		gw_err(c->log, "%s: cannot make a page for the VMM: %s", c->name,
+		gw_log_guest(c->log, "%s: cannot make a page for the VMM: %s", c->name,
 		       strerror(-fd));
 		return fd;
 	}
@@ -96,6 +100,9 @@ static void device_detach(struct gw_device *d)
 	gw_guest_memory_clear(&c->memory);
 	gw_gate_unlock(&c->gate);
 	gw_guest_irqs_disable(&c->irqs);
+	if (c->owns)
+		gw_guest_function_disown(c->gf);
+	c->owns = false;
 }
 
 static int device_reset(struct gw_device *d)

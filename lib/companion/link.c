@@ -13,6 +13,7 @@
 
 #include "base/thread.h"
 #include "base/util.h"
+#include "base/vmm.h"
 
 /*
  * How it works: one thread listens, serves the client that has come, and turns others away. For the
@@ -123,7 +124,11 @@ static int client_serve(struct gw_companion_link *l, int kick)
 
 static void client_run(struct gw_companion_link *l)
 {
-	int kick = -1, ret = l->dev->ops->attach(l->dev, NULL, NULL);
+	struct gw_vmm vmm;
+	int kick = -1, ret;
+
+	gw_vmm_of_socket(l->client, &vmm);
+	ret = l->dev->ops->attach(l->dev, NULL, &vmm);
 
 	if (!ret)
 		ret = l->ops->begin(l, &kick);

@@ -176,10 +176,15 @@ void gw_guest_function_leave(struct gw_guest_function *gf)
 	pthread_mutex_unlock(&gf->lock);
 }
 
+static struct gw_guest_function *from_device(struct gw_device *d)
+{
+	return container_of(d, struct gw_guest_function, dev);
+}
+
 /* The front end's thread begins an operation. */
 static struct gw_guest_function *device_begin(struct gw_device *d)
 {
-	struct gw_guest_function *gf = container_of(d, struct gw_guest_function, dev);
+	struct gw_guest_function *gf = from_device(d);
 
 	pthread_mutex_lock(&gf->lock);
 	return gf;
@@ -219,9 +224,14 @@ static void function_unclaim(struct gw_guest_function *gf)
 
 static int device_attach(struct gw_device *d, struct gw_remote *remote, const struct gw_vmm *vmm)
 {
-	struct gw_guest_function *gf = device_begin(d);
-	int ret = gf->gone ? -ENODEV : function_claim(gf, vmm);
+	struct gw_guest_function *gf = from_device(d);
+	int ret = vmm ? gw_guest_function_own(gf, vmm, "the function") : 0;
 
+	gf->owned = vmm && !ret;
+	if (ret)
+		return ret;
+	device_begin(d);
+	ret = gf->gone ? -ENODEV : function_claim(gf, vmm);
 	if (!ret && gf->fenced && gw_guest_function_reset(gf))
 		ret = -EIO;
 	if (!ret) {
@@ -250,11 +260,9 @@ static void device_detach(struct gw_device *d)
 	device_end(gf);
 	if (gf->listener)
 		gf->listener->left(gf->listener);
-}
-
-static struct gw_guest_function *from_device(struct gw_device *d)
-{
-	return container_of(d, struct gw_guest_function, dev);
+	if (gf->owned)
+		gw_guest_function_disown(gf);
+	gf->owned = false;
 }
 
 static void device_region_info(struct gw_device *d, unsigned int region,
@@ -503,18 +511,23 @@ int gw_guest_function_new(struct gw_function *fn, struct gw_dma *dma, struct gw_
 	gf->fn = fn;
 	gf->dma = dma;
 	gf->log = log;
+	ret = gw_guest_owner_init(&gf->owner);
+	if (ret)
+		goto free_function;
 	pthread_mutex_init(&gf->lock, NULL);
 	ret = function_open(gf);
 	if (ret)
-		goto free_function;
+		goto destroy_locks;
 	gf->irqs.count[GW_IRQ_MSI] = gf->policy.msi_vectors;
 	gf->irqs.count[GW_IRQ_MSIX] = gf->policy.msix_vectors;
 	gw_guest_config_initial(gf);
 	gw_guest_bars_map(gf);
 	*out = gf;
 	return 0;
-free_function:
+destroy_locks:
 	pthread_mutex_destroy(&gf->lock);
+	gw_guest_owner_fini(&gf->owner);
+free_function:
 	free(gf);
 	return ret;
 }
@@ -526,6 +539,7 @@ void gw_guest_function_free(struct gw_guest_function *gf)
 	gw_guest_irqs_fini(&gf->irqs);
 	gw_guest_bars_unmap(gf);
 	pthread_mutex_destroy(&gf->lock);
+	gw_guest_owner_fini(&gf->owner);
 	free(gf);
 }
 

@@ -4,8 +4,9 @@
 
 #include <gangway/guest.h>
 
-#include "function/irqs.h"
+#include "base/owner.h"
 #include "config/policy.h"
+#include "function/irqs.h"
 
 /* Inside lib/function: the function's parts and what they ask of each other. */
 
@@ -30,6 +31,14 @@ struct gw_guest_listener {
 	void (*taken)(struct gw_guest_listener *l);
 };
 
+/** struct gw_guest_owner - which VMM has the function and its companion, or one of them */
+struct gw_guest_owner {
+	pthread_mutex_t lock;		/* of the rest; nothing is taken under it */
+	pthread_cond_t left;
+	struct gw_owner vmm;
+	const char *has;		/* what it claimed last */
+};
+
 /**
  * struct gw_guest_function - a passed-through function
  * @bar, @policy: fixed after open
@@ -46,6 +55,7 @@ struct gw_guest_listener {
  * @hidden:   its identity reads as all ones and writes are dropped. Follows from the two at a
  *            reset; a VMM that attaches reads who it is before it resets it
  * @paused:   it does no DMA, see gw_guest_function_pause()
+ * @owner: has a lock of its own; @owned: the VMM that is attached claimed the function there
  * @lock: of all but what is fixed, @irqs, which has a lock of its own, and the counters. The front
  *        end's thread holds it over each operation, but for DMA maps; taken before the host's
  */
@@ -64,6 +74,8 @@ struct gw_guest_function {
 	uint64_t cookie;
 	struct gw_guest_listener *listener;
 	bool hides, shown, hidden, paused, attached;
+	struct gw_guest_owner owner;
+	bool owned;			/* the front end's thread's */
 	pthread_mutex_t lock;
 	_Atomic uint64_t reads, writes, config_reads, config_writes, resets;
 };
@@ -128,6 +140,27 @@ int gw_guest_function_adopt(struct gw_guest_function *gf, struct gw_guest_listen
 
 /** gw_guest_function_leave() - undo that; no VMM is attached */
 void gw_guest_function_leave(struct gw_guest_function *gf);
+
+/* owner.c */
+
+/** gw_guest_owner_init() - Return: 0; -ENOMEM */
+int gw_guest_owner_init(struct gw_guest_owner *o);
+void gw_guest_owner_fini(struct gw_guest_owner *o);
+
+/**
+ * gw_guest_function_own() - @vmm connects to the function, or to its companion
+ * @what: "the function" or "its companion", for messages
+ *
+ * Both go to one VMM: what the companion's maps is what the function's has it reach. This program
+ * itself is none, and serves whom it likes. Waits a moment for one that is about to go, and is to be
+ * called without locks.
+ *
+ * Return: 0; -EBUSY another VMM has the other (logged).
+ */
+int gw_guest_function_own(struct gw_guest_function *gf, const struct gw_vmm *vmm, const char *what);
+
+/** gw_guest_function_disown() - undo that, once it has gone */
+void gw_guest_function_disown(struct gw_guest_function *gf);
 
 /* config.c */
 

@@ -13,7 +13,7 @@
 #include "base/util.h"
 #include "vfio_user/dispatch.h"
 #include "vfio_user/remote.h"
-#include "vfio_user/vmm.h"
+#include "base/vmm.h"
 
 #define HELLO_NS		10000000000ull
 #define CALL_TIMEOUT_NS		30000000000ull

@@ -119,7 +119,7 @@ int gw_do_version(struct gw_client *c, struct gw_msg *m, struct gw_reply *r)
 	c->attached = true;
 	ret = c->dev->ops->attach(c->dev, &c->remote, &c->vmm);
 	if (ret) {
-		gw_err(c->log, "vfio-user: the device cannot be attached: %s", strerror(-ret));
+		gw_log_guest(c->log, "vfio-user: the device cannot be attached: %s", strerror(-ret));
 		c->attached = false;
 		c->dev->ops->detach(c->dev);
 		return ret;

@@ -13,6 +13,7 @@
 #include "base/thread.h"
 #include "base/util.h"
 #include "vfio_user/client.h"
+#include "vfio_user/door.h"
 
 #define ACCEPT_PAUSE_MS	200	/* when we have no descriptor for a client */
 #define SAID_WINDOW_NS	5000000000ull
@@ -22,6 +23,7 @@ struct gw_vfio_user {
 	struct gw_client client;
 	struct gw_log *log;
 	struct gw_listener listener;
+	struct gw_door door;
 	pthread_t thread;
 	uint64_t said_ns;		/* the thread's: since when @said clients were spoken of */
 	unsigned int said;
@@ -100,7 +102,9 @@ static void *server_main(void *opaque)
 		say = worth_saying(s);
 		if (say)
 			gw_info(s->log, "%s: client connected", s->listener.addr.sun_path);
+		gw_door_serves(&s->door, true);
 		gw_client_serve(c);
+		gw_door_serves(&s->door, false);
 		gw_client_end(c);
 		if (say)
 			gw_info(s->log, "%s: client gone", s->listener.addr.sun_path);
@@ -129,11 +133,16 @@ int gw_vfio_user_listen(const char *path, struct gw_device *dev,
 		gw_client_fini(&s->client);
 		goto free_server;	/* logged */
 	}
-	ret = gw_thread_start(&s->thread, "gw-vfio-user", server_main, s);
+	ret = gw_door_open(&s->door, &s->client, &s->listener, log);
 	if (ret)
 		goto close_listener;
+	ret = gw_thread_start(&s->thread, "gw-vfio-user", server_main, s);
+	if (ret)
+		goto close_door;
 	*server = s;
 	return 0;
+close_door:
+	gw_door_close(&s->door);
 close_listener:
 	gw_listener_close(&s->listener);
 	gw_client_fini(&s->client);
@@ -149,6 +158,7 @@ void gw_vfio_user_close(struct gw_vfio_user *server)
 	if (!server)
 		return;
 	gw_client_close(&server->client);
+	gw_door_close(&server->door);
 	pthread_join(server->thread, NULL);
 	/* descriptors that clients in the queue have sent would be closed with it */
 	gw_closer_turn_away(server->client.closer, server->listener.fd);

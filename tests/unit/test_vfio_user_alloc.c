@@ -19,7 +19,7 @@ static void listening_fails_cleanly_wherever_it_fails(void **state)
 		assert_true(!p->server == !!err);
 		assert_int_equal(stat(p->path, &st), err ? -1 : 0);
 	} while (err);
-	assert_int_equal(nth, 6);	/* server, eventfd, socket, thread; then all is well */
+	assert_int_equal(nth, 8);	/* server, eventfds, socket, threads; then all is well */
 	peer_meet(p);
 	peer_free(p);
 }

@@ -133,25 +133,70 @@ static void a_client_that_just_goes_detaches_the_device(void **state)
 	assert_true(st.connected);
 }
 
-static void the_second_client_waits_for_the_first_to_go(void **state)
+static void a_second_client_is_told_at_once_that_the_device_is_in_use_and_by_whom(void **state)
 {
-	uint8_t in[16] = { [8] = GW_REGION_CONFIG, [12] = 4 }, out[20];
 	struct peer *p = *state;
-	int first, second;
+	char who[192];
+	int first;
+
+	snprintf(who, sizeof(who), "%s: process %d (test_vfio_user_) is refused: process %d "
+		 "(test_vfio_user_) has the device", p->path, getpid(), getpid());
+	peer_meet(p);
+	first = p->sock;
+	for (unsigned int i = 0; i < 3; i++) {
+		p->sock = peer_connect(p->path);
+		/* what comes with it is closed, and holds nobody up */
+		send_msg(p, GW_VU_VERSION, 0, "\0\0\0\0", 4, &p->bar2_fd, 1);
+		assert_int_equal(expect(p, (uint16_t)(p->id - 1), GW_VU_VERSION, NULL, 0), EBUSY);
+		assert_closed(p);
+	}
+	p->sock = first;
+	assert_in_sync(p);
+	assert_true(logged(p, who));
+	assert_trace(p, "attach\n");
+}
+
+static void second_clients_without_end_do_not_fill_the_log(void **state)
+{
+	uint64_t begun = gw_now_ns(), windows;
+	struct peer *p = *state;
+	int first;
 
 	peer_meet(p);
 	first = p->sock;
-	second = p->sock = peer_connect(p->path);
-	assert_true(second >= 0);
-	send_msg(p, GW_VU_VERSION, 0, "\0\0\0\0", 4, NULL, 0);
+	for (unsigned int i = 0; i < 300; i++) {
+		p->sock = peer_connect(p->path);
+		assert_int_equal(version(p, NULL), EBUSY);
+		peer_hang_up(p);
+	}
 	p->sock = first;
-	assert_int_equal(call(p, GW_VU_REGION_READ, in, 16, out, 20), 0);
-	assert_int_equal(recv(second, out, 1, MSG_DONTWAIT), -1);
-	assert_trace(p, "attach\nread 7 0 4\n");
-	peer_hang_up(p);
-	p->sock = second;
-	assert_int_equal(expect(p, (uint16_t)(p->id - 2), GW_VU_VERSION, (uint8_t[128]){ 0 }, 69), 0);
-	assert_trace(p, "detach\nattach\n");
+	assert_in_sync(p);
+	windows = (gw_now_ns() - begun) / 5000000000ull + 2;	/* of 10 lines each */
+	assert_in_range(times_logged(p, "is refused"), 1, 10 * windows);
+}
+
+static void who_comes_as_the_first_has_gone_waits_for_that(void **state)
+{
+	struct peer *p = *state;
+
+	for (unsigned int i = 0; i < 50; i++) {
+		peer_meet(p);
+		peer_hang_up(p);
+	}
+	assert_false(logged(p, "is refused"));
+}
+
+static void a_second_client_that_says_nothing_is_no_obstacle_to_the_end(void **state)
+{
+	struct peer *p = *state;
+	int second;
+
+	peer_meet(p);
+	second = peer_connect(p->path);
+	wait_text(p, p->lines, "is refused");
+	gw_vfio_user_close(p->server);
+	p->server = NULL;
+	close(second);
 }
 
 static void closing_ends_at_once_whatever_the_client_left_undone(void **state)
@@ -327,7 +372,10 @@ int main(void)
 		cmocka_unit_test(a_path_has_107_bytes_at_most),
 		listening_test(a_file_that_took_our_place_is_not_removed),
 		listening_test(a_client_that_just_goes_detaches_the_device),
-		listening_test(the_second_client_waits_for_the_first_to_go),
+		listening_test(a_second_client_is_told_at_once_that_the_device_is_in_use_and_by_whom),
+		listening_test(second_clients_without_end_do_not_fill_the_log),
+		listening_test(who_comes_as_the_first_has_gone_waits_for_that),
+		listening_test(a_second_client_that_says_nothing_is_no_obstacle_to_the_end),
 		cmocka_unit_test(closing_ends_at_once_whatever_the_client_left_undone),
 		met_test(closing_ends_at_once_in_mid_flood),
 		cmocka_unit_test(nothing_is_left_open_after_close),

@@ -2,17 +2,20 @@
 """What a client can send that QEMU does not, also on purpose, against the real daemon."""
 
 import errno
+import json
 import mmap
 import os
 import random
 import select
 import socket
 import struct
+import subprocess
 
 import client as vu
+import pci
 import probe
-from child import wait_until
-from qemu import MIB
+from child import TIMEOUT, wait_until
+from qemu import MIB, device as qemu_device
 from runner import main, test
 
 PAGE = 0x1000
@@ -552,18 +555,54 @@ def a_descriptor_in_the_middle_of_a_message_ends_the_connection_or_is_closed(rig
 
 
 @test
-def clients_in_a_crowd_are_served_one_after_the_other(rig):
+def of_clients_in_a_crowd_one_is_served_and_the_others_are_told(rig):
     daemon = rig.daemon()
-    crowd = []
+    served = vu.Client(daemon.socket)
     for _ in range(4):
-        crowd.append(vu.Client(daemon.socket, negotiate=False))
-    for client in crowd:
-        client.version()
-        client.in_sync()
+        client = vu.Client(daemon.socket, negotiate=False)
+        assert client.refused(vu.VERSION, struct.pack("=HH", 0, 0)) == errno.EBUSY
         client.close()
+    served.in_sync()
+    served.close()
     for _ in range(50):
         vu.Client(daemon.socket).close()
     vu.Client(daemon.socket).in_sync()
+
+
+@test
+def a_second_qemu_is_told_that_the_device_is_in_use_and_the_log_says_by_whom(rig):
+    daemon = rig.daemon()
+    first = rig.qemu(daemon.socket)
+    binary = os.path.join(rig.qemu_dir, first.machine.program)
+    done = subprocess.run([binary, "-machine", "q35", "-accel", "qtest", "-display", "none", "-device",
+                           json.dumps(qemu_device(daemon.socket))], capture_output=True, text=True,
+                          timeout=TIMEOUT, check=False)
+    assert done.returncode and "Device or resource busy" in done.stderr, done.stderr
+    daemon.wait_words("is refused", f"process {first.pid} (", "has the device")
+    assert pci.Function(first).cfg(0, 4) != 0xffffffff
+
+
+@test
+def a_function_and_its_companion_belong_to_one_vmm(rig):
+    path = rig.new_path("companion")
+    daemon = rig.daemon(host=(), options=("--plan", "paravirt", "--companion", path))
+    for ours, its in ((daemon.socket, path), (path, daemon.socket)):
+        held = vu.Client(ours)
+        other = os.fork()
+        if not other:
+            try:
+                told = vu.Client(its, negotiate=False).refused(vu.VERSION, struct.pack("=HH", 0, 0))
+                os._exit(told == errno.EBUSY)
+            finally:
+                os._exit(2)
+        assert os.waitstatus_to_exitcode(os.waitpid(other, 0)[1]) == 1
+        daemon.wait_words(f"process {other} (", "cannot have", f"process {os.getpid()} (",
+                          "both belong to one VMM")
+        both = vu.Client(its)
+        both.in_sync()
+        held.close()
+        both.close()
+    vu.Client(daemon.socket).in_sync()      # nobody has it now
 
 
 @test

@@ -27,7 +27,7 @@ static int claim_wait(struct gw_vfio_function *fn, const struct gw_vmm *vmm)
 	};
 	int ret = 0;
 
-	while (!fn->gone && !gw_vfio_owner_take(&fn->space->owner, vmm)) {
+	while (!fn->gone && !gw_owner_take(&fn->space->owner, vmm)) {
 		if (ret)
 			return -EBUSY;
 		ret = pthread_cond_clockwait(&fn->host->unclaimed, &fn->host->lock, CLOCK_MONOTONIC,
@@ -57,7 +57,7 @@ int gw_vfio_claim(struct gw_function *f, const struct gw_vmm *vmm)
 		goto unlock;
 	/* the first: nothing of the VMM before it may be within reach */
 	if (fn->space->owner.claims == 1 && gw_vfio_space_retry(fn->space)) {
-		gw_vfio_owner_leave(&fn->space->owner);
+		gw_owner_leave(&fn->space->owner);
 		ret = -EIO;
 		goto unlock;
 	}
@@ -70,7 +70,7 @@ unlock:
 /* Does the VMM that has claimed it, another process, hold something of it? Under the host's lock. */
 static bool handed_out(const struct gw_vfio_function *fn)
 {
-	return fn->claimed && !gw_vfio_owner_is_self(&fn->space->owner) &&
+	return fn->claimed && !gw_owner_is_self(&fn->space->owner) &&
 	       gw_vfio_bars_handed(&fn->bars);
 }
 

@@ -23,7 +23,7 @@ void gw_vfio_function_unclaim(struct gw_vfio_function *fn)
 {
 	if (!atomic_exchange(&fn->claimed, false))
 		return;
-	gw_vfio_owner_leave(&fn->space->owner);
+	gw_owner_leave(&fn->space->owner);
 	pthread_cond_broadcast(&fn->host->unclaimed);
 }
 

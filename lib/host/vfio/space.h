@@ -9,9 +9,9 @@
 #include <gangway/host.h>
 
 #include "base/imap.h"
+#include "base/owner.h"
 #include "host/vfio/group.h"
 #include "host/vfio/locked.h"
-#include "host/vfio/owner.h"
 
 /*
  * The address space of one IOMMU group: what its functions reach, and where. The kernel's part is
@@ -68,7 +68,7 @@ struct gw_vfio_space {
 	struct gw_vfio_locked *locked;
 	unsigned int group;
 	uint64_t users;
-	struct gw_vfio_owner owner;
+	struct gw_owner owner;
 	int container, group_fd;	/* type1 */
 	int iommufd;
 	uint32_t ioas;

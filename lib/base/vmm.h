@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#ifndef GW_VFIO_USER_VMM_H
-#define GW_VFIO_USER_VMM_H
+#ifndef GW_BASE_VMM_H
+#define GW_BASE_VMM_H
 
 #include <gangway/device.h>
 

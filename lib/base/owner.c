@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "host/vfio/owner.h"
+#include "base/owner.h"
 
 #include <assert.h>
 #include <stdint.h>
@@ -8,7 +8,7 @@
 /* No process has such a number. */
 static const struct gw_vmm self = { .id = { UINT64_MAX, UINT64_MAX }, .name = "this program" };
 
-bool gw_vfio_owner_take(struct gw_vfio_owner *o, const struct gw_vmm *vmm)
+bool gw_owner_take(struct gw_owner *o, const struct gw_vmm *vmm)
 {
 	if (!vmm)
 		vmm = &self;
@@ -19,12 +19,12 @@ bool gw_vfio_owner_take(struct gw_vfio_owner *o, const struct gw_vmm *vmm)
 	return true;
 }
 
-bool gw_vfio_owner_is_self(const struct gw_vfio_owner *o)
+bool gw_owner_is_self(const struct gw_owner *o)
 {
 	return gw_vmm_same(&o->vmm, &self);
 }
 
-void gw_vfio_owner_leave(struct gw_vfio_owner *o)
+void gw_owner_leave(struct gw_owner *o)
 {
 	assert(o->claims);
 	o->claims--;

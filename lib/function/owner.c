@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+
+#include "base/os.h"
+#include "base/util.h"
+#include "function/function.h"
+
+#define WAIT_NS		1000000000ull	/* a VMM gives up after 5 s */
+
+int gw_guest_owner_init(struct gw_guest_owner *o)
+{
+	int ret = gw_os_cond_init(&o->left);
+
+	if (!ret)
+		pthread_mutex_init(&o->lock, NULL);
+	return ret;
+}
+
+void gw_guest_owner_fini(struct gw_guest_owner *o)
+{
+	pthread_cond_destroy(&o->left);
+	pthread_mutex_destroy(&o->lock);
+}
+
+static void refuse(const struct gw_guest_function *gf, const struct gw_vmm *vmm, const char *what)
+{
+	const struct gw_guest_owner *o = &gf->owner;
+
+	gw_log_guest(gf->log, "%s: %s cannot have %s: %s has %s, and both belong to one VMM%s",
+		     gf->fn->info.name, vmm->name, what, o->vmm.vmm.name, o->has,
+		     !vmm->id[0] ? "; serve them where the VMM can be seen, in its PID namespace" :
+		     "");
+}
+
+/* A VMM that ends loses the two one after the other, and its successor may be quicker than that. */
+int gw_guest_function_own(struct gw_guest_function *gf, const struct gw_vmm *vmm, const char *what)
+{
+	struct gw_guest_owner *o = &gf->owner;
+	uint64_t deadline = gw_now_ns() + WAIT_NS;
+	bool has;
+	int ret = 0;
+
+	pthread_mutex_lock(&o->lock);
+	while (!(has = gw_owner_take(&o->vmm, vmm)) && !ret)
+		ret = gw_os_cond_wait_until(&o->left, &o->lock, deadline);
+	if (has)
+		o->has = what;
+	else
+		refuse(gf, vmm, what);
+	pthread_mutex_unlock(&o->lock);
+	return has ? 0 : -EBUSY;
+}
+
+void gw_guest_function_disown(struct gw_guest_function *gf)
+{
+	struct gw_guest_owner *o = &gf->owner;
+
+	pthread_mutex_lock(&o->lock);
+	gw_owner_leave(&o->vmm);
+	pthread_cond_broadcast(&o->left);
+	pthread_mutex_unlock(&o->lock);
+}
