@@ -92,6 +92,13 @@ static void print_faults(const struct report *r)
 		fprintf(stderr, "    and %zu more\n", r->nr_faults - FAULTS_SHOWN);
 }
 
+static void print_stalls(const struct report *r)
+{
+	if (r->sim.stalls)
+		fprintf(stderr, "  stalls        %" PRIu64 " times a device's DMA did not end when it had to; %"
+			PRIu64 " of them still do so\n", r->sim.stalls, r->sim.stalled);
+}
+
 static uint64_t refused_total(const struct gw_companion_stats *c)
 {
 	uint64_t total = 0;
@@ -148,8 +155,10 @@ static void print_text(const struct vm *vm, const struct report *r)
 		r->guest.config_reads, r->guest.config_writes, r->guest.irqs, r->guest.resets);
 	if (vm->plan == GW_PLAN_PARAVIRT)
 		print_companion(&r->companion);
-	if (gw_vm_sim(vm->gw))
+	if (gw_vm_sim(vm->gw)) {
+		print_stalls(r);
 		print_faults(r);
+	}
 }
 
 static void add_u64(struct json_object *o, const char *key, uint64_t v)
@@ -213,6 +222,8 @@ static struct json_object *report_json(const struct vm *vm, const struct report 
 		add_u64(o, "dma_read_bytes", r->sim.dma_read_bytes);
 		add_u64(o, "dma_written_bytes", r->sim.dma_written_bytes);
 		add_u64(o, "dart_faults", r->sim.faults);
+		add_u64(o, "stalls", r->sim.stalls);
+		add_u64(o, "stalled", r->sim.stalled);
 	}
 	add_u64(o, "trapped_reads", r->guest.reads);
 	add_u64(o, "trapped_writes", r->guest.writes);
@@ -285,6 +296,11 @@ int report_print(struct vm *vm, const char *path)
 				"written, and no link");
 			return CLI_FAILED;
 		}
+	}
+	if (r.sim.stalled) {
+		gw_err(vm->log, "%" PRIu64 " devices wait for files that do not answer; what they were to write "
+		       "may be written yet", r.sim.stalled);
+		return CLI_FAILED;
 	}
 	return r.sim.faults ? CLI_FAULTS : CLI_OK;
 }

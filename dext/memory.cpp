@@ -95,7 +95,7 @@ uint32_t memoryPrepare(void *ctx, void *mapping, const struct gw_core_request *r
 	return (uint32_t)ret;
 }
 
-void memoryComplete(void *ctx, void *mapping)
+uint32_t memoryComplete(void *ctx, void *mapping)
 {
 	Mapping *m = (Mapping *)mapping;
 	kern_return_t ret = m->command->CompleteDMA(kIODMACommandCompleteDMANoOptions);
@@ -104,6 +104,7 @@ void memoryComplete(void *ctx, void *mapping)
 		IOLog("gangway: CompleteDMA failed: %#x\n", (unsigned int)ret);
 	OSSafeReleaseNULL(m->command);	/* which would complete it too */
 	OSSafeReleaseNULL(m->memory);
+	return GW_IORETURN_SUCCESS;
 }
 
 uint32_t memoryProbe(void *ctx, void *mapping, uint64_t off, uint64_t *val)

@@ -16,7 +16,7 @@ uint32_t memoryAlloc(void *ctx, uint64_t size, uint64_t align, struct gw_core_me
 void memoryFree(void *ctx, struct gw_core_memory *mem);
 uint32_t memoryPrepare(void *ctx, void *mapping, const struct gw_core_request *req,
 		       struct gw_core_prepared *out);
-void memoryComplete(void *ctx, void *mapping);
+uint32_t memoryComplete(void *ctx, void *mapping);
 uint32_t memoryProbe(void *ctx, void *mapping, uint64_t off, uint64_t *val);
 
 #endif

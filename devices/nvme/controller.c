@@ -46,6 +46,8 @@ void gw_nvme_power_on(struct nvme *nv)
 	r->cc = r->aqa = r->intm = 0;
 	r->asq = r->acq = 0;
 	r->en_fell = r->shn_rose = false;
+	r->disable_late = false;
+	r->disable_by = 0;
 	memset(r->msix, 0, sizeof(r->msix));
 	atomic_store(&r->csts, 0);
 	pthread_mutex_unlock(&r->lock);
@@ -160,6 +162,22 @@ static void disable(struct nvme *nv)
 			gw_nvme_cancel(nv, cmd);
 }
 
+/* From here on the host may use its memory again. */
+static void disabled(struct nvme *nv)
+{
+	struct nvme_regs *r = &nv->regs;
+	bool late;
+
+	pthread_mutex_lock(&r->lock);
+	late = r->disable_late;
+	r->disable_late = false;
+	r->disable_by = 0;
+	atomic_store(&r->csts, 0);
+	pthread_mutex_unlock(&r->lock);
+	if (late)
+		gw_warn(nv->log, "nvme: backing file answers again; the controller is disabled");
+}
+
 static int shutdown_step(struct nvme *nv, struct nvme_cmd *cmd, int res)
 {
 	uint32_t csts = atomic_load(&nv->regs.csts) & ~NVME_CSTS_SHST_MASK;
@@ -216,7 +234,7 @@ void gw_nvme_control_cc(struct nvme *nv)
 
 		gw_nvme_defaults(nv);
 		nv->shutdown_waits = waits;
-		atomic_store(&nv->regs.csts, 0);
+		disabled(nv);
 	}
 	if (!nv->disabling && !nv->ready && !nv->dead && (v.cc & NVME_CC_EN)) {
 		enable(nv, &v);

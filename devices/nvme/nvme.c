@@ -8,9 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/os.h"
 #include "base/util.h"
 
 /* The endpoint: made from options, driven by the bus. */
+
+#define PATIENCE_NS	600000000u	/* a VMM wants its answer within a second */
 
 static void nvme_quiesce(struct gw_endpoint *ep)
 {
@@ -20,6 +23,11 @@ static void nvme_quiesce(struct gw_endpoint *ep)
 static void nvme_resume(struct gw_endpoint *ep)
 {
 	gw_nvme_order(to_nvme(ep), NVME_RESUME);
+}
+
+static bool nvme_stalled(struct gw_endpoint *ep)
+{
+	return gw_nvme_late(to_nvme(ep));
 }
 
 static void nvme_reset(struct gw_endpoint *ep)
@@ -47,13 +55,9 @@ static int commands_init(struct nvme *nv)
 	return 0;
 }
 
-static void nvme_free(struct gw_endpoint *ep)
+/** gw_nvme_free() - all but the worker, which has ended or calls this */
+void gw_nvme_free(struct nvme *nv)
 {
-	struct nvme *nv = to_nvme(ep);
-
-	if (!ep)
-		return;
-	gw_nvme_worker_stop(nv);
 	gw_nvme_defaults(nv);	/* gives back what commands hold */
 	commands_free(nv);
 	close(nv->ctl.wake_fd);
@@ -64,10 +68,17 @@ static void nvme_free(struct gw_endpoint *ep)
 	free(nv);
 }
 
+static void nvme_free(struct gw_endpoint *ep)
+{
+	if (ep && gw_nvme_worker_stop(to_nvme(ep)))
+		gw_nvme_free(to_nvme(ep));
+}
+
 static const struct gw_endpoint_ops nvme_ops = {
 	.bar_read = gw_nvme_bar_read,
 	.bar_write = gw_nvme_bar_write,
 	.quiesce = nvme_quiesce,
+	.stalled = nvme_stalled,
 	.resume = nvme_resume,
 	.reset = nvme_reset,
 	.free = nvme_free,
@@ -96,7 +107,7 @@ static uint64_t file_serial(int fd)
 	return ((uint64_t)st.st_dev * 0x9e3779b97f4a7c15ull) ^ (uint64_t)st.st_ino;
 }
 
-static void nvme_init(struct nvme *nv, const struct nvme_options *o, struct gw_log *log)
+static int nvme_init(struct nvme *nv, const struct nvme_options *o, struct gw_log *log)
 {
 	nv->ep.ops = &nvme_ops;
 	nv->ep.desc = nvme_desc;
@@ -110,7 +121,9 @@ static void nvme_init(struct nvme *nv, const struct nvme_options *o, struct gw_l
 	nv->health.started = gw_now_ns();
 	pthread_mutex_init(&nv->regs.lock, NULL);
 	pthread_mutex_init(&nv->ctl.lock, NULL);
-	pthread_cond_init(&nv->ctl.done, NULL);
+	nv->regs.disable_ns = NVME_TIMEOUT * 500000000ull;
+	nv->ctl.patience_ns = PATIENCE_NS;
+	return gw_os_cond_init(&nv->ctl.done);
 }
 
 static int nvme_begin(struct nvme *nv, const struct nvme_options *o, struct gw_log *log)
@@ -119,7 +132,9 @@ static int nvme_begin(struct nvme *nv, const struct nvme_options *o, struct gw_l
 
 	if (ret)
 		return ret;
-	nvme_init(nv, o, log);
+	ret = nvme_init(nv, o, log);
+	if (ret)
+		goto close_backing;
 	ret = commands_init(nv);
 	if (ret)
 		goto close_backing;

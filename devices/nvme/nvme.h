@@ -23,6 +23,11 @@
  * interrupts. While it runs, nobody needs to wake it; before it sleeps it says so, and looks
  * once more.
  *
+ * The file may not answer. Then the worker sleeps in a system call, or the ring keeps commands, and both
+ * hold guest memory. So whoever has the worker do something waits for a bounded time; what is late is
+ * done when the file answers, and until then the bus keeps the controller off and its memory mapped. A
+ * controller that goes meanwhile is left to its worker.
+ *
  * Fields below belong to the worker unless they stand in struct nvme_regs, struct nvme_doorbell
  * or struct nvme_control, whose comments say how they are shared.
  */
@@ -33,6 +38,7 @@
 #define NVME_MAX_ENTRIES	1024u	/* of an I/O queue */
 #define NVME_MDTS		8u	/* 2^8 * 4 KiB */
 #define NVME_MAX_TRANSFER	(4096u << NVME_MDTS)
+#define NVME_TIMEOUT		60u	/* CAP.TO: 500 ms each */
 #define NVME_MPSMAX		4u	/* 2^(12 + 4): 64 KiB */
 #define NVME_NR_COMMANDS	256u
 #define NVME_NR_ABORTS		4u
@@ -156,17 +162,26 @@ struct nvme_regs {
 	uint64_t asq, acq;
 	bool en_fell, shn_rose;		/* edges of CC that the worker has yet to act on */
 	uint32_t msix[NVME_NR_VECTORS * 4];
+	uint64_t disable_ns;		/* CAP.TO; fixed */
+	uint64_t disable_by;		/* ns: CC.EN fell, and the worker has until then; 0: it did not */
+	bool disable_late;		/* it took longer */
 	_Atomic uint32_t csts;
 	_Atomic uint32_t bad_doorbells;	/* bit enum nvme_event_error: worker to report */
 };
 
 enum nvme_order { NVME_ORDER_NONE, NVME_QUIESCE, NVME_RESUME, NVME_RESET, NVME_STOP };
 
-/* What the bus wants of the worker. @lock guards @order; nothing is taken inside it. */
+/*
+ * What the bus wants of the worker. @lock guards what is up to @attention; nothing is taken inside it.
+ */
 struct nvme_control {
 	pthread_mutex_t lock;
 	pthread_cond_t done;		/* @order is NVME_ORDER_NONE again */
 	enum nvme_order order;
+	uint64_t patience_ns;		/* how long to wait for an order to be done */
+	uint64_t late_since;		/* ns: one is not, since then; 0: none */
+	bool left;			/* by the bus: the worker frees all */
+	bool ended;			/* the worker has */
 	_Atomic bool attention;		/* an order or a CC write: look */
 	_Atomic bool sleeping;		/* a wake-up is needed */
 	int wake_fd;
@@ -309,6 +324,9 @@ static inline struct nvme *to_nvme(struct gw_endpoint *ep)
 	return (struct nvme *)ep;	/* first member */
 }
 
+/* nvme.c */
+void gw_nvme_free(struct nvme *nv);
+
 /* regs.c: called by the threads that answer the VMM */
 int gw_nvme_bar_read(struct gw_endpoint *ep, unsigned int bar, gw_bar_off off, unsigned int width,
 		     uint64_t *val);
@@ -331,8 +349,9 @@ void gw_nvme_poll_slept(struct nvme_poll *p);
 
 /* worker.c */
 int gw_nvme_worker_start(struct nvme *nv);
-void gw_nvme_worker_stop(struct nvme *nv);
-void gw_nvme_order(struct nvme *nv, enum nvme_order order);
+bool gw_nvme_worker_stop(struct nvme *nv);
+bool gw_nvme_order(struct nvme *nv, enum nvme_order order);
+bool gw_nvme_late(struct nvme *nv);
 void gw_nvme_wake(struct nvme *nv);
 
 /* controller.c */

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "base/util.h"
+
 /*
  * Registers and doorbells, by the threads that answer the VMM: store, and wake the worker where
  * it has something to do. Nothing here waits.
@@ -11,12 +13,26 @@
 /** gw_nvme_cap() - controller capabilities (3.1.1) */
 uint64_t gw_nvme_cap(void)
 {
-	return NVME_CAP_MQES(NVME_MAX_ENTRIES - 1) | NVME_CAP_CQR | NVME_CAP_TO(60) |
+	return NVME_CAP_MQES(NVME_MAX_ENTRIES - 1) | NVME_CAP_CQR | NVME_CAP_TO(NVME_TIMEOUT) |
 	       NVME_CAP_CSS_NVM | NVME_CAP_MPSMIN(0) | NVME_CAP_MPSMAX(NVME_MPSMAX);
 }
 
-static uint32_t reg_load(struct nvme_regs *r, uint32_t off)
+/* A controller that cannot be disabled within CAP.TO is broken (3.1.5), until it is all the same. */
+static uint32_t status(struct nvme_regs *r, struct gw_log *log)
 {
+	if (r->disable_by && !r->disable_late && gw_now_ns() >= r->disable_by) {
+		r->disable_late = true;
+		atomic_fetch_or(&r->csts, NVME_CSTS_CFS);
+		gw_err(log, "nvme: backing file does not answer; the controller cannot be disabled until it "
+		       "does");
+	}
+	return atomic_load(&r->csts);
+}
+
+static uint32_t reg_load(struct nvme *nv, uint32_t off)
+{
+	struct nvme_regs *r = &nv->regs;
+
 	switch (off) {
 	case NVME_REG_CAP:
 		return (uint32_t)gw_nvme_cap();
@@ -30,7 +46,7 @@ static uint32_t reg_load(struct nvme_regs *r, uint32_t off)
 	case NVME_REG_CC:
 		return r->cc;
 	case NVME_REG_CSTS:
-		return atomic_load(&r->csts);
+		return status(r, nv->log);
 	case NVME_REG_AQA:
 		return r->aqa;
 	case NVME_REG_ASQ:
@@ -55,6 +71,13 @@ static void store_half(uint64_t *reg, bool high, uint32_t val)
 		*reg = (*reg & ~0xffffffffull) | (val & 0xfffff000u);
 }
 
+static void en_falls(struct nvme_regs *r)
+{
+	r->en_fell = true;
+	if (!r->disable_by && atomic_load(&r->csts) & NVME_CSTS_RDY)
+		r->disable_by = gw_now_ns() + r->disable_ns;
+}
+
 /* Edges are kept: the worker may look only after several writes. */
 static bool store_cc(struct nvme_regs *r, uint32_t val)
 {
@@ -62,7 +85,7 @@ static bool store_cc(struct nvme_regs *r, uint32_t val)
 
 	r->cc = val & NVME_CC_WRITABLE;
 	if ((was & ~r->cc) & NVME_CC_EN)
-		r->en_fell = true;
+		en_falls(r);
 	if (!NVME_CC_SHN(was) && NVME_CC_SHN(r->cc))
 		r->shn_rose = true;
 	return was != r->cc;
@@ -142,9 +165,9 @@ int gw_nvme_bar_read(struct gw_endpoint *ep, unsigned int bar, gw_bar_off off, u
 	if (bar || off.v + width > NVME_BAR_SIZE)
 		return -EINVAL;
 	pthread_mutex_lock(&nv->regs.lock);
-	v = reg_load(&nv->regs, at & ~3u);
+	v = reg_load(nv, at & ~3u);
 	if (width == 8)
-		v |= (uint64_t)reg_load(&nv->regs, at + 4) << 32;
+		v |= (uint64_t)reg_load(nv, at + 4) << 32;
 	pthread_mutex_unlock(&nv->regs.lock);
 	v >>= 8 * (at & 3);
 	*val = width == 8 ? v : v & ((1ull << 8 * width) - 1);

@@ -2,12 +2,14 @@
 #include "nvme.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/os.h"
 #include "base/thread.h"
 #include "base/util.h"
 
@@ -27,16 +29,46 @@ void gw_nvme_wake(struct nvme *nv)
 		eventfd_write(nv->ctl.wake_fd, 1);
 }
 
-/** gw_nvme_order() - have the worker do something for the bus, and wait for it */
-void gw_nvme_order(struct nvme *nv, enum nvme_order order)
+/**
+ * gw_nvme_order() - have the worker do something for the bus, and wait for it
+ *
+ * Return: it is done; else the file does not answer and it will be when it does. Only NVME_STOP may
+ * follow until then.
+ */
+bool gw_nvme_order(struct nvme *nv, enum nvme_order order)
 {
-	pthread_mutex_lock(&nv->ctl.lock);
-	nv->ctl.order = order;
-	atomic_store(&nv->ctl.attention, true);
+	struct nvme_control *ctl = &nv->ctl;
+	uint64_t now = gw_now_ns();
+	bool done;
+	int ret = 0;
+
+	pthread_mutex_lock(&ctl->lock);
+	ctl->order = order;
+	atomic_store(&ctl->attention, true);
 	gw_nvme_wake(nv);
-	while (nv->ctl.order != NVME_ORDER_NONE)
-		pthread_cond_wait(&nv->ctl.done, &nv->ctl.lock);
+	while (ctl->order != NVME_ORDER_NONE && !ctl->late_since && !ret)
+		ret = gw_os_cond_wait_until(&ctl->done, &ctl->lock, now + ctl->patience_ns);
+	done = ctl->order == NVME_ORDER_NONE;
+	if (!done && !ctl->late_since) {
+		ctl->late_since = now;
+		gw_err(nv->log, "nvme: backing file does not answer; the disk is off, and keeps hold of "
+		       "memory, until it does");
+		gw_hint(nv->log, "a reset brings it back then; see to the file system or the device that "
+			"the file is on");
+	}
+	pthread_mutex_unlock(&ctl->lock);
+	return done;
+}
+
+/** gw_nvme_late() - is something still not done that gw_nvme_order() gave up waiting for? */
+bool gw_nvme_late(struct nvme *nv)
+{
+	bool late;
+
+	pthread_mutex_lock(&nv->ctl.lock);
+	late = nv->ctl.late_since;
 	pthread_mutex_unlock(&nv->ctl.lock);
+	return late;
 }
 
 static void cancel_all(struct nvme *nv)
@@ -85,6 +117,10 @@ static void order_look(struct nvme *nv)
 	if (nv->order_open || order == NVME_ORDER_NONE)
 		return;
 	pthread_mutex_lock(&nv->ctl.lock);
+	if (nv->ctl.late_since && !nv->ctl.left)
+		gw_warn(nv->log, "nvme: backing file answers again, after %" PRIu64 " ms",
+			(gw_now_ns() - nv->ctl.late_since) / 1000000);
+	nv->ctl.late_since = 0;
 	nv->ctl.order = NVME_ORDER_NONE;
 	pthread_cond_broadcast(&nv->ctl.done);
 	pthread_mutex_unlock(&nv->ctl.lock);
@@ -254,6 +290,7 @@ static void *worker(void *arg)
 {
 	struct start *s = arg;
 	struct nvme *nv = s->nv;
+	bool left;
 
 	if (!worker_begin(s))
 		return NULL;
@@ -265,6 +302,12 @@ static void *worker(void *arg)
 			go_to_sleep(nv);
 	}
 	io_uring_queue_exit(&nv->ring);
+	pthread_mutex_lock(&nv->ctl.lock);
+	nv->ctl.ended = true;
+	left = nv->ctl.left;
+	pthread_mutex_unlock(&nv->ctl.lock);
+	if (left)
+		gw_nvme_free(nv);
 	return NULL;
 }
 
@@ -288,8 +331,20 @@ int gw_nvme_worker_start(struct nvme *nv)
 	return s.ret;
 }
 
-void gw_nvme_worker_stop(struct nvme *nv)
+/** gw_nvme_worker_stop() - Return: it has ended; else it will once the file answers, and free @nv */
+bool gw_nvme_worker_stop(struct nvme *nv)
 {
-	gw_nvme_order(nv, NVME_STOP);
+	if (!gw_nvme_order(nv, NVME_STOP)) {
+		pthread_mutex_lock(&nv->ctl.lock);
+		nv->ctl.left = !nv->ctl.ended;
+		if (nv->ctl.left) {
+			nv->log = NULL;		/* it may go before the worker does */
+			pthread_detach(nv->thread);
+			pthread_mutex_unlock(&nv->ctl.lock);
+			return false;
+		}
+		pthread_mutex_unlock(&nv->ctl.lock);
+	}
 	pthread_join(nv->thread, NULL);
+	return true;
 }

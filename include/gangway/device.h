@@ -158,7 +158,8 @@ struct gw_device;
  *                the caller's.
  *                -EINVAL, -EOVERFLOW, -EEXIST overlap, -ENOSPC budget, -EACCES private memory
  * @dma_unmap:    drop every run inside first..last; a run that is only partly inside is -EINVAL
- *                and nothing changes. *@bytes is what was unmapped, 0 is fine
+ *                and nothing changes. *@bytes is what was unmapped, 0 is fine. Another error: the
+ *                device does not let go of some of it, so that it must stay as it is
  * @dma_buf:      a dma-buf of ranges of a BAR, which are page aligned, not empty and inside it; *@fd
  *                becomes the caller's. -EOPNOTSUPP the host has none, -EINVAL not what may be
  *                mapped. NULL: there are none

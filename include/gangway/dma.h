@@ -201,7 +201,9 @@ int gw_dma_map(struct gw_dma *dma, const struct gw_slice *s, int fd);
 /**
  * gw_dma_unmap() - forget every run inside first..last
  *
- * Return: 0, *@bytes unmapped; -EINVAL if a run is only partly inside (nothing changes).
+ * Return: 0, *@bytes unmapped; -EINVAL if a run is only partly inside (nothing changes); or what the
+ * host answered for one that the device still uses. That is forgotten, too, but its file stays mapped
+ * here until a later call can have it unmapped, and whoever gave it must not use it for anything else.
  */
 int gw_dma_unmap(struct gw_dma *dma, gw_iova first, gw_iova last, uint64_t *bytes);
 

@@ -73,9 +73,12 @@ struct gw_endpoint_bus;
  * @quiesce:   bus mastering went off, or the function leaves D0, or it is about to be reset: no
  *             DMA is under way when it returns, and none starts until resume(). Must not wait for
  *             a remote memory round trip (the remote is stopped meanwhile)
+ * @stalled:   has quiesce() given up, as the endpoint waits for something that does not answer, and is
+ *             DMA of before it still under way? Nothing but quiesce(), this and free() is called until
+ *             it says no, and after free() whatever such DMA uses stays for good. NULL: never
  * @resume:    bus mastering is on (again)
  * @reset:     back to power-on state; the endpoint is quiet already
- * @free:      the endpoint is quiet already; NULL @ep is fine
+ * @free:      the endpoint is quiet already, or stalled; NULL @ep is fine
  *
  * Calls come from any thread, never two of decode, quiesce, resume, reset and free at one time.
  */
@@ -88,6 +91,7 @@ struct gw_endpoint_ops {
 	void (*decode)(struct gw_endpoint *ep, bool on);
 	int (*vf_new)(struct gw_endpoint *ep, unsigned int vf, struct gw_endpoint **out);
 	void (*quiesce)(struct gw_endpoint *ep);
+	bool (*stalled)(struct gw_endpoint *ep);
 	void (*resume)(struct gw_endpoint *ep);
 	void (*reset)(struct gw_endpoint *ep);
 	void (*free)(struct gw_endpoint *ep);

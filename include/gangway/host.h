@@ -189,8 +189,8 @@ struct gw_peer_ops {
  *                -ERANGE no place is free at or below @last, where the host keeps to that;
  *                -EADDRNOTAVAIL @want touches addresses that the platform keeps for itself;
  *                -ENOMEM; -EIO the platform failed
- * @dma_unmap:    -ENOENT unknown handle. When it returns, the device cannot reach the memory and
- *                no access is under way
+ * @dma_unmap:    -ENOENT unknown handle. When it returns 0, the device cannot reach the memory and
+ *                no access is under way; after any other error it is as it was
  * @irq_setup:    starts delivery to @sink, which stays the caller's; *@nr is the number of vectors.
  *                -EBUSY there is a sink, -EOPNOTSUPP the function has no interrupts
  * @irq_teardown: undoes irq_setup(): when it returns no call of the sink is under way and none

@@ -47,10 +47,13 @@ static inline void gw_use_close(struct gw_use *u)
 /** gw_use_drain() - wait until a closed count has no users */
 void gw_use_drain(struct gw_use *u);
 
-/** gw_use_open() - a closed and drained count takes users again */
+/** gw_use_drain_until() - likewise, until a moment as gw_now_ns() has it. Return: 0; -ETIMEDOUT */
+int gw_use_drain_until(struct gw_use *u, uint64_t deadline);
+
+/** gw_use_open() - a closed count takes users again, beside those that it may still have */
 static inline void gw_use_open(struct gw_use *u)
 {
-	atomic_store_explicit(&u->v, 0, memory_order_release);
+	atomic_fetch_and_explicit(&u->v, ~GW_USE_CLOSED, memory_order_acq_rel);
 }
 
 #endif

@@ -65,7 +65,10 @@ static int run_map(struct gw_dma *dma, struct gw_dma_run *dma_run)
 			     run->slice.size, l->granule);
 		return -EINVAL;
 	}
-	ret = gw_function_map(dma->fn, &mem, run->slice.size, &run->slice.iova, &map);
+	if (gw_dma_held_take(&dma->held, run->slice.iova, run->slice.size, mem.addr, &map.handle))
+		ret = 0;	/* a VMM that lays its memory out anew does so with what it could not unmap */
+	else
+		ret = gw_function_map(dma->fn, &mem, run->slice.size, &run->slice.iova, &map);
 	if (ret == -ENOSPC || ret == -E2BIG)
 		say_budget(dma, run->slice.size);
 	if (ret)
@@ -89,20 +92,27 @@ static int run_come(struct gw_guest_memory *m, struct gw_run *run)
 
 /*
  * Caller holds the gate. The device cannot reach the memory afterwards, unless the host failed:
- * then the file stays mapped here for good, so that the addresses are not used for other things.
+ * then the file stays mapped here, so that the addresses are not used for other things.
  */
 static int run_gone(struct gw_guest_memory *m, struct gw_run *run)
 {
 	struct gw_dma_run *dma_run = gw_dma_run_of(run);
+	const struct gw_dma_held held = {
+		.handle = dma_run->handle, .size = run->slice.size, .file = run->file,
+		.addr = gw_run_addr(run), .iova = run->slice.iova,
+	};
 	struct gw_dma *dma = dma_of(m);
-	int ret = 0;
+	int ret = gw_dma_drop_run(dma, dma_run);
 
-	gw_dma_drop_run(dma, dma_run);
+	if (ret && run->file)
+		gw_file_put(run->file);		/* who is left uses it on its own account */
 	if (dma_run->mapped)
 		ret = gw_function_unmap(dma->fn, dma_run->handle, run->slice.size);
-	if (ret)
-		gw_err(dma->log, "%s: cannot unmap %#" PRIx64 "+%#" PRIx64 ": %s",
-		       dma->fn->info.name, run->slice.iova.v, run->slice.size, strerror(-ret));
+	if (!dma_run->mapped || !ret)
+		return ret;
+	gw_err(dma->log, "%s: cannot unmap %#" PRIx64 "+%#" PRIx64 ": %s; it stays mapped until a later "
+	       "try succeeds", dma->fn->info.name, run->slice.iova.v, run->slice.size, strerror(-ret));
+	gw_dma_held_add(&dma->held, &held);
 	return ret;
 }
 
@@ -129,6 +139,7 @@ void gw_dma_free(struct gw_dma *dma)
 	if (!dma)
 		return;
 	gw_dma_unmap_all(dma);
+	gw_dma_held_forget(&dma->held);
 	gw_guest_memory_fini(&dma->memory);
 	gw_dma_slots_fini(&dma->slots);
 	gw_dma_lost_forget(&dma->losses);
@@ -199,6 +210,8 @@ int gw_dma_map(struct gw_dma *dma, const struct gw_slice *s, int fd)
 	int ret;
 
 	gw_gate_lock(&dma->gate);
+	if (!gw_dma_held_retry(&dma->held, dma->fn))
+		gw_debug(dma->log, "%s: memory that was unmapped is still in use", dma->fn->info.name);
 	ret = gw_guest_memory_add(&dma->memory, s, fd);
 	gw_gate_unlock(&dma->gate);
 	return ret;
@@ -218,6 +231,7 @@ void gw_dma_unmap_all(struct gw_dma *dma)
 {
 	gw_gate_lock(&dma->gate);
 	gw_dma_drop_all(dma);
+	gw_dma_held_retry(&dma->held, dma->fn);
 	gw_guest_memory_clear(&dma->memory);
 	gw_gate_unlock(&dma->gate);
 }

@@ -8,6 +8,7 @@
 #include "base/gate.h"
 #include "base/imap.h"
 #include "base/util.h"
+#include "dma/held.h"
 #include "dma/lost.h"
 #include "dma/memory.h"
 #include "dma/slots.h"
@@ -29,6 +30,7 @@ struct gw_dma_run {
  *        so that the VMM, which waits no longer than 5 s, gets in between
  * @losses:     what the VMM has ended and the guest has not asked for; @dropped counts all
  * @generation: in the handles of the guest's mappings
+ * @held:       what the VMM or the guest has unmapped and the device still uses
  * @releasing:  the guest's mappings are going, and none is made until they have gone
  */
 struct gw_dma {
@@ -42,6 +44,7 @@ struct gw_dma {
 	struct gw_dma_peers peers;
 	struct gw_dma_slots slots;
 	struct gw_dma_losses losses;
+	struct gw_dma_held_list held;
 	uint32_t generation, dropped;
 	bool releasing;
 };
@@ -55,9 +58,11 @@ static inline struct gw_dma_run *gw_dma_run_of(struct gw_run *run)
  * gw_dma_drop_run() - unmap what the guest has mapped of a run; the caller holds the gate
  *
  * The guest may ask later which they were. Where the host fails the file stays mapped in this
- * process for good.
+ * process until it does not.
+ *
+ * Return: 0; what the host answered first.
  */
-void gw_dma_drop_run(struct gw_dma *dma, struct gw_dma_run *run);
+int gw_dma_drop_run(struct gw_dma *dma, struct gw_dma_run *run);
 
 /** gw_dma_drop_all() - likewise of all runs, and begin a new generation */
 void gw_dma_drop_all(struct gw_dma *dma);

@@ -79,20 +79,27 @@ static int mapping_undo(struct gw_dma *dma, struct gw_dma_slot *slot)
 	return 0;
 }
 
-/* The slot goes in any case. */
-static void mapping_drop(struct gw_dma *dma, struct gw_dma_slot *slot)
+/* The slot goes in any case. Return: 0; -errno of the host */
+static int mapping_drop(struct gw_dma *dma, struct gw_dma_slot *slot)
 {
+	struct gw_dma_held held = { .handle = slot->host, .size = slot->size };
 	int ret = mapping_undo(dma, slot);
 
 	if (!ret)
-		return;
+		return 0;
 	gw_err(dma->log, "%s: cannot unmap %#" PRIx64 " bytes of guest memory: %s",
 	       dma->fn->info.name, slot->size, strerror(-ret));
 	/* the device may still reach it: it must not become something else */
-	for (unsigned int i = 0; i < slot->nr_spans; i++)
-		if (slot_span(slot, i)->run->run.file)
-			slot_span(slot, i)->run->run.file->users++;
+	held.file = slot->first.run->run.file;
+	for (unsigned int i = 0; i < slot->nr_spans; i++) {
+		struct gw_file *file = slot_span(slot, i)->run->run.file;
+
+		if (file && (!i || file != held.file))
+			file->users++;		/* of a second file, which is rare, for good */
+	}
+	gw_dma_held_add(&dma->held, &held);
 	slot_release(dma, slot);
+	return ret;
 }
 
 /* All of @map lies at or below @last. */
@@ -201,19 +208,22 @@ bool gw_dma_guest_live(struct gw_dma *dma, uint64_t handle)
 	return live;
 }
 
-void gw_dma_drop_run(struct gw_dma *dma, struct gw_dma_run *run)
+int gw_dma_drop_run(struct gw_dma *dma, struct gw_dma_run *run)
 {
 	struct gw_dma_span *span;
+	int ret = 0, err;
 
 	while ((span = LIST_FIRST(&run->spans))) {
 		const struct gw_dma_lost lost = { .handle = span->slot->handle,
 						  .iova = span->slot->iova,
 						  .size = span->slot->size };
 
-		mapping_drop(dma, span->slot);
+		err = mapping_drop(dma, span->slot);
+		ret = ret ? ret : err;
 		gw_dma_lost_add(&dma->losses, &lost);
 		dma->dropped++;
 	}
+	return ret;
 }
 
 int gw_dma_guest_lost(struct gw_dma *dma, struct gw_dma_lost *lost)

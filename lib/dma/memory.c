@@ -34,7 +34,7 @@ static int slice_last(const struct gw_slice *s, uint64_t *last)
 	return __builtin_add_overflow(s->iova.v, s->size - 1, last) ? -EOVERFLOW : 0;
 }
 
-static void run_remove(struct gw_guest_memory *m, struct gw_run *run)
+static int run_remove(struct gw_guest_memory *m, struct gw_run *run)
 {
 	int ret = m->ops ? m->ops->gone(m, run) : 0;
 
@@ -42,6 +42,7 @@ static void run_remove(struct gw_guest_memory *m, struct gw_run *run)
 	if (run->file && !ret)
 		gw_file_put(run->file);
 	free(run);
+	return ret;
 }
 
 static int run_add(struct gw_guest_memory *m, struct gw_run *run, int fd)
@@ -110,6 +111,7 @@ static bool cut_at(const struct gw_guest_memory *m, uint64_t addr)
 int gw_guest_memory_remove(struct gw_guest_memory *m, gw_iova first, gw_iova last, uint64_t *bytes)
 {
 	struct gw_imap_node *n, *next;
+	int ret = 0, err;
 
 	*bytes = 0;
 	if (first.v > last.v || cut_at(m, first.v) ||
@@ -118,9 +120,10 @@ int gw_guest_memory_remove(struct gw_guest_memory *m, gw_iova first, gw_iova las
 	for (n = gw_imap_from(&m->runs, first.v); n && n->first <= last.v; n = next) {
 		next = gw_imap_next(n);
 		*bytes += gw_run_of(n)->slice.size;
-		run_remove(m, gw_run_of(n));
+		err = run_remove(m, gw_run_of(n));
+		ret = ret ? ret : err;
 	}
-	return 0;
+	return ret;
 }
 
 void gw_guest_memory_clear(struct gw_guest_memory *m)

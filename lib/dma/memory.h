@@ -29,8 +29,8 @@ struct gw_guest_memory;
 /**
  * struct gw_guest_memory_ops - what an owner does with runs
  * @come: a run is known; an error undoes that
- * @gone: a run is about to be forgotten. An error keeps its file mapped here for good, as something
- *        may still reach it
+ * @gone: a run is about to be forgotten. After an error something may still reach it: its use of
+ *        the file is the owner's from then on
  */
 struct gw_guest_memory_ops {
 	int (*come)(struct gw_guest_memory *m, struct gw_run *run);
@@ -73,7 +73,11 @@ void gw_guest_memory_fini(struct gw_guest_memory *m);
  */
 int gw_guest_memory_add(struct gw_guest_memory *m, const struct gw_slice *s, int fd);
 
-/** gw_guest_memory_remove() - forget the runs inside first..last. Return: as gw_dma_unmap() */
+/**
+ * gw_guest_memory_remove() - forget the runs inside first..last
+ *
+ * Return: as gw_dma_unmap(); what gone() answered first, and then all have gone here nevertheless.
+ */
 int gw_guest_memory_remove(struct gw_guest_memory *m, gw_iova first, gw_iova last, uint64_t *bytes);
 
 /** gw_guest_memory_clear() - forget all runs, and unmap their files */

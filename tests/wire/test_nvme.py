@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The simulated NVMe disk under a driver that plays it through stock QEMU."""
 
+import contextlib
+import errno
+import fcntl
+import glob
 import os
 import random
+import subprocess
 
 import nvme
 import pci
 import probe
 from child import wait_until
+from client import Client, Refused
 from qemu import MIB
 from runner import main, test
 
@@ -196,6 +202,132 @@ def a_disk_and_a_probe_serve_one_machine(rig):
     window = device.bars[2].address
     drive.transfer(nvme.READ, 0, window, MIB)
     assert device.bars[2].read(0, MIB) == data(9, MIB)
+
+
+class Frozen:
+    """A file system that can be made not to answer."""
+
+    FREEZE, THAW = 0xc0045877, 0xc0045878       # linux/fs.h
+
+    def __init__(self, rig):
+        self.folder = rig.path("disks")
+        image = rig.path("image")
+        os.mkdir(self.folder)
+        subprocess.run(["truncate", "-s", "256M", image], check=True)
+        subprocess.run(["/sbin/mkfs.ext4", "-q", image], check=True)
+        subprocess.run(["mount", "-o", "loop", image, self.folder], check=True)
+
+    def ioctl(self, number):
+        folder = os.open(self.folder, os.O_RDONLY)
+        try:
+            fcntl.ioctl(folder, number, 0)
+        finally:
+            os.close(folder)
+
+    def freeze(self):
+        self.ioctl(self.FREEZE)
+
+    def thaw(self):
+        self.ioctl(self.THAW)
+
+    def close(self):
+        # what was left behind ends only now
+        wait_until("the file system is not in use", lambda: not subprocess.run(
+            ["umount", self.folder], stderr=subprocess.DEVNULL, check=False).returncode)
+
+
+@contextlib.contextmanager
+def stalling(rig):
+    """A daemon whose disk is on a file system that can be frozen."""
+    disks = Frozen(rig)
+    try:
+        daemon = rig.daemon(f"sim:nvme,file={disks.folder}/disk,size=64M")
+        yield disks, daemon
+        daemon.stop()
+    finally:
+        with contextlib.suppress(OSError):
+            disks.thaw()        # nothing that waits for it can be killed
+        for child in rig.qemus + rig.daemons:
+            child.kill()
+        disks.close()
+
+
+def asleep(daemon):
+    """Does a thread of the daemon's sleep where nothing can wake it?"""
+    for folder in glob.glob("/proc/[0-9]*/task/[0-9]*/"):
+        with contextlib.suppress(OSError), open(folder + "stat", encoding="ascii") as file:
+            name, rest = file.read().split("(", 1)[1].rsplit(") ", 1)
+            group = int(rest.split()[2])
+            if name == "gw-nvme" and rest[0] == "D" and group == os.getpgid(daemon.pid):
+                return True
+    return False
+
+
+def hang(drive, disks, daemon, seed=1):
+    """A write that the frozen file system does not let through is under way."""
+    ram = drive.qemu.machine.ram
+    drive.qtest.write(ram + BUFFER, data(seed, 4096))
+    drive.transfer(nvme.WRITE, 0, ram + BUFFER, 4096)
+    disks.freeze()
+    drive.qtest.write(ram + BUFFER, data(seed + 1, 4096))
+    drive.submit(nvme.WRITE, 0, ram + BUFFER, 4096)
+    wait_until("the write sleeps", lambda: asleep(daemon))
+
+
+def first_block(drive):
+    ram = drive.qemu.machine.ram
+    drive.transfer(nvme.READ, 0, ram + 2 * BUFFER, 4096)
+    return drive.qtest.read(ram + 2 * BUFFER, 4096)
+
+
+@test
+def a_machine_is_reset_while_its_disk_stalls_and_again_when_it_is_back(rig):
+    with stalling(rig) as (disks, daemon):
+        drive = nvme.Nvme(rig.qemu(daemon.socket))
+        hang(drive, disks, daemon)
+        drive.qemu.qmp.command("system_reset")
+        drive.qemu.qmp.wait_event("RESET")
+        daemon.wait_line("backing file does not answer")
+        assert drive.cfg(0, 4) == 0xffffffff, "a device that cannot be reset shows nothing"
+        disks.thaw()
+        daemon.wait_line("backing file answers again")
+        drive.qemu.qmp.command("system_reset")
+        drive.qemu.qmp.wait_event("RESET")
+        drive.start()
+        drive.begin()
+        assert first_block(drive) == data(2, 4096)
+
+
+@test
+def a_controller_that_stalls_is_disabled_when_its_disk_is_back(rig):
+    with stalling(rig) as (disks, daemon):
+        drive = nvme.Nvme(rig.qemu(daemon.socket))
+        hang(drive, disks, daemon)
+        drive.set(nvme.CC, 0)
+        assert drive.get(nvme.CSTS) == 1, "it is ready until its write has ended"
+        disks.thaw()
+        wait_until("it is disabled", lambda: drive.get(nvme.CSTS) == 0)
+        drive.begin()
+        assert first_block(drive) == data(2, 4096)
+
+
+@test
+def a_vmm_goes_while_its_disk_stalls_and_the_next_is_served_when_it_is_back(rig):
+    with stalling(rig) as (disks, daemon):
+        drive = nvme.Nvme(rig.qemu(daemon.socket))
+        hang(drive, disks, daemon)
+        drive.qemu.kill()
+        daemon.wait_gone(1)
+        try:
+            Client(daemon.socket)
+        except Refused as refusal:
+            assert refusal.errno == errno.EIO
+        else:
+            raise AssertionError("a client is given a disk that still writes for another")
+        disks.thaw()
+        daemon.wait_line("backing file answers again")
+        drive = nvme.Nvme(rig.qemu(daemon.socket))
+        assert first_block(drive) == data(2, 4096)
 
 
 if __name__ == "__main__":

@@ -69,13 +69,17 @@ uint32_t core_prepare(struct gw_core *core, void *mapping, const struct gw_core_
 		return ret;
 	}
 	ret = check(core, req, room, out);
-	if (ret)
-		core_complete(core, mapping, req->size);
+	/* the device was not told where it is, so nothing holds it for long */
+	while (ret && core_complete(core, mapping, req->size))
+		continue;
 	return ret;
 }
 
-void core_complete(struct gw_core *core, void *mapping, uint64_t size)
+uint32_t core_complete(struct gw_core *core, void *mapping, uint64_t size)
 {
-	core->platform->dma_complete(core->ctx, mapping);
-	give_back(core, size);
+	uint32_t ret = core->platform->dma_complete(core->ctx, mapping);
+
+	if (!ret)
+		give_back(core, size);
+	return ret;
 }

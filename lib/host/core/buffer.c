@@ -16,9 +16,8 @@ struct core_buffer {
 
 static void buffer_free(struct gw_core *core, struct core_buffer *b)
 {
-	if (!b)
-		return;
-	core_complete(core, b->mapping, b->mem.size);
+	if (!b || core_complete(core, b->mapping, b->mem.size))
+		return;		/* or the device still uses it: then it stays for good */
 	core->platform->memory_free(core->ctx, &b->mem);
 	free(b);
 }

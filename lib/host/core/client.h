@@ -83,8 +83,8 @@ struct core_call {
 uint32_t core_prepare(struct gw_core *core, void *mapping, const struct gw_core_request *req,
 		      unsigned int room, struct gw_core_prepared *out);
 
-/** core_complete() - undo it; @size as asked for */
-void core_complete(struct gw_core *core, void *mapping, uint64_t size);
+/** core_complete() - undo it; @size as asked for. Return: the platform's, and then it stays */
+uint32_t core_complete(struct gw_core *core, void *mapping, uint64_t size);
 
 uint32_t core_alloc_buffer(struct gw_core_client *c, struct core_call *call);
 uint32_t core_free_buffer(struct gw_core_client *c, struct core_call *call);

@@ -101,7 +101,8 @@ enum gw_core_event {
  * @memory_alloc:  memory that can be shared
  * @dma_prepare:   make memory reachable. A mapping of more segments than there is room for comes back
  *                 with the first of them, which is no error
- * @dma_complete:  no access is under way and none can begin on return
+ * @dma_complete:  no access is under way and none can begin on return. An error: one does not end, and
+ *                 the mapping stays
  * @dma_probe:     read 8 bytes of a mapping
  * @irq_configure: have the function use interrupts of a type, *@nr of them, or at least one; *@nr is
  *                 what it got. Once for the life of the function: later calls fail unless they ask
@@ -131,7 +132,7 @@ struct gw_core_platform {
 	void (*memory_free)(void *ctx, struct gw_core_memory *mem);
 	uint32_t (*dma_prepare)(void *ctx, void *mapping, const struct gw_core_request *req,
 				struct gw_core_prepared *out);
-	void (*dma_complete)(void *ctx, void *mapping);
+	uint32_t (*dma_complete)(void *ctx, void *mapping);
 	uint32_t (*dma_probe)(void *ctx, void *mapping, uint64_t off, uint64_t *val);
 	uint32_t (*irq_configure)(void *ctx, enum gw_core_irq_type type, unsigned int *nr);
 	uint32_t (*irq_enable)(void *ctx, bool on);

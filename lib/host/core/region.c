@@ -13,6 +13,7 @@
 struct core_region {
 	struct core_node node;
 	uint64_t size;
+	bool leaving;			/* is being unregistered; client->lock */
 	uint64_t mapping[];		/* the platform's */
 };
 
@@ -131,16 +132,27 @@ uint32_t core_register_remote(struct gw_core_client *c, struct core_call *call)
 uint32_t core_unregister_region(struct gw_core_client *c, struct core_call *call)
 {
 	struct core_region *r;
+	uint32_t ret;
 
 	gw_core_lock(&c->lock);
-	r = to_region(core_table_remove(&c->regions, call->in[0]));
+	r = to_region(core_table_find(&c->regions, call->in[0]));
+	if (r && r->leaving)
+		r = NULL;
+	if (r)
+		r->leaving = true;
 	gw_core_unlock(&c->lock);
 	if (!r)
 		return GW_IORETURN_NOT_FOUND;
 	/* waits for accesses under way, so not under the lock */
-	core_complete(c->core, r->mapping, r->size);
-	free(r);
-	return GW_IORETURN_SUCCESS;
+	ret = core_complete(c->core, r->mapping, r->size);
+	gw_core_lock(&c->lock);
+	r->leaving = false;
+	if (!ret)
+		core_table_remove(&c->regions, call->in[0]);
+	gw_core_unlock(&c->lock);
+	if (!ret)
+		free(r);
+	return ret;
 }
 
 uint32_t core_probe_region(struct gw_core_client *c, struct core_call *call)
@@ -167,8 +179,9 @@ void core_drop_regions(struct gw_core_client *c)
 
 	for (; (r = to_region(core_table_take(&c->regions))); left++) {
 		bytes += r->size;
-		core_complete(c->core, r->mapping, r->size);
-		free(r);
+		/* what the device still uses stays for good */
+		if (!core_complete(c->core, r->mapping, r->size))
+			free(r);
 	}
 	core_table_fini(&c->regions);
 	if (left)

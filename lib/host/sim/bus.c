@@ -11,6 +11,9 @@
  * How it works: config space decides. After each write the bus works out anew what follows from
  * it: whether the endpoint may do DMA, which BARs decode, how interrupts travel. The endpoint is
  * told of the first; the other two are flags that its threads read.
+ *
+ * An endpoint whose DMA does not end when it should is stalled: off the bus, and its mappings stay,
+ * until a look finds that it has ended. Each config write and each reset looks.
  */
 
 #define SPACE32_FIRST	0x80000000ull
@@ -120,13 +123,38 @@ static unsigned int decodes(const struct gw_endpoint_bus *b)
 	return bits;
 }
 
-static void quiet(struct gw_endpoint_bus *b)
+bool gw_bus_stalled(struct gw_endpoint_bus *b)
+{
+	return b->ep->ops->stalled && b->ep->ops->stalled(b->ep);
+}
+
+/* Return: it is; else it is stalled */
+static bool quiet(struct gw_endpoint_bus *b)
+{
+	bool stalled, was_running = b->running;
+
+	atomic_store(&b->master, false);
+	b->running = false;
+	if (was_running)
+		b->ep->ops->quiesce(b->ep);
+	stalled = gw_bus_stalled(b);
+	if (was_running && stalled)
+		atomic_fetch_add(&b->stalls, 1);
+	atomic_store(&b->dart.hasty, stalled);
+	return !stalled;
+}
+
+static void hold_off(struct gw_endpoint_bus *b)
 {
 	atomic_store(&b->master, false);
-	if (!b->running)
-		return;
-	b->running = false;
-	b->ep->ops->quiesce(b->ep);
+	atomic_store(&b->decodes, 0);
+}
+
+void gw_bus_fence(struct gw_endpoint_bus *b)
+{
+	if (!atomic_exchange(&b->fenced, true))
+		atomic_fetch_add(&b->stalls, 1);
+	hold_off(b);
 }
 
 static void tell_decoding(struct gw_endpoint_bus *b, bool on)
@@ -151,22 +179,34 @@ static void release_held(struct gw_endpoint_bus *b)
 	}
 }
 
+/* Does config space let the endpoint do DMA? */
+static bool may_run(struct gw_endpoint_bus *b)
+{
+	bool run;
+
+	pthread_mutex_lock(&b->config_lock);
+	run = !atomic_load(&b->gone) && !atomic_load(&b->fenced) &&
+	      b->config.byte[GW_CFG_COMMAND] & GW_CFG_COMMAND_MASTER && gw_config_in_d0(&b->config);
+	pthread_mutex_unlock(&b->config_lock);
+	return run;
+}
+
 /* Act on what config space now says. */
 static void settle(struct gw_endpoint_bus *b)
 {
-	bool gone = atomic_load(&b->gone), run;
+	bool run = may_run(b), off = atomic_load(&b->gone) || atomic_load(&b->fenced);
 	enum gw_bus_irq mode;
 
+	if (!b->running || !run) {
+		off |= !quiet(b);
+		run &= !off;
+	}
 	pthread_mutex_lock(&b->config_lock);
-	run = !gone && b->config.byte[GW_CFG_COMMAND] & GW_CFG_COMMAND_MASTER &&
-	      gw_config_in_d0(&b->config);
 	/* a message is a write to memory, so it needs what DMA needs */
 	mode = run ? irq_mode(b) : GW_BUS_IRQ_OFF;
-	atomic_store(&b->decodes, gone ? 0 : decodes(b));
-	b->nr_vfs = gone ? 0 : gw_sriov_vfs(&b->config);
+	atomic_store(&b->decodes, off ? 0 : decodes(b));
+	b->nr_vfs = atomic_load(&b->gone) ? 0 : gw_sriov_vfs(&b->config);
 	pthread_mutex_unlock(&b->config_lock);
-	if (!run)
-		quiet(b);
 	tell_decoding(b, atomic_load(&b->decodes));
 	atomic_store(&b->irq_mode, mode);
 	if (mode == GW_BUS_IRQ_MSIX)
@@ -176,17 +216,25 @@ static void settle(struct gw_endpoint_bus *b)
 		atomic_store(&b->master, true);
 		b->ep->ops->resume(b->ep);
 	}
+	if (atomic_load(&b->fenced))	/* meanwhile: nothing of the above is to hold */
+		hold_off(b);
 }
 
-/* The endpoint returns to its power-on state; what config space says then is the caller's. */
-static void reset_endpoint(struct gw_endpoint_bus *b)
+/*
+ * The endpoint returns to its power-on state, unless it is stalled. What config space says then is the
+ * caller's.
+ */
+static bool reset_endpoint(struct gw_endpoint_bus *b)
 {
-	quiet(b);
+	if (!quiet(b))
+		return false;
 	tell_decoding(b, false);
 	atomic_store(&b->irq_mode, GW_BUS_IRQ_OFF);
 	for (unsigned int i = 0; i < GW_IRQ_WORDS; i++)
 		atomic_store(&b->irq_held[i], 0);
 	b->ep->ops->reset(b->ep);
+	atomic_store(&b->fenced, false);
+	return true;
 }
 
 int gw_bus_init(struct gw_endpoint_bus *b, struct gw_bus_space *space)
@@ -208,14 +256,20 @@ int gw_bus_init(struct gw_endpoint_bus *b, struct gw_bus_space *space)
 	return 0;
 }
 
-void gw_bus_fini(struct gw_endpoint_bus *b)
+bool gw_bus_fini(struct gw_endpoint_bus *b)
 {
+	bool stalled;
+
 	gw_bus_vanish(b);
+	stalled = gw_bus_stalled(b);
 	b->ep->ops->free(b->ep);
+	if (stalled)
+		return false;
 	for (unsigned int i = 0; i < GW_NR_BARS; i++)
 		gw_sim_memory_free(&b->bar[i]);
 	pthread_mutex_destroy(&b->config_lock);
 	pthread_mutex_destroy(&b->state_lock);
+	return true;
 }
 
 uint32_t gw_bus_config_read(struct gw_endpoint_bus *b, unsigned int off, unsigned int width)
@@ -258,8 +312,7 @@ void gw_bus_config_write(struct gw_endpoint_bus *b, unsigned int off, unsigned i
 	pthread_mutex_lock(&b->config_lock);
 	flr = gw_config_write(&b->config, off, width, val);
 	pthread_mutex_unlock(&b->config_lock);
-	if (flr) {
-		reset_endpoint(b);
+	if (flr && reset_endpoint(b)) {
 		pthread_mutex_lock(&b->config_lock);
 		gw_config_reset(&b->config, &b->ep->desc);
 		pthread_mutex_unlock(&b->config_lock);
@@ -308,14 +361,12 @@ int gw_bus_reset(struct gw_endpoint_bus *b, bool flr, bool fail)
 	if (flr && b->ep->desc.no_flr)
 		return -EOPNOTSUPP;
 	pthread_mutex_lock(&b->state_lock);
-	if (fail) {
+	/* config space is saved and restored around a reset, so it never changes */
+	if (!fail)
+		fail = !reset_endpoint(b);
+	if (fail)
 		set_config(b, GW_CFG_COMMAND, 1, c->byte[GW_CFG_COMMAND] & ~master);
-		settle(b);
-	} else {
-		/* saved and restored around the reset, so it never changes */
-		reset_endpoint(b);
-		settle(b);
-	}
+	settle(b);
 	pthread_mutex_unlock(&b->state_lock);
 	return fail ? -ETIMEDOUT : 0;
 }

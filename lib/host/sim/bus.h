@@ -55,8 +55,10 @@ struct gw_endpoint_bus {
 	_Atomic enum gw_bus_irq irq_mode;
 	_Atomic uint64_t irq_held[GW_IRQ_WORDS];	/* raised while masked */
 	_Atomic bool gone;
+	_Atomic bool fenced;		/* until a reset: it keeps hold of memory that was to be unmapped */
 
 	_Atomic uint64_t irqs, read_bytes, written_bytes;
+	_Atomic uint64_t stalls;	/* times that it was not quiet in time */
 	struct gw_dart dart;
 };
 
@@ -70,8 +72,18 @@ struct gw_endpoint_bus {
  */
 int gw_bus_init(struct gw_endpoint_bus *b, struct gw_bus_space *space);
 
-/** gw_bus_fini() - quiets and frees the endpoint; the DART is the caller's to end */
-void gw_bus_fini(struct gw_endpoint_bus *b);
+/**
+ * gw_bus_fini() - quiets and frees the endpoint; the DART is the caller's to end
+ *
+ * Return: whether it has ended. Else the endpoint is stalled: @b and its DART must stay for good.
+ */
+bool gw_bus_fini(struct gw_endpoint_bus *b);
+
+/** gw_bus_fence() - no DMA begins and nothing answers until a reset succeeds; takes no lock */
+void gw_bus_fence(struct gw_endpoint_bus *b);
+
+/** gw_bus_stalled() - is DMA under way that should have ended? Not during the calls above */
+bool gw_bus_stalled(struct gw_endpoint_bus *b);
 
 uint32_t gw_bus_config_read(struct gw_endpoint_bus *b, unsigned int off, unsigned int width);
 
@@ -90,11 +102,11 @@ unsigned int gw_bus_irq_setup(struct gw_endpoint_bus *b);
  * gw_bus_reset() - function level reset, or by the port; config space is restored afterwards
  * @fail: the function does not come back; it stays quiet and off the bus's memory
  *
- * Return: 0; -EOPNOTSUPP no function level reset; -ETIMEDOUT.
+ * Return: 0; -EOPNOTSUPP no function level reset; -ETIMEDOUT, also if the endpoint is stalled.
  */
 int gw_bus_reset(struct gw_endpoint_bus *b, bool flr, bool fail);
 
-/** gw_bus_vanish() - as on a cable pulled: the endpoint is quiet on return and stays so */
+/** gw_bus_vanish() - as on a cable pulled: the endpoint is quiet on return, or stalled, and stays so */
 void gw_bus_vanish(struct gw_endpoint_bus *b);
 
 /** gw_bus_mmio_read() - @off and @width lie inside the BAR. All ones if it does not decode */

@@ -15,7 +15,8 @@
  * How it works: the IOVAs in use are an interval map. An access looks its mapping up under the
  * read lock, becomes its user, and copies without the lock. Unregistering closes the use count,
  * so that no access can begin, waits for the users, and only then takes the range out of the
- * map: a range is never handed out again while someone is still in it.
+ * map: a range is never handed out again while someone is still in it. A user that does not leave
+ * makes it fail, and the range stays.
  *
  * Addresses are handed out upwards from a seeded place with seeded gaps. When the way is blocked
  * a few times running, the search moves to a random place, so one registration looks at a bounded
@@ -298,20 +299,32 @@ int gw_dart_register(struct gw_dart *d, struct gw_dart_mapping *m,
 	return ret;
 }
 
-void gw_dart_unregister(struct gw_dart *d, struct gw_dart_mapping *m)
+int gw_dart_unregister(struct gw_dart *d, struct gw_dart_mapping *m)
 {
-	uint64_t size = 0;
+	uint64_t size = 0, deadline = gw_now_ns();
 
+	if (!atomic_load(&d->hasty))
+		deadline += GW_DART_PATIENCE_NS;
 	for (struct gw_dart_mapping *at = m; at; at = at->next)
 		gw_use_close(&at->use);
 	for (struct gw_dart_mapping *at = m; at; at = at->next) {
-		gw_use_drain(&at->use);
+		if (gw_use_drain_until(&at->use, deadline)) {
+			atomic_store(&d->hasty, true);
+			return -ETIMEDOUT;
+		}
 		size += at->node.last - at->node.first + 1;
 	}
 	pthread_rwlock_wrlock(&d->lock);
 	remove_segments(d, m);
 	count_down(d, size);
 	pthread_rwlock_unlock(&d->lock);
+	return 0;
+}
+
+void gw_dart_reopen(struct gw_dart_mapping *m)
+{
+	for (; m; m = m->next)
+		gw_use_open(&m->use);
 }
 
 int gw_dart_peek(struct gw_dart_mapping *m, uint64_t off, uint64_t *val)

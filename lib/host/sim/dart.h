@@ -22,6 +22,9 @@
 /* The top of what a caller may choose where it may. */
 #define GW_DART_CALLER_LAST	0xffffffffffffull
 
+/* A VMM that unmaps wants its answer within a second. */
+#define GW_DART_PATIENCE_NS	600000000ull
+
 /* Fixed once a mapping has been made. */
 struct gw_dart_limits {
 	uint64_t granule;
@@ -69,6 +72,8 @@ struct gw_dart {
 	const char *name;		/* of the function, for messages */
 	uint64_t salt;			/* tells functions of one seed apart */
 
+	_Atomic bool hasty;		/* an access does not end: do not wait for others any more */
+
 	pthread_rwlock_t lock;		/* all below; held for look-ups only, never during a copy */
 	struct gw_imap map;
 	uint64_t maps, bytes;
@@ -99,8 +104,16 @@ int gw_dart_register(struct gw_dart *d, struct gw_dart_mapping *m,
 		     const struct gw_dart_request *req, struct gw_segment *seg, unsigned int room,
 		     unsigned int *nr);
 
-/** gw_dart_unregister() - no access is under way and none can begin when this returns */
-void gw_dart_unregister(struct gw_dart *d, struct gw_dart_mapping *m);
+/**
+ * gw_dart_unregister() - no access is under way and none can begin when this returns
+ *
+ * Return: 0; -ETIMEDOUT one that is under way does not end within GW_DART_PATIENCE_NS, or as soon as
+ * that has been seen of another, see gw_dart.hasty. @m stays in use then, but no access can begin.
+ */
+int gw_dart_unregister(struct gw_dart *d, struct gw_dart_mapping *m);
+
+/** gw_dart_reopen() - let accesses begin again to what could not be unregistered */
+void gw_dart_reopen(struct gw_dart_mapping *m);
 
 /** gw_dart_peek() - read 8 bytes of a mapping that stays. Return: 0; -ERANGE, -EOPNOTSUPP, -EIO */
 int gw_dart_peek(struct gw_dart_mapping *m, uint64_t off, uint64_t *val);

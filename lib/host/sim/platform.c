@@ -207,9 +207,17 @@ static uint32_t dma_prepare(void *ctx, void *mapping, const struct gw_core_reque
 	return GW_IORETURN_SUCCESS;
 }
 
-static void dma_complete(void *ctx, void *mapping)
+/* Who keeps hold of memory that was to go must not begin anything in it. */
+static uint32_t dma_complete(void *ctx, void *mapping)
 {
-	gw_dart_unregister(&function_of(ctx)->bus.dart, mapping);
+	struct gw_endpoint_bus *b = &function_of(ctx)->bus;
+	int ret = gw_dart_unregister(&b->dart, mapping);
+
+	if (ret) {
+		gw_bus_fence(b);
+		gw_dart_reopen(mapping);
+	}
+	return ioreturn(ret);
 }
 
 static uint32_t dma_probe(void *ctx, void *mapping, uint64_t off, uint64_t *val)

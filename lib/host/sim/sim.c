@@ -30,11 +30,16 @@ void gw_sim_free(struct gw_sim *sim)
 	for (size_t i = 0; i < sim->nr; i++)
 		gw_bus_vanish(&sim->fn[i]->bus);
 	for (size_t i = 0; i < sim->nr; i++) {
-		sim->fn[i]->bus.vfs = NULL;
-		gw_bus_fini(&sim->fn[i]->bus);
-		gw_dart_fini(&sim->fn[i]->bus.dart);
-		gw_core_free(sim->fn[i]->core);
-		free(sim->fn[i]);
+		struct gw_sim_function *f = sim->fn[i];
+		bool ended;
+
+		f->bus.vfs = NULL;
+		ended = gw_bus_fini(&f->bus);
+		gw_core_free(f->core);
+		if (!ended)
+			continue;	/* it and its DART are still in use */
+		gw_dart_fini(&f->bus.dart);
+		free(f);
 	}
 	free(sim->fn);
 	pthread_mutex_destroy(&sim->faults.lock);
@@ -235,6 +240,8 @@ void gw_sim_stats(struct gw_sim *sim, struct gw_sim_stats *stats)
 		stats->irqs += atomic_load(&b->irqs);
 		stats->dma_read_bytes += atomic_load(&b->read_bytes);
 		stats->dma_written_bytes += atomic_load(&b->written_bytes);
+		stats->stalls += atomic_load(&b->stalls);
+		stats->stalled += gw_bus_stalled(b);
 	}
 	pthread_mutex_unlock(&sim->lock);
 	pthread_mutex_lock(&sim->faults.lock);

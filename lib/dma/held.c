@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "dma/held.h"
+
+#include <stdlib.h>
+
+void gw_dma_held_add(struct gw_dma_held_list *l, const struct gw_dma_held *what)
+{
+	struct gw_dma_held *h = malloc(sizeof(*h));
+
+	if (!h)
+		return;
+	*h = *what;
+	SLIST_INSERT_HEAD(l, h, link);
+}
+
+static void held_drop(struct gw_dma_held_list *l, struct gw_dma_held *h)
+{
+	SLIST_REMOVE(l, h, gw_dma_held, link);
+	if (h->file)
+		gw_file_put(h->file);
+	free(h);
+}
+
+bool gw_dma_held_retry(struct gw_dma_held_list *l, struct gw_function *fn)
+{
+	struct gw_dma_held *h, *next;
+
+	SLIST_FOREACH_SAFE(h, l, link, next)
+		if (!gw_function_unmap(fn, h->handle, h->size))
+			held_drop(l, h);
+	return SLIST_EMPTY(l);
+}
+
+bool gw_dma_held_take(struct gw_dma_held_list *l, gw_iova iova, uint64_t size, const uint8_t *addr,
+		      uint64_t *handle)
+{
+	struct gw_dma_held *h;
+
+	SLIST_FOREACH(h, l, link) {
+		if (!h->addr || h->addr != addr || h->iova.v != iova.v || h->size != size)
+			continue;
+		*handle = h->handle;
+		held_drop(l, h);
+		return true;
+	}
+	return false;
+}
+
+void gw_dma_held_forget(struct gw_dma_held_list *l)
+{
+	struct gw_dma_held *h;
+
+	while ((h = SLIST_FIRST(l))) {
+		SLIST_REMOVE_HEAD(l, link);
+		free(h);
+	}
+}
