@@ -5,8 +5,10 @@ import contextlib
 import errno
 import fcntl
 import glob
+import json
 import os
 import random
+import signal
 import subprocess
 
 import nvme
@@ -328,6 +330,25 @@ def a_vmm_goes_while_its_disk_stalls_and_the_next_is_served_when_it_is_back(rig)
         daemon.wait_line("backing file answers again")
         drive = nvme.Nvme(rig.qemu(daemon.socket))
         assert first_block(drive) == data(2, 4096)
+
+
+@test
+def the_server_is_asked_to_end_while_its_disk_stalls(rig):
+    def reported():
+        with contextlib.suppress(OSError, ValueError), open(daemon.report_path,
+                                                            encoding="utf-8") as file:
+            daemon.report = json.load(file)
+        return daemon.report
+
+    with stalling(rig) as (disks, daemon):
+        drive = nvme.Nvme(rig.qemu(daemon.socket))
+        hang(drive, disks, daemon)
+        daemon.signal(signal.SIGTERM)
+        report = wait_until("its report", reported)
+        assert (report["stalls"], report["stalled"]) == (1, 1), report
+        assert not os.path.exists(daemon.socket)
+        disks.thaw()        # the kernel does not let go of a process before
+        assert daemon.wait_exit() == 1
 
 
 if __name__ == "__main__":

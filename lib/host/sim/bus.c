@@ -152,8 +152,9 @@ static void hold_off(struct gw_endpoint_bus *b)
 
 void gw_bus_fence(struct gw_endpoint_bus *b)
 {
-	if (!atomic_exchange(&b->fenced, true))
-		atomic_fetch_add(&b->stalls, 1);
+	atomic_store(&b->fenced, true);
+	if (atomic_load(&b->master))
+		atomic_fetch_add(&b->stalls, 1);	/* else it has been counted */
 	hold_off(b);
 }
 
