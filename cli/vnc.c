@@ -2,6 +2,7 @@
 #include "cli/vnc.h"
 
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,9 @@
 #include <rfb/rfb.h>
 
 /*
+ * The library brings 17 others with it, TLS among them. It is loaded when a viewer is asked for, so that
+ * the daemon, which never does, carries none of them.
+ *
  * How it works: the library has a framebuffer of its own. Each line of the picture is compared with
  * it; the part between the first and the last pixel that differ is taken over and marked.
  */
@@ -16,11 +20,44 @@
 #define FIRST_WIDTH	640
 #define FIRST_HEIGHT	480
 
+#define LIBRARY		"libvncserver.so.1"
+
+/* CALLS(X): each call of the library's that is used. What its header renames goes by its real name. */
+#define CALLS(X) \
+	X(rfbLogEnable) X(rfbGetScreen) X(rfbInitServer) X(rfbShutdownServer) X(rfbScreenCleanup) \
+	X(rfbNewFramebuffer) X(rfbMarkRectAsModified) X(rfbProcessEvents)
+
+static struct {
+#define MEMBER(call)	typeof(&call) (call);
+	CALLS(MEMBER)
+} lib;
+
 struct vnc {
 	rfbScreenInfoPtr screen;
 	struct gw_log *log;
 	uint8_t *line;			/* raw, and then as the framebuffer has it */
 };
+
+static int load(struct gw_log *log)
+{
+	void *handle = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+	const char *missing = NULL;
+
+	if (!handle) {
+		gw_err(log, "no VNC: %s; it is in Debian's package libvncserver1", dlerror());
+		return -ENOENT;
+	}
+#define STRING(call)	#call
+#define LOOK_UP(call) \
+	lib.call = (typeof(lib.call))dlsym(handle, STRING(call)); \
+	missing = lib.call ? missing : STRING(call);
+	CALLS(LOOK_UP)
+	if (!missing)
+		return 0;
+	gw_err(log, "no VNC: %s has no %s", LIBRARY, missing);
+	dlclose(handle);
+	return -ENOENT;
+}
 
 static int make_buffers(struct vnc *v, unsigned int width, unsigned int height, char **fb)
 {
@@ -39,16 +76,20 @@ static int make_buffers(struct vnc *v, unsigned int width, unsigned int height, 
 
 int vnc_open(struct vnc **out, unsigned int port, const char *name, struct gw_log *log)
 {
-	struct vnc *v = calloc(1, sizeof(*v));
+	struct vnc *v;
 	char *fb;
+	int ret = load(log);
 
+	if (ret)
+		return ret;
+	v = calloc(1, sizeof(*v));
 	if (!v || make_buffers(v, FIRST_WIDTH, FIRST_HEIGHT, &fb)) {
 		free(v);
 		return -ENOMEM;
 	}
 	v->log = log;
-	rfbLogEnable(0);
-	v->screen = rfbGetScreen(NULL, NULL, FIRST_WIDTH, FIRST_HEIGHT, 8, 3, 4);
+	lib.rfbLogEnable(0);
+	v->screen = lib.rfbGetScreen(NULL, NULL, FIRST_WIDTH, FIRST_HEIGHT, 8, 3, 4);
 	if (!v->screen) {
 		free(fb);
 		vnc_close(v);
@@ -62,7 +103,7 @@ int vnc_open(struct vnc **out, unsigned int port, const char *name, struct gw_lo
 	v->screen->alwaysShared = TRUE;
 	v->screen->cursor = NULL;
 	v->screen->deferUpdateTime = 0;
-	rfbInitServer(v->screen);
+	lib.rfbInitServer(v->screen);
 	if (v->screen->listenSock < 0) {
 		gw_err(log, "no VNC on port %u of 127.0.0.1: it is in use, or not permitted", port);
 		vnc_close(v);
@@ -78,8 +119,8 @@ void vnc_close(struct vnc *v)
 		return;
 	if (v->screen) {
 		free(v->screen->frameBuffer);
-		rfbShutdownServer(v->screen, TRUE);
-		rfbScreenCleanup(v->screen);
+		lib.rfbShutdownServer(v->screen, TRUE);
+		lib.rfbScreenCleanup(v->screen);
 	}
 	free(v->line);
 	free(v);
@@ -95,7 +136,7 @@ static int resize(struct vnc *v, unsigned int width, unsigned int height)
 	ret = make_buffers(v, width, height, &fb);
 	if (ret)
 		return ret;
-	rfbNewFramebuffer(v->screen, fb, (int)width, (int)height, 8, 3, 4);
+	lib.rfbNewFramebuffer(v->screen, fb, (int)width, (int)height, 8, 3, 4);
 	free(old);
 	return 0;
 }
@@ -114,7 +155,7 @@ static long update_line(struct vnc *v, unsigned int y, const uint8_t *now)
 	while (!memcmp(had + last, now + (size_t)last * pixel, pixel))
 		last--;
 	memcpy(had + first, now + (size_t)first * pixel, (size_t)(last - first + 1) * pixel);
-	rfbMarkRectAsModified(v->screen, first, (int)y, last + 1, (int)y + 1);
+	lib.rfbMarkRectAsModified(v->screen, first, (int)y, last + 1, (int)y + 1);
 	return last - first + 1;
 }
 
@@ -135,5 +176,5 @@ long vnc_update(struct vnc *v, const struct picture *p, const uint8_t *mem)
 
 void vnc_serve(struct vnc *v, unsigned int ms)
 {
-	rfbProcessEvents(v->screen, (long)ms * 1000);
+	lib.rfbProcessEvents(v->screen, (long)ms * 1000);
 }

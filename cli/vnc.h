@@ -12,7 +12,7 @@ struct vnc;
  * vnc_open() - listen on the loopback interface
  * @name: of the desktop
  *
- * Return: 0; -ENOMEM; -EADDRINUSE. Logged.
+ * Return: 0; -ENOENT the library for it is not installed; -ENOMEM; -EADDRINUSE. Logged.
  */
 int vnc_open(struct vnc **v, unsigned int port, const char *name, struct gw_log *log);
 void vnc_close(struct vnc *v);

@@ -45,6 +45,14 @@ def the_list_can_be_read_by_people_and_programs(rig):
 
 
 @test
+def a_daemon_carries_no_library_that_only_a_viewer_needs(rig):
+    libraries = subprocess.run(["ldd", rig.gangway], capture_output=True, text=True, check=True,
+                               timeout=TIMEOUT).stdout
+    assert "libc.so" in libraries
+    assert "vnc" not in libraries and "tls" not in libraries, libraries
+
+
+@test
 def help_and_version_are_no_errors(rig):
     for args in (["--help"], ["-h"], ["--version"], ["list", "--help"], ["serve", "--help"],
                  ["run", "--help"], ["serve", "-h"]):
