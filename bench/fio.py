@@ -213,6 +213,20 @@ def peer_rows(bench, jobs):
                               fields(rows[name, "peer"], number))
 
 
+def polling_rows(bench, jobs):
+    """gangway's disk beside one whose worker all but never sleeps, in one guest."""
+    image = bench.image("amd64", jobs, [("ours", f"GW{1:016X}"), ("polling", f"GW{2:016X}")])
+    say(f"beside a disk that polls, {len(jobs) * 2 * bench.rounds} turns of {TURN_MS} ms ...")
+    rows, _ = bench.run(
+        "amd64", image, [f"sim:nvme,file={bench.disk('ours')},serial=1",
+                         f"sim:nvme,file={bench.disk('polling')},serial=2,poll=10000,"
+                         "poll-share=100"],
+        ["--memory", "1G", *DIRECT])
+    for name, _, unit, number in jobs:
+        yield beside_in_turns(f"polling/{name}", unit, fields(rows[name, "ours"], number),
+                              "a disk that polls", fields(rows[name, "polling"], number))
+
+
 def companion_samples(bench, jobs):
     """The rows of direct and of the plans by the companion, in the same guests."""
     boots = -(-bench.rounds // ROUNDS_A_BOOT)
@@ -279,11 +293,15 @@ def fio_rows(build, quick, only):
     rounds = 2 if quick else ROUNDS
     plans = ("paravirt-ranges", "paravirt-256m", "window", "bounce")
     peer = [job for job in JOBS if only in job[0]]
+    polling = [job for job in JOBS if "qd1" in job[0] and only in f"polling/{job[0]}"]
     plan = [job for job in [*JOBS, SCATTERED] if any(only in f"{name}/{job[0]}" for name in plans)]
     # each with files of its own, which take memory until it ends
     with Bench(build, rounds) as bench:
         if peer:
             yield from peer_rows(bench, peer)
+    with Bench(build, rounds) as bench:
+        if polling:
+            yield from polling_rows(bench, polling)
     with Bench(build, rounds) as bench:
         if plan:
             yield from plan_rows(bench, plan)

@@ -114,7 +114,7 @@ static int nvme_init(struct nvme *nv, const struct nvme_options *o, struct gw_lo
 	nv->log = log;
 	nv->serial = o->serial ? o->serial : file_serial(nv->back.fd);
 	nv->block_bits = o->block == 4096 ? 12 : 9;
-	gw_nvme_poll_init(&nv->poll, o->poll_us * 1000);
+	gw_nvme_poll_init(&nv->poll, o->poll_us * 1000, o->poll_fixed, (unsigned int)o->poll_share);
 	gw_nvme_nap_init(&nv->nap);
 	nv->quiet = true;	/* until bus mastering is on */
 	nv->health.power_cycles = 1;
@@ -188,8 +188,9 @@ const struct gw_endpoint_type gw_nvme_type = {
 	.help = "file=PATH      what the disk is kept in: an image or a block device\n"
 		"size=N         make the file, or extend it, to N bytes (suffixes K, M, G, T)\n"
 		"block=512|4096 bytes of a logical block; 512 if not given\n"
-		"poll=US        microseconds to look for work before sleeping, at most (100; 0: never);\n"
-		"               1000 suits an emulated guest that sends one request at a time\n"
+		"poll=auto|US   microseconds to look for work before sleeping; 0: never. auto, which is the default:\n"
+		"               as long as pays on this machine with this guest, at most 1000\n"
+		"poll-share=N   percent of a processor that such looks may take in all; 90 if not given\n"
 		"serial=N       serial number; made from the file if not given",
 	.make = nvme_new,
 };

@@ -12,6 +12,7 @@
 #include <gangway/endpoint.h>
 
 #include "devices/nvme.h"
+#include "poll.h"
 #include "spec.h"
 
 /*
@@ -184,6 +185,7 @@ struct nvme_control {
 	bool ended;			/* the worker has */
 	_Atomic bool attention;		/* an order or a CC write: look */
 	_Atomic bool sleeping;		/* a wake-up is needed */
+	_Atomic uint64_t rung;		/* ns: when one was asked for; 0: not since it sleeps */
 	int wake_fd;
 	uint64_t wake_value;		/* where the ring reads it to */
 	bool wake_armed;
@@ -249,15 +251,6 @@ struct nvme_events {
 	unsigned int nr_requests;
 	uint8_t pending[2];		/* by enum nvme_event_type: a bit for each information */
 	bool masked[2];			/* until the log page is read */
-};
-
-/* Whether to look for work before sleeping; see poll.c. */
-struct nvme_poll {
-	uint64_t max_ns;
-	bool on;
-	unsigned int credit;		/* looks in vain until it is off, at least one while it is on */
-	unsigned int pause;		/* sleeps to go before it is tried again */
-	unsigned int backoff;		/* the next pause */
 };
 
 /* Whether and how long to nap; see nap.c. */
@@ -339,13 +332,6 @@ void gw_nvme_nap_init(struct nvme_nap *n);
 bool gw_nvme_nap_wanted(struct nvme_nap *n, uint64_t commands, uint64_t now);
 uint64_t gw_nvme_nap_begin(struct nvme_nap *n, uint64_t commands);
 void gw_nvme_nap_cut(struct nvme_nap *n);
-
-/* poll.c */
-void gw_nvme_poll_init(struct nvme_poll *p, uint64_t max_ns);
-void gw_nvme_poll_paid(struct nvme_poll *p);
-void gw_nvme_poll_pause(struct nvme_poll *p);
-void gw_nvme_poll_failed(struct nvme_poll *p);
-void gw_nvme_poll_slept(struct nvme_poll *p);
 
 /* worker.c */
 int gw_nvme_worker_start(struct nvme *nv);
@@ -460,6 +446,8 @@ struct nvme_options {
 	uint64_t size;			/* 0: as the file is */
 	uint32_t block;
 	uint64_t poll_us;
+	bool poll_fixed;
+	uint64_t poll_share;		/* percent */
 	uint64_t serial;		/* 0: made from the file */
 };
 

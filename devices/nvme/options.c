@@ -38,9 +38,18 @@ static int set_block(struct nvme_options *o, const char *val)
 
 static int set_poll(struct nvme_options *o, const char *val)
 {
-	int ret = gw_size_parse(val, &o->poll_us);
+	int ret;
 
+	o->poll_fixed = strcmp(val, "auto") != 0;
+	ret = o->poll_fixed ? gw_size_parse(val, &o->poll_us) : 0;
 	return ret ? ret : o->poll_us <= 10000 ? 0 : -EINVAL;
+}
+
+static int set_share(struct nvme_options *o, const char *val)
+{
+	int ret = gw_size_parse(val, &o->poll_share);
+
+	return ret ? ret : o->poll_share && o->poll_share <= 100 ? 0 : -EINVAL;
 }
 
 static int set_serial(struct nvme_options *o, const char *val)
@@ -55,7 +64,8 @@ static const struct {
 	{ "file", "a path", set_file },
 	{ "size", "bytes, with K, M, G or T", set_size },
 	{ "block", "512 or 4096", set_block },
-	{ "poll", "microseconds, at most 10000; 0 turns it off", set_poll },
+	{ "poll", "auto, or microseconds, at most 10000; 0 turns it off", set_poll },
+	{ "poll-share", "percent of a processor, 1 to 100", set_share },
 	{ "serial", "a number", set_serial },
 };
 
@@ -70,7 +80,8 @@ static int option_set(struct nvme_options *o, const char *key, const char *val,
 			break;
 	if (i == ARRAY_SIZE(options)) {
 		gw_err(log, "nvme: unknown option \"%s\"", key);
-		gw_hint(log, "nvme takes file=PATH, size=N, block=512|4096, poll=US, serial=N");
+		gw_hint(log, "nvme takes file=PATH, size=N, block=512|4096, poll=auto|US, "
+			"poll-share=PERCENT, serial=N");
 		return -EINVAL;
 	}
 	ret = val ? options[i].set(o, val) : -EINVAL;
@@ -93,7 +104,7 @@ int gw_nvme_options_parse(const char *opts, struct gw_log *log, struct nvme_opti
 	char *copy, *rest, *key;
 	int ret = 0;
 
-	*o = (struct nvme_options){ .block = 512, .poll_us = 100 };
+	*o = (struct nvme_options){ .block = 512, .poll_us = 1000, .poll_share = 90 };
 	copy = strdup(opts ? opts : "");
 	if (!copy)
 		return -ENOMEM;

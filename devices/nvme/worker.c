@@ -25,8 +25,10 @@
 /** gw_nvme_wake() - have the worker look; costs a system call only if it sleeps. Any thread */
 void gw_nvme_wake(struct nvme *nv)
 {
-	if (atomic_load(&nv->ctl.sleeping) && atomic_exchange(&nv->ctl.sleeping, false))
-		eventfd_write(nv->ctl.wake_fd, 1);
+	if (!atomic_load(&nv->ctl.sleeping) || !atomic_exchange(&nv->ctl.sleeping, false))
+		return;
+	atomic_store(&nv->ctl.rung, gw_now_ns());
+	eventfd_write(nv->ctl.wake_fd, 1);
 }
 
 /**
@@ -185,32 +187,38 @@ static bool something_waits(struct nvme *nv)
 	return waits;
 }
 
+/* That a host pays for if the worker sleeps: of who takes its doorbell, which it need not ring else. */
+static unsigned int wakeups(const struct nvme *nv)
+{
+	return nv->shadow.on ? 2 : 1;
+}
+
 /* Look for work a bounded time, yielding to whoever else can run. Return: found some */
 static bool poll_for_work(struct nvme *nv)
 {
 	struct nvme_poll *p = &nv->poll;
-	uint64_t start, last, now;
+	uint64_t start = gw_now_ns(), last = start, now, look;
 
-	if (!p->on || !nv->ready || nv->quiet || nv->dead || nv->shadow.remote)
+	look = gw_nvme_poll_begin(p, start, wakeups(nv));
+	if (!look || !nv->ready || nv->quiet || nv->dead || nv->shadow.remote)
 		return false;
-	start = last = gw_now_ns();
 	do {
 		sched_yield();
 		now = gw_now_ns();
 		if (now - last > LOADED_NS) {
-			gw_nvme_poll_pause(p);
+			gw_nvme_poll_loaded(p, now);
 			return something_waits(nv);
 		}
 		if (something_waits(nv)) {
-			gw_nvme_poll_paid(p);
+			gw_nvme_poll_paid(p, now);
 			return true;
 		}
 		last = now;
 		gw_nvme_shadow_begin(nv);
 		gw_nvme_signal(nv, false);
 		gw_nvme_shadow_end(nv);
-	} while (now - start < p->max_ns);
-	gw_nvme_poll_failed(p);
+	} while (now - start < look);
+	gw_nvme_poll_failed(p, now);
 	return false;
 }
 
@@ -250,18 +258,23 @@ static uint64_t sleep_limit(struct nvme *nv)
 
 static void go_to_sleep(struct nvme *nv)
 {
-	uint64_t limit;
+	uint64_t limit, rung;
 
 	gw_nvme_poll_slept(&nv->poll);
 	gw_nvme_shadow_begin(nv);
 	gw_nvme_signal(nv, true);
 	gw_nvme_shadow_end(nv);
 	limit = sleep_limit(nv);
+	atomic_store(&nv->ctl.rung, 0);
 	atomic_store(&nv->ctl.sleeping, true);
 	gw_nvme_want_room(nv, true);
 	gw_nvme_shadow_publish(nv);
-	if (!something_waits(nv))
+	if (!something_waits(nv)) {
 		gw_nvme_ring_sleep(nv, limit);
+		rung = atomic_load(&nv->ctl.rung);
+		if (rung)
+			gw_nvme_poll_woken(&nv->poll, gw_now_ns(), rung, wakeups(nv));
+	}
 	atomic_store(&nv->ctl.sleeping, false);
 }
 
