@@ -20,6 +20,12 @@ struct cli_command {
 	int (*run)(int argc, char **argv, struct gw_log *log);
 };
 
+/** -v, and once more: what a guest or client can have said without end too */
+static inline void cli_say_more(struct gw_log *log)
+{
+	log->level = log->level < GW_LOG_DEBUG ? GW_LOG_DEBUG : GW_LOG_TRACE;
+}
+
 /** The commands there are on this system, NULL at the end. */
 extern const struct cli_command *const cli_commands[];
 

@@ -49,7 +49,7 @@ int machine_args_parse(struct machine_args *a, const struct machine_usage *u, in
 	opterr = 0;
 	while ((opt = getopt_long(argc, argv, ":hv", options, NULL)) != -1) {
 		switch (opt) {
-		case 'v': log->level = GW_LOG_DEBUG; break;
+		case 'v': cli_say_more(log); break;
 		case OPT_TREE: a->tree = optarg; break;
 		case OPT_JSON: a->json = true; break;
 		case OPT_FORCE: a->force++; break;

@@ -25,6 +25,7 @@ static void log_to_stderr(void *opaque, enum gw_log_level level, const char *lin
 		[GW_LOG_HINT] = { "hint: ", "\033[36m" },
 		[GW_LOG_INFO] = { "", "" },
 		[GW_LOG_DEBUG] = { "debug: ", "\033[2m" },
+		[GW_LOG_TRACE] = { "trace: ", "\033[2m" },
 	};
 	const char *colour = has_colours() ? style[level].colour : "";
 
@@ -42,7 +43,7 @@ static void usage(FILE *to)
 	for (const struct cli_command *const *c = cli_commands; *c; c++)
 		fprintf(to, "  %-9s %s\n", (*c)->name, (*c)->summary);
 	fprintf(to, "\n"
-		    "  -v, --verbose   say more\n"
+		    "  -v, --verbose   say more; twice, or -vv: each mapping too\n"
 		    "      --version   print the version\n"
 		    "\n"
 		    "gangway COMMAND --help tells more; gangway(1) is the manual.\n");
@@ -66,9 +67,10 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 
 	for (; i < argc && argv[i][0] == '-'; i++) {
-		if (!strcmp(argv[i], "-v") || !strcmp(argv[i], "--verbose") ||
-		    !strcmp(argv[i], "-vv")) {
-			log.level = GW_LOG_DEBUG;
+		if (!strcmp(argv[i], "-v") || !strcmp(argv[i], "--verbose")) {
+			cli_say_more(&log);
+		} else if (!strcmp(argv[i], "-vv")) {
+			log.level = GW_LOG_TRACE;
 		} else if (!strcmp(argv[i], "--version")) {
 			printf("gangway %s\n", GANGWAY_VERSION);
 			return written(CLI_OK, &log);

@@ -426,7 +426,7 @@ int options_parse(struct options *o, int argc, char **argv, enum options_of of, 
 		} else if (opt == 'h') {
 			o->help = true;
 		} else if (opt == 'v') {
-			log->level = GW_LOG_DEBUG;
+			cli_say_more(log);
 		} else {
 			text_bad_option(log, argv, opt);
 			gw_hint(log, "gangway %s --help lists the options", argv[0]);

@@ -183,7 +183,7 @@ static int shutdown_step(struct nvme *nv, struct nvme_cmd *cmd, int res)
 	uint32_t csts = atomic_load(&nv->regs.csts) & ~NVME_CSTS_SHST_MASK;
 
 	if (res < 0)
-		gw_err(nv->log, "nvme: flush on shutdown failed: %s", strerror(-res));
+		gw_err_guest(nv->log, "nvme: flush on shutdown failed: %s", strerror(-res));
 	if (cmd->result == nv->shutdowns) {
 		/* from the moment it can be seen, the host may take its memory back */
 		nv->dead |= nv->ready;

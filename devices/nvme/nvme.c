@@ -111,7 +111,8 @@ static int nvme_init(struct nvme *nv, const struct nvme_options *o, struct gw_lo
 {
 	nv->ep.ops = &nvme_ops;
 	nv->ep.desc = nvme_desc;
-	nv->log = log;
+	gw_log_own(&nv->own_log, log);
+	nv->log = &nv->own_log;
 	nv->serial = o->serial ? o->serial : file_serial(nv->back.fd);
 	nv->block_bits = o->block == 4096 ? 12 : 9;
 	gw_nvme_poll_init(&nv->poll, o->poll_us * 1000, o->poll_fixed, (unsigned int)o->poll_share);

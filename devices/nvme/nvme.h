@@ -267,7 +267,7 @@ struct nvme_nap {
 
 struct nvme {
 	struct gw_endpoint ep;
-	struct gw_log *log;
+	struct gw_log *log, own_log;
 
 	struct nvme_regs regs;
 	struct nvme_doorbell db[NVME_NR_QUEUES];

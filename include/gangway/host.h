@@ -246,13 +246,14 @@ struct gw_account {
 
 /**
  * struct gw_function - an open function; first member of each host's own
+ * @log:           is @own, so that what its guest causes is limited for itself alone
  * @limits, @intx: fixed once it is open
  * @intx:          the function has INTx, and the host delivers it
  * @mapped:        of gw_function_map() and gw_function_unmap() alone; see gw_function_mapped()
  */
 struct gw_function {
 	const struct gw_function_ops *ops;
-	struct gw_log *log;
+	struct gw_log *log, own;
 	struct gw_function_info info;
 	struct gw_host_limits limits;
 	bool intx;

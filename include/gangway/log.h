@@ -2,6 +2,7 @@
 #ifndef GANGWAY_LOG_H
 #define GANGWAY_LOG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <gangway/atomic.h>
@@ -16,6 +17,7 @@ enum gw_log_level {
 	GW_LOG_HINT,		/* what the user can do about the error just printed */
 	GW_LOG_INFO,
 	GW_LOG_DEBUG,
+	GW_LOG_TRACE,		/* what a guest or client can have said without end */
 };
 
 /**
@@ -33,7 +35,7 @@ struct gw_log {
 	void (*write)(void *opaque, enum gw_log_level level, const char *line);
 	void *opaque;
 
-	/* private: the rate limit of gw_log_guest() */
+	/* private: the rate limit of gw_log_may() */
 	GW_ATOMIC(uint64_t) window_start;	/* ns, CLOCK_MONOTONIC */
 	GW_ATOMIC(uint32_t) in_window;
 	GW_ATOMIC(uint32_t) suppressed;
@@ -43,11 +45,22 @@ void gw_log_line(struct gw_log *log, enum gw_log_level level, const char *fmt, .
 	__attribute__((format(printf, 3, 4)));
 
 /**
- * gw_log_guest() - report something a guest or client caused
+ * gw_log_own() - a log whose limit of what a guest or client causes is its own
+ * @own:  the caller's
+ * @from: where its lines go; NULL: they are dropped. May go before @own
  *
- * Like gw_log_line() at level GW_LOG_WARN, but at most 10 lines in 5 seconds for each log; the
- * first line after a pause says how many were suppressed.
+ * One for each function, endpoint and socket, so that the guest or client of one does not mute another.
  */
+void gw_log_own(struct gw_log *own, const struct gw_log *from);
+
+/**
+ * gw_log_may() - is it time for one more message of what a guest or client caused, and may repeat?
+ *
+ * Ten in 5 seconds for each log are; the first after a pause says how many were not.
+ */
+bool gw_log_may(struct gw_log *log);
+
+/** gw_log_guest() - gw_log_line() at level GW_LOG_WARN, if gw_log_may() */
 void gw_log_guest(struct gw_log *log, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #define gw_err(log, ...)   gw_log_line(log, GW_LOG_ERR, __VA_ARGS__)
@@ -55,6 +68,10 @@ void gw_log_guest(struct gw_log *log, const char *fmt, ...) __attribute__((forma
 #define gw_hint(log, ...)  gw_log_line(log, GW_LOG_HINT, __VA_ARGS__)
 #define gw_info(log, ...)  gw_log_line(log, GW_LOG_INFO, __VA_ARGS__)
 #define gw_debug(log, ...) gw_log_line(log, GW_LOG_DEBUG, __VA_ARGS__)
+#define gw_trace(log, ...) gw_log_line(log, GW_LOG_TRACE, __VA_ARGS__)
+
+/** gw_err_guest() - an error of the host's, which a guest can bring about again and again */
+#define gw_err_guest(log, ...) do { if (gw_log_may(log)) gw_err(log, __VA_ARGS__); } while (0)
 
 #ifdef __cplusplus
 }

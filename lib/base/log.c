@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include <gangway/log.h>
@@ -23,20 +24,32 @@ void gw_log_line(struct gw_log *log, enum gw_log_level level, const char *fmt, .
 {
 	va_list ap;
 
-	if (!log || level > log->level)
+	if (!log || !log->write || level > log->level)
 		return;
 	va_start(ap, fmt);
 	log_vline(log, level, fmt, ap);
 	va_end(ap);
 }
 
-/* May this line pass? The first of a new window reports what the last one held back. */
-static bool log_admit(struct gw_log *log)
+void gw_log_own(struct gw_log *own, const struct gw_log *from)
+{
+	memset(own, 0, sizeof(*own));
+	if (!from)
+		return;
+	own->level = from->level;
+	own->write = from->write;
+	own->opaque = from->opaque;
+}
+
+/* The first of a new window reports what the last one held back. */
+bool gw_log_may(struct gw_log *log)
 {
 	struct timespec ts;
 	uint64_t now, start;
 	uint32_t held;
 
+	if (!log || !log->write)
+		return false;
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	now = (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
 	start = atomic_load(&log->window_start);
@@ -57,7 +70,7 @@ void gw_log_guest(struct gw_log *log, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (!log || log->level < GW_LOG_WARN || !log_admit(log))
+	if (!log || log->level < GW_LOG_WARN || !gw_log_may(log))
 		return;
 	va_start(ap, fmt);
 	log_vline(log, GW_LOG_WARN, fmt, ap);

@@ -16,17 +16,10 @@
 
 static pid_t peer_pid(int fd)
 {
-#ifdef SO_PEERCRED
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
 
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) ? 0 : cred.pid;
-#else
-	pid_t pid;
-	socklen_t len = sizeof(pid);
-
-	return getsockopt(fd, SOL_LOCAL, LOCAL_PEERPID, &pid, &len) ? 0 : pid;
-#endif
 }
 
 /*

@@ -125,6 +125,7 @@ static int client_serve(struct gw_companion_link *l, int kick)
 static void client_run(struct gw_companion_link *l)
 {
 	struct gw_vmm vmm;
+	bool said = false;
 	int kick = -1, ret;
 
 	gw_vmm_of_socket(l->client, &vmm);
@@ -133,7 +134,10 @@ static void client_run(struct gw_companion_link *l)
 	if (!ret)
 		ret = l->ops->begin(l, &kick);
 	if (!ret) {
-		gw_info(l->log, "%s: %s client connected", l->listener.addr.sun_path, l->ops->name);
+		said = gw_log_may(l->log);
+		if (said)
+			gw_info(l->log, "%s: %s client connected", l->listener.addr.sun_path,
+				l->ops->name);
 		ret = client_serve(l, kick);
 	}
 	if (ret != -ECANCELED && ret != -ECONNRESET)
@@ -142,7 +146,8 @@ static void client_run(struct gw_companion_link *l)
 	l->dev->ops->detach(l->dev);
 	l->ops->end(l);
 	gw_link_unmemory(l);
-	gw_info(l->log, "%s: client gone", l->listener.addr.sun_path);
+	if (said)
+		gw_info(l->log, "%s: client gone", l->listener.addr.sun_path);
 }
 
 static void *link_main(void *opaque)
@@ -178,7 +183,8 @@ int gw_companion_link_open(struct gw_companion *c, enum gw_link_kind kind, const
 		return -ENOMEM;
 	l->ops = kind == GW_LINK_IVSHMEM ? &gw_link_ivshmem : &gw_link_port;
 	l->dev = gw_companion_device(c);
-	l->log = log;
+	gw_log_own(&l->own_log, log);
+	l->log = &l->own_log;
 	l->client = l->memory_fd = l->kick = l->interrupt = -1;
 	l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (l->wake_fd < 0) {

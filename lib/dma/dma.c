@@ -110,8 +110,9 @@ static int run_gone(struct gw_guest_memory *m, struct gw_run *run)
 		ret = gw_function_unmap(dma->fn, dma_run->handle, run->slice.size);
 	if (!dma_run->mapped || !ret)
 		return ret;
-	gw_err(dma->log, "%s: cannot unmap %#" PRIx64 "+%#" PRIx64 ": %s; it stays mapped until a later "
-	       "try succeeds", dma->fn->info.name, run->slice.iova.v, run->slice.size, strerror(-ret));
+	gw_err_guest(dma->log, "%s: cannot unmap %#" PRIx64 "+%#" PRIx64 ": %s; it stays mapped until a "
+		     "later try succeeds", dma->fn->info.name, run->slice.iova.v, run->slice.size,
+		     strerror(-ret));
 	gw_dma_held_add(&dma->held, &held);
 	return ret;
 }
@@ -183,8 +184,8 @@ static void forget(struct gw_dma *dma, struct gw_dma_run *dma_run)
 	int ret = dma_run->mapped ? gw_function_unmap(dma->fn, dma_run->handle, s->size) : 0;
 
 	if (ret)
-		gw_err(dma->log, "%s: cannot unmap %#" PRIx64 "+%#" PRIx64 ": %s",
-		       dma->fn->info.name, s->iova.v, s->size, strerror(-ret));
+		gw_err_guest(dma->log, "%s: cannot unmap %#" PRIx64 "+%#" PRIx64 ": %s",
+			     dma->fn->info.name, s->iova.v, s->size, strerror(-ret));
 	dma_run->mapped = false;
 	dma_run->peer = NULL;
 }

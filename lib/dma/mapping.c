@@ -87,8 +87,8 @@ static int mapping_drop(struct gw_dma *dma, struct gw_dma_slot *slot)
 
 	if (!ret)
 		return 0;
-	gw_err(dma->log, "%s: cannot unmap %#" PRIx64 " bytes of guest memory: %s",
-	       dma->fn->info.name, slot->size, strerror(-ret));
+	gw_err_guest(dma->log, "%s: cannot unmap %#" PRIx64 " bytes of guest memory: %s",
+		     dma->fn->info.name, slot->size, strerror(-ret));
 	/* the device may still reach it: it must not become something else */
 	held.file = slot->first.run->run.file;
 	for (unsigned int i = 0; i < slot->nr_spans; i++) {

@@ -54,13 +54,24 @@ void gw_guest_failed(struct gw_guest_function *gf, int err, const char *what)
 
 static int function_fence(struct gw_guest_function *gf, int err)
 {
+	bool was = gf->fenced;
+
 	gf->fenced = true;
 	gw_guest_irqs_disable(&gf->irqs);
+	if (was || !gw_log_may(gf->log))
+		return err;	/* it has been said, and a guest can have it reset again and again */
 	gw_err(gf->log, "%s: reset failed: %s; bus mastering is off and the guest sees all ones",
 	       gf->fn->info.name, strerror(-err));
 	gw_hint(gf->log, "the function comes back with the first reset that succeeds: restart the "
 		"guest, or else the host");
 	return err;
+}
+
+static void function_unfence(struct gw_guest_function *gf)
+{
+	if (gf->fenced && gw_log_may(gf->log))
+		gw_info(gf->log, "%s: the reset succeeded: it is back", gf->fn->info.name);
+	gf->fenced = false;
 }
 
 /* Bus mastering off, reset, and off again: a host may restore what it found before. */
@@ -71,8 +82,8 @@ static int function_host_reset(struct gw_guest_function *gf)
 	gf->command &= (uint16_t)~GW_PCI_COMMAND_MASTER;
 	ret = gw_guest_config_command(gf);
 	if (ret)
-		gw_warn(gf->log, "%s: cannot turn bus mastering off before a reset: %s",
-			gf->fn->info.name, strerror(-ret));
+		gw_log_guest(gf->log, "%s: cannot turn bus mastering off before a reset: %s",
+			     gf->fn->info.name, strerror(-ret));
 	ret = gf->fn->ops->reset(gf->fn);
 	gw_guest_config_initial(gf);
 	off = gw_guest_config_command(gf);
@@ -94,7 +105,7 @@ int gw_guest_function_reset(struct gw_guest_function *gf)
 	else if (ret)
 		function_fence(gf, ret);
 	else
-		gf->fenced = false;
+		function_unfence(gf);
 	gw_guest_irqs_forget(&gf->irqs);
 	return ret;
 }

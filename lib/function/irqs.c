@@ -147,14 +147,14 @@ static void irqs_host_disable(struct gw_guest_irqs *irqs, enum gw_irq index)
 	int ret = irqs_host_mask(irqs, 0);
 
 	if (ret && ret != -ENODEV)
-		gw_warn(irqs->log, "%s: cannot mask interrupts at the host: %s; they are dropped "
-			"here", irqs->name, strerror(-ret));
+		gw_log_guest(irqs->log, "%s: cannot mask interrupts at the host: %s; they are dropped "
+			     "here", irqs->name, strerror(-ret));
 	if (index == GW_NR_IRQS || !irqs_ops(irqs))
 		return;
 	ret = irqs_ops(irqs)->enable(irqs->fn, index, 0);
 	if (ret && ret != -ENODEV)
-		gw_warn(irqs->log, "%s: cannot disable interrupts at the host: %s",
-			irqs->name, strerror(-ret));
+		gw_log_guest(irqs->log, "%s: cannot disable interrupts at the host: %s",
+			     irqs->name, strerror(-ret));
 }
 
 /* Without the lock: have the platform signal vectors itself, or not any more. */
@@ -231,8 +231,8 @@ static int irqs_host_setup(struct gw_guest_irqs *irqs)
 	irqs->count[GW_IRQ_INTX] = irqs->intx;
 	ret = irqs_host_mask(irqs, 0);
 	if (ret)
-		gw_warn(irqs->log, "%s: cannot mask interrupts at the host: %s; they are dropped here",
-			irqs->name, strerror(-ret));
+		gw_log_guest(irqs->log, "%s: cannot mask interrupts at the host: %s; they are dropped "
+			     "here", irqs->name, strerror(-ret));
 	return 0;
 }
 

@@ -109,9 +109,9 @@ static unsigned int count_holding(const struct taking *t, bool name_them)
 				continue;
 			nr++;
 			if (name_them)
-				gw_warn(t->x->opt.log, "BAR %u of %s is wanted back, and an "
-					"importer keeps it mapped (%s)", e->bar, t->x->vm,
-					a->mapped ? a->mapped->name : "copying");
+				gw_log_guest(t->x->opt.log, "BAR %u of %s is wanted back, and an "
+					     "importer keeps it mapped (%s)", e->bar, t->x->vm,
+					     a->mapped ? a->mapped->name : "copying");
 		}
 	}
 	return nr;
@@ -143,8 +143,8 @@ static unsigned int take_back(struct gw_exporter *x, struct gw_export *only,
 	if (wait_quiet(&t, x->opt.force_ms))
 		return 0;
 	forced = count_holding(&t, false);
-	gw_warn(x->opt.log, "%u importers of %s did not let go in %u ms: their hardware is "
-		"stopped, their attachments are dead", forced, x->vm, x->opt.force_ms);
+	gw_log_guest(x->opt.log, "%u importers of %s did not let go in %u ms: their hardware is "
+		     "stopped, their attachments are dead", forced, x->vm, x->opt.force_ms);
 	event_to_all(&t, GW_ATT_FORCE);
 	gw_exporter_callbacks(x);
 	while (count_holding(&t, false))	/* other threads' callbacks, and copies */

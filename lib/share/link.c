@@ -82,7 +82,7 @@ static void broker_message(struct gw_exporter_link *l, struct gw_share_msg *m)
 	if (m->type == GW_SHARE_INTRODUCE && !m->seq) {
 		ret = gw_remote_new(l, m);
 		if (ret)
-			gw_warn(l->opt.log, "an importer cannot be served: %s", strerror(-ret));
+			gw_log_guest(l->opt.log, "an importer cannot be served: %s", strerror(-ret));
 		return;
 	}
 	if (m->seq && m->seq == l->want_seq) {

@@ -404,7 +404,7 @@ int gw_provisioning_map(struct gw_provisioning *p, struct gw_attachment *a,
 		gw_attachment_unmap(a);
 		return ret;
 	}
-	gw_info(p->log, "not by %s: %s", gw_share_iov_vram.name, reason);
+	gw_log_guest(p->log, "not by %s: %s", gw_share_iov_vram.name, reason);
 	ret = gw_attachment_refuse(a, reason);
 	return ret ? ret : gw_attachment_map(a);
 }

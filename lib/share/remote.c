@@ -56,8 +56,8 @@ static void remote_quiesce(struct gw_importer *imp, struct gw_attachment *a)
 	struct gw_remote_importer *r = remote_of(imp);
 
 	if (!r->hang_up)
-		gw_warn(r->l->opt.log, "importer %s did not let go in time: it is hung up on",
-			r->name);
+		gw_log_guest(r->l->opt.log, "importer %s did not let go in time: it is hung up on",
+			     r->name);
 	r->hang_up = true;
 	shutdown(r->fd, SHUT_RDWR);
 	pthread_mutex_lock(&r->use);	/* until the thread does not look at the payload */
@@ -155,7 +155,7 @@ static int take_wants(struct gw_remote_importer *r, struct gw_reader *in)
 		if (kind == &gw_share_iova && r->has_fn && !r->proof && r->l->opt.prove &&
 		    r->l->opt.prove(r->l->opt.opaque, &r->base.id.fn, &r->proof, reason)) {
 			r->proof = NULL;
-			gw_info(r->l->opt.log, "importer %s: %s", r->name, reason);
+			gw_log_guest(r->l->opt.log, "importer %s: %s", r->name, reason);
 		}
 		a->kind = kind;
 		a->proof = r->proof;

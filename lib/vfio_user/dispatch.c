@@ -86,8 +86,8 @@ static void warn_slow(struct gw_client *c, const struct gw_msg *m, const struct 
 	if ((m->cmd == GW_VU_REGION_READ || m->cmd == GW_VU_REGION_WRITE) &&
 	    gw_reader_u64(&in, &off) && gw_reader_u32(&in, &region))
 		snprintf(where, sizeof(where), " of region %u at %#" PRIx64, region, off);
-	gw_warn(c->log, "vfio-user: %s%s took %" PRIu64 " ms; a VMM gives up after a few seconds",
-		op->name, where, ns / 1000000);
+	gw_log_guest(c->log, "vfio-user: %s%s took %" PRIu64 " ms; a VMM gives up after a few seconds",
+		     op->name, where, ns / 1000000);
 }
 
 static int run(struct gw_client *c, struct gw_msg *m, const struct op *op, struct gw_reply *r)

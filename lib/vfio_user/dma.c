@@ -45,7 +45,7 @@ int gw_do_dma_map(struct gw_client *c, struct gw_msg *m, struct gw_reply *r)
 	}
 	s.prot = (flags & GW_VU_MAP_READ ? GW_PROT_READ : 0) |
 		 (flags & GW_VU_MAP_WRITE ? GW_PROT_WRITE : 0);
-	gw_debug(c->log, "vfio-user: map %#" PRIx64 "-%#" PRIx64 "%s", s.iova.v, last,
+	gw_trace(c->log, "vfio-user: map %#" PRIx64 "-%#" PRIx64 "%s", s.iova.v, last,
 		 fd < 0 ? ", by message" : "");
 	return c->dev->ops->dma_map(c->dev, &s, fd);
 }
@@ -75,7 +75,7 @@ int gw_do_dma_unmap(struct gw_client *c, struct gw_msg *m, struct gw_reply *r)
 		ret = -EINVAL;
 	if (ret)
 		return ret;
-	gw_debug(c->log, "vfio-user: unmap %#" PRIx64 "-%#" PRIx64, iova, last);
+	gw_trace(c->log, "vfio-user: unmap %#" PRIx64 "-%#" PRIx64, iova, last);
 	memcpy(r->data, m->body, DMA_UNMAP);
 	r->len = DMA_UNMAP;
 	return c->dev->ops->dma_unmap(c->dev, (gw_iova){ iova }, (gw_iova){ last }, &bytes);

@@ -245,7 +245,7 @@ static int learn_layout(struct gw_client *c, uint64_t addr)
 	pthread_mutex_lock(&c->lock);
 	c->layout = layout;
 	pthread_mutex_unlock(&c->lock);
-	gw_debug(c->log, "vfio-user: DMA by message with a count of %d bits",
+	gw_trace(c->log, "vfio-user: DMA by message with a count of %d bits",
 		 layout == GW_DMA_LAYOUT_WIDE ? 64 : 32);
 	return 0;
 }

@@ -12,22 +12,11 @@
 #include "base/listen.h"
 #include "base/thread.h"
 #include "base/util.h"
-#include "vfio_user/client.h"
-#include "vfio_user/door.h"
+#include "vfio_user/server.h"
 
 #define ACCEPT_PAUSE_MS	200	/* when we have no descriptor for a client */
 #define SAID_WINDOW_NS	5000000000ull
 #define SAID_MOST	100u	/* clients in a window */
-
-struct gw_vfio_user {
-	struct gw_client client;
-	struct gw_log *log;
-	struct gw_listener listener;
-	struct gw_door door;
-	pthread_t thread;
-	uint64_t said_ns;		/* the thread's: since when @said clients were spoken of */
-	unsigned int said;
-};
 
 /* Wait for a client. Return: its socket, or -1 to look whether we are closing and try again. */
 static int server_accept(struct gw_vfio_user *s, bool *starved)
@@ -40,8 +29,8 @@ static int server_accept(struct gw_vfio_user *s, bool *starved)
 	int fd;
 
 	if (stuck && !*starved)
-		gw_err(s->log, "%s: no client is taken until descriptors that earlier ones sent close",
-		       s->listener.addr.sun_path);
+		gw_log_guest(&s->log, "%s: no client is taken until descriptors that earlier ones sent "
+			     "close", s->listener.addr.sun_path);
 	*starved |= stuck;
 	/* a client we cannot take keeps the listening socket ready: do not look at it */
 	if (poll(p, *starved ? 1 : 2, *starved ? ACCEPT_PAUSE_MS : -1) < 0)
@@ -55,8 +44,8 @@ static int server_accept(struct gw_vfio_user *s, bool *starved)
 	fd = accept4(s->listener.fd, NULL, NULL, SOCK_CLOEXEC);
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)) {
 		if (!*starved)
-			gw_err(s->log, "%s: cannot take a client: %s; it waits",
-			       s->listener.addr.sun_path, strerror(errno));
+			gw_log_guest(&s->log, "%s: cannot take a client: %s; it waits",
+				     s->listener.addr.sun_path, strerror(errno));
 		*starved = true;
 	} else {
 		*starved = false;
@@ -74,7 +63,7 @@ static bool worth_saying(struct gw_vfio_user *s)
 
 	if (now - s->said_ns >= SAID_WINDOW_NS) {
 		if (s->said > SAID_MOST)
-			gw_info(s->log, "%s: %u more clients came and went", s->listener.addr.sun_path,
+			gw_info(&s->log, "%s: %u more clients came and went", s->listener.addr.sun_path,
 				s->said - SAID_MOST);
 		s->said_ns = now;
 		s->said = 0;
@@ -95,21 +84,29 @@ static void *server_main(void *opaque)
 			continue;
 		ret = gw_client_open(c, fd);
 		if (ret) {
-			gw_err(s->log, "%s: client turned away: %s", s->listener.addr.sun_path,
-			       strerror(-ret));
+			gw_log_guest(&s->log, "%s: client turned away: %s",
+				     s->listener.addr.sun_path, strerror(-ret));
 			continue;
 		}
 		say = worth_saying(s);
 		if (say)
-			gw_info(s->log, "%s: client connected", s->listener.addr.sun_path);
+			gw_info(&s->log, "%s: client connected", s->listener.addr.sun_path);
 		gw_door_serves(&s->door, true);
 		gw_client_serve(c);
 		gw_door_serves(&s->door, false);
 		gw_client_end(c);
 		if (say)
-			gw_info(s->log, "%s: client gone", s->listener.addr.sun_path);
+			gw_info(&s->log, "%s: client gone", s->listener.addr.sun_path);
 	}
 	return NULL;
+}
+
+/* There may be many sockets, so each line says of which it is. */
+static void client_says(void *opaque, enum gw_log_level level, const char *line)
+{
+	struct gw_vfio_user *s = opaque;
+
+	gw_log_line(&s->log, level, "%s: %s", s->listener.addr.sun_path, line);
 }
 
 int gw_vfio_user_listen(const char *path, struct gw_device *dev,
@@ -122,8 +119,11 @@ int gw_vfio_user_listen(const char *path, struct gw_device *dev,
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
-	s->log = log;
-	ret = gw_client_init(&s->client, dev, opt ? opt->spin_us : 0, log);
+	gw_log_own(&s->log, log);
+	gw_log_own(&s->client_log, log);
+	s->client_log.write = client_says;
+	s->client_log.opaque = s;
+	ret = gw_client_init(&s->client, dev, opt ? opt->spin_us : 0, &s->client_log);
 	if (ret)
 		goto say;
 	if (opt && opt->hello_ms)
@@ -133,7 +133,7 @@ int gw_vfio_user_listen(const char *path, struct gw_device *dev,
 		gw_client_fini(&s->client);
 		goto free_server;	/* logged */
 	}
-	ret = gw_door_open(&s->door, &s->client, &s->listener, log);
+	ret = gw_door_open(&s->door, &s->client, &s->listener, &s->log);
 	if (ret)
 		goto close_listener;
 	ret = gw_thread_start(&s->thread, "gw-vfio-user", server_main, s);

@@ -47,13 +47,13 @@ static void *find_peer(void *opaque, gw_gpa at, uint64_t size, struct gw_functio
 	if (!addr)
 		return NULL;
 	if (!gw_sim_peers(vm->sim)) {
-		gw_info(vm->log, "%s reaches memory of %s at %#" PRIx64 " through the VMM only: "
-			"the fabric does not let functions reach each other", f->fn->info.name,
-			(*peer)->info.name, at.v);
+		gw_log_guest(vm->log, "%s reaches memory of %s at %#" PRIx64 " through the VMM only: "
+			     "the fabric does not let functions reach each other", f->fn->info.name,
+			     (*peer)->info.name, at.v);
 		*peer = NULL;
 		return NULL;
 	}
-	gw_debug(vm->log, "%s reaches memory of %s at %#" PRIx64 " directly", f->fn->info.name,
+	gw_trace(vm->log, "%s reaches memory of %s at %#" PRIx64 " directly", f->fn->info.name,
 		 (*peer)->info.name, at.v);
 	return addr;
 }

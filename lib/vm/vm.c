@@ -259,14 +259,15 @@ static int plan_settle(struct gw_vm *vm, const struct gw_function *fn)
 static int function_show(struct gw_vm_function *f, const struct gw_companion_options *companion)
 {
 	struct gw_vm *vm = f->vm;
-	int ret = gw_dma_new(f->fn, vm->plan, vm->log, &f->dma);
+	struct gw_log *log = f->fn->log;	/* one guest's lines do not mute another's */
+	int ret = gw_dma_new(f->fn, vm->plan, log, &f->dma);
 
 	if (!ret && vm->opt.any_memory)
 		gw_dma_any_memory(f->dma);
 	if (!ret)
-		ret = gw_guest_function_new(f->fn, f->dma, vm->log, &f->guest);
+		ret = gw_guest_function_new(f->fn, f->dma, log, &f->guest);
 	if (!ret && vm->plan == GW_PLAN_PARAVIRT)
-		ret = gw_companion_new(f->guest, companion, vm->log, &f->companion);
+		ret = gw_companion_new(f->guest, companion, log, &f->companion);
 	if (ret)
 		gw_err(vm->log, "%s: cannot be shown to a guest: %s", f->fn->info.name,
 		       strerror(-ret));

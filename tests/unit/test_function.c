@@ -213,6 +213,52 @@ static void a_reset_that_fails_fences_the_function(void **state)
 	assert_int_equal(guest_get(g, 0, 4), 0x67771234);
 }
 
+/* How many lines there may be: ten in each five seconds, and how many were not said. */
+static unsigned int most_lines(uint64_t begun)
+{
+	return 11 * (unsigned int)((gw_now_ns() - begun) / 5000000000ull + 2);
+}
+
+static void a_reset_that_fails_is_told_once_and_without_end_it_fills_no_log(void **state)
+{
+	struct guest *g = *state;
+	uint64_t begun = gw_now_ns();
+
+	g->f->fail_reset = -EIO;
+	for (unsigned int i = 0; i < 1000; i++)
+		assert_int_equal(g->dev->ops->reset(g->dev), -EIO);
+	assert_int_equal(g->f->errors, 1);
+	for (unsigned int i = 0; i < 1000; i++) {
+		g->f->fail_reset = i % 2 ? -EIO : 0;
+		g->dev->ops->reset(g->dev);
+	}
+	assert_in_range(g->f->errors, 2, most_lines(begun));
+	g->f->fail_reset = 0;
+}
+
+static void failures_of_the_host_without_end_fill_no_log(void **state)
+{
+	static const uint32_t off[] = { GW_IRQ_INTX, GW_IRQ_MSI, GW_IRQ_MSIX };
+	struct guest *g = *state;
+	uint64_t begun = gw_now_ns();
+
+	g->f->fail_config = g->f->fail_reset = -EIO;
+	g->f->fail_irq_mask = -EIO;
+	for (unsigned int i = 0; i < 1000; i++) {
+		struct gw_irq_set set = { .index = off[i % 3], .action = GW_IRQ_TRIGGER };
+
+		g->dev->ops->reset(g->dev);
+		guest_put(g, GW_PCI_COMMAND, 2, ON);
+		guest_put(g, DEVCTL, 2, FLR);
+		g->dev->ops->irq_set(g->dev, &set);
+		g->dev->ops->detach(g->dev);
+		g->dev->ops->attach(g->dev, &g->f->remote, NULL);
+	}
+	assert_in_range(g->f->errors + g->f->warnings, 1, most_lines(begun));
+	g->f->fail_config = g->f->fail_reset = g->f->fail_irq_mask = 0;
+	assert_int_equal(g->dev->ops->attach(g->dev, &g->f->remote, NULL), 0);
+}
+
 static void bus_mastering_that_cannot_be_turned_off_fences_too(void **state)
 {
 	struct guest *g = *state;
@@ -350,6 +396,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(power_states_that_are_not_offered_are_ignored,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_reset_that_fails_fences_the_function, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(
+			a_reset_that_fails_is_told_once_and_without_end_it_fills_no_log, setup, teardown),
+		cmocka_unit_test_setup_teardown(failures_of_the_host_without_end_fill_no_log, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(bus_mastering_that_cannot_be_turned_off_fences_too,
 						setup, teardown),

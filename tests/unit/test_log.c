@@ -43,11 +43,30 @@ static void what_a_guest_causes_is_rate_limited(void **state)
 	assert_string_equal(s.last, "later");
 }
 
+static void what_one_guest_causes_does_not_mute_another(void **state)
+{
+	struct seen s = { 0 };
+	struct gw_log log = { .level = GW_LOG_WARN, .write = keep, .opaque = &s }, one, other;
+
+	gw_log_own(&one, &log);
+	gw_log_own(&other, &log);
+	for (int i = 0; i < 1000; i++)
+		gw_log_guest(&one, "again");
+	assert_int_equal(s.lines, 10);
+	gw_log_guest(&other, "first");
+	assert_string_equal(s.last, "first");
+	gw_log_own(&one, NULL);
+	gw_log_guest(&one, "nobody hears it");
+	gw_err(&one, "nor this");
+	assert_int_equal(s.lines, 11);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(levels_above_the_limit_are_dropped),
 		cmocka_unit_test(what_a_guest_causes_is_rate_limited),
+		cmocka_unit_test(what_one_guest_causes_does_not_mute_another),
 	};
 
 	return cmocka_run_group_tests_name("log", tests, NULL, NULL);

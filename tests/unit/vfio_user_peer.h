@@ -25,6 +25,7 @@
 
 #include "base/util.h"
 #include "fds.h"
+#include "vfio_user/server.h"
 #include "vfio_user/wire.h"
 
 #define PEER_BAR0	0x100000u	/* large enough for the largest access */
@@ -259,7 +260,8 @@ static inline void peer_log(void *opaque, enum gw_log_level level, const char *l
 /* The limit on lines that a client causes would hide what a test looks for. */
 static inline void log_unlimit(struct peer *p)
 {
-	atomic_store(&p->log.in_window, 0);
+	atomic_store(&p->server->log.in_window, 0);
+	atomic_store(&p->server->client_log.in_window, 0);
 }
 
 static inline struct peer *peer_new(void)

@@ -10,6 +10,7 @@ import select
 import socket
 import struct
 import subprocess
+import time
 
 import client as vu
 import pci
@@ -567,6 +568,37 @@ def of_clients_in_a_crowd_one_is_served_and_the_others_are_told(rig):
     for _ in range(50):
         vu.Client(daemon.socket).close()
     vu.Client(daemon.socket).in_sync()
+
+
+@test
+def what_a_client_repeats_fills_no_log_and_mutes_no_other(rig):
+    daemon = rig.daemon("sim:probe", "sim:probe", faults=None)
+    one, other = daemon.sockets(2)
+    begun = time.monotonic()
+    client = vu.Client(one)
+    enable(client)
+    bodies = {vu.DMA_MAP: struct.pack("=IIQQQ", 32, 3, 0, 1, PAGE),
+              vu.DMA_UNMAP: struct.pack("=IIQQ", 24, 0, 1, 1), vu.GET_INFO: b"",
+              vu.SET_IRQS: struct.pack("=IIIII", 20, 7, 2, 0, 1), vu.REGION_WRITE_MULTI: bytes(8),
+              vu.VERSION: bytes(4), 99: b""}
+    for _ in range(60):
+        for command, body in bodies.items():
+            assert client.refused(command, body)
+        run(client, probe.CMD_FILL, dst=1 << 40, length=8)
+        client.call(vu.RESET)
+        enable(client)
+        late = vu.Client(one, negotiate=False)
+        assert late.refused(vu.VERSION, bytes(4)) == errno.EBUSY
+        late.close()
+    client.close()
+    for _ in range(100):
+        vu.Client(one).close()
+    most = 11 * (int((time.monotonic() - begun) / 5) + 2)
+    lines = [line for line in daemon.output.splitlines() if " warning: " in line or " error: " in line]
+    # the socket's own, its client's, the function's and the endpoint's
+    assert len(lines) <= 4 * most, len(lines)
+    assert vu.Client(other).refused(vu.VERSION, bytes(4))
+    daemon.wait_words(other, "VERSION", "refused")
 
 
 @test

@@ -93,8 +93,8 @@ static int region_unregister(struct gw_dext_function *fn, const struct region *r
 	int ret = gw_dext_unregister(&fn->client, r->node.first);
 
 	if (ret == -ENOENT)
-		gw_warn(fn->f.log, "%s: the dext had lost DMA region %#llx", fn->f.info.name,
-			(unsigned long long)r->node.first);
+		gw_log_guest(fn->f.log, "%s: the dext had lost DMA region %#llx", fn->f.info.name,
+			     (unsigned long long)r->node.first);
 	return ret == -ENODEV || ret == -ENOENT ? 0 : ret;
 }
 
@@ -126,10 +126,10 @@ void gw_dext_function_dma_fini(struct gw_dext_function *fn)
 		gw_imap_remove(&fn->regions, node);
 		ret = region_unregister(fn, r);
 		if (ret)
-			gw_err(fn->f.log,
-			       "%s: DMA region %#llx not unregistered, the connection's end will: %s",
-			       fn->f.info.name,
-			       (unsigned long long)r->node.first, strerror(-ret));
+			gw_err_guest(fn->f.log,
+				     "%s: DMA region %#llx not unregistered, the connection's end will: %s",
+				     fn->f.info.name,
+				     (unsigned long long)r->node.first, strerror(-ret));
 		free(r);
 	}
 }

@@ -185,13 +185,15 @@ int gw_dext_function_alloc(struct gw_dext_client *client, struct gw_dext_host *h
 	if (!fn)
 		goto disconnect;
 	fn->f = (struct gw_function){
-		.ops = &function_ops, .log = client->log, .info = client->info,
+		.ops = &function_ops, .log = &fn->f.own, .info = client->info,
 	};
+	gw_log_own(&fn->f.own, client->log);
 	fn->host = host;
 	fn->opts = *opts;
 	atomic_init(&fn->uses, 1);
 	fn->gone_fd[0] = fn->gone_fd[1] = -1;
 	fn->client = *client;
+	fn->client.log = fn->f.log;
 	fn->client.on_gone = function_has_gone;
 	if (pthread_mutex_init(&fn->lock, NULL))
 		goto free_fn;

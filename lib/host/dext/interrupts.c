@@ -88,8 +88,8 @@ static void irq_failed(struct gw_dext_irq *irq, int ret)
 	if (ret == -ENODEV)
 		gw_dext_set_gone(irq->client);
 	else if (irq->dead)
-		gw_err(irq->client->log, "%s: interrupts are no longer delivered: %s",
-		       irq->client->info.name, strerror(-ret));
+		gw_err_guest(irq->client->log, "%s: interrupts are no longer delivered: %s",
+			     irq->client->info.name, strerror(-ret));
 }
 
 /* Have the dext tell us of what comes next. @result is ours again only if that fails. */

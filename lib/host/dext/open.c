@@ -80,8 +80,11 @@ static int bar_open(struct gw_dext_function *fn, unsigned int bar, unsigned int 
 	if (ret == -ENODEV)
 		return ret;
 	b->bar.info.mappable = !ret;
-	if (ret)
-		gw_debug(fn->f.log, "%s: BAR %u is reached by calls, as it cannot be mapped: %s",
+	if (ret == -EOPNOTSUPP)
+		gw_debug(fn->f.log, "%s: BAR %u is reached by calls: it is none that is mapped",
+			 fn->f.info.name, bar);
+	else if (ret)
+		gw_debug(fn->f.log, "%s: BAR %u is reached by calls, as mapping it failed: %s",
 			 fn->f.info.name, bar, strerror(-ret));
 	return 0;
 }

@@ -105,8 +105,8 @@ static void region_undo(struct gw_dext_client *c, uint64_t key)
 	int ret = gw_dext_unregister(c, key);
 
 	if (ret && ret != -ENOENT)
-		gw_err(c->log, "%s: DMA region %#llx of a bad reply could not be unregistered: %s",
-		       c->info.name, (unsigned long long)key, strerror(-ret));
+		gw_err_guest(c->log, "%s: DMA region %#llx of a bad reply could not be unregistered: %s",
+			     c->info.name, (unsigned long long)key, strerror(-ret));
 }
 
 int gw_dext_register(struct gw_dext_client *c, const struct gw_memory *mem, uint64_t size,

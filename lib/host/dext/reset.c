@@ -82,8 +82,8 @@ static void reset_over(struct gw_dext_function *fn, int ret)
 	if (ret)
 		master_off(fn, &command);	/* who knows how it came back */
 	if (ret && r->late) {
-		gw_err(fn->f.log, "%s: reset failed: %s; it is off the bus until a later one succeeds",
-		       fn->f.info.name, strerror(-ret));
+		gw_err_guest(fn->f.log, "%s: reset failed: %s; it is off the bus until a later one "
+			     "succeeds", fn->f.info.name, strerror(-ret));
 		gw_dext_irq_error(&fn->irq);
 	}
 	r->result = ret;
@@ -151,7 +151,7 @@ int gw_dext_function_reset(struct gw_function *f)
 	if (!ret && !r->late)
 		ret = r->result;
 	else if (!ret)
-		gw_debug(f->log, "%s: the reset goes on", f->info.name);
+		gw_trace(f->log, "%s: the reset goes on", f->info.name);
 	pthread_mutex_unlock(&r->lock);
 	return ret;
 }

@@ -30,7 +30,7 @@ struct gw_bus_space {
 struct gw_endpoint_bus {
 	/* fixed once added */
 	struct gw_endpoint *ep;
-	struct gw_log *log;
+	struct gw_log *log, own_log;
 	struct gw_fault_record *faults;
 	char root[GW_BUS_ROOT_NAME];
 	char name[48];			/* BB:DD.F@ROOT, for messages */

@@ -280,7 +280,7 @@ static void event(void *ctx, enum gw_core_event event, uint64_t a, uint64_t b)
 	case GW_CORE_EVENT_PREPARE:
 		break;			/* the DART does not bring the machine down */
 	case GW_CORE_EVENT_LEFT:
-		gw_debug(f->sim->log, "dext: a connection closed with %" PRIu64 " regions of %"
+		gw_trace(f->sim->log, "dext: a connection closed with %" PRIu64 " regions of %"
 			 PRIu64 " bytes registered", a, b);
 		break;
 	case GW_CORE_EVENT_TRUNCATED:

@@ -84,7 +84,7 @@ static int start_function(struct gw_sim *sim, struct gw_sim_function *f)
 
 	for (const char *p = f->bus.root; *p; p++)
 		salt = salt * 31 + (unsigned char)*p;
-	ret = gw_dart_init(&f->bus.dart, &sim->limits, &sim->totals, sim->log, f->bus.name, salt);
+	ret = gw_dart_init(&f->bus.dart, &sim->limits, &sim->totals, f->bus.log, f->bus.name, salt);
 	if (ret)
 		return ret;
 	ret = gw_bus_init(&f->bus, &sim->space);
@@ -113,7 +113,8 @@ static struct gw_sim_function *function_new(struct gw_sim *sim, struct gw_endpoi
 		return NULL;
 	f->sim = sim;
 	f->bus.ep = ep;
-	f->bus.log = sim->log;
+	gw_log_own(&f->bus.own_log, sim->log);
+	f->bus.log = &f->bus.own_log;
 	f->bus.faults = &sim->faults;
 	f->bus.irq = gw_sim_irq;
 	f->bus.vfs = gw_sim_vfs;

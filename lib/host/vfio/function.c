@@ -182,9 +182,10 @@ static struct gw_vfio_function *function_alloc(struct gw_vfio_host *host,
 	if (!fn)
 		return NULL;
 	fn->base.ops = ops;
-	fn->base.log = host->base.log;
+	gw_log_own(&fn->base.own, host->base.log);
+	fn->base.log = &fn->base.own;
 	fn->host = host;
-	fn->device = (struct gw_vfio_device){ .name = fn->base.info.name, .log = host->base.log,
+	fn->device = (struct gw_vfio_device){ .name = fn->base.info.name, .log = fn->base.log,
 					      .fd = -1 };
 	pthread_rwlock_init(&fn->lock, NULL);
 	gw_vfio_irqs_init(&fn->irqs, &fn->device, let_go);

@@ -128,10 +128,9 @@ static void irqs_failed(struct gw_vfio_irqs *irqs)
 {
 	if (!take(irqs->err))
 		return;
-	gw_err(irqs->device->log, "%s: the function reported an error that it does not recover from",
-	       irqs->device->name);
-	gw_hint(irqs->device->log, "dmesg says which; QEMU is told and stops the guest, which has to be started "
-		"anew");
+	gw_err_guest(irqs->device->log, "%s: the function reported an error that it does not recover from "
+		     "(dmesg says which); QEMU is told and stops the guest, which has to be started anew",
+		     irqs->device->name);
 	pthread_mutex_lock(&irqs->firing);
 	if (irqs->sink && irqs->sink->error)
 		irqs->sink->error(irqs->sink);
@@ -315,9 +314,9 @@ static int irqs_enable(struct gw_vfio_irqs *irqs, enum gw_irq index, unsigned in
 	if (!ret)
 		ret = trigger(irqs, index, 0, nr, irqs->park);
 	if (ret > 0) {
-		gw_err(irqs->device->log, "%s: the machine has %d interrupt vectors left for it, it wants "
-		       "%u", irqs->device->name, ret, nr);
-		gw_hint(irqs->device->log, "other devices have the rest: unbind some that are not needed");
+		gw_err_guest(irqs->device->log, "%s: the machine has %d interrupt vectors left for it, it "
+			     "wants %u; other devices have the rest: unbind some that are not needed",
+			     irqs->device->name, ret, nr);
 		ret = -ENOSPC;
 	}
 	if (ret)

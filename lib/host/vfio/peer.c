@@ -44,6 +44,8 @@ static int refuse(const struct gw_vfio_host *host, const char *provider, const c
 {
 	char text[GW_P2P_TEXT_SIZE], addr[GW_PCI_ADDR_SIZE];
 
+	if (!gw_log_may(host->base.log))
+		return -EXDEV;
 	gw_err(host->base.log, "%s cannot be given %s's memory by IOVA: %s; %s", client, provider,
 	       gw_p2p_map_name(v->map), gw_p2p_permit_text(v, text));
 	for (unsigned int i = 0; i < v->nr_hops; i++)

@@ -44,6 +44,8 @@ static int bus_check(struct gw_vfio_function *fn, const struct vfio_pci_hot_rese
 
 		address_of(d, name);
 		if (is_open(fn, name)) {
+			if (!gw_log_may(fn->base.log))
+				return -EBUSY;
 			gw_err(fn->base.log, "%s: resetting its bus would reset %s, which is in use",
 			       fn->base.info.name, name);
 			gw_hint(fn->base.log, "functions on one bus without resets of their own go to "
@@ -51,6 +53,8 @@ static int bus_check(struct gw_vfio_function *fn, const struct vfio_pci_hot_rese
 			return -EBUSY;
 		}
 		if (fn->space->group_fd >= 0 && d->group_id != fn->space->group) {
+			if (!gw_log_may(fn->base.log))
+				return -EOPNOTSUPP;
 			gw_err(fn->base.log, "%s: resetting its bus would reset %s of IOMMU group %u",
 			       fn->base.info.name, name, d->group_id);
 			gw_hint(fn->base.log, "a function without a reset of its own must be alone on "

@@ -55,7 +55,8 @@ struct gw_vfio_space *gw_vfio_space_new(const struct gw_vfio_space_ops *ops,
 	s->at = at;
 	s->locked = locked;
 	s->group = group;
-	s->log = log;
+	gw_log_own(&s->own_log, log);
+	s->log = &s->own_log;
 	s->container = s->group_fd = s->iommufd = -1;
 	pthread_mutex_init(&s->lock, NULL);
 	return s;
@@ -309,8 +310,8 @@ static int map_end(struct gw_vfio_space *s, struct space_map *m)
 		return 0;
 	ret = s->ops->unmap(s, m->node.first, m->node.last - m->node.first + 1);
 	if (ret)
-		gw_err(s->log, "group %u: the kernel does not unmap %#" PRIx64 ": %s", s->group,
-		       m->node.first, strerror(-ret));
+		gw_err_guest(s->log, "group %u: the kernel does not unmap %#" PRIx64 ": %s", s->group,
+			     m->node.first, strerror(-ret));
 	m->ended = !ret;
 	if (m->ended) {
 		gw_vfio_locked_put(s->locked, m->locked);

@@ -63,7 +63,7 @@ struct gw_vfio_range {
 struct gw_vfio_space {
 	LIST_ENTRY(gw_vfio_space) link;
 	const struct gw_vfio_space_ops *ops;
-	struct gw_log *log;
+	struct gw_log *log, own_log;
 	const struct gw_vfio_folders *at;
 	struct gw_vfio_locked *locked;
 	unsigned int group;
