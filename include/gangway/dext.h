@@ -83,8 +83,10 @@ struct gw_dext_services_ops {
 			struct gw_dext_description *d);
 };
 
+/** @other_process: calls go to one, which may not answer, so each is given @call_ms of the options */
 struct gw_dext_services {
 	const struct gw_dext_services_ops *ops;
+	bool other_process;
 };
 
 /**
@@ -101,16 +103,17 @@ int gw_dext_errno(uint32_t result);
  *                  platform gives 10 s
  * @reset_ms:       for a reset, after which it goes on by itself (500): by the port it takes seconds,
  *                  and a VMM does not wait so long
+ * @call_ms:        for any other call to another process (3000), which a VMM that waits 5 s still sees fail
  * @leave_out_bars: a BAR without an address does not exist; otherwise its function is not opened
  */
 struct gw_dext_options {
-	unsigned int answer_ms, open_ms, reset_ms;
+	unsigned int answer_ms, open_ms, reset_ms, call_ms;
 	bool leave_out_bars;
 };
 
 /**
  * gw_dext_set_option() - set a member of @o by its name, for a command line
- * @key, @value: "leave-out-bars" (on/off), "answer-ms", "open-ms", "reset-ms" (1 to 600000)
+ * @key, @value: "leave-out-bars" (on/off), "answer-ms", "call-ms", "open-ms", "reset-ms" (1 to 600000)
  *
  * Return: 0; -ENOENT no such key; -EINVAL bad value (logged).
  */

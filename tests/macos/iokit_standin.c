@@ -55,7 +55,8 @@ static struct object object[MAX_OBJECTS];	/* lock; a handle is an index, 0 is no
 static _Atomic long live;			/* of CoreFoundation, queues and ports */
 static struct gw_sim *sim;
 static struct gw_dext_services *backend;
-static dispatch_queue_t messages;
+static pthread_mutex_t messages_lock = PTHREAD_MUTEX_INITIALIZER;
+static dispatch_queue_t messages;		/* messages_lock; NULL: nobody takes any */
 
 static io_object_t new_object(enum kind kind, unsigned int i)
 {
@@ -361,8 +362,18 @@ static void completed(void *opaque, uint32_t result)
 {
 	struct message *m = opaque;
 
+	bool taken;
+
 	m->result = result;
-	dispatch_async_f(messages, m, deliver);
+	pthread_mutex_lock(&messages_lock);
+	taken = messages;
+	if (taken)
+		dispatch_async_f(messages, m, deliver);
+	pthread_mutex_unlock(&messages_lock);
+	if (taken)
+		return;
+	connection_put(m->conn);
+	free(m);
 }
 
 kern_return_t IOConnectCallAsyncScalarMethod(mach_port_t connection, uint32_t selector,
@@ -483,6 +494,10 @@ dispatch_queue_t dispatch_queue_create(const char *label, void *attr)
 
 void dispatch_release(dispatch_queue_t q)
 {
+	pthread_mutex_lock(&messages_lock);
+	if (messages == q)
+		messages = NULL;
+	pthread_mutex_unlock(&messages_lock);
 	pthread_mutex_lock(&q->lock);
 	q->ending = true;
 	pthread_cond_broadcast(&q->changed);
@@ -543,7 +558,9 @@ mach_port_t IONotificationPortGetMachPort(IONotificationPortRef notify)
 
 void IONotificationPortSetDispatchQueue(IONotificationPortRef notify, dispatch_queue_t queue)
 {
+	pthread_mutex_lock(&messages_lock);
 	messages = queue;
+	pthread_mutex_unlock(&messages_lock);
 }
 
 kern_return_t IOServiceAddInterestNotification(IONotificationPortRef notifyPort, io_service_t service,

@@ -10,7 +10,8 @@
 
 char fake_lines[8192];
 
-const struct gw_dext_options fake_opts = { .answer_ms = 60000, .open_ms = 60000, .reset_ms = 60000 };
+const struct gw_dext_options fake_opts = { .answer_ms = 60000, .open_ms = 60000, .reset_ms = 60000,
+					   .call_ms = 60000 };
 
 /* Answers that are held back: how many, and the end of each. */
 static pthread_mutex_t hang_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -40,9 +41,13 @@ void fake_release(struct fake_fn *f)
 
 static void keep_line(void *opaque, enum gw_log_level level, const char *line)
 {
-	size_t len = strlen(fake_lines);
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	size_t len;
 
+	pthread_mutex_lock(&lock);
+	len = strlen(fake_lines);
 	snprintf(fake_lines + len, sizeof(fake_lines) - len, "%s\n", line);
+	pthread_mutex_unlock(&lock);
 }
 
 struct gw_log fake_log = { .level = GW_LOG_DEBUG, .write = keep_line };
@@ -279,6 +284,8 @@ static uint32_t fake_call_async(struct gw_dext_conn *c, uint32_t selector,
 	bool now;
 
 	atomic_fetch_add(&f->calls[selector], 1);
+	if (atomic_load(&f->hang) >> selector & 1)
+		hang(f, selector);
 	if (f->wait_result)
 		return f->wait_result;
 	pthread_mutex_lock(&f->lock);
@@ -301,6 +308,8 @@ static uint32_t fake_map(struct gw_dext_conn *c, unsigned int type, uint32_t opt
 	struct fake_fn *f = conn_fn(c);
 	struct fake_bar *bar = type >= 1 && type <= 6 ? &f->bar[type - 1] : NULL;
 
+	if (atomic_load(&f->hang) >> FAKE_HANG_MAP & 1)
+		hang(f, FAKE_HANG_MAP);
 	trace(f, (uint8_t)(0x80 + type));
 	if (type == GW_DEXT_MEMORY_IRQ_PAGE && f->page_result)
 		return f->page_result;
@@ -320,6 +329,8 @@ static void fake_unmap(struct gw_dext_conn *c, unsigned int type, const struct g
 {
 	struct fake_fn *f = conn_fn(c);
 
+	if (atomic_load(&f->hang) >> FAKE_HANG_UNMAP & 1)
+		hang(f, FAKE_HANG_UNMAP);
 	trace(f, (uint8_t)(0xc0 + type));
 	f->maps[type]--;
 }
@@ -336,6 +347,8 @@ static void fake_close(struct gw_dext_conn *c)
 	struct fake_conn *fc = container_of(c, struct fake_conn, conn);
 	bool last = fake_open_conns(fc->fn) == 1;
 
+	if (atomic_load(&fc->fn->hang) >> FAKE_HANG_CLOSE & 1)
+		hang(fc->fn, FAKE_HANG_CLOSE);
 	trace(fc->fn, 0xff);
 	if (last && !fc->fn->late)
 		fake_complete(fc->fn, GW_IORETURN_ABORTED);

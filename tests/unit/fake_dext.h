@@ -17,6 +17,11 @@
 #define FAKE_REGIONS	64
 #define FAKE_TRACE	4096
 
+/* bits of @hang beside the selectors */
+#define FAKE_HANG_MAP	24
+#define FAKE_HANG_UNMAP	25
+#define FAKE_HANG_CLOSE	26
+
 /** The scripted answer to one selector: a code, or a reply of any length and content. */
 struct fake_answer {
 	uint32_t result;
@@ -59,7 +64,7 @@ struct fake_fn {
 	bool deaf;			/* a wait does not look at what is pending already */
 	_Atomic unsigned int storm;	/* this many waits find an interrupt at once */
 	bool anonymous;			/* until it is claimed: all ones in place of the IDs */
-	_Atomic unsigned int hang;	/* a bit for each selector that is not answered for now */
+	_Atomic unsigned int hang;	/* a bit for each selector that is not answered for now, and: */
 	bool late;			/* a wait is still to be completed when close() returns */
 	pthread_t late_thread;		/* which does so */
 

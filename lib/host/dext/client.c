@@ -30,6 +30,13 @@ static int client_errno(struct gw_dext_client *c, uint32_t result)
 
 	if (ret == -ENODEV)
 		gw_dext_set_gone(c);
+	if (ret == -ETIMEDOUT && !atomic_exchange(&c->silent, true)) {
+		gw_err(c->log, "%s: its driver extension does not answer", c->info.name);
+		gw_hint(c->log, "if it stays so, unplug the device, or restart this machine");
+	} else if (!ret && atomic_load_explicit(&c->silent, memory_order_relaxed)) {
+		atomic_store(&c->silent, false);
+		gw_info(c->log, "%s: its driver extension answers again", c->info.name);
+	}
 	return ret;
 }
 
@@ -44,9 +51,9 @@ int gw_dext_call_room(struct gw_dext_client *c, uint32_t selector, const uint64_
 	unsigned int room = *nr_out;
 	uint32_t result = c->conn->ops->call(c->conn, selector, in, nr_in, out, nr_out);
 
-	if (result != GW_IORETURN_SUCCESS)
-		return client_errno(c, result);
-	return *nr_out > room ? -EPROTO : 0;
+	int ret = client_errno(c, result);
+
+	return !ret && *nr_out > room ? -EPROTO : ret;
 }
 
 int gw_dext_call(struct gw_dext_client *c, uint32_t selector, const uint64_t *in,

@@ -53,7 +53,7 @@ struct gw_dext_client {
 
 	/* private */
 	_Atomic uint64_t last_key;
-	_Atomic bool gone;
+	_Atomic bool gone, silent;
 };
 
 /** struct gw_dext_addr - which function; @root empty: under whichever root it is found */
@@ -64,7 +64,7 @@ struct gw_dext_addr {
 
 /**
  * gw_dext_connect() - connect to the dext of one function
- * @opts: answer_ms is looked at
+ * @opts: answer_ms and call_ms are looked at; filled in
  * @c:    zeroed; afterwards to be given to gw_dext_disconnect()
  *
  * Return: 0; -ENOENT no such function; -EINVAL several roots have that address and @at names

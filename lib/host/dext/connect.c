@@ -98,7 +98,8 @@ int gw_dext_connect(struct gw_dext_services *services, const struct gw_dext_opti
 {
 	struct search s = { .at = at };
 	struct gw_dext_survey survey = {
-		.services = services, .log = log, .answer_ms = opts->answer_ms, .at = at,
+		.services = services, .log = log, .answer_ms = opts->answer_ms,
+		.call_ms = opts->call_ms, .at = at,
 		.found = search_look, .opaque = &s,
 	};
 	int ret = gw_dext_survey_run(&survey);
@@ -172,7 +173,7 @@ int gw_dext_list(struct gw_dext_services *services, const struct gw_dext_options
 	struct found f = { 0 };
 	struct gw_dext_survey survey = {
 		.services = services, .log = log, .answer_ms = opts->answer_ms,
-		.found = list_look, .opaque = &f,
+		.call_ms = opts->call_ms, .found = list_look, .opaque = &f,
 	};
 	int ret = gw_dext_survey_run(&survey);
 

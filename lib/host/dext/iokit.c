@@ -345,6 +345,7 @@ int gw_iokit_new(struct gw_log *log, void (*changed)(void *opaque), void *opaque
 		return -ENOMEM;
 	}
 	io->base.ops = &services_ops;
+	io->base.other_process = true;
 	io->log = log;
 	io->changed = changed;
 	io->opaque = opaque;

@@ -18,6 +18,8 @@ struct gw_dext_options gw_dext_options_fill(const struct gw_dext_options *o)
 		full.open_ms = 30000;
 	if (!full.reset_ms)
 		full.reset_ms = 500;
+	if (!full.call_ms)
+		full.call_ms = 3000;
 	return full;
 }
 
@@ -26,6 +28,7 @@ const char *gw_dext_options_help(void)
 	return "leave-out-bars=on|off open a device with BARs that the platform gave no address, and\n"
 	       "                      show it to the guest without them (off: it is refused)\n"
 	       "answer-ms=N           how long a driver extension has to say who it is (5000)\n"
+	       "call-ms=N             how long it has for any other answer (3000)\n"
 	       "open-ms=N             how long opening a device may take (30000)\n"
 	       "reset-ms=N            how long a VMM waits for a reset, which then goes on (500)\n";
 }
@@ -47,6 +50,8 @@ int gw_dext_set_option(struct gw_dext_options *o, const char *key, const char *v
 {
 	if (!strcmp(key, "answer-ms"))
 		return parse_ms(key, value, log, &o->answer_ms);
+	if (!strcmp(key, "call-ms"))
+		return parse_ms(key, value, log, &o->call_ms);
 	if (!strcmp(key, "open-ms"))
 		return parse_ms(key, value, log, &o->open_ms);
 	if (!strcmp(key, "reset-ms"))

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "host/dext/bound.h"
 #include "host/dext/job.h"
 
 /* More than this many dexts is a services table that does not end. */
@@ -27,7 +28,7 @@ static const struct gw_host_limits apple_limits = {
 struct candidate {
 	struct gw_dext_job job;
 	struct gw_dext_services *services;
-	unsigned int i;
+	unsigned int i, call_ms;
 	struct gw_dext_client c;
 	int ret;
 };
@@ -42,7 +43,15 @@ static void ask(struct gw_dext_job *job)
 		c->conn = NULL;
 		return;
 	}
+	if (k->services->other_process) {
+		struct gw_dext_conn *bound = gw_dext_bound_new(c->conn, k->call_ms);
+
+		k->ret = bound ? 0 : -ENOMEM;
+		c->conn = bound ? bound : c->conn;
+	}
 	c->link->conn = c->conn;
+	if (k->ret)
+		return;
 	c->root[sizeof(c->root) - 1] = '\0';
 	k->ret = gw_dext_get_identity(c);
 }
@@ -114,6 +123,7 @@ static int candidate_start(struct gw_dext_survey *p, unsigned int i, struct cand
 	k->job.drop = candidate_drop;
 	k->services = p->services;
 	k->i = i;
+	k->call_ms = p->call_ms;
 	k->c = c;
 	k->c.link = calloc(1, sizeof(*k->c.link));
 	ret = -ENOMEM;

@@ -15,7 +15,7 @@
 struct gw_dext_survey {
 	struct gw_dext_services *services;
 	struct gw_log *log;
-	unsigned int answer_ms;
+	unsigned int answer_ms, call_ms;
 	const struct gw_dext_addr *at;
 	int (*found)(void *opaque, struct gw_dext_client *c);
 	void *opaque;
