@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -21,7 +22,7 @@
 #define SECOND_NS	1000000000ull
 
 struct share_options {
-	const char *broker, *as, *policy, *png;
+	const char *broker, *as, *policy, *png, *audit;
 	unsigned int vnc, frames;
 	char **arg;
 	int nr_args;
@@ -43,6 +44,7 @@ static const char help[] =
 "\n"
 "  --broker PATH          the broker's socket\n"
 "  --as NAME              what the policy calls the one that looks (default viewer)\n"
+"  --audit FILE           broker: add a line of JSON for each decision to FILE\n"
 "  --frames N             watch: end after N frames\n"
 "  --vnc PORT             watch: show it to VNC viewers of this machine, too\n"
 "\n"
@@ -190,21 +192,40 @@ static void stop_broker(int sig)
 	gw_broker_stop(broker);
 }
 
-static int do_broker(const struct share_options *o, struct gw_log *log)
+static int serve_broker(const struct gw_broker_options *opt)
 {
-	const struct gw_broker_options opt = { .socket = o->broker, .policy = o->policy,
-					       .audit = -1, .log = log };
 	struct sigaction act = { .sa_handler = stop_broker };
-	int ret = gw_broker_new(&opt, &broker);
+	int ret = gw_broker_new(opt, &broker);
 
 	if (ret)
-		return CLI_FAILED;
+		return CLI_FAILED;	/* logged */
 	sigaction(SIGTERM, &act, NULL);
 	sigaction(SIGINT, &act, NULL);
-	gw_info(log, "broker at %s", o->broker);
+	gw_info(opt->log, "broker at %s", opt->socket);
 	ret = gw_broker_serve(broker);
 	gw_broker_free(broker);
 	return ret ? CLI_FAILED : CLI_OK;
+}
+
+static int do_broker(const struct share_options *o, struct gw_log *log)
+{
+	struct gw_broker_options opt = { .socket = o->broker, .policy = o->policy, .audit = -1,
+					 .log = log };
+	int ret;
+
+	if (o->audit) {
+		opt.audit = open(o->audit, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY,
+				 0640);
+		if (opt.audit < 0) {
+			gw_err(log, "%s: cannot write decisions there: %s", o->audit,
+			       strerror(errno));
+			return CLI_FAILED;
+		}
+	}
+	ret = serve_broker(&opt);
+	if (opt.audit >= 0)
+		close(opt.audit);
+	return ret;
 }
 
 static const struct {
@@ -219,11 +240,12 @@ static const struct {
 	{ "watch", 1, false, do_watch },
 };
 
-enum { OPT_BROKER = 1, OPT_AS, OPT_POLICY, OPT_PNG, OPT_VNC, OPT_FRAMES, OPT_HELP };
+enum { OPT_BROKER = 1, OPT_AS, OPT_AUDIT, OPT_POLICY, OPT_PNG, OPT_VNC, OPT_FRAMES, OPT_HELP };
 
 static const struct option long_options[] = {
 	{ "broker", required_argument, NULL, OPT_BROKER },
 	{ "as", required_argument, NULL, OPT_AS },
+	{ "audit", required_argument, NULL, OPT_AUDIT },
 	{ "policy", required_argument, NULL, OPT_POLICY },
 	{ "png", required_argument, NULL, OPT_PNG },
 	{ "vnc", required_argument, NULL, OPT_VNC },
@@ -259,6 +281,7 @@ static int parse(struct share_options *o, int argc, char **argv, struct gw_log *
 		switch (opt) {
 		case OPT_BROKER: o->broker = optarg; break;
 		case OPT_AS: o->as = optarg; break;
+		case OPT_AUDIT: o->audit = optarg; break;
 		case OPT_POLICY: o->policy = optarg; break;
 		case OPT_PNG: o->png = optarg; break;
 		case OPT_VNC: good = parse_number(log, optarg, 65535, &o->vnc); break;

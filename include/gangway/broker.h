@@ -2,6 +2,8 @@
 #ifndef GANGWAY_BROKER_H
 #define GANGWAY_BROKER_H
 
+#include <sys/types.h>
+
 #include <gangway/importer.h>
 #include <gangway/share.h>
 
@@ -21,7 +23,7 @@ struct gw_broker;
  * struct gw_broker_options
  * @socket: where to listen; made, with rights for its owner and group, and removed at the end
  * @policy: file; see docs/sharing.md. NULL: all is denied
- * @audit:  descriptor for the lines of decisions, which stays the caller's; -1: to @log
+ * @audit:  file for the decisions, a line of JSON each, which stays the caller's; -1: to @log
  */
 struct gw_broker_options {
 	const char *socket, *policy;
@@ -100,11 +102,13 @@ void gw_exporter_link_withdraw(struct gw_exporter_link *l, uint32_t number);
 
 /**
  * gw_exporter_link_grant() - a handle for an importer, to be given to it by whatever way
+ * @importer: its name in the policy, which says which user may come by it
+ * @pid:      the process that may show it; 0: any of that user and name
  *
  * Return: 0; -EACCES the policy is against it; -ENOENT unknown number; -ENOTCONN; -ETIMEDOUT.
  */
 int gw_exporter_link_grant(struct gw_exporter_link *l, uint32_t number, const char *importer,
-			   uint8_t handle[GW_SHARE_HANDLE_SIZE]);
+			   pid_t pid, uint8_t handle[GW_SHARE_HANDLE_SIZE]);
 
 #ifdef __cplusplus
 }

@@ -10,7 +10,10 @@
 
 #define BACKLOG	8
 
-/* Is somebody listening there? Return: 0 nobody; -EADDRINUSE; -errno of socket(2). */
+/*
+ * Is somebody listening there? One who takes another type of socket is, too. Return: 0 nobody;
+ * -EADDRINUSE; -errno of socket(2).
+ */
 static int path_answers(const struct sockaddr_un *addr)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -19,8 +22,8 @@ static int path_answers(const struct sockaddr_un *addr)
 	if (fd < 0)
 		return -errno;
 	/* EAGAIN: so many wait that we cannot; a file that does not answer is left over */
-	ret = connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) && errno != EAGAIN ?
-	      0 : -EADDRINUSE;
+	ret = connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) && errno != EAGAIN &&
+	      errno != EPROTOTYPE ? 0 : -EADDRINUSE;
 	close(fd);
 	return ret;
 }
@@ -58,15 +61,15 @@ say:
 	return ret;
 }
 
-static int listen_as(struct gw_listener *l, const struct sockaddr_un *addr)
+static int listen_as(struct gw_listener *l, const struct sockaddr_un *addr, mode_t mode)
 {
 	struct stat st;
 	int ret;
 
-	/* before bind(2), so that the file never has a wider mode */
-	if (fchmod(l->fd, 0600) || bind(l->fd, (const struct sockaddr *)addr, sizeof(*addr)))
+	/* before bind(2), so that the file never has a wider mode; after it, despite the umask */
+	if (fchmod(l->fd, mode) || bind(l->fd, (const struct sockaddr *)addr, sizeof(*addr)))
 		return -errno;
-	if (!listen(l->fd, BACKLOG) && !lstat(addr->sun_path, &st)) {
+	if (!chmod(addr->sun_path, mode) && !listen(l->fd, BACKLOG) && !lstat(addr->sun_path, &st)) {
 		l->dev = st.st_dev;
 		l->ino = st.st_ino;
 		return 0;
@@ -81,16 +84,16 @@ static int listen_as(struct gw_listener *l, const struct sockaddr_un *addr)
  * somebody else has made there meanwhile. A path that leaves no room for that has its socket made
  * in place, and a client that is very early is refused.
  */
-static int listener_listen(struct gw_listener *l)
+static int listener_listen(struct gw_listener *l, mode_t mode)
 {
 	struct sockaddr_un beside = { .sun_family = AF_UNIX };
 	int ret;
 
 	if (snprintf(beside.sun_path, sizeof(beside.sun_path), "%s.%d", l->addr.sun_path,
 		     (int)getpid()) >= (int)sizeof(beside.sun_path))
-		return listen_as(l, &l->addr);
+		return listen_as(l, &l->addr, mode);
 	unlink(beside.sun_path);
-	ret = listen_as(l, &beside);
+	ret = listen_as(l, &beside, mode);
 	if (ret)
 		return ret;
 	if (link(beside.sun_path, l->addr.sun_path))
@@ -116,7 +119,8 @@ static int path_check(const char *path, struct gw_log *log)
 	return 0;
 }
 
-int gw_listener_open(struct gw_listener *l, const char *path, struct gw_log *log)
+int gw_listener_open(struct gw_listener *l, const char *path, int type, mode_t mode,
+		     struct gw_log *log)
 {
 	int ret = path_check(path, log);
 
@@ -127,12 +131,12 @@ int gw_listener_open(struct gw_listener *l, const char *path, struct gw_log *log
 	ret = path_clear(&l->addr, log);
 	if (ret)
 		return ret;	/* logged */
-	l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	l->fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (l->fd < 0) {
 		ret = -errno;
 		goto say;
 	}
-	ret = listener_listen(l);
+	ret = listener_listen(l, mode);
 	if (!ret)
 		return 0;
 	close(l->fd);

@@ -19,13 +19,16 @@ struct gw_listener {
 };
 
 /**
- * gw_listener_open() - listen at @path, in a file of mode 0600
+ * gw_listener_open() - listen at @path
+ * @type: SOCK_STREAM or SOCK_SEQPACKET
+ * @mode: of the file, which never has a wider one
  *
  * The file appears when it answers. One that nobody listens at any more is replaced. Return: 0;
  * -EINVAL it is empty, -ENAMETOOLONG, -EADDRINUSE somebody listens there, -EEXIST it is no socket,
  * or -errno of socket(2), bind(2), link(2); logged.
  */
-int gw_listener_open(struct gw_listener *l, const char *path, struct gw_log *log);
+int gw_listener_open(struct gw_listener *l, const char *path, int type, mode_t mode,
+		     struct gw_log *log);
 
 /** gw_listener_close() - and remove the file, unless it is another's by now */
 void gw_listener_close(struct gw_listener *l);

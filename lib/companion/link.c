@@ -191,7 +191,7 @@ int gw_companion_link_open(struct gw_companion *c, enum gw_link_kind kind, const
 		ret = -errno;
 		goto free_link;
 	}
-	ret = gw_listener_open(&l->listener, path, log);
+	ret = gw_listener_open(&l->listener, path, SOCK_STREAM, 0600, log);
 	if (ret)
 		goto close_wake;
 	ret = gw_thread_start(&l->thread, "gw-link", link_main, l);

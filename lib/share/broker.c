@@ -10,10 +10,10 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/util.h"
+#include "share/audit.h"
 
 /*
  * How it works: a table says what may be asked by whom, and how long it is. Whoever is refused
@@ -22,6 +22,7 @@
  */
 
 #define LIST_MAX	64u	/* entries in one reply */
+#define NO_LINE		"no line of the policy allows it"
 
 void gw_broker_core_init(struct gw_broker_core *b, struct gw_policy *policy, int audit,
 			 struct gw_log *log)
@@ -43,35 +44,21 @@ void gw_broker_core_fini(struct gw_broker_core *b)
 	gw_policy_free(b->policy);
 }
 
-/* One line, whole or not at all. */
-static __attribute__((format(printf, 4, 5))) void audit(struct gw_broker_core *b,
+/* @reason: NULL: it is allowed */
+static __attribute__((format(printf, 5, 6))) void audit(struct gw_broker_core *b,
 							const struct gw_broker_peer *p,
-							bool allowed, const char *fmt, ...)
+							const char *request, const char *reason,
+							const char *fmt, ...)
 {
-	char what[256], line[512], when[32];
-	struct timespec now;
-	struct tm tm;
+	const char *role = p->role == GW_SHARE_EXPORTER ? "vm" : p->role ? "importer" : NULL;
+	char about[256];
 	va_list ap;
-	int len;
-	ssize_t n;
 
 	va_start(ap, fmt);
-	vsnprintf(what, sizeof(what), fmt, ap);
+	vsnprintf(about, sizeof(about), fmt, ap);
 	va_end(ap);
-	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &tm);
-	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	len = snprintf(line, sizeof(line), "%s %s %s%s pid=%d uid=%u %s\n", when,
-		       allowed ? "allow" : "deny",
-		       p->role == GW_SHARE_EXPORTER ? "vm=" : p->role ? "importer=" : "-",
-		       p->role ? p->name : "", p->pid, p->uid, what);
-	if (b->audit >= 0) {
-		n = write(b->audit, line, (size_t)len);
-		if (n == len)
-			return;
-	}
-	line[len - 1] = '\0';
-	gw_info(b->log, "%s", line);
+	gw_audit_write(b->audit, b->log, &(struct gw_audit){ role, p->name, p->pid, p->uid, request,
+							     about, reason });
 }
 
 int gw_broker_join(struct gw_broker_core *b, int fd, pid_t pid, uid_t uid)
@@ -205,7 +192,7 @@ static int do_hello(struct gw_broker_core *b, struct gw_broker_peer *p, struct g
 	else
 		return -EINVAL;
 	if (!known) {
-		audit(b, p, false, "hello as %s '%s': the policy has none of this user",
+		audit(b, p, "hello", "the policy has none of this user", "as=%s name=%s",
 		      role == GW_SHARE_EXPORTER ? "vm" : "importer", name);
 		return -EACCES;
 	}
@@ -269,8 +256,7 @@ static int do_publish(struct gw_broker_core *b, struct gw_broker_peer *p, struct
 		return -EINVAL;
 	wrong = check_function(b, p, &e.id);
 	if (wrong) {
-		audit(b, p, false, "publish function=%s: %s", gw_pci_addr_format(&e.id.fn, name),
-		      wrong);
+		audit(b, p, "publish", wrong, "function=%s", gw_pci_addr_format(&e.id.fn, name));
 		return -EACCES;
 	}
 	if (b->nr_published >= GW_BROKER_PUBLISHED || p->nr_published >= GW_SHARE_MAX_EXPORTS)
@@ -283,7 +269,7 @@ static int do_publish(struct gw_broker_core *b, struct gw_broker_peer *p, struct
 	LIST_INSERT_HEAD(&b->published, n, link);
 	b->nr_published++;
 	p->nr_published++;
-	audit(b, p, true, "publish export=%u function=%s bar=%u bytes=%" PRIu64, e.number,
+	audit(b, p, "publish", NULL, "export=%u function=%s bar=%u bytes=%" PRIu64, e.number,
 	      gw_pci_addr_format(&e.id.fn, name), e.bar, e.bytes);
 	gw_share_msg_reply(m, 0);
 	gw_share_put_u32(m, e.number);
@@ -328,38 +314,39 @@ static int do_grant(struct gw_broker_core *b, struct gw_broker_peer *p, struct g
 	struct gw_reader r = gw_reader_init(m->body, m->len);
 	struct gw_handle like = { 0 };
 	struct gw_published *e;
+	uint32_t pid;
 
-	if (!gw_reader_u32(&r, &like.number) ||
+	if (!gw_reader_u32(&r, &like.number) || !gw_reader_u32(&r, &pid) || pid > INT32_MAX ||
 	    !gw_share_take_text(&r, like.importer, sizeof(like.importer)))
 		return -EINVAL;
+	like.bound = pid;
+	like.pid = (pid_t)pid;
 	e = find(b, like.number);
 	if (!e || e->by != p)
 		return -ENOENT;
 	if (!kinds(b, e, like.importer)) {
-		audit(b, p, false, "grant export=%u to=%s: no line of the policy allows it",
-		      e->number, like.importer);
+		audit(b, p, "grant", NO_LINE, "export=%u to=%s", e->number, like.importer);
 		return -EACCES;
 	}
-	audit(b, p, true, "grant export=%u to=%s", e->number, like.importer);
+	audit(b, p, "grant", NULL, "export=%u to=%s to-pid=%u", e->number, like.importer, pid);
 	return make_handle(b, m, &like);
 }
 
 static int do_ask(struct gw_broker_core *b, struct gw_broker_peer *p, struct gw_share_msg *m)
 {
 	struct gw_reader r = gw_reader_init(m->body, m->len);
-	struct gw_handle like = { .uid = p->uid, .pid = p->pid };
+	struct gw_handle like = { .bound = true, .pid = p->pid };
 	struct gw_published *e;
 
 	if (!gw_reader_u32(&r, &like.number))
 		return -EINVAL;
 	e = find(b, like.number);
 	if (!e || !kinds(b, e, p->name)) {
-		audit(b, p, false, "ask export=%u: %s", like.number,
-		      e ? "no line of the policy allows it" : "there is none");
+		audit(b, p, "ask", e ? NO_LINE : "there is none", "export=%u", like.number);
 		return -EACCES;
 	}
 	memcpy(like.importer, p->name, sizeof(like.importer));
-	audit(b, p, true, "ask export=%u vm=%s", e->number, e->by->name);
+	audit(b, p, "ask", NULL, "export=%u vm=%s", e->number, e->by->name);
 	return make_handle(b, m, &like);
 }
 
@@ -406,7 +393,7 @@ static const char *check_handle(struct gw_broker_core *b, const struct gw_broker
 		return "a handle that was used before";
 	if (strcmp(h->importer, p->name))
 		return "a handle of another importer";
-	if (h->pid && (h->pid != p->pid || h->uid != p->uid))
+	if (h->bound && h->pid != p->pid)
 		return "a handle of another process";
 	*e = find(b, h->number);
 	if (!*e)
@@ -414,7 +401,7 @@ static const char *check_handle(struct gw_broker_core *b, const struct gw_broker
 	if (strcmp((*e)->by->name, vm))
 		return "its export is of another VM";
 	if (!kinds(b, *e, p->name))
-		return "no line of the policy allows it";
+		return NO_LINE;
 	return NULL;
 }
 
@@ -468,7 +455,7 @@ static int do_attach(struct gw_broker_core *b, struct gw_broker_peer *p, struct 
 		return -EINVAL;
 	wrong = check_handle(b, p, gw_handles_find(&b->handles, bytes), vm, &e);
 	if (wrong) {
-		audit(b, p, false, "attach vm=%s: %s", vm, wrong);
+		audit(b, p, "attach", wrong, "vm=%s", vm);
 		p->hang_up = ++p->bad >= GW_BROKER_BAD;
 		return -EACCES;
 	}
@@ -476,11 +463,11 @@ static int do_attach(struct gw_broker_core *b, struct gw_broker_peer *p, struct 
 	m->type = GW_SHARE_ATTACH;
 	m->seq = seq;
 	if (ret) {
-		audit(b, p, false, "attach vm=%s export=%u: its process does not answer", vm,
+		audit(b, p, "attach", "its process does not answer", "vm=%s export=%u", vm,
 		      e->number);
 		return ret;
 	}
-	audit(b, p, true, "attach vm=%s export=%u", vm, e->number);
+	audit(b, p, "attach", NULL, "vm=%s export=%u", vm, e->number);
 	fd = m->fd[0];
 	gw_share_msg_init(m, GW_SHARE_ATTACH, seq);
 	m->nr_fds = 1;
@@ -500,7 +487,7 @@ static const struct op ops[] = {
 	[GW_SHARE_PUBLISH] = { GW_SHARE_ID + 12 + GW_SHARE_NAME, GW_SHARE_EXPORTER,
 			       do_publish },
 	[GW_SHARE_WITHDRAW] = { 4, GW_SHARE_EXPORTER, do_withdraw },
-	[GW_SHARE_GRANT] = { 4 + GW_SHARE_NAME, GW_SHARE_EXPORTER, do_grant },
+	[GW_SHARE_GRANT] = { 8 + GW_SHARE_NAME, GW_SHARE_EXPORTER, do_grant },
 	[GW_SHARE_LIST] = { 4, GW_SHARE_IMPORTER, do_list },
 	[GW_SHARE_ASK] = { 4, GW_SHARE_IMPORTER, do_ask },
 	[GW_SHARE_ATTACH] = { GW_SHARE_HANDLE + GW_SHARE_NAME, GW_SHARE_IMPORTER,

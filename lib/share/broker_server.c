@@ -5,72 +5,19 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "base/listen.h"
 #include "share/broker.h"
 
-#define BACKLOG		16
 #define FIXED		2u	/* descriptors that are always polled: stop, listen */
 
 struct gw_broker {
 	struct gw_broker_core core;
 	struct gw_share_msg msg;
-	int listen, stop;
-	struct sockaddr_un addr;
-	dev_t dev;			/* of the socket that was made */
-	ino_t ino;
+	struct gw_listener listener;
+	int stop;
 };
-
-/* A socket that nobody answers at is left over. */
-static int make_way(const char *path)
-{
-	struct stat st;
-	int sock;
-
-	if (lstat(path, &st))
-		return errno == ENOENT ? 0 : -errno;
-	if (!S_ISSOCK(st.st_mode))
-		return -EEXIST;
-	sock = gw_share_connect_to(path);
-	if (sock >= 0) {
-		close(sock);
-		return -EADDRINUSE;
-	}
-	if (sock != -ECONNREFUSED)
-		return sock;
-	return unlink(path) && errno != ENOENT ? -errno : 0;
-}
-
-static int listen_at(struct gw_broker *b, const char *path)
-{
-	struct stat st;
-	int ret = strlen(path) < sizeof(b->addr.sun_path) ? make_way(path) : -ENAMETOOLONG;
-
-	if (ret)
-		return ret;
-	b->addr.sun_family = AF_UNIX;
-	strcpy(b->addr.sun_path, path);
-	b->listen = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (b->listen < 0)
-		return -errno;
-	/* before bind(2), so that the file never has wider rights */
-	if (!fchmod(b->listen, 0660) &&
-	    !bind(b->listen, (struct sockaddr *)&b->addr, sizeof(b->addr))) {
-		if (!lstat(path, &st) && !listen(b->listen, BACKLOG)) {
-			b->dev = st.st_dev;
-			b->ino = st.st_ino;
-			return 0;
-		}
-		ret = -errno;
-		unlink(path);
-	} else {
-		ret = -errno;
-	}
-	close(b->listen);
-	return ret;
-}
 
 static int policy_new(const struct gw_broker_options *opt, struct gw_policy **policy)
 {
@@ -98,14 +45,12 @@ int gw_broker_new(const struct gw_broker_options *opt, struct gw_broker **b)
 	}
 	gw_broker_core_init(&n->core, policy, opt->audit, opt->log);
 	n->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	ret = n->stop < 0 ? -errno : listen_at(n, opt->socket);
+	ret = n->stop < 0 ? -errno :
+	      gw_listener_open(&n->listener, opt->socket, SOCK_SEQPACKET, 0660, opt->log);
 	if (!ret) {
 		*b = n;
 		return 0;
 	}
-	gw_err(opt->log, "%s: %s", opt->socket,
-	       ret == -EADDRINUSE ? "another broker listens there" :
-	       ret == -EEXIST ? "exists and is not a socket" : strerror(-ret));
 	if (n->stop >= 0)
 		close(n->stop);
 	gw_broker_core_fini(&n->core);
@@ -115,13 +60,9 @@ int gw_broker_new(const struct gw_broker_options *opt, struct gw_broker **b)
 
 void gw_broker_free(struct gw_broker *b)
 {
-	struct stat st;
-
 	if (!b)
 		return;
-	if (!lstat(b->addr.sun_path, &st) && st.st_dev == b->dev && st.st_ino == b->ino)
-		unlink(b->addr.sun_path);
-	close(b->listen);
+	gw_listener_close(&b->listener);
 	close(b->stop);
 	gw_broker_core_fini(&b->core);
 	free(b);
@@ -139,7 +80,7 @@ static void accept_one(struct gw_broker *b)
 {
 	struct ucred who;
 	socklen_t len = sizeof(who);
-	int fd = accept4(b->listen, NULL, NULL, SOCK_CLOEXEC);
+	int fd = accept4(b->listener.fd, NULL, NULL, SOCK_CLOEXEC);
 
 	if (fd < 0)
 		return;
@@ -183,7 +124,7 @@ int gw_broker_serve(struct gw_broker *b)
 		unsigned int nr = 0;
 
 		fds[0] = (struct pollfd){ .fd = b->stop, .events = POLLIN };
-		fds[1] = (struct pollfd){ .fd = b->listen, .events = POLLIN };
+		fds[1] = (struct pollfd){ .fd = b->listener.fd, .events = POLLIN };
 		LIST_FOREACH(p, &b->core.peers, link) {
 			fds[FIXED + nr] = (struct pollfd){ .fd = p->fd, .events = POLLIN };
 			of[nr++] = p;

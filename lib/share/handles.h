@@ -14,14 +14,13 @@
 
 #define GW_HANDLES_MAX	1024u
 
-/** struct gw_handle - @pid 0: any process of the importer */
+/** struct gw_handle - @bound: good in process @pid of the importer only */
 struct gw_handle {
 	uint8_t bytes[GW_SHARE_HANDLE];
 	uint32_t number;		/* of the export */
 	char importer[GW_SHARE_NAME];
-	uid_t uid;
 	pid_t pid;
-	bool live, used;
+	bool bound, live, used;
 };
 
 struct gw_handles {

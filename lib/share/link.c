@@ -302,7 +302,7 @@ void gw_exporter_link_withdraw(struct gw_exporter_link *l, uint32_t number)
 }
 
 int gw_exporter_link_grant(struct gw_exporter_link *l, uint32_t number, const char *importer,
-			   uint8_t handle[GW_SHARE_HANDLE_SIZE])
+			   pid_t pid, uint8_t handle[GW_SHARE_HANDLE_SIZE])
 {
 	struct gw_share_msg *m = malloc(sizeof(*m));
 	struct gw_reader r;
@@ -312,6 +312,7 @@ int gw_exporter_link_grant(struct gw_exporter_link *l, uint32_t number, const ch
 		return -ENOMEM;
 	gw_share_msg_init(m, GW_SHARE_GRANT, 0);
 	gw_share_put_u32(m, number);
+	gw_share_put_u32(m, (uint32_t)pid);
 	gw_share_put_text(m, importer, GW_SHARE_NAME);
 	ret = ask(l, m);
 	if (!ret) {

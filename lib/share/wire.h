@@ -31,7 +31,7 @@ enum gw_share_msg_type {
 	GW_SHARE_PUBLISH,
 	/* exporter to broker: u32 number */
 	GW_SHARE_WITHDRAW,
-	/* exporter to broker: u32 number, name of an importer; reply handle */
+	/* exporter to broker: u32 number, u32 pid or 0, name of an importer; reply handle */
 	GW_SHARE_GRANT,
 	/* importer to broker: u32 the first number wanted; reply a few, by number */
 	GW_SHARE_LIST,

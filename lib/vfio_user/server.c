@@ -128,7 +128,7 @@ int gw_vfio_user_listen(const char *path, struct gw_device *dev,
 		goto say;
 	if (opt && opt->hello_ms)
 		s->client.hello_ns = opt->hello_ms * 1000000ull;
-	ret = gw_listener_open(&s->listener, path, log);
+	ret = gw_listener_open(&s->listener, path, SOCK_STREAM, 0600, log);
 	if (ret) {
 		gw_client_fini(&s->client);
 		goto free_server;	/* logged */

@@ -43,19 +43,23 @@ static inline void world_write(const char *path, const char *text)
 	close(fd);
 }
 
-/* Does a line of the audit have both? */
-static inline bool world_audited(const struct world *w, const char *verdict, const char *what)
+/* Does a line of the audit have the verdict, the importer (NULL: nobody yet), and @what? */
+static inline bool world_audited(const struct world *w, const char *verdict, const char *importer,
+				 const char *what)
 {
 	static char text[1 << 16];
+	char head[128];
 	int fd = open(w->audit, O_RDONLY | O_CLOEXEC);
 	ssize_t n = read(fd, text, sizeof(text) - 1);
 	char *save = NULL;
 
 	close(fd);
+	snprintf(head, sizeof(head), "\"verdict\":\"%s\",\"%s%s", verdict,
+		 importer ? "importer\":\"" : "pid\":", importer ? importer : "");
 	assert_true(n >= 0);
 	text[n] = '\0';
 	for (char *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save))
-		if (strstr(l, verdict) && strstr(l, what))
+		if (strstr(l, head) && strstr(l, what))
 			return true;
 	return false;
 }
@@ -72,10 +76,10 @@ static inline void world_broker(const struct world *w)
 	_exit(0);
 }
 
-/* For any call that wants a broker that is just starting. */
+/* For any call that wants a broker that is just starting: its socket answers once it is there. */
 static inline bool world_soon(int ret, int *tries)
 {
-	if ((ret != -ENOENT && ret != -ECONNREFUSED) || ++*tries > 2000)
+	if (ret != -ENOENT || ++*tries > 2000)
 		return false;
 	usleep(10000);
 	return true;
@@ -113,7 +117,7 @@ static inline void world_exporter(const struct world *w, int from, int to, unsig
 	if (ret || gw_exporter_new(&opt, &x) || gw_export_new(x, 0, range, ranges, &e) ||
 	    gw_exporter_link_new(&lo, x, &l) ||
 	    gw_exporter_link_publish(l, e, "screen", &number) ||
-	    gw_exporter_link_grant(l, number, "screen", handle))
+	    gw_exporter_link_grant(l, number, "screen", 0, handle))
 		_exit(1);
 	exporter_answer(to, (int32_t)number);
 	if (write(to, handle, sizeof(handle)) != sizeof(handle))
@@ -125,8 +129,9 @@ static inline void world_exporter(const struct world *w, int from, int to, unsig
 		case 'm': exporter_answer(to, gw_export_move(e, NULL, NULL)); break;
 		case 'f': gw_export_frame(e); exporter_answer(to, 0); break;
 		case 'w': gw_exporter_link_withdraw(l, number); exporter_answer(to, 0); break;
-		case 'g':
-			ret = gw_exporter_link_grant(l, number, "screen", handle);
+		case 'g': case 'p':	/* 'p': in the process of the test alone */
+			ret = gw_exporter_link_grant(l, number, "screen",
+						     what == 'p' ? getppid() : 0, handle);
 			exporter_answer(to, ret);
 			if (write(to, handle, sizeof(handle)) != sizeof(handle))
 				_exit(1);
@@ -161,10 +166,10 @@ static inline int32_t world_ask(struct world *w, char what)
 	return world_hear(w);
 }
 
-/* A new handle for "screen". */
-static inline void world_grant(struct world *w)
+/* A new handle for "screen": 'g', or 'p', for this process. */
+static inline void world_grant(struct world *w, char what)
 {
-	assert_int_equal(world_ask(w, 'g'), 0);
+	assert_int_equal(world_ask(w, what), 0);
 	assert_int_equal(read(w->hear, w->handle, sizeof(w->handle)), sizeof(w->handle));
 }
 

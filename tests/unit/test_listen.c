@@ -63,7 +63,7 @@ static void the_file_appears_when_it_answers(void **state)
 	struct gw_listener l;
 	struct stat st;
 
-	assert_int_equal(gw_listener_open(&l, path, NULL), 0);
+	assert_int_equal(gw_listener_open(&l, path, SOCK_STREAM, 0600, NULL), 0);
 	assert_false(was_there);
 	assert_true(answers(path));
 	assert_int_equal(stat(path, &st), 0);
@@ -78,7 +78,7 @@ static void what_another_makes_meanwhile_is_not_replaced(void **state)
 	struct stat st;
 
 	steal = true;
-	assert_int_equal(gw_listener_open(&l, path, NULL), -EADDRINUSE);
+	assert_int_equal(gw_listener_open(&l, path, SOCK_STREAM, 0600, NULL), -EADDRINUSE);
 	steal = false;
 	assert_int_equal(stat(path, &st), 0);
 	assert_true(S_ISREG(st.st_mode));
@@ -89,12 +89,29 @@ static void a_path_that_is_another_s_by_now_is_left(void **state)
 {
 	struct gw_listener l, other;
 
-	assert_int_equal(gw_listener_open(&l, path, NULL), 0);
+	assert_int_equal(gw_listener_open(&l, path, SOCK_STREAM, 0600, NULL), 0);
 	unlink(path);
-	assert_int_equal(gw_listener_open(&other, path, NULL), 0);
+	assert_int_equal(gw_listener_open(&other, path, SOCK_STREAM, 0600, NULL), 0);
 	gw_listener_close(&l);
 	assert_true(answers(path));
 	gw_listener_close(&other);
+}
+
+/* Sockets of two types are not confused: who listens for one is there for the other, too. */
+static void one_of_another_type_is_not_left_over(void **state)
+{
+	static const int type[] = { SOCK_STREAM, SOCK_SEQPACKET };
+	struct gw_listener l, other;
+	struct stat st;
+
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(gw_listener_open(&l, path, type[i], 0660, NULL), 0);
+		assert_int_equal(stat(path, &st), 0);
+		assert_int_equal(st.st_mode & 0777, 0660);
+		assert_int_equal(gw_listener_open(&other, path, type[!i], 0600, NULL),
+				 -EADDRINUSE);
+		gw_listener_close(&l);
+	}
 }
 
 int main(void)
@@ -103,6 +120,7 @@ int main(void)
 		cmocka_unit_test(the_file_appears_when_it_answers),
 		cmocka_unit_test(what_another_makes_meanwhile_is_not_replaced),
 		cmocka_unit_test(a_path_that_is_another_s_by_now_is_left),
+		cmocka_unit_test(one_of_another_type_is_not_left_over),
 	};
 
 	return cmocka_run_group_tests_name("listen", tests, setup, teardown);

@@ -124,14 +124,17 @@ static void a_handle_is_good_once(void **state)
 {
 	struct gw_remote_share *s, *again;
 	struct gw_share_client *c;
+	struct stat st;
 	struct world w;
 
 	world_init(&w, 4, 60000);
+	assert_int_equal(stat(w.socket, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0660);
 	c = world_client(&w, "screen");
 	assert_int_equal(open_share(c, w.handle, "work", &s), 0);
 	assert_int_equal(open_share(c, w.handle, "work", &again), -EACCES);
-	assert_true(world_audited(&w, " allow importer=screen", "attach vm=work"));
-	assert_true(world_audited(&w, " deny importer=screen", "used before"));
+	assert_true(world_audited(&w, "allow", "screen", "\"about\":\"vm=work export="));
+	assert_true(world_audited(&w, "deny", "screen", "used before"));
 	gw_remote_share_close(s);
 	gw_share_client_free(c);
 	world_fini(&w);
@@ -150,7 +153,7 @@ static void a_guess_is_refused_and_audited(void **state)
 	for (int i = 0; i < 8; i++)
 		assert_int_equal(open_share(c, guess, "work", &s), -EACCES);
 	assert_int_equal(open_share(c, guess, "work", &s), -ENOTCONN);
-	assert_true(world_audited(&w, " deny importer=screen", "an unknown handle"));
+	assert_true(world_audited(&w, "deny", "screen", "an unknown handle"));
 	gw_share_client_free(c);
 	world_fini(&w);
 }
@@ -166,11 +169,11 @@ static void a_handle_of_somebody_else_is_refused(void **state)
 	c = world_client(&w, "screen");
 	other = world_client(&w, "recorder");
 	assert_int_equal(open_share(other, w.handle, "work", &s), -EACCES);
-	assert_true(world_audited(&w, " deny importer=recorder", "of another importer"));
+	assert_true(world_audited(&w, "deny", "recorder", "of another importer"));
 	assert_int_equal(open_share(c, w.handle, "work", &s), -EACCES);
-	world_grant(&w);
+	world_grant(&w, 'g');
 	assert_int_equal(open_share(c, w.handle, "other", &s), -EACCES);
-	assert_true(world_audited(&w, " deny importer=screen", "of another VM"));
+	assert_true(world_audited(&w, "deny", "screen", "of another VM"));
 	gw_share_client_free(c);
 	gw_share_client_free(other);
 	world_fini(&w);
@@ -198,7 +201,34 @@ static void a_handle_of_another_process_is_refused(void **state)
 	}
 	waitpid(pid, &status, 0);
 	assert_int_equal(status, 0);
-	assert_true(world_audited(&w, " deny importer=recorder", "of another process"));
+	assert_true(world_audited(&w, "deny", "recorder", "of another process"));
+	gw_share_client_free(c);
+	world_fini(&w);
+}
+
+/* R21: the exporter may say which process it is for; that another has the bytes helps it nothing. */
+static void a_handle_may_be_granted_to_one_process(void **state)
+{
+	struct gw_share_client *c;
+	struct gw_remote_share *s;
+	struct world w;
+	int status;
+	pid_t pid;
+
+	world_init(&w, 4, 60000);
+	world_grant(&w, 'p');
+	pid = fork();
+	if (!pid) {
+		c = world_client(&w, "screen");
+		_exit(open_share(c, w.handle, "work", &s) != -EACCES);
+	}
+	waitpid(pid, &status, 0);
+	assert_int_equal(status, 0);
+	assert_true(world_audited(&w, "deny", "screen", "of another process"));
+	world_grant(&w, 'p');
+	c = world_client(&w, "screen");
+	assert_int_equal(open_share(c, w.handle, "work", &s), 0);
+	gw_remote_share_close(s);
 	gw_share_client_free(c);
 	world_fini(&w);
 }
@@ -213,7 +243,7 @@ static void after_it_was_withdrawn_a_handle_is_refused(void **state)
 	c = world_client(&w, "screen");
 	assert_int_equal(world_ask(&w, 'w'), 0);
 	assert_int_equal(open_share(c, w.handle, "work", &s), -EACCES);
-	assert_true(world_audited(&w, " deny importer=screen", "withdrawn"));
+	assert_true(world_audited(&w, "deny", "screen", "withdrawn"));
 	gw_share_client_free(c);
 	world_fini(&w);
 }
@@ -250,7 +280,7 @@ static void each_sees_what_the_policy_gives_it(void **state)
 
 	world_init(&w, 4, 60000);
 	assert_int_equal(gw_share_client_new(w.socket, "stranger", &c), -EACCES);
-	assert_true(world_audited(&w, " deny", "hello as importer 'stranger'"));
+	assert_true(world_audited(&w, "deny", NULL, "as=importer name=stranger"));
 	c = world_client(&w, "nobody");
 	assert_int_equal(gw_share_client_list(c, &list, &nr), 0);
 	assert_int_equal(nr, 0);
@@ -388,6 +418,7 @@ int main(void)
 		cmocka_unit_test(a_guess_is_refused_and_audited),
 		cmocka_unit_test(a_handle_of_somebody_else_is_refused),
 		cmocka_unit_test(a_handle_of_another_process_is_refused),
+		cmocka_unit_test(a_handle_may_be_granted_to_one_process),
 		cmocka_unit_test(after_it_was_withdrawn_a_handle_is_refused),
 		cmocka_unit_test(after_a_revoke_a_handle_gives_nothing),
 		cmocka_unit_test(each_sees_what_the_policy_gives_it),

@@ -82,7 +82,7 @@ static void an_importer_may_hang_in_any_state(void **state)
 		assert_int_equal(world_ask(&w, 'r'), 0);
 		assert_int_equal(world_ask(&w, 'a'), 0);
 		/* others are not affected */
-		world_grant(&w);
+		world_grant(&w, 'g');
 		world_end(&pid);
 		pid = importer_start(&w, MAPPED);
 		world_end(&pid);

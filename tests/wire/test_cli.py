@@ -148,6 +148,40 @@ def sharing_wants_a_broker_and_a_screen(rig):
 
 
 @test
+def a_broker_s_decisions_are_lines_of_json(rig):
+    broker, policy, audit = rig.path("broker"), rig.path("policy"), rig.path("audit")
+    with open(policy, "w", encoding="ascii") as file:
+        file.write(f"importer viewer uid {os.getuid()}\n")
+    os.chmod(policy, 0o600)
+    with open(audit, "w", encoding="ascii") as file:
+        file.write("{}\n")     # of an earlier broker
+    refused(rig, FAILED, [rig.path("no/audit"), "No such file"], "share", "broker", "--broker",
+            broker, "--policy", policy, "--audit", rig.path("no/audit"))
+    child = Child("broker", [rig.gangway, "share", "broker", "--broker", broker, "--policy", policy,
+                             "--audit", audit])
+    try:
+        child.wait_words("broker at", broker)
+        assert stat.S_IMODE(os.stat(broker).st_mode) == 0o660
+        assert gangway(rig, "share", "list", "--broker", broker)[0] == OK
+        refused(rig, FAILED, ["stranger", "Permission denied"], "share", "list", "--broker", broker,
+                "--as", "stranger")
+        refused(rig, FAILED, [broker, "another program listens there"], "share", "broker",
+                "--broker", broker, "--policy", policy)
+        child.signal(signal.SIGTERM)
+        assert child.wait_exit() == OK
+    finally:
+        child.kill()
+    assert not os.path.lexists(broker)
+    with open(audit, encoding="ascii") as file:
+        first, *lines = [json.loads(line) for line in file]
+    assert first == {} and len(lines) == 1, lines
+    assert lines[0].pop("time") and lines[0].pop("pid")
+    assert lines[0] == {"verdict": "deny", "uid": os.getuid(), "request": "hello",
+                        "about": "as=importer name=stranger",
+                        "reason": "the policy has none of this user"}
+
+
+@test
 def a_device_that_is_not_there_is_named(rig):
     serve(rig, USAGE, ["sim:frob", "gangway list"], "sim:frob", *TAKES)
     serve(rig, UNAVAILABLE, ["0000:01:00.0", "gangway list"], "0000:01:00.0")
