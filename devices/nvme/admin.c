@@ -1,43 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "nvme.h"
-
-#include <string.h>
+#include "admin.h"
 
 #include "base/util.h"
+#include "admin_queue.h"
+#include "end.h"
+#include "event_requests.h"
+#include "identify.h"
+#include "log_page.h"
 
 /* Admin commands (5): dispatch, Abort. Queues are in admin_queue.c, the larger ones by name. */
-
-/** gw_nvme_admin_send() - give @len bytes to the host, by PRPs. Return: a status, NVME_RETRY */
-int gw_nvme_admin_send(struct nvme *nv, struct nvme_cmd *cmd, void *buf, uint32_t len)
-{
-	int ret = gw_nvme_data_map(nv, cmd, len, GW_DMA_WRITE);
-
-	return ret ? ret : gw_nvme_data_copy(nv, cmd, buf);
-}
-
-/** gw_nvme_admin_recv() - take @len bytes from the host, likewise */
-int gw_nvme_admin_recv(struct nvme *nv, struct nvme_cmd *cmd, void *buf, uint32_t len)
-{
-	int ret = gw_nvme_data_map(nv, cmd, len, GW_DMA_READ);
-
-	return ret ? ret : gw_nvme_data_copy(nv, cmd, buf);
-}
-
-static bool event_abort(struct nvme *nv, struct nvme_cmd *cmd)
-{
-	struct nvme_events *e = &nv->events;
-	unsigned int i;
-
-	for (i = 0; i < e->nr_requests && e->request[i] != cmd; i++)
-		;
-	if (i == e->nr_requests || !gw_nvme_cq_room(nv, &nv->cq[0], 1))
-		return false;
-	memmove(&e->request[i], &e->request[i + 1],
-		(--e->nr_requests - i) * sizeof(e->request[0]));
-	nv->cq[0].reserved++;	/* posts like any other from here */
-	gw_nvme_cmd_done(nv, cmd, NVME_ABORT_REQUESTED);
-	return true;
-}
 
 static struct nvme_cmd *find(struct nvme *nv, uint16_t sqid, uint16_t cid, struct nvme_cmd *not)
 {
@@ -63,7 +34,7 @@ static int do_abort(struct nvme *nv, struct nvme_cmd *cmd)
 	target = find(nv, sqid, cid, cmd);
 	if (!target || target->abort)
 		return NVME_OK;
-	if (!sqid && event_abort(nv, target)) {
+	if (!sqid && gw_nvme_event_abort(nv, target)) {
 		cmd->result = 0;
 		return NVME_OK;
 	}
@@ -76,12 +47,14 @@ static int do_abort(struct nvme *nv, struct nvme_cmd *cmd)
 	return NVME_PENDING;
 }
 
+static int get_log(struct nvme *nv, struct nvme_cmd *cmd);
+
 static const struct {
 	int (*run)(struct nvme *nv, struct nvme_cmd *cmd);
 } commands[] = {
 	[NVME_ADM_DELETE_SQ] = { gw_nvme_delete_sq },
 	[NVME_ADM_CREATE_SQ] = { gw_nvme_create_sq },
-	[NVME_ADM_GET_LOG_PAGE] = { gw_nvme_get_log },
+	[NVME_ADM_GET_LOG_PAGE] = { get_log },
 	[NVME_ADM_DELETE_CQ] = { gw_nvme_delete_cq },
 	[NVME_ADM_CREATE_CQ] = { gw_nvme_create_cq },
 	[NVME_ADM_IDENTIFY] = { gw_nvme_identify },
@@ -92,15 +65,20 @@ static const struct {
 	[NVME_ADM_DOORBELL_BUFFER] = { gw_nvme_shadow_config },
 };
 
-uint32_t gw_nvme_admin_effects(unsigned int opcode)
+/* For the effects log (5.14.1.5); 0: not supported */
+static uint32_t effects(unsigned int opcode)
 {
 	return opcode < ARRAY_SIZE(commands) && commands[opcode].run;
 }
 
-/** gw_nvme_admin() - start a command of the admin queue */
+static int get_log(struct nvme *nv, struct nvme_cmd *cmd)
+{
+	return gw_nvme_get_log(nv, cmd, effects);
+}
+
 int gw_nvme_admin(struct nvme *nv, struct nvme_cmd *cmd)
 {
-	if (!gw_nvme_admin_effects(cmd->sqe.opcode))
+	if (!effects(cmd->sqe.opcode))
 		return NVME_INVALID_OPCODE;
 	/* no fused operations; admin commands over PCIe take PRPs only (4.2) */
 	if (cmd->sqe.flags & 3 || cmd->sqe.flags >> 6)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "nvme.h"
+#include "admin_queue.h"
+
+#include "end.h"
 
 /* Create and delete I/O queues (5.3 to 5.6). */
 
@@ -95,7 +97,6 @@ int gw_nvme_delete_cq(struct nvme *nv, struct nvme_cmd *cmd)
 	return NVME_OK;
 }
 
-/* 5.6: commands that were fetched end first, cancelled if that is possible */
 int gw_nvme_delete_sq(struct nvme *nv, struct nvme_cmd *cmd)
 {
 	uint16_t id = low(cmd->sqe.cdw10);

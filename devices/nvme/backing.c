@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "nvme.h"
+#include "backing.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +10,9 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "options.h"
+#include "resident.h"
 
 static int open_file(const struct nvme_options *o, struct gw_log *log)
 {
@@ -103,11 +106,6 @@ static int check_file(int fd, const struct nvme_options *o, struct gw_log *log, 
 	return -EINVAL;
 }
 
-/**
- * gw_nvme_backing_open() - open, make or extend the file, and lock it against a second user
- *
- * Return: 0; -EINVAL, -EBUSY or -errno of open(2) or ftruncate(2), all logged.
- */
 int gw_nvme_backing_open(struct nvme_backing *b, const struct nvme_options *o,
 			 struct gw_log *log)
 {

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "nvme.h"
+#include "controller.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/util.h"
+#include "end.h"
+#include "ring.h"
+#include "state.h"
 
 /* Enable, disable, shutdown and fatal states of the controller (3.1.5, 3.1.6, 7.3, 7.6). */
 
-/** gw_nvme_defaults() - everything that a controller level reset puts back (7.3.2) */
 void gw_nvme_defaults(struct nvme *nv)
 {
 	unsigned int i;
@@ -36,7 +38,6 @@ void gw_nvme_defaults(struct nvme *nv)
 	atomic_store(&nv->regs.bad_doorbells, 0);
 }
 
-/** gw_nvme_power_on() - as after power-on: registers, too */
 void gw_nvme_power_on(struct nvme *nv)
 {
 	struct nvme_regs *r = &nv->regs;
@@ -51,43 +52,6 @@ void gw_nvme_power_on(struct nvme *nv)
 	memset(r->msix, 0, sizeof(r->msix));
 	atomic_store(&r->csts, 0);
 	pthread_mutex_unlock(&r->lock);
-}
-
-/** gw_nvme_fatal() - stop until the host resets the controller (CSTS.CFS) */
-void gw_nvme_fatal(struct nvme *nv, const char *why)
-{
-	if (nv->dead)
-		return;
-	gw_log_guest(nv->log, "nvme: controller stopped: %s; it needs a reset", why);
-	nv->dead = true;
-	atomic_fetch_or(&nv->regs.csts, NVME_CSTS_CFS);
-}
-
-/** gw_nvme_again() - memory is out of reach for a moment: look again soon */
-void gw_nvme_again(struct nvme *nv)
-{
-	nv->again = true;
-}
-
-/**
- * gw_nvme_dma_failed() - judge an access to queue memory
- *
- * Memory that is not there is fatal (7.2.1 leaves no other way to tell); a bus that is just being
- * stopped is not.
- */
-bool gw_nvme_dma_failed(struct nvme *nv, int ret, const char *what)
-{
-	char why[80];
-
-	if (!ret)
-		return false;
-	if (ret == -EPERM || ret == -ECANCELED) {
-		gw_nvme_again(nv);
-		return true;
-	}
-	snprintf(why, sizeof(why), "cannot reach its %s (%s)", what, strerror(-ret));
-	gw_nvme_fatal(nv, why);
-	return true;
 }
 
 struct cc_view {
@@ -153,13 +117,9 @@ static void enable(struct nvme *nv, const struct cc_view *v)
 
 static void disable(struct nvme *nv)
 {
-	struct nvme_cmd *cmd;
-
 	nv->ready = false;
 	nv->disabling = true;
-	TAILQ_FOREACH(cmd, &nv->fetched, all)
-		if (cmd->in_ring && !cmd->harmless)
-			gw_nvme_cancel(nv, cmd);
+	gw_nvme_cancel_all(nv);
 }
 
 /* From here on the host may use its memory again. */
@@ -206,7 +166,7 @@ static void shutdown_begin(struct nvme *nv)
 	nv->shutdown_waits = !cmd;
 	atomic_store(&nv->regs.csts, csts | NVME_CSTS_SHST_BUSY);
 	if (!cmd) {
-		gw_nvme_again(nv);
+		nv->again = true;
 		return;
 	}
 	TAILQ_REMOVE(&nv->fetched, cmd, all);
@@ -218,7 +178,6 @@ static void shutdown_begin(struct nvme *nv)
 	gw_nvme_ring_own(nv, cmd, sqe);
 }
 
-/** gw_nvme_control_cc() - act on what was written to CC, or go on with it */
 void gw_nvme_control_cc(struct nvme *nv)
 {
 	struct cc_view v = take_cc(&nv->regs);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "nvme.h"
+#include "cq.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "base/guard.h"
 #include "base/util.h"
+#include "nvme.h"
+#include "state.h"
 
 /*
  * Completion queues: room, posting, interrupts.
@@ -73,7 +75,6 @@ static bool cq_head(struct nvme *nv, struct nvme_cq *cq, uint32_t *head)
 	return true;
 }
 
-/** gw_nvme_cq_refresh() - see how far the host has come */
 void gw_nvme_cq_refresh(struct nvme *nv, struct nvme_cq *cq)
 {
 	uint32_t head, step;
@@ -95,7 +96,6 @@ void gw_nvme_cq_refresh(struct nvme *nv, struct nvme_cq *cq)
 	}
 }
 
-/** gw_nvme_cq_room() - entries that may be promised now, at most @want */
 uint32_t gw_nvme_cq_room(struct nvme *nv, struct nvme_cq *cq, uint32_t want)
 {
 	uint32_t room = cq->size - 1 - cq_used(cq) - cq->reserved;
@@ -194,10 +194,6 @@ static bool post_one(struct nvme *nv, struct nvme_cq *cq)
 	return did;
 }
 
-/**
- * gw_nvme_post() - write out what has completed; queue 0 last, since an Abort or a Delete must
- * not be seen before the commands it ended
- */
 bool gw_nvme_post(struct nvme *nv)
 {
 	unsigned int i;
@@ -251,12 +247,6 @@ static bool signal_one(struct nvme *nv, struct nvme_cq *cq, bool all, uint64_t n
 	return false;
 }
 
-/**
- * gw_nvme_signal() - raise what interrupts are due
- * @all: none may be held back, as the worker is about to sleep
- *
- * Return: some are held back.
- */
 bool gw_nvme_signal(struct nvme *nv, bool all)
 {
 	uint64_t now = 0;

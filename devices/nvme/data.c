@@ -1,90 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "nvme.h"
+#include "data.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "nvme.h"
+#include "prp.h"
+#include "runs.h"
+#include "sgl.h"
 
 /*
  * A command's data: runs of IOVA space from its PRPs or SGLs, pinned for I/O straight to and
  * from them, or a bounce buffer where that cannot be.
  */
 #define MAX_IOV		1024u		/* of readv(2) */
-#define MAX_BUFFERS	(32u << 20)	/* bounce buffers and lists of all commands */
 
-/** gw_nvme_dma_status() - what an access to a command's memory answered, as a status */
-int gw_nvme_dma_status(int ret)
-{
-	if (!ret)
-		return NVME_OK;
-	return ret == -EPERM || ret == -ECANCELED ? NVME_RETRY : NVME_DATA_TRANSFER;
-}
-
-static void *buffer_get(struct nvme *nv, size_t len)
-{
-	void *p;
-
-	if (nv->buffer_bytes && nv->buffer_bytes + len > MAX_BUFFERS)
-		return NULL;
-	p = malloc(len);
-	if (p)
-		nv->buffer_bytes += len;
-	return p;
-}
-
-static void buffer_put(struct nvme *nv, void *p, size_t len)
-{
-	if (p)
-		nv->buffer_bytes -= len;
-	free(p);
-}
-
-static int runs_grow(struct nvme *nv, struct nvme_data *d)
-{
-	unsigned int max = d->max_runs * 8;
-	struct nvme_run *run = buffer_get(nv, max * sizeof(*run));
-
-	if (!run)
-		return NVME_RETRY;
-	memcpy(run, d->run, d->nr_runs * sizeof(*run));
-	if (d->run != d->small_run)
-		buffer_put(nv, d->run, d->max_runs * sizeof(*run));
-	d->run = run;
-	d->max_runs = max;
-	return NVME_OK;
-}
-
-/** gw_nvme_data_add() - the next piece. Return: NVME_OK, NVME_RETRY, NVME_DATA_TRANSFER */
-int gw_nvme_data_add(struct nvme *nv, struct nvme_data *d, gw_iova iova, uint32_t len,
-		     bool discard)
-{
-	struct nvme_run *last = d->nr_runs ? &d->run[d->nr_runs - 1] : NULL;
-	uint64_t end;
-	int ret;
-
-	if (!len)
-		return NVME_OK;
-	if (__builtin_add_overflow(iova.v, len - 1, &end))
-		return NVME_DATA_TRANSFER;
-	if (last && last->discard == discard && (discard || last->iova.v + last->len == iova.v)) {
-		last->len += len;
-		return NVME_OK;
-	}
-	if (d->nr_runs == d->max_runs) {
-		ret = runs_grow(nv, d);
-		if (ret)
-			return ret;
-	}
-	d->discards |= discard;
-	d->run[d->nr_runs++] = (struct nvme_run){ iova, len, discard };
-	return NVME_OK;
-}
-
-/**
- * gw_nvme_data_map() - find the @len bytes of data that @cmd points to
- *
- * Return: NVME_OK; a status for what is wrong with its pointers; NVME_RETRY.
- */
 int gw_nvme_data_map(struct nvme *nv, struct nvme_cmd *cmd, uint32_t len, enum gw_dma_dir dir)
 {
 	struct nvme_data *d = &cmd->data;
@@ -109,8 +40,8 @@ static int pins_alloc(struct nvme *nv, struct nvme_data *d)
 		d->iov = d->small_iov;
 		return 0;
 	}
-	d->pin = buffer_get(nv, d->nr_runs * sizeof(*d->pin));
-	d->iov = buffer_get(nv, iov_room(d) * sizeof(*d->iov));
+	d->pin = gw_nvme_buffer_get(nv, d->nr_runs * sizeof(*d->pin));
+	d->iov = gw_nvme_buffer_get(nv, iov_room(d) * sizeof(*d->iov));
 	return d->pin && d->iov ? 0 : -ENOMEM;
 }
 
@@ -119,9 +50,9 @@ static void pins_drop(struct nvme *nv, struct nvme_data *d)
 	while (d->nr_pins)
 		gw_endpoint_unpin(&nv->ep, &d->pin[--d->nr_pins]);
 	if (d->pin != d->small_pin)
-		buffer_put(nv, d->pin, d->nr_runs * sizeof(*d->pin));
+		gw_nvme_buffer_put(nv, d->pin, d->nr_runs * sizeof(*d->pin));
 	if (d->iov != d->small_iov)
-		buffer_put(nv, d->iov, iov_room(d) * sizeof(*d->iov));
+		gw_nvme_buffer_put(nv, d->iov, iov_room(d) * sizeof(*d->iov));
 	d->pin = NULL;
 	d->iov = NULL;
 	d->nr_iov = 0;
@@ -147,13 +78,6 @@ static int pin_runs(struct nvme *nv, struct nvme_data *d)
 	return d->nr_iov > MAX_IOV ? -E2BIG : 0;
 }
 
-/**
- * gw_nvme_data_attach() - make the mapped data ready for system calls
- *
- * Pins it, else makes a bounce buffer, filled if the device reads.
- *
- * Return: NVME_OK, NVME_DATA_TRANSFER, NVME_RETRY.
- */
 int gw_nvme_data_attach(struct nvme *nv, struct nvme_cmd *cmd)
 {
 	struct nvme_data *d = &cmd->data;
@@ -177,18 +101,16 @@ int gw_nvme_data_attach(struct nvme *nv, struct nvme_cmd *cmd)
 	return gw_nvme_dma_status(ret);
 }
 
-/** gw_nvme_data_bounce() - a buffer of our own. Return: as gw_nvme_data_attach() */
 int gw_nvme_data_bounce(struct nvme *nv, struct nvme_cmd *cmd)
 {
 	struct nvme_data *d = &cmd->data;
 
-	d->bounce = buffer_get(nv, d->len);
+	d->bounce = gw_nvme_buffer_get(nv, d->len);
 	if (!d->bounce)
 		return NVME_RETRY;
 	return d->dir == GW_DMA_READ ? gw_nvme_data_copy(nv, cmd, d->bounce) : NVME_OK;
 }
 
-/** gw_nvme_data_copy() - move @cmd's data between the guest and @buf, by its direction */
 int gw_nvme_data_copy(struct nvme *nv, struct nvme_cmd *cmd, void *buf)
 {
 	struct nvme_data *d = &cmd->data;
@@ -209,15 +131,14 @@ int gw_nvme_data_copy(struct nvme *nv, struct nvme_cmd *cmd, void *buf)
 	return gw_nvme_dma_status(ret);
 }
 
-/** gw_nvme_data_release() - give back pins and buffers; fine if there are none */
 void gw_nvme_data_release(struct nvme *nv, struct nvme_cmd *cmd)
 {
 	struct nvme_data *d = &cmd->data;
 
 	if (d->pin || d->iov)
 		pins_drop(nv, d);
-	buffer_put(nv, d->bounce, d->len);
+	gw_nvme_buffer_put(nv, d->bounce, d->len);
 	if (d->run != d->small_run)
-		buffer_put(nv, d->run, d->max_runs * sizeof(*d->run));
+		gw_nvme_buffer_put(nv, d->run, d->max_runs * sizeof(*d->run));
 	memset(d, 0, offsetof(struct nvme_data, small_run));
 }

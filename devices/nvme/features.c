@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "nvme.h"
+#include "features.h"
 
 #include <string.h>
 
 #include "base/util.h"
+#include "admin_data.h"
+#include "media.h"
+#include "nvme.h"
 
 /* Set Features and Get Features (5.9, 5.21). Nothing is saved over power cycles. */
 

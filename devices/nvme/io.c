@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "nvme.h"
+#include "io.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -7,6 +7,11 @@
 #include <sys/uio.h>
 
 #include "base/util.h"
+#include "media.h"
+#include "range.h"
+#include "resident.h"
+#include "ring.h"
+#include "runs.h"
 
 /*
  * NVM commands (6): checks, and I/O to the backing file.
@@ -19,29 +24,6 @@
  */
 #define SLOW_WRITE_NS	30000000u
 #define SLOW_TIME_NS	50000000u
-
-#define RW_FUA		(1u << 30)
-
-/** gw_nvme_write_through() - must this write be durable before it completes? */
-bool gw_nvme_write_through(struct nvme *nv, struct nvme_cmd *cmd)
-{
-	return !nv->feat.write_cache || (cmd->sqe.cdw12 & RW_FUA);
-}
-
-/** gw_nvme_media_error() - the file refused. Return: the status, or NVME_RETRY */
-int gw_nvme_media_error(struct nvme *nv, struct nvme_cmd *cmd, bool write, int err)
-{
-	if (err == EFAULT)	/* the guest's memory shrank while pinned */
-		return NVME_DATA_TRANSFER;
-	if (err == EINTR || err == EAGAIN || err == ECANCELED)
-		return NVME_RETRY;
-	gw_log_guest(nv->log, "nvme: backing file: %s at byte %" PRIu64 ": %s",
-		     write ? "write" : "read", cmd->file_off + cmd->moved,
-		     err ? strerror(err) : "it ends there");
-	nv->health.media_errors++;
-	gw_nvme_warn(nv, NVME_WARN_RELIABILITY, true);
-	return write ? NVME_WRITE_FAULT : NVME_READ_ERROR;
-}
 
 /* The part of the data that is still to be moved. */
 static unsigned int iov_left(struct nvme_cmd *cmd, struct iovec *first, struct iovec **rest)
@@ -251,7 +233,7 @@ static int io_read(struct nvme *nv, struct nvme_cmd *cmd)
 {
 	int ret;
 
-	if (!(cmd->sqe.cdw12 & RW_FUA) || !nv->back.dirty)
+	if (!(cmd->sqe.cdw12 & NVME_RW_FUA) || !nv->back.dirty)
 		return transfer(nv, cmd, GW_DMA_WRITE, false, do_read);
 	ret = gw_nvme_flush(nv, cmd);
 	cmd->step = read_synced;
@@ -266,27 +248,6 @@ static int io_write(struct nvme *nv, struct nvme_cmd *cmd)
 static int io_compare(struct nvme *nv, struct nvme_cmd *cmd)
 {
 	return transfer(nv, cmd, GW_DMA_READ, true, do_compare);
-}
-
-int gw_nvme_flush_step(struct nvme *nv, struct nvme_cmd *cmd, int res)
-{
-	if (res >= 0)
-		return NVME_OK;
-	nv->back.dirty = true;
-	return gw_nvme_media_error(nv, cmd, true, -res);
-}
-
-/** gw_nvme_flush() - make all completed writes durable. Return: NVME_PENDING */
-int gw_nvme_flush(struct nvme *nv, struct nvme_cmd *cmd)
-{
-	struct io_uring_sqe *sqe = gw_nvme_ring_get(nv);
-
-	nv->back.dirty = false;
-	cmd->step = gw_nvme_flush_step;
-	cmd->harmless = true;	/* it touches no guest memory and changes no block */
-	io_uring_prep_fsync(sqe, nv->back.fd, IORING_FSYNC_DATASYNC);
-	gw_nvme_ring_own(nv, cmd, sqe);
-	return NVME_PENDING;
 }
 
 #define ALL_NAMESPACES_OK	1u
@@ -304,7 +265,6 @@ static const struct {
 	[NVME_IO_DSM] = { gw_nvme_dsm, WRITES },
 };
 
-/** gw_nvme_io_effects() - for the effects log (5.14.1.5); 0: not supported */
 uint32_t gw_nvme_io_effects(unsigned int opcode)
 {
 	if (opcode >= ARRAY_SIZE(commands) || !commands[opcode].run)
@@ -312,7 +272,6 @@ uint32_t gw_nvme_io_effects(unsigned int opcode)
 	return commands[opcode].flags & WRITES ? 3 : 1;
 }
 
-/** gw_nvme_io() - start a command of an I/O queue */
 int gw_nvme_io(struct nvme *nv, struct nvme_cmd *cmd)
 {
 	const struct nvme_sqe *e = &cmd->sqe;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "nvme.h"
+#include "log_page.h"
 
 #include <string.h>
 
 #include "base/util.h"
+#include "admin_data.h"
+#include "io.h"
 
 /* Get Log Page (5.14). */
 
@@ -15,7 +17,7 @@ static void put(uint8_t *page, size_t off, uint64_t val, size_t len)
 	memcpy(page + off, &val, len);
 }
 
-static uint32_t log_errors(struct nvme *nv, uint8_t *page)
+static uint32_t log_errors(struct nvme *nv, nvme_effects admin_effects, uint8_t *page)
 {
 	uint64_t total = nv->health.nr_errors;
 	uint64_t n = total < NVME_NR_ERRORS ? total : NVME_NR_ERRORS, i;
@@ -41,7 +43,7 @@ static uint64_t thousands(uint64_t blocks)
 	return (blocks + 999) / 1000;
 }
 
-static uint32_t log_health(struct nvme *nv, uint8_t *page)
+static uint32_t log_health(struct nvme *nv, nvme_effects admin_effects, uint8_t *page)
 {
 	const struct nvme_health *h = &nv->health;
 
@@ -60,26 +62,26 @@ static uint32_t log_health(struct nvme *nv, uint8_t *page)
 	return 512;
 }
 
-static uint32_t log_firmware(struct nvme *nv, uint8_t *page)
+static uint32_t log_firmware(struct nvme *nv, nvme_effects admin_effects, uint8_t *page)
 {
 	page[0] = 1;		/* slot 1 is active */
 	memcpy(page + 8, NVME_FIRMWARE, 8);
 	return 512;
 }
 
-static uint32_t log_effects(struct nvme *nv, uint8_t *page)
+static uint32_t log_effects(struct nvme *nv, nvme_effects admin_effects, uint8_t *page)
 {
 	unsigned int i;
 
 	for (i = 0; i < 256; i++) {
-		put(page, 4 * i, gw_nvme_admin_effects(i), 4);
+		put(page, 4 * i, admin_effects(i), 4);
 		put(page, 1024 + 4 * i, gw_nvme_io_effects(i), 4);
 	}
 	return 4096;
 }
 
 static const struct {
-	uint32_t (*fill)(struct nvme *nv, uint8_t *page);	/* returns its length */
+	uint32_t (*fill)(struct nvme *nv, nvme_effects admin_effects, uint8_t *page);	/* its length */
 	bool clears;						/* reading unmasks @event */
 	enum nvme_event_type event;
 } pages[] = {
@@ -103,7 +105,7 @@ static int check(const struct nvme_sqe *e, uint64_t len, uint64_t off)
 	return NVME_OK;
 }
 
-int gw_nvme_get_log(struct nvme *nv, struct nvme_cmd *cmd)
+int gw_nvme_get_log(struct nvme *nv, struct nvme_cmd *cmd, nvme_effects admin_effects)
 {
 	const struct nvme_sqe *e = &cmd->sqe;
 	uint64_t len = ((e->cdw10 >> 16 | (uint64_t)(e->cdw11 & 0xffff) << 16) + 1) * 4;
@@ -115,7 +117,7 @@ int gw_nvme_get_log(struct nvme *nv, struct nvme_cmd *cmd)
 
 	if (ret)
 		return ret;
-	have = pages[id].fill(nv, page);
+	have = pages[id].fill(nv, admin_effects, page);
 	if (off > have)		/* 5.14: an offset past the end */
 		return NVME_INVALID_FIELD;
 	if (len > have - off)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "nvme.h"
+#include "nap.h"
 
 /*
  * Naps: while a host keeps many commands coming, the worker sleeps a moment without asking to be
@@ -23,7 +23,6 @@
 #define MIN_PAUSE_NS	16000000u	/* between tries */
 #define MAX_PAUSE_NS	512000000u
 
-/** gw_nvme_nap_init() - before the first */
 void gw_nvme_nap_init(struct nvme_nap *n)
 {
 	*n = (struct nvme_nap){ .ns = TRY_NS, .pause_ns = MIN_PAUSE_NS };
@@ -80,14 +79,6 @@ static void judge(struct nvme_nap *n, uint64_t got, uint64_t now)
 	}
 }
 
-/**
- * gw_nvme_nap_wanted() - judge the last nap, and say whether there is to be another
- * @n:        the state
- * @commands: taken so far
- * @now:      ns
- *
- * To be asked whenever there is nothing to do.
- */
 bool gw_nvme_nap_wanted(struct nvme_nap *n, uint64_t commands, uint64_t now)
 {
 	if (n->judging) {
@@ -97,13 +88,6 @@ bool gw_nvme_nap_wanted(struct nvme_nap *n, uint64_t commands, uint64_t now)
 	return now >= n->not_before;
 }
 
-/**
- * gw_nvme_nap_begin() - begin one that is wanted
- * @n:        the state
- * @commands: taken so far
- *
- * Return: how long to sleep, in ns.
- */
 uint64_t gw_nvme_nap_begin(struct nvme_nap *n, uint64_t commands)
 {
 	n->judging = true;
@@ -112,7 +96,6 @@ uint64_t gw_nvme_nap_begin(struct nvme_nap *n, uint64_t commands)
 	return n->slept_ns;
 }
 
-/** gw_nvme_nap_cut() - something else than the end of the nap woke the worker; it does not count */
 void gw_nvme_nap_cut(struct nvme_nap *n)
 {
 	n->judging = false;

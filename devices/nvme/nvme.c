@@ -4,16 +4,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/os.h"
-#include "base/util.h"
+#include "device.h"
+#include "options.h"
+#include "worker.h"
 
 /* The endpoint: made from options, driven by the bus. */
-
-#define PATIENCE_NS	600000000u	/* a VMM wants its answer within a second */
 
 static void nvme_quiesce(struct gw_endpoint *ep)
 {
@@ -33,39 +29,6 @@ static bool nvme_stalled(struct gw_endpoint *ep)
 static void nvme_reset(struct gw_endpoint *ep)
 {
 	gw_nvme_order(to_nvme(ep), NVME_RESET);
-}
-
-static void commands_free(struct nvme *nv)
-{
-	free(nv->pool);
-}
-
-static int commands_init(struct nvme *nv)
-{
-	unsigned int i;
-
-	nv->pool = calloc(NVME_NR_COMMANDS, sizeof(*nv->pool));
-	if (!nv->pool)
-		return -ENOMEM;
-	TAILQ_INIT(&nv->idle);
-	TAILQ_INIT(&nv->parked);
-	TAILQ_INIT(&nv->fetched);
-	for (i = 0; i < NVME_NR_COMMANDS; i++)
-		gw_nvme_cmd_put(nv, &nv->pool[i]);
-	return 0;
-}
-
-/** gw_nvme_free() - all but the worker, which has ended or calls this */
-void gw_nvme_free(struct nvme *nv)
-{
-	gw_nvme_defaults(nv);	/* gives back what commands hold */
-	commands_free(nv);
-	close(nv->ctl.wake_fd);
-	gw_nvme_backing_close(&nv->back);
-	pthread_mutex_destroy(&nv->regs.lock);
-	pthread_mutex_destroy(&nv->ctl.lock);
-	pthread_cond_destroy(&nv->ctl.done);
-	free(nv);
 }
 
 static void nvme_free(struct gw_endpoint *ep)
@@ -97,64 +60,21 @@ static const struct gw_endpoint_desc nvme_desc = {
 	.msix_bar = 0, .msix_table = NVME_BAR_MSIX, .msix_pba = NVME_BAR_PBA,
 };
 
-/* A file keeps its serial number wherever it is attached. */
-static uint64_t file_serial(int fd)
-{
-	struct stat st;
-
-	if (fstat(fd, &st))
-		return 1;
-	return ((uint64_t)st.st_dev * 0x9e3779b97f4a7c15ull) ^ (uint64_t)st.st_ino;
-}
-
-static int nvme_init(struct nvme *nv, const struct nvme_options *o, struct gw_log *log)
-{
-	nv->ep.ops = &nvme_ops;
-	nv->ep.desc = nvme_desc;
-	gw_log_own(&nv->own_log, log);
-	nv->log = &nv->own_log;
-	nv->serial = o->serial ? o->serial : file_serial(nv->back.fd);
-	nv->block_bits = o->block == 4096 ? 12 : 9;
-	gw_nvme_poll_init(&nv->poll, o->poll_us * 1000, o->poll_fixed, (unsigned int)o->poll_share);
-	gw_nvme_nap_init(&nv->nap);
-	nv->quiet = true;	/* until bus mastering is on */
-	nv->health.power_cycles = 1;
-	nv->health.started = gw_now_ns();
-	pthread_mutex_init(&nv->regs.lock, NULL);
-	pthread_mutex_init(&nv->ctl.lock, NULL);
-	nv->regs.disable_ns = NVME_TIMEOUT * 500000000ull;
-	nv->ctl.patience_ns = PATIENCE_NS;
-	return gw_os_cond_init(&nv->ctl.done);
-}
-
 static int nvme_begin(struct nvme *nv, const struct nvme_options *o, struct gw_log *log)
 {
-	int ret = gw_nvme_backing_open(&nv->back, o, log);
+	int ret;
 
-	if (ret)
+	nv->ep.ops = &nvme_ops;
+	nv->ep.desc = nvme_desc;
+	ret = gw_nvme_init(nv, o, log);
+	if (ret) {
+		free(nv);
 		return ret;
-	ret = nvme_init(nv, o, log);
-	if (ret)
-		goto close_backing;
-	ret = commands_init(nv);
-	if (ret)
-		goto close_backing;
-	nv->ctl.wake_fd = eventfd(0, EFD_CLOEXEC);
-	if (nv->ctl.wake_fd < 0) {
-		ret = -errno;
-		goto free_commands;
 	}
-	gw_nvme_defaults(nv);
 	ret = gw_nvme_worker_start(nv);
-	if (ret)
-		goto close_wake;
-	return 0;
-close_wake:
-	close(nv->ctl.wake_fd);
-free_commands:
-	commands_free(nv);
-close_backing:
-	gw_nvme_backing_close(&nv->back);
+	if (!ret)
+		return 0;
+	gw_nvme_free(nv);
 	gw_err(log, "nvme: cannot start: %s", strerror(-ret));
 	if (ret == -EPERM || ret == -ENOSYS)
 		gw_hint(log, "io_uring must be allowed: see kernel.io_uring_disabled");
@@ -175,9 +95,7 @@ static int nvme_new(const char *opts, struct gw_log *log, struct gw_endpoint **e
 		goto free_options;
 	}
 	ret = nvme_begin(nv, &o, log);
-	if (ret)
-		free(nv);
-	else
+	if (!ret)
 		*ep = &nv->ep;
 free_options:
 	free(o.file);

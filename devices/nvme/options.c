@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "nvme.h"
+#include "options.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -93,12 +93,6 @@ static int option_set(struct nvme_options *o, const char *key, const char *val,
 	return ret;
 }
 
-/**
- * gw_nvme_options_parse() - read "key=value,key=value"
- * @o: defaults are set here; o->file is the caller's to free, also after an error
- *
- * Return: 0; -EINVAL (logged), -ENOMEM.
- */
 int gw_nvme_options_parse(const char *opts, struct gw_log *log, struct nvme_options *o)
 {
 	char *copy, *rest, *key;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "nvme.h"
+#include "prp.h"
+
+#include "runs.h"
 
 /* Physical region pages (4.3). */
 
@@ -84,7 +86,6 @@ static int add_list(struct nvme *nv, struct nvme_cmd *cmd, uint32_t len)
 	return ret;
 }
 
-/** gw_nvme_prp_map() - Return: NVME_OK, a status, NVME_RETRY */
 int gw_nvme_prp_map(struct nvme *nv, struct nvme_cmd *cmd)
 {
 	uint64_t prp1 = cmd->sqe.prp1;

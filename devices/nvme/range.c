@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "nvme.h"
+#include "range.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <string.h>
+
+#include "media.h"
+#include "ring.h"
 
 /* Write Zeroes (6.17) and Dataset Management (6.7): whole ranges, by fallocate(2). */
 

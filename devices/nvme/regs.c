@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "nvme.h"
+#include "regs.h"
 
 #include <errno.h>
 
 #include "base/util.h"
+#include "nvme.h"
 
 /*
  * Registers and doorbells, by the threads that answer the VMM: store, and wake the worker where
  * it has something to do. Nothing here waits.
  */
 
-/** gw_nvme_cap() - controller capabilities (3.1.1) */
 uint64_t gw_nvme_cap(void)
 {
 	return NVME_CAP_MQES(NVME_MAX_ENTRIES - 1) | NVME_CAP_CQR | NVME_CAP_TO(NVME_TIMEOUT) |
@@ -191,7 +191,6 @@ static void store_dword(struct nvme *nv, uint32_t off, uint32_t val)
 	}
 }
 
-/* Registers are written whole or by dwords (3.1); what is narrower is not a write to them. */
 int gw_nvme_bar_write(struct gw_endpoint *ep, unsigned int bar, gw_bar_off off,
 		      unsigned int width, uint64_t val)
 {

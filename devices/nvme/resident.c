@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "nvme.h"
+#include "resident.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/guard.h"
+#include "limits.h"
 
 /*
  * Reads of what the page cache holds are copies from a mapping of the backing file. read(2) looks
@@ -82,15 +83,6 @@ static bool all_there(const uint8_t *addr, size_t len)
 	return true;
 }
 
-/**
- * gw_nvme_resident_read() - read what the page cache holds
- * @b:   the backing file
- * @off: where in it, with @len inside its size
- * @iov: where to; @len bytes in all
- * @len: at most NVME_MAX_TRANSFER
- *
- * Return: was all of it read? If not, some of @iov may have been written; read it in another way.
- */
 bool gw_nvme_resident_read(struct nvme_backing *b, uint64_t off, const struct iovec *iov,
 			   uint32_t len)
 {
@@ -114,7 +106,6 @@ bool gw_nvme_resident_read(struct nvme_backing *b, uint64_t off, const struct io
 	return true;
 }
 
-/** gw_nvme_resident_drop() - unmap the file */
 void gw_nvme_resident_drop(struct nvme_backing *b)
 {
 	for (unsigned int i = 0; i < NVME_BACKING_PARTS; i++)

@@ -1,24 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "nvme.h"
+#include "ring.h"
 
 #include <errno.h>
 #include <string.h>
 
 /*
- * The io_uring of the worker. user_data is the command, WAKE for the read of the wake-up
+ * The io_uring of the worker. user_data is the command, NVME_RING_WAKE for the read of the wake-up
  * eventfd, or 0 for what nobody waits for.
  */
 #define RING_ENTRIES	256u
-#define WAKE		1ull
-#define REAP_BATCH	64u
 #define GATHER_MIN	8u		/* commands under way that make it worth to wait for several */
 #define GATHER_NS	100000u
 
-/**
- * gw_nvme_ring_init() - by the worker itself, as kernels like a ring used by one thread
- *
- * Return: 0; -errno of io_uring_setup(2).
- */
 int gw_nvme_ring_init(struct nvme *nv)
 {
 	struct io_uring_params p = {
@@ -34,7 +27,6 @@ int gw_nvme_ring_init(struct nvme *nv)
 	return ret;
 }
 
-/** gw_nvme_ring_get() - a free entry; submits to make room */
 struct io_uring_sqe *gw_nvme_ring_get(struct nvme *nv)
 {
 	struct io_uring_sqe *sqe;
@@ -45,7 +37,6 @@ struct io_uring_sqe *gw_nvme_ring_get(struct nvme *nv)
 	return sqe;
 }
 
-/** gw_nvme_ring_own() - the result of @sqe goes to cmd->step */
 void gw_nvme_ring_own(struct nvme *nv, struct nvme_cmd *cmd, struct io_uring_sqe *sqe)
 {
 	io_uring_sqe_set_data(sqe, cmd);
@@ -63,61 +54,10 @@ void gw_nvme_ring_submit(struct nvme *nv)
 		nv->ring_dirty = true;	/* the kernel is short of memory: next round */
 }
 
-static void ring_result(struct nvme *nv, struct nvme_cmd *cmd, int res)
-{
-	int status;
-
-	cmd->in_ring = false;
-	if (!cmd->harmless)
-		nv->nr_ring--;
-	if (cmd->loose) {
-		cmd->step(nv, cmd, res);
-	} else if (cmd->orphan) {
-		gw_nvme_cmd_put(nv, cmd);
-	} else if (nv->disabling) {	/* dropped with the rest, when all have ended */
-		nv->back.dirty = true;
-		gw_nvme_data_release(nv, cmd);
-	} else {
-		bool given_up = res == -ECANCELED || res == -EINTR || res == -EAGAIN;
-
-		status = given_up ? NVME_RETRY : cmd->step(nv, cmd, res);
-		gw_nvme_cmd_end(nv, cmd, status);
-	}
-}
-
-/** gw_nvme_ring_waits() - has the ring finished something, or will it, once the kernel is entered? */
 bool gw_nvme_ring_waits(const struct nvme *nv)
 {
 	return io_uring_cq_ready(&nv->ring) ||
 	       IO_URING_READ_ONCE(*nv->ring.sq.kflags) & IORING_SQ_TASKRUN;
-}
-
-/** gw_nvme_ring_reap() - continue what the ring has finished. Return: there was any */
-bool gw_nvme_ring_reap(struct nvme *nv)
-{
-	struct io_uring_cqe *cqe[REAP_BATCH];
-	struct { uint64_t data; int res; } got[REAP_BATCH];
-	unsigned int n, i;
-	bool did = false;
-
-	while ((n = io_uring_peek_batch_cqe(&nv->ring, cqe, REAP_BATCH))) {
-		for (i = 0; i < n; i++) {
-			got[i].data = cqe[i]->user_data;
-			got[i].res = cqe[i]->res;
-		}
-		io_uring_cq_advance(&nv->ring, n);
-		for (i = 0; i < n; i++) {
-			if (got[i].data == WAKE)
-				nv->ctl.wake_armed = false;
-			else if (got[i].data)
-				ring_result(nv, (struct nvme_cmd *)(uintptr_t)got[i].data,
-					    got[i].res);
-			did |= got[i].data > WAKE;
-		}
-		if (n < REAP_BATCH)
-			break;
-	}
-	return did;
 }
 
 /*
@@ -133,12 +73,6 @@ static unsigned int sleep_for(const struct nvme *nv, uint64_t *ns)
 	return nv->nr_ring / 2;
 }
 
-/**
- * gw_nvme_ring_sleep() - until the ring or a wake-up has something
- * @ns: at most; 0: no limit
- *
- * Return: the limit that held, which is shorter with many commands under way.
- */
 uint64_t gw_nvme_ring_sleep(struct nvme *nv, uint64_t ns)
 {
 	unsigned int nr = sleep_for(nv, &ns);
@@ -152,7 +86,7 @@ uint64_t gw_nvme_ring_sleep(struct nvme *nv, uint64_t ns)
 
 		io_uring_prep_read(sqe, nv->ctl.wake_fd, &nv->ctl.wake_value,
 				   sizeof(nv->ctl.wake_value), 0);
-		sqe->user_data = WAKE;
+		sqe->user_data = NVME_RING_WAKE;
 		nv->ctl.wake_armed = true;
 	}
 	nv->ring_dirty = false;

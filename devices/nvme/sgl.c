@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "nvme.h"
+#include "sgl.h"
+
+#include "runs.h"
 
 /* Scatter gather lists (4.4). */
 
@@ -89,7 +91,6 @@ static int check_segment(struct sgl *g, const struct sgl_desc *s)
 	return ++g->nr_segments > MAX_SEGMENTS ? NVME_SGL_COUNT : NVME_OK;
 }
 
-/** gw_nvme_sgl_map() - Return: NVME_OK, a status, NVME_RETRY */
 int gw_nvme_sgl_map(struct nvme *nv, struct nvme_cmd *cmd)
 {
 	struct sgl g = { .nv = nv, .d = &cmd->data, .left = cmd->data.len };

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "nvme.h"
+#include "shadow.h"
 
 #include <errno.h>
 
 #include "base/guard.h"
+#include "nvme.h"
+#include "runs.h"
+#include "state.h"
 
 /*
  * Shadow doorbells (NVMe 1.4, 5.7 and 7.13): the host writes its doorbells to a page of memory
@@ -16,7 +19,6 @@
  */
 #define SHADOW_BYTES	(2 * NVME_NR_QUEUES * sizeof(uint32_t))
 
-/** gw_nvme_shadow_begin() - make the doorbells readable until gw_nvme_shadow_end() */
 void gw_nvme_shadow_begin(struct nvme *nv)
 {
 	struct nvme_shadow *s = &nv->shadow;
@@ -45,7 +47,6 @@ void gw_nvme_shadow_end(struct nvme *nv)
 	nv->shadow.at = NULL;
 }
 
-/** gw_nvme_shadow_load() - one doorbell. Return: 0; -EAGAIN not readable just now */
 int gw_nvme_shadow_load(struct nvme *nv, unsigned int index, uint32_t *val)
 {
 	struct nvme_shadow *s = &nv->shadow;
@@ -96,7 +97,6 @@ static int publish(struct nvme *nv, uint32_t *at)
 	return ret;
 }
 
-/** gw_nvme_shadow_publish() - from here on the host rings; look once more after this */
 void gw_nvme_shadow_publish(struct nvme *nv)
 {
 	struct nvme_shadow *s = &nv->shadow;
@@ -143,7 +143,6 @@ static int adopt(struct nvme *nv, unsigned int id)
 	return gw_endpoint_dma_write(&nv->ep, at, val, sizeof(val));
 }
 
-/** gw_nvme_shadow_config() - Doorbell Buffer Config. Return: a status, NVME_RETRY */
 int gw_nvme_shadow_config(struct nvme *nv, struct nvme_cmd *cmd)
 {
 	struct nvme_shadow *s = &nv->shadow;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "nvme.h"
+#include "worker.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -12,6 +12,14 @@
 #include "base/os.h"
 #include "base/thread.h"
 #include "base/util.h"
+#include "controller.h"
+#include "device.h"
+#include "end.h"
+#include "event_requests.h"
+#include "fetch.h"
+#include "reap.h"
+#include "ring.h"
+#include "start.h"
 
 /*
  * The worker: rounds of finish, fetch, post, tell; then a bounded look for more; then sleep.
@@ -21,66 +29,6 @@
  */
 #define AGAIN_NS	1000000u	/* memory out of reach: try this often */
 #define LOADED_NS	100000u		/* a yield this long: others need the processor */
-
-/** gw_nvme_wake() - have the worker look; costs a system call only if it sleeps. Any thread */
-void gw_nvme_wake(struct nvme *nv)
-{
-	if (!atomic_load(&nv->ctl.sleeping) || !atomic_exchange(&nv->ctl.sleeping, false))
-		return;
-	atomic_store(&nv->ctl.rung, gw_now_ns());
-	eventfd_write(nv->ctl.wake_fd, 1);
-}
-
-/**
- * gw_nvme_order() - have the worker do something for the bus, and wait for it
- *
- * Return: it is done; else the file does not answer and it will be when it does. Only NVME_STOP may
- * follow until then.
- */
-bool gw_nvme_order(struct nvme *nv, enum nvme_order order)
-{
-	struct nvme_control *ctl = &nv->ctl;
-	uint64_t now = gw_now_ns();
-	bool done;
-	int ret = 0;
-
-	pthread_mutex_lock(&ctl->lock);
-	ctl->order = order;
-	atomic_store(&ctl->attention, true);
-	gw_nvme_wake(nv);
-	while (ctl->order != NVME_ORDER_NONE && !ctl->late_since && !ret)
-		ret = gw_os_cond_wait_until(&ctl->done, &ctl->lock, now + ctl->patience_ns);
-	done = ctl->order == NVME_ORDER_NONE;
-	if (!done && !ctl->late_since) {
-		ctl->late_since = now;
-		gw_err(nv->log, "nvme: backing file does not answer; the disk is off, and keeps hold of "
-		       "memory, until it does");
-		gw_hint(nv->log, "a reset brings it back then; see to the file system or the device that "
-			"the file is on");
-	}
-	pthread_mutex_unlock(&ctl->lock);
-	return done;
-}
-
-/** gw_nvme_late() - is something still not done that gw_nvme_order() gave up waiting for? */
-bool gw_nvme_late(struct nvme *nv)
-{
-	bool late;
-
-	pthread_mutex_lock(&nv->ctl.lock);
-	late = nv->ctl.late_since;
-	pthread_mutex_unlock(&nv->ctl.lock);
-	return late;
-}
-
-static void cancel_all(struct nvme *nv)
-{
-	struct nvme_cmd *cmd;
-
-	TAILQ_FOREACH(cmd, &nv->fetched, all)
-		if (cmd->in_ring && !cmd->harmless)
-			gw_nvme_cancel(nv, cmd);
-}
 
 /* Return: done. No lock is held, as the bus may be called. */
 static bool order_run(struct nvme *nv, enum nvme_order order)
@@ -96,7 +44,7 @@ static bool order_run(struct nvme *nv, enum nvme_order order)
 	case NVME_RESET:
 	case NVME_STOP:
 		if (!nv->order_open)
-			cancel_all(nv);
+			gw_nvme_cancel_all(nv);
 		nv->quiet = true;
 		if (nv->nr_ring)
 			return false;
@@ -324,7 +272,6 @@ static void *worker(void *arg)
 	return NULL;
 }
 
-/** gw_nvme_worker_start() - Return: 0; -errno of pthread_create(3) or io_uring_setup(2) */
 int gw_nvme_worker_start(struct nvme *nv)
 {
 	struct start s = {
@@ -344,7 +291,6 @@ int gw_nvme_worker_start(struct nvme *nv)
 	return s.ret;
 }
 
-/** gw_nvme_worker_stop() - Return: it has ended; else it will once the file answers, and free @nv */
 bool gw_nvme_worker_stop(struct nvme *nv)
 {
 	if (!gw_nvme_order(nv, NVME_STOP)) {

@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include "../../devices/nvme/nvme.h"
+#include "devices/nvme/event_requests.h"
 
 /* Without a worker, as it asks this between looking for work and going to sleep. */
 static void the_worker_stays_awake_for_what_it_can_tell_and_else_asks_for_room(void **state)

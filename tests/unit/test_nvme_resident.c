@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "nvme_rig.h"
+#include "devices/nvme/resident.h"
 
 #define MIB		(UINT64_C(1) << 20)
 #define PART		(32 * MIB)

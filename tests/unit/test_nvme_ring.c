@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include "../../devices/nvme/nvme.h"
+#include "devices/nvme/reap.h"
+#include "devices/nvme/ring.h"
 
 static int setup(void **state)
 {

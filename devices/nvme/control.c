@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control.h"
+
+#include <inttypes.h>
+#include <sys/eventfd.h>
+
+#include "base/os.h"
+#include "base/util.h"
+#include "nvme.h"
+
+/* What others have the worker do. */
+
+void gw_nvme_wake(struct nvme *nv)
+{
+	if (!atomic_load(&nv->ctl.sleeping) || !atomic_exchange(&nv->ctl.sleeping, false))
+		return;
+	atomic_store(&nv->ctl.rung, gw_now_ns());
+	eventfd_write(nv->ctl.wake_fd, 1);
+}
+
+bool gw_nvme_order(struct nvme *nv, enum nvme_order order)
+{
+	struct nvme_control *ctl = &nv->ctl;
+	uint64_t now = gw_now_ns();
+	bool done;
+	int ret = 0;
+
+	pthread_mutex_lock(&ctl->lock);
+	ctl->order = order;
+	atomic_store(&ctl->attention, true);
+	gw_nvme_wake(nv);
+	while (ctl->order != NVME_ORDER_NONE && !ctl->late_since && !ret)
+		ret = gw_os_cond_wait_until(&ctl->done, &ctl->lock, now + ctl->patience_ns);
+	done = ctl->order == NVME_ORDER_NONE;
+	if (!done && !ctl->late_since) {
+		ctl->late_since = now;
+		gw_err(nv->log, "nvme: backing file does not answer; the disk is off, and keeps hold of "
+		       "memory, until it does");
+		gw_hint(nv->log, "a reset brings it back then; see to the file system or the device that "
+			"the file is on");
+	}
+	pthread_mutex_unlock(&ctl->lock);
+	return done;
+}
+
+bool gw_nvme_late(struct nvme *nv)
+{
+	bool late;
+
+	pthread_mutex_lock(&nv->ctl.lock);
+	late = nv->ctl.late_since;
+	pthread_mutex_unlock(&nv->ctl.lock);
+	return late;
+}
