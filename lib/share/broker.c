@@ -61,7 +61,14 @@ static __attribute__((format(printf, 5, 6))) void audit(struct gw_broker_core *b
 							     about, reason });
 }
 
-int gw_broker_join(struct gw_broker_core *b, int fd, pid_t pid, uid_t uid)
+static void peer_close(int fd, int process)
+{
+	close(fd);
+	if (process >= 0)
+		close(process);
+}
+
+int gw_broker_join(struct gw_broker_core *b, int fd, int process, pid_t pid, uid_t uid)
 {
 	struct gw_broker_peer *p, *n;
 	unsigned int same = 0;
@@ -69,15 +76,16 @@ int gw_broker_join(struct gw_broker_core *b, int fd, pid_t pid, uid_t uid)
 	LIST_FOREACH(p, &b->peers, link)
 		same += p->uid == uid;
 	if (b->nr_peers >= GW_BROKER_PEERS || same >= GW_BROKER_PEERS_UID) {
-		close(fd);
+		peer_close(fd, process);
 		return -EUSERS;
 	}
 	n = calloc(1, sizeof(*n));
 	if (!n) {
-		close(fd);
+		peer_close(fd, process);
 		return -ENOMEM;
 	}
-	*n = (struct gw_broker_peer){ .fd = fd, .pid = pid, .uid = uid };
+	*n = (struct gw_broker_peer){ .fd = fd, .process = process, .pid = pid,
+				       .uid = uid };
 	LIST_INSERT_HEAD(&b->peers, n, link);
 	b->nr_peers++;
 	return 0;
@@ -102,7 +110,7 @@ void gw_broker_leave(struct gw_broker_core *b, struct gw_broker_peer *p)
 	}
 	LIST_REMOVE(p, link);
 	b->nr_peers--;
-	close(p->fd);
+	peer_close(p->fd, p->process);
 	free(p);
 }
 
@@ -425,12 +433,14 @@ static int introduce(struct gw_broker_core *b, struct gw_broker_peer *p, struct 
 	gw_share_put_u32(m, 0);
 	gw_share_put_id(m, &id);
 	gw_share_put_text(m, p->name, GW_SHARE_NAME);
-	m->nr_fds = 1;
+	m->nr_fds = p->process >= 0 ? 2 : 1;
 	m->fd[0] = pair[1];
+	m->fd[1] = p->process;
 	if (!ret)
 		ret = gw_share_send(e->by->fd, m);
 	if (ret)
 		e->by->hang_up = true;
+	m->nr_fds = 1;		/* the other one stays the peer's */
 	gw_share_msg_close(m);
 	if (ret) {
 		close(pair[0]);

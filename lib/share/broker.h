@@ -24,7 +24,7 @@
 
 struct gw_broker_peer {
 	LIST_ENTRY(gw_broker_peer) link;
-	int fd;
+	int fd, process;		/* a pidfd, -1: none */
 	pid_t pid;
 	uid_t uid;
 	uint32_t role;			/* 0 until HELLO */
@@ -70,11 +70,12 @@ void gw_broker_core_fini(struct gw_broker_core *b);
 
 /**
  * gw_broker_join() - somebody has connected
- * @fd: the peer's from now on, closed on error too
+ * @fd:      the peer's from now on, closed on error too
+ * @process: likewise; a pidfd, by which an exporter may end an importer that hangs, or -1
  *
  * Return: 0; -EUSERS too many, of this user or of all; -ENOMEM.
  */
-int gw_broker_join(struct gw_broker_core *b, int fd, pid_t pid, uid_t uid);
+int gw_broker_join(struct gw_broker_core *b, int fd, int process, pid_t pid, uid_t uid);
 
 /** gw_broker_leave() - what it has published goes with it */
 void gw_broker_leave(struct gw_broker_core *b, struct gw_broker_peer *p);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -76,6 +77,27 @@ void gw_broker_stop(struct gw_broker *b)
 	(void)n;	/* it is full: it stops already */
 }
 
+/*
+ * The process that connected. Where the kernel does not say (SO_PEERPIDFD, Linux 6.5), its number may
+ * have become another's by now, but only if it has ended, and then its socket has as well.
+ */
+static int process_of(int fd, pid_t pid)
+{
+	struct pollfd p = { .fd = fd };
+	int process = -1;
+#ifdef SO_PEERPIDFD
+	socklen_t len = sizeof(process);
+
+	if (!getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &process, &len))
+		return process;
+#endif
+	process = pidfd_open(pid, 0);
+	if (process < 0 || (!poll(&p, 1, 0) && !p.revents))
+		return process;
+	close(process);
+	return -1;
+}
+
 static void accept_one(struct gw_broker *b)
 {
 	struct ucred who;
@@ -88,7 +110,7 @@ static void accept_one(struct gw_broker *b)
 		close(fd);
 		return;
 	}
-	if (gw_broker_join(&b->core, fd, who.pid, who.uid))
+	if (gw_broker_join(&b->core, fd, process_of(fd, who.pid), who.pid, who.uid))
 		gw_log_guest(b->core.log, "user %u has too many connections to the broker: one more "
 			     "is refused", who.uid);
 }

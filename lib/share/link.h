@@ -50,7 +50,7 @@ struct gw_remote_importer {
 	struct gw_importer base;
 	LIST_ENTRY(gw_remote_importer) link;
 	struct gw_exporter_link *l;
-	int fd;
+	int fd, process;		/* @process: a pidfd, or -1 */
 	uint32_t number, kinds;		/* the export; what the policy allows */
 	bool has_fn;
 	char name[GW_SHARE_NAME];
@@ -61,7 +61,7 @@ struct gw_remote_importer {
 	int staging;			/* memory file for copies, or -1 */
 	void *staging_at;
 	uint64_t staging_size;
-	_Atomic bool hang_up;
+	_Atomic bool hang_up, stuck;	/* @stuck: it does not read */
 	pthread_mutex_t use;		/* a payload is looked at; innermost but the exporter's */
 };
 

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,6 +21,8 @@
  * tell it. What it is, and what it may have, the broker has said; what it says of itself is only
  * what it can use.
  */
+
+#define END_MS	1000	/* for a process that was killed */
 
 static struct gw_remote_importer *remote_of(struct gw_importer *imp)
 {
@@ -39,7 +44,7 @@ static void tell(struct gw_remote_importer *r, struct gw_attachment *a, uint16_t
 	}
 	free(m);
 	if (ret) {
-		r->hang_up = true;
+		r->hang_up = r->stuck = true;
 		shutdown(r->fd, SHUT_RDWR);
 	}
 }
@@ -50,7 +55,28 @@ static void remote_invalidate(struct gw_importer *imp, struct gw_attachment *a,
 	tell(remote_of(imp), a, GW_SHARE_INVALIDATE, why);
 }
 
-/* Its process is out of reach; what it reaches the memory by is taken away by the kind's unmap. */
+/* It has mapped memory, which nobody can take away from a process that lives. */
+static void end_process(struct gw_remote_importer *r)
+{
+	struct pollfd ended = { .fd = r->process, .events = POLLIN };
+	int ret = -EPERM;
+
+	if (r->process >= 0)
+		ret = pidfd_send_signal(r->process, SIGKILL, NULL, 0) ? -errno : 0;
+	if (!ret && poll(&ended, 1, END_MS) != 1)
+		ret = -ETIMEDOUT;
+	if (!ret || ret == -ESRCH)
+		gw_warn(r->l->opt.log, "importer %s hangs with memory of %s mapped: its process was "
+			"ended", r->name, gw_export_vm(r->e));
+	else
+		gw_err(r->l->opt.log, "importer %s hangs with memory of %s mapped, and its process "
+		       "cannot be ended: %s", r->name, gw_export_vm(r->e), strerror(-ret));
+}
+
+/*
+ * Its process is out of reach; what it reaches the memory by is taken away by the kind's unmap, but
+ * for memory that it has mapped. One that has hung up has said that it has not.
+ */
 static void remote_quiesce(struct gw_importer *imp, struct gw_attachment *a)
 {
 	struct gw_remote_importer *r = remote_of(imp);
@@ -58,6 +84,8 @@ static void remote_quiesce(struct gw_importer *imp, struct gw_attachment *a)
 	if (!r->hang_up)
 		gw_log_guest(r->l->opt.log, "importer %s did not let go in time: it is hung up on",
 			     r->name);
+	if ((!r->hang_up || r->stuck) && gw_attachment_kind(a) == &gw_share_memfd)
+		end_process(r);
 	r->hang_up = true;
 	shutdown(r->fd, SHUT_RDWR);
 	pthread_mutex_lock(&r->use);	/* until the thread does not look at the payload */
@@ -85,8 +113,8 @@ int gw_remote_new(struct gw_exporter_link *l, struct gw_share_msg *m)
 		goto close;
 	}
 	*r = (struct gw_remote_importer){ .base.ops = &remote_ops, .base.accept = r->accept, .l = l,
-					  .staging = -1 };
-	if (m->nr_fds != 1 || !gw_reader_u32(&in, &r->number) || !gw_reader_u32(&in, &r->kinds) ||
+					  .staging = -1, .process = -1 };
+	if (!m->nr_fds || m->nr_fds > 2 || !gw_reader_u32(&in, &r->number) || !gw_reader_u32(&in, &r->kinds) ||
 	    !gw_reader_u32(&in, &pid) || !gw_reader_u32(&in, &uid) ||
 	    !gw_reader_u32(&in, &has_fn) || !gw_reader_u32(&in, &zero) ||
 	    !gw_share_take_id(&in, &r->base.id) ||
@@ -99,6 +127,10 @@ int gw_remote_new(struct gw_exporter_link *l, struct gw_share_msg *m)
 	r->has_fn = has_fn;
 	pthread_mutex_init(&r->use, NULL);
 	r->fd = m->fd[0];
+	if (m->nr_fds == 2 && (pid_t)pid != getpid())
+		r->process = m->fd[1];
+	else if (m->nr_fds == 2)
+		close(m->fd[1]);	/* we are not to end ourselves */
 	m->nr_fds = 0;
 	LIST_INSERT_HEAD(&l->remotes, r, link);
 	l->nr_remotes++;
@@ -128,6 +160,8 @@ void gw_remote_end(struct gw_remote_importer *r)
 	LIST_REMOVE(r, link);
 	r->l->nr_remotes--;
 	close(r->fd);
+	if (r->process >= 0)
+		close(r->process);
 	pthread_mutex_destroy(&r->use);
 	free(r);
 }

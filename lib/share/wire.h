@@ -39,7 +39,7 @@ enum gw_share_msg_type {
 	GW_SHARE_ASK,
 	/* importer to broker: handle, name of VM; reply with a socket to the exporter */
 	GW_SHARE_ATTACH,
-	/* broker to exporter, with a socket: u32 number, u32 kinds, u32 pid, u32 uid, u32 has */
+	/* broker to exporter, with a socket and maybe a pidfd: u32 number, u32 kinds, u32 pid, u32 uid, u32 has */
 	/* function, u32 0, id, name */
 	GW_SHARE_INTRODUCE,
 

@@ -55,7 +55,7 @@ static void peers_make(struct scene *s)
 	for (unsigned int i = 0; i < REMOTE; i++) {
 		check(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair));
 		s->far[i] = pair[1];
-		check(!gw_broker_join(&s->broker, pair[0], (pid_t)i, i % 2));
+		check(!gw_broker_join(&s->broker, pair[0], -1, (pid_t)i, i % 2));
 		s->peer[i] = LIST_FIRST(&s->broker.peers);
 	}
 }

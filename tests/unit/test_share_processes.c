@@ -8,6 +8,8 @@
 
 static const struct gw_share_accept copy_only[] = { { &gw_share_copy } };
 
+static const struct gw_share_accept *takes = copy_only;
+
 enum reached { CONNECTED, OPENED, MAPPED, TOLD, NR_REACHED };
 
 /* An importer that goes so far, says so, and then does nothing any longer. */
@@ -22,7 +24,7 @@ static void importer_run(const struct world *w, enum reached want, int say)
 	if (gw_share_client_new(w->socket, "screen", &c))
 		_exit(1);
 	if (want >= OPENED &&
-	    gw_share_client_open(c, w->handle, "work", copy_only, 1, NULL, &s, NULL))
+	    gw_share_client_open(c, w->handle, "work", takes, 1, NULL, &s, NULL))
 		_exit(1);
 	if (want >= MAPPED && gw_remote_share_map(s, &map))
 		_exit(1);
@@ -88,6 +90,27 @@ static void an_importer_may_hang_in_any_state(void **state)
 		world_end(&pid);
 		world_fini(&w);
 	}
+}
+
+/* What a process has mapped only its end takes away, which comes before that of the revoke. */
+static void an_importer_that_hangs_with_memory_mapped_is_ended(void **state)
+{
+	static const struct gw_share_accept memory[] = {
+		{ &gw_share_memfd, .data = { GW_SHARE_FILE_MEMORY } },
+	};
+	struct world w;
+	int status = 0;
+	pid_t pid;
+
+	world_init(&w, RIG_BYTES / RIG_PAGE, 200);
+	takes = memory;
+	pid = importer_start(&w, MAPPED);
+	takes = copy_only;
+	kill(pid, SIGSTOP);
+	assert_int_equal(world_ask(&w, 'r'), 1);
+	assert_int_equal(waitpid(pid, &status, WNOHANG), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	world_fini(&w);
 }
 
 /* While one importer hangs, the exporter may go, too. */
@@ -347,6 +370,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_example_shows_frames),
 		cmocka_unit_test(an_importer_may_be_killed_in_any_state),
 		cmocka_unit_test(an_importer_may_hang_in_any_state),
+		cmocka_unit_test(an_importer_that_hangs_with_memory_mapped_is_ended),
 		cmocka_unit_test(an_exporter_ends_although_an_importer_hangs),
 		cmocka_unit_test(an_exporter_may_be_killed_in_any_state),
 		cmocka_unit_test(an_exporter_that_hangs_is_not_waited_for_ever),
