@@ -65,6 +65,7 @@ int main(int argc, char **argv)
 
 	/* whoever reads what we say may go; what is served, and the report, do not end with that */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);	/* a file that may not grow is an error of the device's */
 
 	for (; i < argc && argv[i][0] == '-'; i++) {
 		if (!strcmp(argv[i], "-v") || !strcmp(argv[i], "--verbose")) {

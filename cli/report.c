@@ -17,7 +17,7 @@
 /* @sim is of the simulated host alone: what real devices read and write passes us by. */
 struct report {
 	struct gw_sim_stats sim;
-	struct gw_account mapped;	/* sum over the functions */
+	struct gw_account mapped;	/* sum over the functions; the peaks are of that with the highest */
 	struct gw_guest_stats guest;	/* sum over the functions */
 	struct gw_companion_stats companion;	/* likewise */
 	uint64_t messages;
@@ -48,8 +48,10 @@ static void collect_mapped(const struct gw_function *fn, struct gw_account *sum)
 	gw_function_mapped(fn, &a);
 	sum->maps += a.maps;
 	sum->total_maps += a.total_maps;
-	sum->peak_maps += a.peak_maps;
-	sum->peak_bytes += a.peak_bytes;
+	if (sum->peak_maps < a.peak_maps)
+		sum->peak_maps = a.peak_maps;
+	if (sum->peak_bytes < a.peak_bytes)
+		sum->peak_bytes = a.peak_bytes;
 }
 
 static void collect(struct vm *vm, struct report *r)
@@ -80,6 +82,8 @@ static void collect(struct vm *vm, struct report *r)
 
 static void print_faults(const struct report *r)
 {
+	uint64_t shown = 0;
+
 	fprintf(stderr, "  DART faults   %" PRIu64 "\n", r->sim.faults);
 	for (size_t i = 0; i < r->nr_faults && i < FAULTS_SHOWN; i++) {
 		const struct gw_sim_fault *f = &r->fault[i];
@@ -87,13 +91,18 @@ static void print_faults(const struct report *r)
 		fprintf(stderr, "    %02x:%02x.%x %s %#" PRIx64 "+%#" PRIx64 ", %" PRIu64 " times\n",
 			f->bus, f->dev, f->fn, f->dir == GW_DMA_READ ? "read" : "write", f->iova.v,
 			f->size, f->count);
+		shown += f->count;
 	}
-	if (r->nr_faults > FAULTS_SHOWN)
-		fprintf(stderr, "    and %zu more\n", r->nr_faults - FAULTS_SHOWN);
+	/* the host keeps not all addresses, but counts all faults */
+	if (shown < r->sim.faults)
+		fprintf(stderr, "    and %" PRIu64 " more\n", r->sim.faults - shown);
 }
 
-static void print_stalls(const struct report *r)
+static void print_troubles(const struct report *r)
 {
+	if (r->sim.io_errors)
+		fprintf(stderr, "  failed        %" PRIu64 " reads and writes of the files behind devices\n",
+			r->sim.io_errors);
 	if (r->sim.stalls)
 		fprintf(stderr, "  stalls        %" PRIu64 " times a device's DMA did not end when it had to; %"
 			PRIu64 " of them still do so\n", r->sim.stalls, r->sim.stalled);
@@ -128,6 +137,7 @@ static void print_text(const struct vm *vm, const struct report *r)
 {
 	const struct gw_window *w = gw_vm_window(vm->gw);
 	const struct gw_pools *pools = gw_vm_pools(vm->gw);
+	const char *of_one = vm->nr_functions > 1 ? " by one function" : "";
 
 	fprintf(stderr, "\n  plan          %s: %s\n", gw_plan_name(vm->plan), vm->reason);
 	if (w->size)
@@ -140,12 +150,13 @@ static void print_text(const struct vm *vm, const struct report *r)
 			" MiB\n", vm->function[i].gw->fn->info.name, p->gpa.v, p->iova.v, p->size >> 20);
 	}
 	fprintf(stderr,
-		"  mappings      %" PRIu64 " made, at most %" PRIu64 " at once; %" PRIu64 " left\n"
-		"  bytes mapped  at most %" PRIu64 " MiB\n",
-		r->mapped.total_maps, r->mapped.peak_maps, r->mapped.maps,
-		r->mapped.peak_bytes >> 20);
+		"  mappings      %" PRIu64 " made, at most %" PRIu64 " at once%s; %" PRIu64 " left\n"
+		"  bytes mapped  at most %" PRIu64 " MiB%s\n",
+		r->mapped.total_maps, r->mapped.peak_maps, of_one, r->mapped.maps,
+		r->mapped.peak_bytes >> 20, of_one);
 	if (gw_vm_sim(vm->gw))
-		fprintf(stderr, "  DMA           %" PRIu64 " MiB read, %" PRIu64 " MiB written\n",
+		fprintf(stderr, "  DMA           devices read %" PRIu64 " MiB of guest memory, and wrote %" PRIu64
+			" MiB\n",
 			r->sim.dma_read_bytes >> 20, r->sim.dma_written_bytes >> 20);
 	fprintf(stderr,
 		"  traps         %" PRIu64 " reads, %" PRIu64 " writes; config %" PRIu64 ", %" PRIu64
@@ -156,7 +167,7 @@ static void print_text(const struct vm *vm, const struct report *r)
 	if (vm->plan == GW_PLAN_PARAVIRT)
 		print_companion(&r->companion);
 	if (gw_vm_sim(vm->gw)) {
-		print_stalls(r);
+		print_troubles(r);
 		print_faults(r);
 	}
 }
@@ -222,6 +233,7 @@ static struct json_object *report_json(const struct vm *vm, const struct report 
 		add_u64(o, "dma_read_bytes", r->sim.dma_read_bytes);
 		add_u64(o, "dma_written_bytes", r->sim.dma_written_bytes);
 		add_u64(o, "dart_faults", r->sim.faults);
+		add_u64(o, "io_errors", r->sim.io_errors);
 		add_u64(o, "stalls", r->sim.stalls);
 		add_u64(o, "stalled", r->sim.stalled);
 	}
@@ -296,6 +308,11 @@ int report_print(struct vm *vm, const char *path)
 				"written, and no link");
 			return CLI_FAILED;
 		}
+	}
+	if (r.sim.io_errors) {
+		gw_err(vm->log, "%" PRIu64 " reads and writes of devices failed at the files behind them",
+		       r.sim.io_errors);
+		return CLI_FAILED;
 	}
 	if (r.sim.stalled) {
 		gw_err(vm->log, "%" PRIu64 " devices wait for files that do not answer; what they were to write "

@@ -16,6 +16,7 @@
 #include "cli/vm.h"
 #include "cli/qemu.h"
 #include "cli/report.h"
+#include "cli/stop.h"
 #include "cli/viommu.h"
 
 /*
@@ -26,6 +27,7 @@
  */
 
 #define TERM_GRACE_S	5
+#define CLOSING_MS	20000	/* for a host to take everything back */
 
 /* Linux' bounce buffers (kernel-parameters.txt, swiotlb=) */
 #define BOUNCE_SLOT	2048u
@@ -389,6 +391,28 @@ static int prepare(struct run *r)
 	return vm_listen(&r->vm, path, r->companion, r->o.spin_us) ? CLI_FAILED : 0;
 }
 
+/* Those that end us. */
+static struct stop stop_for(const struct run *r)
+{
+	struct stop s = { .log = r->log, .signals = r->signals, .left = r->dir, .folder = true,
+			  .ms = CLOSING_MS, .base = 128 };
+
+	sigdelset(&s.signals, SIGCHLD);
+	return s;
+}
+
+/* Hosts, and QEMU that prints its device tree, may take as long as they like. */
+static int prepare_until_signal(struct run *r)
+{
+	struct stop guard = stop_for(r);
+	int ret;
+
+	stop_while_opening(&guard);
+	ret = prepare(r);
+	stop_done(&guard);
+	return ret;
+}
+
 static void clean_up(struct run *r)
 {
 	char path[96];
@@ -415,6 +439,7 @@ static void block_signals(struct run *r)
 static int run_run(int argc, char **argv, struct gw_log *log)
 {
 	struct run r = { .log = log };
+	struct stop guard;
 	int ret, status;
 
 	ret = options_parse(&r.o, argc, argv, OPTIONS_RUN, log);
@@ -426,7 +451,7 @@ static int run_run(int argc, char **argv, struct gw_log *log)
 	if (!ret)
 		ret = report_check(r.o.report, log);
 	if (!ret)
-		ret = prepare(&r);
+		ret = prepare_until_signal(&r);
 	if (!ret && r.o.dry_run)
 		ret = print_command(&r);
 	if (ret || r.o.dry_run) {
@@ -436,9 +461,12 @@ static int run_run(int argc, char **argv, struct gw_log *log)
 	terminal_save(&r);
 	status = start_and_wait(&r);
 	terminal_restore(&r);
+	guard = stop_for(&r);
+	stop_while_closing(&guard);
 	vm_stop(&r.vm);
 	ret = report_print(&r.vm, r.o.report);
 	clean_up(&r);
+	stop_done(&guard);
 	if (r.ended_by)
 		return 128 + r.ended_by;
 	if (status > 128)

@@ -105,7 +105,8 @@ static int serve_run(int argc, char **argv, struct gw_log *log)
 	ret = harden(!options_simulated(&o), log);
 	if (!ret)
 		ret = report_check(o.report, log);
-	stop_while_opening(&guard, &stop, o.memory_file, log);
+	guard = (struct stop){ .log = log, .signals = stop, .left = o.memory_file };
+	stop_while_opening(&guard);
 	if (!ret)
 		ret = vm_open(&vm, &o, o.device_tree != NULL, log);
 	if (!ret)
@@ -122,7 +123,8 @@ static int serve_run(int argc, char **argv, struct gw_log *log)
 		return ret;
 	}
 	ended_by = vm_wait(&vm, &stop, true);
-	stop_while_closing(&guard, &stop, CLOSING_MS, log);
+	guard = (struct stop){ .log = log, .signals = stop, .ms = CLOSING_MS };
+	stop_while_closing(&guard);
 	vm_stop(&vm);
 	ret = report_print(&vm, o.report);
 	vm_close(&vm);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/stop.h"
 
+#include <dirent.h>
 #include <poll.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -11,14 +12,38 @@
 
 #define GRACE_MS	1000	/* for a main thread that is nearly through */
 
+/* A folder of ours has files and sockets, and nothing deeper. */
+static void remove_folder(const char *path)
+{
+	DIR *dir = opendir(path);
+	struct dirent *e;
+
+	while (dir && (e = readdir(dir)))
+		unlinkat(dirfd(dir), e->d_name, 0);	/* not . and .. */
+	if (dir)
+		closedir(dir);
+	rmdir(path);
+}
+
 static __attribute__((noreturn)) void end_now(const struct stop *s, int code)
 {
-	if (s->file)
-		unlink(s->file);
+	if (s->left && s->folder)
+		remove_folder(s->left);
+	else if (s->left)
+		unlink(s->left);
 	_exit(code);
 }
 
-/* Nothing is read from the descriptor of signals: whoever gets on takes what is pending. */
+static int signal_code(const struct stop *s, int fd)
+{
+	struct signalfd_siginfo info;
+
+	if (!s->base || read(fd, &info, sizeof(info)) != sizeof(info))
+		return CLI_OK;
+	return s->base + (int)info.ssi_signo;
+}
+
+/* Nothing is read from the descriptor of signals until then: whoever gets on takes what is pending. */
 static void *stop_run(void *opaque)
 {
 	struct stop *s = opaque;
@@ -32,7 +57,7 @@ static void *stop_run(void *opaque)
 	}
 	if (ret > 0 && !p[0].revents && !poll(p, 1, GRACE_MS)) {
 		gw_warn(s->log, "ended by a signal while the host was being waited for");
-		end_now(s, CLI_OK);
+		end_now(s, signal_code(s, fd));
 	}
 	if (fd >= 0)
 		close(fd);
@@ -50,18 +75,16 @@ static void stop_start(struct stop *s)
 	close(s->wake[1]);
 }
 
-void stop_while_opening(struct stop *s, const sigset_t *signals, const char *file,
-			struct gw_log *log)
+void stop_while_opening(struct stop *s)
 {
-	*s = (struct stop){ .log = log, .signals = *signals, .ms = -1 };
-	if (file && access(file, F_OK))
-		s->file = file;
+	s->ms = -1;
+	if (s->left && !s->folder && !access(s->left, F_OK))
+		s->left = NULL;
 	stop_start(s);
 }
 
-void stop_while_closing(struct stop *s, const sigset_t *signals, int ms, struct gw_log *log)
+void stop_while_closing(struct stop *s)
 {
-	*s = (struct stop){ .log = log, .signals = *signals, .ms = ms };
 	stop_start(s);
 }
 

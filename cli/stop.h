@@ -19,21 +19,22 @@ struct stop {
 	struct gw_log *log;
 	sigset_t signals;
 	int wake[2];			/* closing it ends the thread */
-	const char *file;		/* to be removed by who ends at once, or NULL */
+	const char *left;		/* a file or folder to be removed by who ends at once, or NULL */
+	bool folder;
 	int ms;				/* until the end; -1: until a signal comes */
+	int base;			/* exit status: the signal's number is added, unless it is 0 */
 	bool runs;
 };
 
 /**
  * stop_while_opening() - a signal ends the program within a second, until stop_done()
- * @signals: blocked already
- * @file:    what must not be left behind, if it does not exist yet; or NULL
+ * @s:    @signals, which are blocked already, @log and @base are set, and @left: what must not be left
+ *        behind. A file that exists already stays
  */
-void stop_while_opening(struct stop *s, const sigset_t *signals, const char *file,
-			struct gw_log *log);
+void stop_while_opening(struct stop *s);
 
-/** stop_while_closing() - as much time is left, then the program ends; or with one more signal */
-void stop_while_closing(struct stop *s, const sigset_t *signals, int ms, struct gw_log *log);
+/** stop_while_closing() - @s->ms are left, then the program ends; or with one more signal */
+void stop_while_closing(struct stop *s);
 
 /** stop_done() - signals are the main thread's again; one that just came is still pending */
 void stop_done(struct stop *s);

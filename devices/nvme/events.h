@@ -26,6 +26,7 @@ struct nvme_health {
 	uint64_t read_blocks, written_blocks;	/* 512 bytes each */
 	uint64_t media_errors, nr_errors, power_cycles, busy_ns;
 	uint64_t started;		/* ns */
+	int said;			/* the errno that was logged last */
 };
 
 struct nvme_events {

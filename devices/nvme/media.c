@@ -20,10 +20,13 @@ int gw_nvme_media_error(struct nvme *nv, struct nvme_cmd *cmd, bool write, int e
 		return NVME_DATA_TRANSFER;
 	if (err == EINTR || err == EAGAIN || err == ECANCELED)
 		return NVME_RETRY;
-	gw_log_guest(nv->log, "nvme: backing file: %s at byte %" PRIu64 ": %s",
-		     write ? "write" : "read", cmd->file_off + cmd->moved,
-		     err ? strerror(err) : "it ends there");
+	if (!nv->health.media_errors || nv->health.said != err)
+		gw_err_guest(nv->log, "nvme: backing file: %s at byte %" PRIu64 ": %s; more of that kind is "
+			     "counted in the report", write ? "write" : "read",
+			     cmd->file_off + cmd->moved, err ? strerror(err) : "it ends there");
+	nv->health.said = err;
 	nv->health.media_errors++;
+	gw_endpoint_io_failed(&nv->ep);
 	gw_nvme_warn(nv, NVME_WARN_RELIABILITY, true);
 	return write ? NVME_WRITE_FAULT : NVME_READ_ERROR;
 }

@@ -155,6 +155,9 @@ int gw_endpoint_pin(struct gw_endpoint *ep, gw_iova iova, size_t len, enum gw_dm
 		    struct gw_endpoint_pin *pin);
 void gw_endpoint_unpin(struct gw_endpoint *ep, struct gw_endpoint_pin *pin);
 
+/** gw_endpoint_io_failed() - what stands behind the endpoint refused a read or write; it is counted */
+void gw_endpoint_io_failed(struct gw_endpoint *ep);
+
 /** gw_endpoint_irq() - raise vector @v (an edge); dropped if delivery is not set up. Any thread */
 void gw_endpoint_irq(struct gw_endpoint *ep, unsigned int v);
 

@@ -74,6 +74,7 @@ struct gw_sim_stats {
 	uint64_t faults;		/* accesses */
 	uint64_t irqs;			/* raised */
 	uint64_t dma_read_bytes, dma_written_bytes;
+	uint64_t io_errors;		/* reads and writes that files behind endpoints refused */
 	uint64_t stalls;		/* times that DMA did not end when it had to */
 	uint64_t stalled;		/* functions that have some that still has not */
 };

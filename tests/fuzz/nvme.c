@@ -92,6 +92,10 @@ void gw_endpoint_unpin(struct gw_endpoint *e, struct gw_endpoint_pin *pin)
 {
 }
 
+void gw_endpoint_io_failed(struct gw_endpoint *e)
+{
+}
+
 void gw_endpoint_irq(struct gw_endpoint *e, unsigned int v)
 {
 }

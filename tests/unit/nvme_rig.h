@@ -133,6 +133,10 @@ void gw_endpoint_unpin(struct gw_endpoint *ep, struct gw_endpoint_pin *pin)
 	pthread_mutex_unlock(&b->lock);
 }
 
+void gw_endpoint_io_failed(struct gw_endpoint *ep)
+{
+}
+
 void gw_endpoint_irq(struct gw_endpoint *ep, unsigned int v)
 {
 	atomic_fetch_add(&ep->bus->irqs[v], 1);

@@ -6,6 +6,7 @@ import os
 import platform
 import pty
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -15,6 +16,7 @@ import tempfile
 import termios
 
 import client as vu
+import nvme
 import probe
 from child import TIMEOUT, Child, wait_until
 from command import FAILED, FAULTS, OK, UNAVAILABLE, USAGE, FakeQemu, gangway, refused
@@ -74,6 +76,32 @@ def a_signal_ends_it_while_a_host_is_slow(rig):
         assert child.wait_exit() == OK
         assert "ended by a signal" in child.output
         assert not os.path.lexists(path)
+
+
+@test
+def a_signal_ends_run_while_it_starts_and_nothing_is_left(rig):
+    """While a host is slow, and while QEMU does not get on with its device tree."""
+    kernel = rig.path("kernel")
+    shutil.copy("/bin/true", kernel)
+    hangs = rig.path("qemu")
+    with open(hangs, "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\ncase $* in *help) echo vfio-user-pci options; exit;; esac\n"
+                   "case $* in *dumpdtb=*) : >" + rig.path("asked") + "; exec sleep 1000;; esac\n")
+    os.chmod(hangs, 0o755)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for options in (("--host-option", "call-delay-us=10000000"), ()):
+            folder = rig.new_path("tmp")
+            os.mkdir(folder)
+            child = Child("run", [rig.gangway, "run", "sim:probe", "--qemu", hangs, "--kernel", kernel,
+                                  *options], env={**os.environ, "TMPDIR": folder})
+            if options:
+                wait_until("a folder", lambda: os.listdir(folder))
+            else:
+                wait_until("QEMU is asked", lambda: os.path.exists(rig.path("asked")))
+                os.remove(rig.path("asked"))
+            child.signal(number)
+            assert child.wait_exit() == 128 + number, child.output
+            assert not os.listdir(folder)
 
 
 @test
@@ -754,6 +782,36 @@ def a_window_over_the_budget_is_refused_before_qemu_starts(rig):
     err = refused(rig, FAILED, ["2048 MiB", "1536 MiB", "--window 1536M"], "-v", "run",
                   "sim:probe", "--qemu", rig.qemu_dir, "--kernel", kernel, "--memory", "4G", "--window", "2G")
     assert "-nographic" not in err, "QEMU was started"
+
+
+@test
+def a_disk_that_is_full_is_told_once_and_is_in_the_report_and_the_exit_status(rig):
+    daemon = rig.daemon(f"sim:nvme,file={rig.path('disk')},size=64M")
+    drive = nvme.Nvme(rig.qemu(daemon.socket))
+    base = drive.qemu.machine.ram + 4 * MIB
+    resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (MIB, resource.RLIM_INFINITY))
+    for block in range(0, 40):
+        drive.io.submit(nvme.WRITE, prp1=base, nsid=1, cdw10=8192 + block)
+        assert drive.io.complete()[1] & 0x7ff == 0x280, "a write fault"
+    drive.transfer(nvme.WRITE, 8, base, 4096)      # where there is room
+    daemon.status = FAILED
+    drive.qemu.quit()
+    assert daemon.stop()["io_errors"] == 40
+    assert daemon.output.count("backing file: write") == 1, daemon.output
+    assert "40 reads and writes of devices failed" in daemon.output
+
+
+@test
+def what_the_report_counts_adds_up(rig):
+    daemon = rig.daemon(faults=300)
+    device = probe.Probe(rig.qemu(daemon.socket))
+    for i in range(300):
+        device.begin(probe.CMD_FILL, dst=0x4000000000 + i * 4096, length=16)
+        device.wait()
+    device.qemu.quit()
+    daemon.stop()
+    told = daemon.output[daemon.output.index("DART faults"):]
+    assert re.match(r"DART faults   300\n(    \S.* write .*, 1 times\n){8}    and 292 more$", told), told
 
 
 @test

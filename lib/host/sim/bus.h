@@ -58,6 +58,7 @@ struct gw_endpoint_bus {
 	_Atomic bool fenced;		/* until a reset: it keeps hold of memory that was to be unmapped */
 
 	_Atomic uint64_t irqs, read_bytes, written_bytes;
+	_Atomic uint64_t io_errors;	/* of what stands behind the endpoint */
 	_Atomic uint64_t stalls;	/* times that it was not quiet in time */
 	struct gw_dart dart;
 };

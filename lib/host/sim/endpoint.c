@@ -18,6 +18,11 @@ static void fault(struct gw_endpoint_bus *b, gw_iova iova, size_t len, enum gw_d
 		     dir == GW_DMA_READ ? "reads" : "writes", len, iova.v);
 }
 
+void gw_endpoint_io_failed(struct gw_endpoint *ep)
+{
+	atomic_fetch_add_explicit(&ep->bus->io_errors, 1, memory_order_relaxed);
+}
+
 static int dma(struct gw_endpoint_bus *b, gw_iova iova, void *buf, size_t len, enum gw_dma_dir dir)
 {
 	int ret;

@@ -241,6 +241,7 @@ void gw_sim_stats(struct gw_sim *sim, struct gw_sim_stats *stats)
 		stats->irqs += atomic_load(&b->irqs);
 		stats->dma_read_bytes += atomic_load(&b->read_bytes);
 		stats->dma_written_bytes += atomic_load(&b->written_bytes);
+		stats->io_errors += atomic_load(&b->io_errors);
 		stats->stalls += atomic_load(&b->stalls);
 		stats->stalled += gw_bus_stalled(b);
 	}
