@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/bitmap.h"
+#include "base/lock.h"
 #include "base/thread.h"
 #include "base/os.h"
 #include "base/util.h"
@@ -43,10 +44,11 @@ struct probe {
 
 	pthread_mutex_t lock;
 	pthread_cond_t wake, quiet;
-	uint8_t reg[PROBE_REGS_END];
-	uint32_t resets;
-	bool paused, access, active, stop, end;
-	struct probe_job job;
+	uint8_t reg[PROBE_REGS_END] GW_GUARDED_BY(lock);
+	uint32_t resets GW_GUARDED_BY(lock);
+	bool paused GW_GUARDED_BY(lock), access GW_GUARDED_BY(lock), active GW_GUARDED_BY(lock);
+	bool stop GW_GUARDED_BY(lock), end GW_GUARDED_BY(lock);
+	struct probe_job job GW_GUARDED_BY(lock);
 
 	uint8_t buf[CHUNK];
 };
@@ -70,7 +72,7 @@ static bool reg_writable(unsigned int at)
 	       (at >= PROBE_SRC && at < PROBE_STATUS) || (at >= PROBE_VECTOR && at < PROBE_RESULT);
 }
 
-static void regs_reset(struct probe *p)
+static void regs_reset(struct probe *p) GW_HOLDS(p->lock)
 {
 	memset(p->reg, 0, sizeof(p->reg));
 	reg_put(p, PROBE_ID, 4, PROBE_ID_VALUE);
@@ -100,8 +102,8 @@ static int job_chunk(struct probe *p, struct probe_job *j, size_t n)
 	return 0;
 }
 
-/* Under the lock: the job is over. Return: the vector to raise. */
-static uint32_t job_end(struct probe *p, int ret)
+/* The job is over. Return: the vector to raise. */
+static uint32_t job_end(struct probe *p, int ret) GW_HOLDS(p->lock)
 {
 	p->active = false;
 	reg_put(p, PROBE_RESULT, 8, p->job.sum);
@@ -110,14 +112,14 @@ static uint32_t job_end(struct probe *p, int ret)
 	return p->job.vector;
 }
 
-/* Under the lock: the bus refused for now, without having told us to pause. */
-static void job_wait(struct probe *p)
+/* The bus refused for now, without having told us to pause. */
+static void job_wait(struct probe *p) GW_HOLDS(p->lock)
 {
 	gw_os_cond_wait_until(&p->wake, &p->lock, gw_now_ns() + RETRY_NS);
 }
 
 /* Under the lock, which is let go for the access. Return: a vector to raise or PROBE_NO_VECTOR. */
-static uint32_t job_step(struct probe *p)
+static uint32_t job_step(struct probe *p) GW_HOLDS(p->lock)
 {
 	struct probe_job j = p->job;
 	size_t n = j.len - j.done < CHUNK ? (size_t)(j.len - j.done) : CHUNK;
@@ -184,8 +186,8 @@ static int job_check(const struct probe_job *j)
 	return 0;
 }
 
-/* Under the lock: COMMAND was written. Return: a vector to raise or PROBE_NO_VECTOR. */
-static uint32_t command_written(struct probe *p)
+/* COMMAND was written. Return: a vector to raise or PROBE_NO_VECTOR. */
+static uint32_t command_written(struct probe *p) GW_HOLDS(p->lock)
 {
 	uint32_t command = (uint32_t)reg_get(p, PROBE_COMMAND, 4);
 	int ret;
@@ -376,7 +378,8 @@ static int desc_parse(struct gw_endpoint_desc *desc, const char *opts, struct gw
 	return 0;
 }
 
-static int probe_new(const char *opts, struct gw_log *log, struct gw_endpoint **ep)
+/* Nobody else has it before there is a thread. */
+static int probe_new(const char *opts, struct gw_log *log, struct gw_endpoint **ep) GW_UNPROVED
 {
 	struct gw_endpoint_desc desc = probe_desc;
 	struct probe *p;

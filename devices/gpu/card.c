@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/lock.h"
 #include "base/util.h"
 
 static int make_file(const char *name, uint64_t size)
@@ -211,8 +212,8 @@ void gw_gpu_clear(struct gpu_card *c, unsigned int vf)
 	zero_slot(c, &c->slot[vf]);
 }
 
-/* Under the lock: whether a function has taken back any of it; it is written down then. */
-static bool is_stale(struct gpu_card *c, const struct gpu_extent *e)
+/* Whether a function has taken back any of it; it is written down then. */
+static bool is_stale(struct gpu_card *c, const struct gpu_extent *e) GW_HOLDS(c->lock)
 {
 	for (unsigned int i = 0; i < c->opt.vfs; i++) {
 		const struct gpu_slot *s = &c->slot[i];

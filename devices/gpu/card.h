@@ -11,6 +11,7 @@
 #include <gangway/log.h>
 
 #include "base/gate.h"
+#include "base/lock.h"
 #include "options.h"
 
 /*
@@ -80,12 +81,12 @@ struct gpu_card {
 	_Atomic unsigned int users;
 
 	pthread_rwlock_t watch_lock;	/* taken first; held while it is called */
-	struct gpu_watch watch;		/* watch_lock */
+	struct gpu_watch watch GW_GUARDED_BY(watch_lock);
 
 	struct gw_gate lock;
 	struct gpu_slot slot[GPU_MAX_VFS];
-	uint64_t nr_stale;		/* lock */
-	struct gpu_stale stale[GPU_MAX_STALE];	/* lock: the first of them */
+	uint64_t nr_stale GW_GUARDED_BY(lock);
+	struct gpu_stale stale[GPU_MAX_STALE] GW_GUARDED_BY(lock);	/* the first of them */
 };
 
 /**

@@ -8,6 +8,7 @@
 
 #include <gangway/provisioning.h>
 
+#include "base/lock.h"
 #include "base/util.h"
 
 /*
@@ -29,8 +30,8 @@ struct gpu_driver {
 	struct gw_attachment *a;
 
 	pthread_mutex_t lock;
-	struct gw_vram_import *im;
-	unsigned int runs;
+	struct gw_vram_import *im GW_GUARDED_BY(lock);
+	unsigned int runs GW_GUARDED_BY(lock);
 };
 
 static void set(struct gpu_driver *d, uint64_t off, unsigned int width, uint64_t val)
@@ -38,8 +39,8 @@ static void set(struct gpu_driver *d, uint64_t off, unsigned int width, uint64_t
 	d->pf->ops->reg_write(d->pf, GPU_BAR_PF, (gw_bar_off){ off }, width, val);
 }
 
-/* Under the lock: the hardware lets go. */
-static void stop(struct gpu_driver *d)
+/* The hardware lets go. */
+static void stop(struct gpu_driver *d) GW_HOLDS(d->lock)
 {
 	if (!d->im)
 		return;
@@ -70,8 +71,7 @@ static const struct gw_importer_ops importer_ops = {
 	.quiesce = driver_quiesce,
 };
 
-/* Under the lock. */
-static int put_table(struct gpu_driver *d, const struct gw_vram_ranges *ranges)
+static int put_table(struct gpu_driver *d, const struct gw_vram_ranges *ranges) GW_HOLDS(d->lock)
 {
 	struct gw_vram_cursor c;
 	struct gw_vram_run run;
@@ -88,8 +88,9 @@ static int put_table(struct gpu_driver *d, const struct gw_vram_ranges *ranges)
 	return 0;
 }
 
-/* Under the lock: tell the hardware. */
+/* Tell the hardware. */
 static int start(struct gpu_driver *d, const struct gpu_frame *f, struct gw_vram_import *im)
+	GW_HOLDS(d->lock)
 {
 	uint64_t status = 0;
 	int ret = put_table(d, gw_vram_import_ranges(im));

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/lock.h"
 #include "base/thread.h"
 
 /*
@@ -37,8 +38,8 @@ static void regs_reset(struct gpu_engine *e)
 	reg_put(e, GPU_ENGINE_MEMORY, 8, e->reach.memory);
 }
 
-/* Under the lock: the ring ends, here and now. */
-static void ring_stop(struct gpu_engine *e, unsigned int status, int err)
+/* The ring ends, here and now. */
+static void ring_stop(struct gpu_engine *e, unsigned int status, int err) GW_HOLDS(e->lock)
 {
 	e->epoch++;
 	e->has_command = false;
@@ -46,8 +47,8 @@ static void ring_stop(struct gpu_engine *e, unsigned int status, int err)
 	reg_put(e, GPU_ENGINE_ERROR, 4, (uint32_t)-err);
 }
 
-/* Under the lock: ENABLE was written. */
-static void ring_enable(struct gpu_engine *e)
+/* ENABLE was written. */
+static void ring_enable(struct gpu_engine *e) GW_HOLDS(e->lock)
 {
 	uint64_t entries = reg_get(e, GPU_RING_ENTRIES, 4);
 	uint64_t base = reg_get(e, GPU_RING_BASE, 8), last;
@@ -66,8 +67,8 @@ static void ring_enable(struct gpu_engine *e)
 		reg_put(e, GPU_ENGINE_STATUS, 4, GPU_RUNNING);
 }
 
-/* Under the lock: more commands than the ring has cannot have been written. */
-static void ring_tail(struct gpu_engine *e)
+/* More commands than the ring has cannot have been written. */
+static void ring_tail(struct gpu_engine *e) GW_HOLDS(e->lock)
 {
 	uint32_t head = (uint32_t)reg_get(e, GPU_RING_HEAD, 4);
 	uint32_t tail = (uint32_t)reg_get(e, GPU_RING_TAIL, 4);
@@ -77,7 +78,7 @@ static void ring_tail(struct gpu_engine *e)
 		ring_stop(e, GPU_FAILED, -EOVERFLOW);
 }
 
-static bool has_work(const struct gpu_engine *e)
+static bool has_work(const struct gpu_engine *e) GW_HOLDS(e->lock)
 {
 	return !e->paused && reg_get(e, GPU_ENGINE_STATUS, 4) == GPU_RUNNING &&
 	       reg_get(e, GPU_RING_HEAD, 4) != reg_get(e, GPU_RING_TAIL, 4);
@@ -101,7 +102,7 @@ static int work(struct gpu_engine *e, struct gpu_command *c, bool fetched, uint6
 }
 
 /* Under the lock: @c is done. Return: a vector to raise, or NO_VECTOR. */
-static uint32_t complete(struct gpu_engine *e, const struct gpu_command *c)
+static uint32_t complete(struct gpu_engine *e, const struct gpu_command *c) GW_HOLDS(e->lock)
 {
 	e->has_command = false;
 	reg_put(e, GPU_RING_HEAD, 4, reg_get(e, GPU_RING_HEAD, 4) + 1);
@@ -111,8 +112,8 @@ static uint32_t complete(struct gpu_engine *e, const struct gpu_command *c)
 	return c->flags & GPU_CMD_IRQ ? c->vector : NO_VECTOR;
 }
 
-/* Under the lock: the bus refused for now, and has not said that it would. */
-static void wait_a_little(struct gpu_engine *e)
+/* The bus refused for now, and has not said that it would. */
+static void wait_a_little(struct gpu_engine *e) GW_HOLDS(e->lock)
 {
 	struct timespec until;
 
@@ -126,7 +127,7 @@ static void wait_a_little(struct gpu_engine *e)
 }
 
 /* Under the lock, which is let go for the work. Return: a vector to raise, or NO_VECTOR. */
-static uint32_t step(struct gpu_engine *e)
+static uint32_t step(struct gpu_engine *e) GW_HOLDS(e->lock)
 {
 	uint64_t slot = reg_get(e, GPU_RING_HEAD, 4) & (reg_get(e, GPU_RING_ENTRIES, 4) - 1);
 	uint64_t at = reg_get(e, GPU_RING_BASE, 8) + slot * GPU_COMMAND_SIZE;
@@ -272,7 +273,9 @@ static void cond_init(pthread_cond_t *cond)
 	pthread_condattr_destroy(&attr);
 }
 
+/* Nobody else has it before there is a thread. */
 int gw_gpu_engine_init(struct gpu_engine *e, struct gw_endpoint *ep, const struct gpu_reach *reach)
+	GW_UNPROVED
 {
 	int ret;
 

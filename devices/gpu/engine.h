@@ -7,6 +7,7 @@
 
 #include <gangway/endpoint.h>
 
+#include "base/lock.h"
 #include "command.h"
 
 /**
@@ -26,11 +27,11 @@ struct gpu_engine {
 
 	pthread_mutex_t lock;
 	pthread_cond_t wake, quiet;
-	uint8_t reg[GPU_ENGINE_REGS];
-	bool paused, busy, end;
-	unsigned int epoch;
-	bool has_command;
-	struct gpu_command command;
+	uint8_t reg[GPU_ENGINE_REGS] GW_GUARDED_BY(lock);
+	bool paused GW_GUARDED_BY(lock), busy GW_GUARDED_BY(lock), end GW_GUARDED_BY(lock);
+	unsigned int epoch GW_GUARDED_BY(lock);
+	bool has_command GW_GUARDED_BY(lock);
+	struct gpu_command command GW_GUARDED_BY(lock);
 
 	uint8_t buf[GPU_CHUNK];
 };

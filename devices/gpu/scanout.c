@@ -22,7 +22,7 @@ static uint32_t reg_get(const struct gpu_scanout *s, unsigned int reg)
 	return (uint32_t)get(s->reg + (reg - GPU_SCAN_CONTROL), 4);
 }
 
-static void set_status(struct gpu_scanout *s, uint32_t status)
+static void set_status(struct gpu_scanout *s, uint32_t status) GW_HOLDS(s->lock)
 {
 	memcpy(s->reg + (GPU_SCAN_STATUS - GPU_SCAN_CONTROL), &status, 4);
 	s->shown = status == GPU_SCAN_SHOWN;
@@ -109,8 +109,8 @@ uint64_t gw_gpu_scanout_read(struct gpu_scanout *s, unsigned int off, unsigned i
 	return v;
 }
 
-/* Under the lock: CONTROL was written. */
-static void control(struct gpu_scanout *s)
+/* CONTROL was written. */
+static void control(struct gpu_scanout *s) GW_HOLDS(s->lock)
 {
 	struct gpu_picture p;
 

@@ -2,6 +2,7 @@
 #ifndef DEVICES_GPU_SCANOUT_H
 #define DEVICES_GPU_SCANOUT_H
 
+#include "base/lock.h"
 #include "card.h"
 #include "display.h"
 
@@ -19,10 +20,10 @@ struct gpu_scanout {
 	struct gpu_card *card;			/* fixed */
 
 	struct gw_gate lock;			/* all below; a monitor is patient */
-	uint8_t reg[GPU_SCAN_REGS - GPU_SCAN_CONTROL];
-	uint8_t table[16 * GPU_SCAN_MAX];
-	bool shown;
-	struct gpu_picture picture;
+	uint8_t reg[GPU_SCAN_REGS - GPU_SCAN_CONTROL] GW_GUARDED_BY(lock);
+	uint8_t table[16 * GPU_SCAN_MAX] GW_GUARDED_BY(lock);
+	bool shown GW_GUARDED_BY(lock);
+	struct gpu_picture picture GW_GUARDED_BY(lock);
 };
 
 void gw_gpu_scanout_init(struct gpu_scanout *s, struct gpu_card *card);

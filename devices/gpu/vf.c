@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/lock.h"
 #include "base/util.h"
 #include "engine.h"
 
@@ -16,7 +17,7 @@ struct gpu_vf {
 	struct gpu_engine engine;
 
 	pthread_mutex_t lock;
-	struct gpu_display display;	/* lock */
+	struct gpu_display display GW_GUARDED_BY(lock);
 };
 
 static struct gpu_vf *to_vf(struct gw_endpoint *ep)

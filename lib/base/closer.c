@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/lock.h"
 #include "base/thread.h"
 
 /*
@@ -30,9 +31,9 @@ struct item {
 
 struct gw_closer {
 	pthread_mutex_t lock;		/* of all that follows */
-	struct item *first, **last;
-	unsigned int waiting, threads;
-	bool freed;			/* by its owner */
+	struct item *first GW_GUARDED_BY(lock), **last;
+	unsigned int waiting GW_GUARDED_BY(lock), threads GW_GUARDED_BY(lock);
+	bool freed GW_GUARDED_BY(lock);	/* by its owner */
 };
 
 int gw_closer_new(struct gw_closer **out)
@@ -48,14 +49,14 @@ int gw_closer_new(struct gw_closer **out)
 }
 
 /* With the lock, which goes. */
-static void leave(struct gw_closer *c)
+static void leave(struct gw_closer *c) GW_UNLOCKS(c->lock) GW_HOLDS(c->lock)
 {
 	bool last = c->freed && !c->threads;
 
+	assert(!last || !c->first);
 	pthread_mutex_unlock(&c->lock);
 	if (!last)
 		return;
-	assert(!c->first);
 	pthread_mutex_destroy(&c->lock);
 	free(c);
 }
@@ -70,7 +71,7 @@ void gw_closer_free(struct gw_closer *c)
 }
 
 /* With the lock, which goes meanwhile. */
-static void close_all(struct gw_closer *c)
+static void close_all(struct gw_closer *c) GW_HOLDS(c->lock)
 {
 	struct item *item;
 

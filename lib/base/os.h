@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/lock.h"
+
 #ifdef __APPLE__
 #include <errno.h>
 /* It has no such number; what it says of this one comes closest. */
@@ -24,7 +26,8 @@ int gw_os_cond_init(pthread_cond_t *cond);
  *
  * Return: 0, also without a reason; -ETIMEDOUT.
  */
-int gw_os_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t deadline);
+int gw_os_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t deadline)
+	GW_HOLDS(*lock);
 
 /**
  * gw_os_memory_file() - a file in memory, without a name

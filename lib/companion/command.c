@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/guard.h"
+#include "base/lock.h"
 #include "base/util.h"
 #include "companion/command.h"
 
@@ -61,7 +62,7 @@ static int name_choose(struct gw_companion *c, uint64_t gpa, uint64_t *name)
  * Names whose mapping went with the memory it was of. There are no more names than there are
  * mappings, and as many again.
  */
-static void forget_dead(struct gw_companion *c)
+static void forget_dead(struct gw_companion *c) GW_HOLDS(c->gate)
 {
 	struct gw_imap_node *node, *next;
 	struct gw_dma_usage u;
@@ -77,6 +78,7 @@ static void forget_dead(struct gw_companion *c)
 }
 
 static int command_map(struct gw_companion *c, const void *request, void *response)
+	GW_HOLDS(c->gate)
 {
 	const struct gw_cmd_map *req = request;
 	const struct gw_dma_want want = { .gpa = { req->gpa }, .size = req->len };
@@ -114,6 +116,7 @@ free_name:
 }
 
 static int command_unmap(struct gw_companion *c, const void *request, void *response)
+	GW_HOLDS(c->gate)
 {
 	const struct gw_cmd_unmap *req = request;
 	struct named *n = named_of(gw_imap_find(&c->ids, req->id));
@@ -149,7 +152,7 @@ union entry {
 
 /* Return: whether the entry was done and the guest was told. */
 static bool run_entry(struct gw_companion *c, const struct op *op, const uint8_t *request,
-		      uint8_t *response, bool late)
+		      uint8_t *response, bool late) GW_HOLDS(c->gate)
 {
 	union entry req, resp;
 	const uint32_t failed = GW_STATUS_IOERR;
@@ -166,7 +169,7 @@ static bool run_entry(struct gw_companion *c, const struct op *op, const uint8_t
 	return false;
 }
 
-static uint32_t run_page(struct gw_companion *c, const struct gw_cmd_page *page)
+static uint32_t run_page(struct gw_companion *c, const struct gw_cmd_page *page) GW_HOLDS(c->gate)
 {
 	const struct op *op = page->type < ARRAY_SIZE(ops) ? &ops[page->type] : NULL;
 	uint64_t deadline = gw_now_ns() + GW_COMMAND_LIMIT_NS;

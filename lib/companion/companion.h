@@ -6,6 +6,7 @@
 
 #include "base/gate.h"
 #include "base/imap.h"
+#include "base/lock.h"
 #include "base/spin.h"
 #include "config/vendor.h"
 #include "dma/memory.h"
@@ -80,18 +81,19 @@ struct gw_companion {
 	struct gw_spin spin;		/* the poller's */
 
 	struct gw_gate gate;
-	struct gw_guest_memory memory;
-	uint8_t config[GW_PCI_CFG_SIZE_CONV];
-	uint32_t latch[GW_COMPANION_REGS];	/* upper halves */
-	gw_gpa command_gpa, ring_gpa;
-	uint32_t status, control_status, ring_shift;
-	uint64_t nonce, next_nonce;
-	struct gw_companion_ring ring;
-	struct gw_imap ids;
-	bool announced, kept, releasing;
-	struct gw_companion_stats stats;
-	bool kicked, stop, owns;
-	uint64_t poll_after;
+	struct gw_guest_memory memory GW_GUARDED_BY(gate);
+	uint8_t config[GW_PCI_CFG_SIZE_CONV] GW_GUARDED_BY(gate);
+	uint32_t latch[GW_COMPANION_REGS] GW_GUARDED_BY(gate);	/* upper halves */
+	gw_gpa command_gpa GW_GUARDED_BY(gate), ring_gpa GW_GUARDED_BY(gate);
+	uint32_t status GW_GUARDED_BY(gate), control_status GW_GUARDED_BY(gate);
+	uint32_t ring_shift GW_GUARDED_BY(gate);
+	uint64_t nonce GW_GUARDED_BY(gate), next_nonce GW_GUARDED_BY(gate);
+	struct gw_companion_ring ring GW_GUARDED_BY(gate);
+	struct gw_imap ids GW_GUARDED_BY(gate);
+	bool announced GW_GUARDED_BY(gate), kept GW_GUARDED_BY(gate), releasing GW_GUARDED_BY(gate);
+	struct gw_companion_stats stats GW_GUARDED_BY(gate);
+	bool kicked GW_GUARDED_BY(gate), stop GW_GUARDED_BY(gate), owns;
+	uint64_t poll_after GW_GUARDED_BY(gate);
 	pthread_cond_t kick;
 };
 
@@ -108,7 +110,7 @@ uint32_t gw_companion_status(int err);
  *
  * Return: 0; -EAGAIN. See gw_companion_end(), which also tells the ring and the command page.
  */
-int gw_companion_release(struct gw_companion *c, uint64_t deadline);
+int gw_companion_release(struct gw_companion *c, uint64_t deadline) GW_HOLDS(c->gate);
 
 /**
  * gw_companion_publish() - write to the page what is used, and the generation; any thread
@@ -116,10 +118,10 @@ int gw_companion_release(struct gw_companion *c, uint64_t deadline);
  * Return: whether the generation, or how many the VMM has ended, is another than the last time, so
  * that the ring wants it too.
  */
-bool gw_companion_publish(struct gw_companion *c);
+bool gw_companion_publish(struct gw_companion *c) GW_HOLDS(c->gate);
 
 /** gw_companion_kick() - wake the poller; any thread */
-void gw_companion_kick(struct gw_companion *c);
+void gw_companion_kick(struct gw_companion *c) GW_HOLDS(c->gate);
 
 /**
  * gw_companion_refuse() - count and log that a request was not done; any thread
@@ -127,7 +129,7 @@ void gw_companion_kick(struct gw_companion *c);
  * @err:  -errno, why
  */
 void gw_companion_refuse(struct gw_companion *c, const char *what, uint64_t addr, uint64_t len,
-			 int err);
+			 int err) GW_HOLDS(c->gate);
 
 /**
  * gw_companion_map() - counted if it is done; any thread
@@ -135,9 +137,9 @@ void gw_companion_refuse(struct gw_companion *c, const char *what, uint64_t addr
  * Return: as gw_dma_guest_map(); -ESTALE after a reset, until the next announcement.
  */
 int gw_companion_map(struct gw_companion *c, const struct gw_dma_want *want,
-		     struct gw_mapping *map);
+		     struct gw_mapping *map) GW_HOLDS(c->gate);
 
 /** gw_companion_unmap() - likewise. Return: as gw_dma_guest_unmap() */
-int gw_companion_unmap(struct gw_companion *c, uint64_t handle);
+int gw_companion_unmap(struct gw_companion *c, uint64_t handle) GW_HOLDS(c->gate);
 
 #endif

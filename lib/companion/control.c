@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/lock.h"
 #include "base/util.h"
 #include "companion/command.h"
 #include "companion/ring.h"
@@ -27,7 +28,7 @@ int gw_companion_end(struct gw_companion *c, uint64_t deadline)
 }
 
 /* The function is quiet before its memory goes. */
-static int hide_and_end(struct gw_companion *c, uint64_t deadline)
+static int hide_and_end(struct gw_companion *c, uint64_t deadline) GW_HOLDS(c->gate)
 {
 	c->announced = c->kept = false;
 	c->nonce = 0;
@@ -59,7 +60,7 @@ void gw_companion_leave(struct gw_companion *c)
 }
 
 /* By the kernel that announced itself last, or by another? */
-static uint32_t control_announce(struct gw_companion *c, uint64_t deadline)
+static uint32_t control_announce(struct gw_companion *c, uint64_t deadline) GW_HOLDS(c->gate)
 {
 	bool same = c->nonce && c->nonce == c->next_nonce;
 	int ret = 0;

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/lock.h"
 #include "base/thread.h"
 #include "base/os.h"
 #include "base/util.h"
@@ -165,6 +166,7 @@ static int device_region_read(struct gw_device *d, unsigned int region, uint64_t
 }
 
 static void config_write(struct gw_companion *c, uint64_t off, const uint8_t *buf, size_t len)
+	GW_HOLDS(c->gate)
 {
 	const struct gw_pci_policy *p = &c->policy;
 
@@ -300,7 +302,7 @@ static void *poller_main(void *opaque)
 	gw_gate_lock_patient(&c->gate);
 	while (!c->stop) {
 		if (!c->kicked) {
-			pthread_cond_wait(&c->kick, &c->gate.lock);
+			gw_gate_wait(&c->gate, &c->kick);
 			continue;
 		}
 		c->kicked = false;
@@ -313,7 +315,7 @@ static void *poller_main(void *opaque)
 	return NULL;
 }
 
-static int companion_start(struct gw_companion *c)
+static int companion_start(struct gw_companion *c) GW_HOLDS(c->gate)
 {
 	int ret;
 
@@ -336,8 +338,9 @@ close_page:
 	return ret;
 }
 
+/* Nobody else uses it yet. */
 int gw_companion_new(struct gw_guest_function *gf, const struct gw_companion_options *opt,
-		     struct gw_log *log, struct gw_companion **out)
+		     struct gw_log *log, struct gw_companion **out) GW_UNPROVED
 {
 	struct gw_companion *c;
 	int ret;

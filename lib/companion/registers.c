@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <string.h>
 
+#include "base/lock.h"
 #include "base/util.h"
 #include "companion/command.h"
 #include "companion/control.h"
@@ -33,7 +34,7 @@ static uint64_t read_max_entries(struct gw_companion *c)
 	return GW_CMD_MAX_ENTRIES;
 }
 
-static uint64_t read_status(struct gw_companion *c)
+static uint64_t read_status(struct gw_companion *c) GW_HOLDS(c->gate)
 {
 	return c->status;
 }
@@ -120,12 +121,12 @@ static uint64_t read_generation(struct gw_companion *c)
 	return u.generation;
 }
 
-static uint64_t read_control_status(struct gw_companion *c)
+static uint64_t read_control_status(struct gw_companion *c) GW_HOLDS(c->gate)
 {
 	return c->control_status;
 }
 
-static uint64_t read_ring_enable(struct gw_companion *c)
+static uint64_t read_ring_enable(struct gw_companion *c) GW_HOLDS(c->gate)
 {
 	return c->ring.running;
 }
@@ -163,60 +164,60 @@ static void set_half(uint64_t *v, unsigned int shift, uint32_t val)
 	*v = (*v & ~((uint64_t)UINT32_MAX << shift)) | (uint64_t)val << shift;
 }
 
-static void write_nonce_lo(struct gw_companion *c, uint32_t val)
+static void write_nonce_lo(struct gw_companion *c, uint32_t val) GW_HOLDS(c->gate)
 {
 	set_half(&c->next_nonce, 0, val);
 }
 
-static void write_nonce_hi(struct gw_companion *c, uint32_t val)
+static void write_nonce_hi(struct gw_companion *c, uint32_t val) GW_HOLDS(c->gate)
 {
 	set_half(&c->next_nonce, 32, val);
 }
 
-static void write_command_lo(struct gw_companion *c, uint32_t val)
+static void write_command_lo(struct gw_companion *c, uint32_t val) GW_HOLDS(c->gate)
 {
 	set_half(&c->command_gpa.v, 0, val);
 }
 
-static void write_command_hi(struct gw_companion *c, uint32_t val)
+static void write_command_hi(struct gw_companion *c, uint32_t val) GW_HOLDS(c->gate)
 {
 	set_half(&c->command_gpa.v, 32, val);
 }
 
-static void write_doorbell(struct gw_companion *c, uint32_t val)
+static void write_doorbell(struct gw_companion *c, uint32_t val) GW_HOLDS(c->gate)
 {
 	c->status = gw_companion_command(c);
 	gw_companion_ring_publish(c);
 }
 
-static void write_control(struct gw_companion *c, uint32_t val)
+static void write_control(struct gw_companion *c, uint32_t val) GW_HOLDS(c->gate)
 {
 	c->control_status = gw_companion_control(c, val);
 }
 
-static void write_ring_lo(struct gw_companion *c, uint32_t val)
+static void write_ring_lo(struct gw_companion *c, uint32_t val) GW_HOLDS(c->gate)
 {
 	set_half(&c->ring_gpa.v, 0, val);
 }
 
-static void write_ring_hi(struct gw_companion *c, uint32_t val)
+static void write_ring_hi(struct gw_companion *c, uint32_t val) GW_HOLDS(c->gate)
 {
 	set_half(&c->ring_gpa.v, 32, val);
 }
 
-static void write_ring_shift(struct gw_companion *c, uint32_t val)
+static void write_ring_shift(struct gw_companion *c, uint32_t val) GW_HOLDS(c->gate)
 {
 	c->ring_shift = val;
 }
 
-static void write_ring_enable(struct gw_companion *c, uint32_t val)
+static void write_ring_enable(struct gw_companion *c, uint32_t val) GW_HOLDS(c->gate)
 {
 	gw_companion_ring_stop(c);
 	if (val == 1)
 		gw_companion_ring_start(c);
 }
 
-static void write_ring_doorbell(struct gw_companion *c, uint32_t val)
+static void write_ring_doorbell(struct gw_companion *c, uint32_t val) GW_HOLDS(c->gate)
 {
 	gw_companion_ring_doorbell(c);
 }
@@ -257,7 +258,7 @@ static const struct reg regs[GW_COMPANION_REGS] = {
 	[GW_REG_IOVA_FIRST_LO / 4] = { .read = read_iova_first, .wide = true },
 };
 
-static uint32_t reg_read(struct gw_companion *c, uint64_t off)
+static uint32_t reg_read(struct gw_companion *c, uint64_t off) GW_HOLDS(c->gate)
 {
 	size_t i = off / 4;
 	uint64_t val;

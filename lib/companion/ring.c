@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/guard.h"
+#include "base/lock.h"
 #include "base/util.h"
 #include "companion/ring.h"
 
@@ -23,24 +24,25 @@
 
 #define BATCH	16u		/* entries between two looks at clock and gate */
 
-static struct gw_ring *header(struct gw_companion *c)
+static struct gw_ring *header(struct gw_companion *c) GW_HOLDS(c->gate)
 {
 	return (struct gw_ring *)c->ring.mem;
 }
 
-static void ring_fail(struct gw_companion *c, const char *why)
+static void ring_fail(struct gw_companion *c, const char *why) GW_HOLDS(c->gate)
 {
 	gw_log_guest(c->log, "%s: the ring is stopped: %s", c->name, why);
 	gw_companion_ring_stop(c);
 }
 
-static void put32(struct gw_companion *c, uint32_t *at, uint32_t val)
+static void put32(struct gw_companion *c, uint32_t *at, uint32_t val) GW_HOLDS(c->gate)
 {
 	if (c->ring.running && gw_guard_store32(at, val))
 		ring_fail(c, "its memory has gone");
 }
 
 static uint32_t get32(struct gw_companion *c, const uint32_t *at, uint32_t otherwise)
+	GW_HOLDS(c->gate)
 {
 	uint32_t val = otherwise;
 
@@ -91,7 +93,7 @@ void gw_companion_ring_stop(struct gw_companion *c)
 }
 
 /* How many entries wait; a tail that cannot be stops the ring. */
-static uint32_t ring_pending(struct gw_companion *c)
+static uint32_t ring_pending(struct gw_companion *c) GW_HOLDS(c->gate)
 {
 	struct gw_companion_ring *r = &c->ring;
 	uint32_t n;
@@ -106,7 +108,7 @@ static uint32_t ring_pending(struct gw_companion *c)
 }
 
 /* Is there room for a completion? */
-static bool ring_room(struct gw_companion *c)
+static bool ring_room(struct gw_companion *c) GW_HOLDS(c->gate)
 {
 	struct gw_companion_ring *r = &c->ring;
 
@@ -120,7 +122,7 @@ static bool ring_room(struct gw_companion *c)
 	return r->cq_tail - r->cq_head < r->size;
 }
 
-static bool ring_write(struct gw_companion *c, const struct gw_ring_cqe *cqe)
+static bool ring_write(struct gw_companion *c, const struct gw_ring_cqe *cqe) GW_HOLDS(c->gate)
 {
 	struct gw_companion_ring *r = &c->ring;
 	size_t at = GW_RING_HEADER_BYTES + r->size * sizeof(struct gw_ring_sqe) +
@@ -137,7 +139,7 @@ static bool ring_write(struct gw_companion *c, const struct gw_ring_cqe *cqe)
 }
 
 /* What does not fit waits, and no entry is looked at before that has gone. */
-static void ring_complete(struct gw_companion *c, const struct gw_ring_cqe *cqe)
+static void ring_complete(struct gw_companion *c, const struct gw_ring_cqe *cqe) GW_HOLDS(c->gate)
 {
 	struct gw_companion_ring *r = &c->ring;
 
@@ -147,7 +149,7 @@ static void ring_complete(struct gw_companion *c, const struct gw_ring_cqe *cqe)
 		r->held[r->nr_held++] = *cqe;
 }
 
-static bool ring_unhold(struct gw_companion *c)
+static bool ring_unhold(struct gw_companion *c) GW_HOLDS(c->gate)
 {
 	struct gw_companion_ring *r = &c->ring;
 
@@ -161,7 +163,7 @@ static bool ring_unhold(struct gw_companion *c)
 }
 
 static int entry_map(struct gw_companion *c, const struct gw_ring_sqe *sqe,
-		     struct gw_ring_cqe *cqe)
+		     struct gw_ring_cqe *cqe) GW_HOLDS(c->gate)
 {
 	const struct gw_dma_want want = { .gpa = { sqe->addr }, .size = sqe->len,
 					  .read_only = sqe->flags & GW_RING_F_READ_ONLY,
@@ -183,14 +185,14 @@ static int entry_map(struct gw_companion *c, const struct gw_ring_sqe *sqe,
 }
 
 static int entry_unmap(struct gw_companion *c, const struct gw_ring_sqe *sqe,
-		       struct gw_ring_cqe *cqe)
+		       struct gw_ring_cqe *cqe) GW_HOLDS(c->gate)
 {
 	cqe->handle = sqe->addr;
 	return gw_companion_unmap(c, sqe->addr);
 }
 
 static int entry_query(struct gw_companion *c, const struct gw_ring_sqe *sqe,
-		       struct gw_ring_cqe *cqe)
+		       struct gw_ring_cqe *cqe) GW_HOLDS(c->gate)
 {
 	struct gw_dma_usage u;
 
@@ -202,7 +204,7 @@ static int entry_query(struct gw_companion *c, const struct gw_ring_sqe *sqe,
 }
 
 static int entry_dropped(struct gw_companion *c, const struct gw_ring_sqe *sqe,
-			 struct gw_ring_cqe *cqe)
+			 struct gw_ring_cqe *cqe) GW_HOLDS(c->gate)
 {
 	struct gw_dma_lost lost;
 	int ret = gw_dma_guest_lost(c->dma, &lost);
@@ -229,7 +231,7 @@ static const struct op {
 };
 
 /* Return: whether one was done; else the ring has stopped or completions do not fit. */
-static bool ring_entry(struct gw_companion *c)
+static bool ring_entry(struct gw_companion *c) GW_HOLDS(c->gate)
 {
 	struct gw_companion_ring *r = &c->ring;
 	struct gw_ring_cqe cqe = { 0 };
@@ -258,7 +260,7 @@ static bool ring_entry(struct gw_companion *c)
 }
 
 /* Do up to @max of the entries that wait, and let the guest see them. Return: how many. */
-static uint32_t ring_batch(struct gw_companion *c, uint32_t max)
+static uint32_t ring_batch(struct gw_companion *c, uint32_t max) GW_HOLDS(c->gate)
 {
 	struct gw_companion_ring *r = &c->ring;
 	uint32_t n = ring_pending(c), done, tail = r->cq_tail;
@@ -279,7 +281,7 @@ static uint32_t ring_batch(struct gw_companion *c, uint32_t max)
 }
 
 /* Interrupt the guest if it wants to be at one of the completions since the last time. */
-static void ring_notify(struct gw_companion *c)
+static void ring_notify(struct gw_companion *c) GW_HOLDS(c->gate)
 {
 	static const uint64_t vector[GW_IRQ_WORDS] = { 1 };
 	struct gw_companion_ring *r = &c->ring;
@@ -297,7 +299,7 @@ static void ring_notify(struct gw_companion *c)
 }
 
 /* Say when to ring. Return: whether entries came before the guest could know. */
-static bool ring_arm(struct gw_companion *c)
+static bool ring_arm(struct gw_companion *c) GW_HOLDS(c->gate)
 {
 	struct gw_companion_ring *r = &c->ring;
 
@@ -330,7 +332,7 @@ void gw_companion_ring_doorbell(struct gw_companion *c)
 }
 
 /* Let others have the gate, and look again if that may pay. */
-static bool poll_again(struct gw_companion *c, bool busy, bool *spinning)
+static bool poll_again(struct gw_companion *c, bool busy, bool *spinning) GW_HOLDS(c->gate)
 {
 	bool again;
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/lock.h"
 #include "base/util.h"
 #include "dma/dma.h"
 
@@ -27,6 +28,7 @@ static void say_budget(const struct gw_dma *dma, uint64_t size)
 
 /* Memory that is not the guest's RAM: another function's, or to be asked for at the VMM. */
 static bool run_elsewhere(struct gw_dma *dma, struct gw_dma_run *dma_run, struct gw_memory *mem)
+	GW_HOLDS(dma->gate)
 {
 	const struct gw_run *run = &dma_run->run;
 	const struct gw_dma_peers *p = &dma->peers;
@@ -42,7 +44,7 @@ static bool run_elsewhere(struct gw_dma *dma, struct gw_dma_run *dma_run, struct
 }
 
 /* Map a run at the host, at the caller's address. Caller holds the gate. */
-static int run_map(struct gw_dma *dma, struct gw_dma_run *dma_run)
+static int run_map(struct gw_dma *dma, struct gw_dma_run *dma_run) GW_HOLDS(dma->gate)
 {
 	const struct gw_run *run = &dma_run->run;
 	const struct gw_host_limits *l = &dma->fn->limits;
@@ -83,7 +85,11 @@ static struct gw_dma *dma_of(struct gw_guest_memory *m)
 	return container_of(m, struct gw_dma, memory);
 }
 
-static int run_come(struct gw_guest_memory *m, struct gw_run *run)
+/*
+ * These two are called within calls that are made with the gate: @m is a part of what it guards, and
+ * clang cannot see that the one is inside the other.
+ */
+static int run_come(struct gw_guest_memory *m, struct gw_run *run) GW_UNPROVED
 {
 	struct gw_dma *dma = dma_of(m);
 
@@ -91,10 +97,10 @@ static int run_come(struct gw_guest_memory *m, struct gw_run *run)
 }
 
 /*
- * Caller holds the gate. The device cannot reach the memory afterwards, unless the host failed:
+ * The device cannot reach the memory afterwards, unless the host failed:
  * then the file stays mapped here, so that the addresses are not used for other things.
  */
-static int run_gone(struct gw_guest_memory *m, struct gw_run *run)
+static int run_gone(struct gw_guest_memory *m, struct gw_run *run) GW_UNPROVED
 {
 	struct gw_dma_run *dma_run = gw_dma_run_of(run);
 	const struct gw_dma_held held = {
@@ -119,7 +125,9 @@ static int run_gone(struct gw_guest_memory *m, struct gw_run *run)
 
 static const struct gw_guest_memory_ops memory_ops = { .come = run_come, .gone = run_gone };
 
+/* Nobody else has it yet. */
 int gw_dma_new(struct gw_function *fn, enum gw_plan plan, struct gw_log *log, struct gw_dma **dma)
+	GW_UNPROVED
 {
 	struct gw_dma *d = calloc(1, sizeof(*d));
 
@@ -155,12 +163,16 @@ enum gw_plan gw_dma_plan(const struct gw_dma *dma)
 
 void gw_dma_any_memory(struct gw_dma *dma)
 {
+	gw_gate_lock(&dma->gate);
 	dma->memory.any = true;
+	gw_gate_unlock(&dma->gate);
 }
 
 void gw_dma_expect(struct gw_dma *dma, const struct gw_ram *ram)
 {
+	gw_gate_lock(&dma->gate);
 	dma->memory.ram = ram;
+	gw_gate_unlock(&dma->gate);
 }
 
 void gw_dma_set_remote(struct gw_dma *dma, struct gw_remote *remote)

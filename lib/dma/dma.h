@@ -7,6 +7,7 @@
 
 #include "base/gate.h"
 #include "base/imap.h"
+#include "base/lock.h"
 #include "base/util.h"
 #include "dma/held.h"
 #include "dma/lost.h"
@@ -39,14 +40,14 @@ struct gw_dma {
 	struct gw_log *log;
 
 	struct gw_gate gate;
-	struct gw_guest_memory memory;
-	struct gw_remote *remote;
-	struct gw_dma_peers peers;
-	struct gw_dma_slots slots;
-	struct gw_dma_losses losses;
-	struct gw_dma_held_list held;
-	uint32_t generation, dropped;
-	bool releasing;
+	struct gw_guest_memory memory GW_GUARDED_BY(gate);
+	struct gw_remote *remote GW_GUARDED_BY(gate);
+	struct gw_dma_peers peers GW_GUARDED_BY(gate);
+	struct gw_dma_slots slots GW_GUARDED_BY(gate);
+	struct gw_dma_losses losses GW_GUARDED_BY(gate);
+	struct gw_dma_held_list held GW_GUARDED_BY(gate);
+	uint32_t generation GW_GUARDED_BY(gate), dropped GW_GUARDED_BY(gate);
+	bool releasing GW_GUARDED_BY(gate);
 };
 
 static inline struct gw_dma_run *gw_dma_run_of(struct gw_run *run)
@@ -62,9 +63,9 @@ static inline struct gw_dma_run *gw_dma_run_of(struct gw_run *run)
  *
  * Return: 0; what the host answered first.
  */
-int gw_dma_drop_run(struct gw_dma *dma, struct gw_dma_run *run);
+int gw_dma_drop_run(struct gw_dma *dma, struct gw_dma_run *run) GW_HOLDS(dma->gate);
 
 /** gw_dma_drop_all() - likewise of all runs, and begin a new generation */
-void gw_dma_drop_all(struct gw_dma *dma);
+void gw_dma_drop_all(struct gw_dma *dma) GW_HOLDS(dma->gate);
 
 #endif

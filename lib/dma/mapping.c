@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/lock.h"
 #include "base/util.h"
 #include "dma/dma.h"
 
@@ -22,6 +23,7 @@
 #define LOOKS		8u		/* mappings that go between two looks at the clock */
 
 static int mapping_check(const struct gw_dma *dma, const struct gw_dma_want *w, uint64_t *last)
+	GW_HOLDS(dma->gate)
 {
 	const struct gw_host_limits *l = &dma->fn->limits;
 	uint64_t size = w->size;
@@ -137,6 +139,7 @@ static int host_map(struct gw_dma *dma, const struct gw_memory *mem, uint64_t si
 }
 
 static int mapping_make(struct gw_dma *dma, const struct gw_dma_want *w, struct gw_mapping *map)
+	GW_HOLDS(dma->gate)
 {
 	struct gw_memory mem = { .read_only = w->read_only, .last = w->last };
 	int prot = GW_PROT_READ | (w->read_only ? 0 : GW_PROT_WRITE), ret;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/lock.h"
 #include "base/os.h"
 #include "base/util.h"
 #include "config/vendor.h"
@@ -193,24 +194,22 @@ static struct gw_guest_function *from_device(struct gw_device *d)
 }
 
 /* The front end's thread begins an operation. */
-static struct gw_guest_function *device_begin(struct gw_device *d)
+static void device_begin(struct gw_guest_function *gf) GW_LOCKS(gf->lock)
 {
-	struct gw_guest_function *gf = from_device(d);
-
 	pthread_mutex_lock(&gf->lock);
-	return gf;
 }
 
-static void device_end(struct gw_guest_function *gf)
+static void device_end(struct gw_guest_function *gf) GW_UNLOCKS(gf->lock)
 {
 	pthread_mutex_unlock(&gf->lock);
 }
 
 static int device_reset(struct gw_device *d)
 {
-	struct gw_guest_function *gf = device_begin(d);
+	struct gw_guest_function *gf = from_device(d);
 	int ret = gw_guest_function_reset(gf);
 
+	device_begin(gf);
 	gw_guest_irqs_disable(&gf->irqs);
 	gf->hidden = gf->hides && !gf->shown;
 	device_end(gf);
@@ -241,7 +240,7 @@ static int device_attach(struct gw_device *d, struct gw_remote *remote, const st
 	gf->owned = vmm && !ret;
 	if (ret)
 		return ret;
-	device_begin(d);
+	device_begin(gf);
 	ret = gf->gone ? -ENODEV : function_claim(gf, vmm);
 	if (!ret && gf->fenced && gw_guest_function_reset(gf))
 		ret = -EIO;
@@ -257,8 +256,9 @@ static int device_attach(struct gw_device *d, struct gw_remote *remote, const st
 
 static void device_detach(struct gw_device *d)
 {
-	struct gw_guest_function *gf = device_begin(d);
+	struct gw_guest_function *gf = from_device(d);
 
+	device_begin(gf);
 	gw_guest_quiet_begin(gf);
 	gw_guest_function_reset(gf);	/* failure is logged, and memory goes all the same */
 	gw_guest_irqs_disable(&gf->irqs);
@@ -306,9 +306,11 @@ static int device_check(struct gw_guest_function *gf, unsigned int region, uint6
 static int device_region_read(struct gw_device *d, unsigned int region, uint64_t off, void *buf,
 			      size_t len)
 {
-	struct gw_guest_function *gf = device_begin(d);
-	int ret = device_check(gf, region, off, len);
+	struct gw_guest_function *gf = from_device(d);
+	int ret;
 
+	device_begin(gf);
+	ret = device_check(gf, region, off, len);
 	if (!ret && region == GW_REGION_CONFIG) {
 		gw_guest_count(&gf->config_reads);
 		gw_guest_config_read(gf, (unsigned int)off, buf, len);
@@ -323,9 +325,11 @@ static int device_region_read(struct gw_device *d, unsigned int region, uint64_t
 static int device_region_write(struct gw_device *d, unsigned int region, uint64_t off,
 			       const void *buf, size_t len)
 {
-	struct gw_guest_function *gf = device_begin(d);
-	int ret = device_check(gf, region, off, len);
+	struct gw_guest_function *gf = from_device(d);
+	int ret;
 
+	device_begin(gf);
+	ret = device_check(gf, region, off, len);
 	if (!ret && region == GW_REGION_CONFIG) {
 		gw_guest_count(&gf->config_writes);
 		gw_guest_config_write(gf, (unsigned int)off, buf, len);
@@ -344,9 +348,11 @@ static void device_irq_info(struct gw_device *d, enum gw_irq index, struct gw_ir
 
 static int device_irq_set(struct gw_device *d, struct gw_irq_set *set)
 {
-	struct gw_guest_function *gf = device_begin(d);
-	int ret = gw_guest_irqs_set(&gf->irqs, set);
+	struct gw_guest_function *gf = from_device(d);
+	int ret;
 
+	device_begin(gf);
+	ret = gw_guest_irqs_set(&gf->irqs, set);
 	/* a VMM that attached in time may be late to say where to ask it */
 	if (!ret && gf->gone && set->index == GW_IRQ_REQ)
 		gw_guest_irqs_request(&gf->irqs);

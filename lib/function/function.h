@@ -4,6 +4,7 @@
 
 #include <gangway/guest.h>
 
+#include "base/lock.h"
 #include "base/owner.h"
 #include "config/policy.h"
 #include "function/irqs.h"

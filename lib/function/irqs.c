@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/bitmap.h"
+#include "base/lock.h"
 #include "base/util.h"
 
 /*
@@ -70,8 +71,7 @@ static bool gives_ways(const struct gw_irq_set *set)
 	return set->data == GW_IRQ_EVENTFD || set->data == GW_IRQ_CALL;
 }
 
-/* Under the lock. */
-static void irqs_deliver(struct gw_guest_irqs *irqs, unsigned int v)
+static void irqs_deliver(struct gw_guest_irqs *irqs, unsigned int v) GW_HOLDS(irqs->lock)
 {
 	int ret;
 
@@ -90,8 +90,8 @@ static void irqs_deliver(struct gw_guest_irqs *irqs, unsigned int v)
 			     irqs->name, v, strerror(-ret));
 }
 
-/* Under the lock: deliver a vector that waited and now may go. */
-static void irqs_settle(struct gw_guest_irqs *irqs, unsigned int v)
+/* Deliver a vector that waited and now may go. */
+static void irqs_settle(struct gw_guest_irqs *irqs, unsigned int v) GW_HOLDS(irqs->lock)
 {
 	if (gw_bitmap_test(irqs->pending, v))
 		irqs_deliver(irqs, v);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/lock.h"
 #include "share/share.h"
 
 #define READ_CHUNK	65536u		/* a revoke waits for one of these at most */
@@ -83,19 +84,19 @@ static void attachment_free(struct gw_attachment *a)
 }
 
 /* Take it off its export, and drop the lock. */
-static void attachment_end(struct gw_attachment *a)
+static void attachment_end(struct gw_exporter *x, struct gw_attachment *a) GW_UNLOCKS(x->lock)
 {
 	struct gw_export *e = a->e;
 
 	LIST_REMOVE(a, link);
 	e->nr_attached--;
 	if (a->owed)
-		e->x->owed--;
+		x->owed--;
 	attachment_free(a);
-	gw_export_put(e);
+	gw_export_put(x, e);
 }
 
-static struct gw_attachment *find_owed(struct gw_exporter *x)
+static struct gw_attachment *find_owed(struct gw_exporter *x) GW_HOLDS(x->lock)
 {
 	struct gw_export *e;
 	struct gw_attachment *a;
@@ -111,9 +112,8 @@ static struct gw_attachment *find_owed(struct gw_exporter *x)
 }
 
 /* What is owed: where the hardware is stopped, that alone. */
-static void make_callback(struct gw_attachment *a)
+static void make_callback(struct gw_exporter *x, struct gw_attachment *a) GW_HOLDS(x->lock)
 {
-	struct gw_exporter *x = a->e->x;
 	bool quiesce = a->quiesce, tell = a->tell, ready = a->ready && !tell;
 	enum gw_share_why why = a->why;
 
@@ -145,9 +145,9 @@ void gw_exporter_callbacks(struct gw_exporter *x)
 
 	x->refs++;	/* a callback may detach the last user of it */
 	while ((a = find_owed(x))) {
-		make_callback(a);
+		make_callback(x, a);
 		if (a->gone && !a->owed) {
-			attachment_end(a);
+			attachment_end(x, a);
 			pthread_mutex_lock(&x->lock);
 		}
 	}
@@ -337,7 +337,7 @@ static void end(struct gw_attachment *a, enum gw_att_event event)
 		gw_exporter_callbacks(x);
 	while (a->in_callback || a->readers || a->quiesce)
 		pthread_cond_wait(&x->changed, &x->lock);
-	attachment_end(a);
+	attachment_end(x, a);
 }
 
 void gw_attachment_detach(struct gw_attachment *a)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/lock.h"
 #include "base/os.h"
 #include "base/util.h"
 #include "share/share.h"
@@ -52,7 +53,7 @@ const char *gw_exporter_vm(const struct gw_exporter *x)
 }
 
 /* Drop a reference, and the lock. */
-static void exporter_put(struct gw_exporter *x)
+static void exporter_put(struct gw_exporter *x) GW_UNLOCKS(x->lock)
 {
 	bool last = !--x->refs;
 
@@ -118,29 +119,30 @@ static unsigned int count_holding(const struct taking *t, bool name_them)
 }
 
 /* Return: false if there are mappings left @ms after it began */
-static bool wait_quiet(const struct taking *t, unsigned int ms)
+static bool wait_quiet(struct gw_exporter *x, const struct taking *t, unsigned int ms)
+	GW_HOLDS(x->lock)
 {
 	uint64_t end = t->begun + ms * 1000000ull;
 
 	while (count_holding(t, false))
-		if (gw_os_cond_wait_until(&t->x->changed, &t->x->lock, end))
+		if (gw_os_cond_wait_until(&x->changed, &x->lock, end))
 			return !count_holding(t, false);
 	return true;
 }
 
 /* Ask, wait, warn, force. What is forced goes without the importer. */
 static unsigned int take_back(struct gw_exporter *x, struct gw_export *only,
-			      enum gw_att_event event)
+			      enum gw_att_event event) GW_HOLDS(x->lock)
 {
 	const struct taking t = { x, only, x->generation, gw_now_ns() };
 	unsigned int forced;
 
 	event_to_all(&t, event);
 	gw_exporter_callbacks(x);
-	if (wait_quiet(&t, x->opt.warn_ms))
+	if (wait_quiet(x, &t, x->opt.warn_ms))
 		return 0;
 	count_holding(&t, true);
-	if (wait_quiet(&t, x->opt.force_ms))
+	if (wait_quiet(x, &t, x->opt.force_ms))
 		return 0;
 	forced = count_holding(&t, false);
 	gw_log_guest(x->opt.log, "%u importers of %s did not let go in %u ms: their hardware is "
@@ -152,7 +154,7 @@ static unsigned int take_back(struct gw_exporter *x, struct gw_export *only,
 	return forced;
 }
 
-static void tell_ready(struct gw_exporter *x, struct gw_export *only)
+static void tell_ready(struct gw_exporter *x, struct gw_export *only) GW_HOLDS(x->lock)
 {
 	struct gw_export *e;
 	struct gw_attachment *a;
@@ -282,10 +284,8 @@ int gw_export_new(struct gw_exporter *x, unsigned int bar, const struct gw_bar_r
 	return ret;
 }
 
-void gw_export_put(struct gw_export *e)
+void gw_export_put(struct gw_exporter *x, struct gw_export *e)
 {
-	struct gw_exporter *x = e->x;
-
 	if (--e->refs) {
 		pthread_mutex_unlock(&x->lock);
 		return;
@@ -304,7 +304,7 @@ void gw_export_free(struct gw_export *e)
 	pthread_mutex_lock(&e->x->lock);
 	e->dead = true;
 	take_back(e->x, e, GW_ATT_EXPORT_DIES);
-	gw_export_put(e);
+	gw_export_put(e->x, e);
 }
 
 enum gw_export_state gw_export_state(struct gw_export *e)

@@ -11,6 +11,7 @@
 #include <gangway/provisioning.h>
 
 #include "base/imap.h"
+#include "base/lock.h"
 #include "base/util.h"
 #include "share/translate.h"
 
@@ -43,7 +44,7 @@ struct gw_provisioning {
 	uint64_t bytes;
 	struct gw_log *log;
 	pthread_rwlock_t lock;
-	struct gw_imap places;			/* under @lock */
+	struct gw_imap places GW_GUARDED_BY(lock);
 	struct vf vf[];
 };
 

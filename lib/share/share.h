@@ -8,6 +8,7 @@
 
 #include <gangway/share.h>
 
+#include "base/lock.h"
 #include "base/notifier.h"
 #include "share/state.h"
 
@@ -116,10 +117,10 @@ int gw_attachment_event(struct gw_attachment *a, enum gw_att_event event);
 void gw_attachment_ready(struct gw_attachment *a);
 
 /** gw_exporter_callbacks() - make those that are owed; drops the lock meanwhile */
-void gw_exporter_callbacks(struct gw_exporter *x);
+void gw_exporter_callbacks(struct gw_exporter *x) GW_HOLDS(x->lock);
 
 /** gw_export_put() - drop a reference of an attachment's; unlocks, as the exporter may be gone */
-void gw_export_put(struct gw_export *e);
+void gw_export_put(struct gw_exporter *x, struct gw_export *e) GW_UNLOCKS(x->lock);
 
 /** gw_negotiate() - fill in matches and steps. Return: 0; -errno, and @reason */
 int gw_negotiate(struct gw_attachment *a, char reason[GW_SHARE_REASON]);

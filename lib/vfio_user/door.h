@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "base/listen.h"
+#include "base/lock.h"
 #include "vfio_user/client.h"
 
 /**
@@ -20,8 +21,8 @@ struct gw_door {
 	int wake_fd;
 	pthread_mutex_t lock;		/* of the rest; nothing is taken under it */
 	pthread_cond_t changed;
-	uint64_t turns, turn, skipped;
-	bool closing;
+	uint64_t turns GW_GUARDED_BY(lock), turn GW_GUARDED_BY(lock), skipped GW_GUARDED_BY(lock);
+	bool closing GW_GUARDED_BY(lock);
 };
 
 /** gw_door_open() - Return: 0; -errno */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/lock.h"
 #include "base/reader.h"
 #include "base/util.h"
 
@@ -157,7 +158,7 @@ static int send_call(struct gw_client *c, const struct gw_call *call, const uint
 }
 
 /* Until something is done or the outbox empty. @lock held. Return: 0; -ETIMEDOUT */
-static int sleep_until(struct gw_client *c, uint64_t ns)
+static int sleep_until(struct gw_client *c, uint64_t ns) GW_HOLDS(c->lock)
 {
 	struct timespec ts = { .tv_sec = (time_t)(ns / 1000000000),
 			       .tv_nsec = (long)(ns % 1000000000) };
@@ -167,6 +168,7 @@ static int sleep_until(struct gw_client *c, uint64_t ns)
 
 /* @lock held. Send @call as soon as it can be, wait for its end. Return: 0; -ETIMEDOUT, -EPIPE */
 static int call_run(struct gw_client *c, struct gw_call *call, const uint8_t *data)
+	GW_HOLDS(c->lock)
 {
 	uint64_t until = gw_now_ns() + c->call_timeout_ns, now;
 	bool sent = false;

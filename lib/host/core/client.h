@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 
+#include "base/lock.h"
 #include "base/use.h"
 #include "host/core/core.h"
 #include "host/core/os.h"
@@ -29,16 +30,18 @@ struct gw_core {
 	_Atomic bool gone;		/* the function has, or the driver */
 
 	struct gw_core_lock lock;
-	unsigned int claims;		/* lock: clients that claimed */
+	unsigned int claims GW_GUARDED_BY(lock);	/* clients that claimed */
 	struct gw_core_bar bar[GW_DEXT_NR_BARS];	/* constant once somebody has claimed */
 	struct gw_core_limits limits;	/* likewise */
-	enum gw_core_irq_type irq_type;	/* lock: NONE until it is configured, then for ever */
-	unsigned int nr_irqs;		/* lock: likewise */
+	/* NONE until it is configured, then for ever */
+	enum gw_core_irq_type irq_type GW_GUARDED_BY(lock);
+	unsigned int nr_irqs GW_GUARDED_BY(lock);	/* likewise */
 	struct gw_core_client *irq_client;	/* lock to change; irq_use to read */
 	struct gw_use irq_use;		/* closed while nobody takes interrupts */
 
 	struct gw_core_lock budget_lock;
-	uint64_t maps, bytes;		/* budget_lock: mapped, or about to be, by all clients */
+	/* mapped, or about to be, by all clients */
+	uint64_t maps GW_GUARDED_BY(budget_lock), bytes GW_GUARDED_BY(budget_lock);
 };
 
 struct core_buffer;
@@ -49,10 +52,10 @@ struct gw_core_client {
 	_Atomic bool claimed;		/* written under core->lock */
 
 	struct gw_core_lock lock;
-	struct core_table regions;	/* lock */
+	struct core_table regions GW_GUARDED_BY(lock);
 
 	struct gw_core_lock buffer_lock;	/* held while the platform works on it */
-	struct core_buffer *buffer;	/* buffer_lock */
+	struct core_buffer *buffer GW_GUARDED_BY(buffer_lock);
 
 	/* interrupts: fixed between set-up and close */
 	struct gw_core_memory irq_memory;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "base/lock.h"
 #include "base/util.h"
 #include "host/core/client.h"
 
@@ -94,7 +95,7 @@ static unsigned int vectors_wanted(struct gw_core *core, enum gw_core_irq_type *
 }
 
 /* Type and number stay as they are first configured, for as long as the function is there. */
-static uint32_t configure(struct gw_core *core)
+static uint32_t configure(struct gw_core *core) GW_HOLDS(core->lock)
 {
 	enum gw_core_irq_type type;
 	unsigned int nr;
@@ -127,7 +128,7 @@ static void detach(struct gw_core *core)
 }
 
 /* Nobody else reaches irq_client until the use count opens. */
-static uint32_t start(struct gw_core *core, struct gw_core_client *c)
+static uint32_t start(struct gw_core *core, struct gw_core_client *c) GW_HOLDS(core->lock)
 {
 	uint32_t ret = core->platform->memory_alloc(core->ctx, GW_DEXT_IRQ_PAGE_SIZE,
 						    GW_DEXT_IRQ_PAGE_SIZE, &c->irq_memory);

@@ -4,6 +4,8 @@
 
 /* Locks, the one thing that the core needs and DriverKit has another name for. */
 
+#include "base/lock.h"
+
 #ifdef GW_CORE_DRIVERKIT
 
 #include <DriverKit/IOLib.h>
@@ -24,12 +26,12 @@ static inline void gw_core_lock_fini(struct gw_core_lock *l)
 	IOLockFree(l->lock);
 }
 
-static inline void gw_core_lock(struct gw_core_lock *l)
+static inline void gw_core_lock(struct gw_core_lock *l) GW_LOCKS(*l) GW_UNPROVED
 {
 	IOLockLock(l->lock);
 }
 
-static inline void gw_core_unlock(struct gw_core_lock *l)
+static inline void gw_core_unlock(struct gw_core_lock *l) GW_UNLOCKS(*l) GW_UNPROVED
 {
 	IOLockUnlock(l->lock);
 }
@@ -53,12 +55,12 @@ static inline void gw_core_lock_fini(struct gw_core_lock *l)
 	pthread_mutex_destroy(&l->lock);
 }
 
-static inline void gw_core_lock(struct gw_core_lock *l)
+static inline void gw_core_lock(struct gw_core_lock *l) GW_LOCKS(*l) GW_UNPROVED
 {
 	pthread_mutex_lock(&l->lock);
 }
 
-static inline void gw_core_unlock(struct gw_core_lock *l)
+static inline void gw_core_unlock(struct gw_core_lock *l) GW_UNLOCKS(*l) GW_UNPROVED
 {
 	pthread_mutex_unlock(&l->lock);
 }

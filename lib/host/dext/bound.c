@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/lock.h"
 #include "base/os.h"
 #include "base/queue.h"
 #include "base/thread.h"
@@ -140,7 +141,7 @@ static void bound_free(struct bound *b)
 }
 
 /* The caller holds the lock; the worker is through with its question. */
-static void answer_locked(struct bound *b, struct worker *w)
+static void answer_locked(struct bound *b, struct worker *w) GW_HOLDS(b->lock)
 {
 	if (w->state == ASKED) {
 		w->state = ANSWERED;

@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "base/imap.h"
+#include "base/lock.h"
 #include "base/queue.h"
 #include "host/dext/client.h"
 #include "host/dext/interrupts.h"
@@ -42,7 +43,7 @@ struct gw_dext_function {
 	bool claimed;
 
 	pthread_mutex_t lock;
-	struct gw_imap regions;
+	struct gw_imap regions GW_GUARDED_BY(lock);
 };
 
 /**

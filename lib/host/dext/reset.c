@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/lock.h"
 #include "base/os.h"
 #include "base/util.h"
 #include "host/dext/function.h"
@@ -45,7 +46,7 @@ void gw_dext_reset_fini(struct gw_dext_reset *r)
 }
 
 /* Wait while one runs. The caller holds the lock. */
-static int await_locked(struct gw_dext_reset *r, uint64_t deadline)
+static int await_locked(struct gw_dext_reset *r, uint64_t deadline) GW_HOLDS(r->lock)
 {
 	int ret = 0;
 
@@ -166,7 +167,7 @@ int gw_dext_reset_await(struct gw_dext_function *fn)
 	return ret;
 }
 
-static bool off_bus_locked(struct gw_dext_reset *r)
+static bool off_bus_locked(struct gw_dext_reset *r) GW_HOLDS(r->lock)
 {
 	return await_locked(r, gw_now_ns() + ACCESS_NS) || r->state == GW_DEXT_RESET_FAILED;
 }

@@ -8,6 +8,8 @@
 
 #include <gangway/host.h>
 
+#include "base/lock.h"
+
 struct gw_dext_function;
 
 enum gw_dext_reset_state { GW_DEXT_RESET_NONE, GW_DEXT_RESET_RUNS, GW_DEXT_RESET_FAILED };

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/bitmap.h"
+#include "base/lock.h"
 #include "base/util.h"
 #include "host/sim/sriov.h"
 
@@ -129,7 +130,7 @@ bool gw_bus_stalled(struct gw_endpoint_bus *b)
 }
 
 /* Return: it is; else it is stalled */
-static bool quiet(struct gw_endpoint_bus *b)
+static bool quiet(struct gw_endpoint_bus *b) GW_HOLDS(b->state_lock)
 {
 	bool stalled, was_running = b->running;
 
@@ -158,7 +159,7 @@ void gw_bus_fence(struct gw_endpoint_bus *b)
 	hold_off(b);
 }
 
-static void tell_decoding(struct gw_endpoint_bus *b, bool on)
+static void tell_decoding(struct gw_endpoint_bus *b, bool on) GW_HOLDS(b->state_lock)
 {
 	if (b->decoding == on)
 		return;
@@ -193,7 +194,7 @@ static bool may_run(struct gw_endpoint_bus *b)
 }
 
 /* Act on what config space now says. */
-static void settle(struct gw_endpoint_bus *b)
+static void settle(struct gw_endpoint_bus *b) GW_HOLDS(b->state_lock)
 {
 	bool run = may_run(b), off = atomic_load(&b->gone) || atomic_load(&b->fenced);
 	enum gw_bus_irq mode;
@@ -225,7 +226,7 @@ static void settle(struct gw_endpoint_bus *b)
  * The endpoint returns to its power-on state, unless it is stalled. What config space says then is the
  * caller's.
  */
-static bool reset_endpoint(struct gw_endpoint_bus *b)
+static bool reset_endpoint(struct gw_endpoint_bus *b) GW_HOLDS(b->state_lock)
 {
 	if (!quiet(b))
 		return false;

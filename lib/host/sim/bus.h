@@ -8,6 +8,7 @@
 
 #include <gangway/endpoint.h>
 
+#include "base/lock.h"
 #include "host/sim/config.h"
 #include "host/sim/dart.h"
 #include "host/sim/fault.h"
@@ -42,12 +43,12 @@ struct gw_endpoint_bus {
 	void (*vfs)(struct gw_endpoint_bus *b, unsigned int nr);	/* so many there are now */
 
 	pthread_mutex_t state_lock;	/* at most one of quiesce, resume, reset at a time */
-	bool running;			/* state_lock: the endpoint may do DMA */
-	bool decoding;			/* state_lock: the endpoint was told so */
-	unsigned int nr_vfs;		/* state_lock: virtual functions that there shall be */
+	bool running GW_GUARDED_BY(state_lock);	/* the endpoint may do DMA */
+	bool decoding GW_GUARDED_BY(state_lock);	/* the endpoint was told so */
+	unsigned int nr_vfs GW_GUARDED_BY(state_lock);	/* virtual functions that there shall be */
 
 	pthread_mutex_t config_lock;
-	struct gw_config config;	/* config_lock */
+	struct gw_config config GW_GUARDED_BY(config_lock);
 
 	/* what config space says, for those who cannot wait; written under state_lock */
 	_Atomic bool master;

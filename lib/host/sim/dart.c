@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include "base/guard.h"
+#include "base/lock.h"
 #include "base/util.h"
 
 /*
@@ -82,7 +83,7 @@ static uint64_t odd_granule(const struct gw_dart *d, uint64_t at)
 
 /* Look for room at or above @at, at most @steps times. */
 static bool find_from(struct gw_dart *d, uint64_t at, uint64_t size, uint64_t steps,
-		      uint64_t *iova)
+		      uint64_t *iova) GW_HOLDS(d->lock)
 {
 	uint64_t g = d->limits->granule;
 	struct gw_imap_node *n;
@@ -102,7 +103,7 @@ static bool find_from(struct gw_dart *d, uint64_t at, uint64_t size, uint64_t st
 	return false;
 }
 
-static int choose(struct gw_dart *d, uint64_t size, uint64_t *iova)
+static int choose(struct gw_dart *d, uint64_t size, uint64_t *iova) GW_HOLDS(d->lock)
 {
 	uint64_t g = d->limits->granule;
 
@@ -123,7 +124,7 @@ found:
 	return 0;
 }
 
-static int check_limits(struct gw_dart *d, uint64_t size)
+static int check_limits(struct gw_dart *d, uint64_t size) GW_HOLDS(d->lock)
 {
 	const struct gw_dart_limits *l = d->limits;
 
@@ -184,6 +185,7 @@ static void fill(struct gw_dart_mapping *m, const struct gw_dart_request *req, u
 }
 
 static int place(struct gw_dart *d, struct gw_dart_mapping *m, uint64_t size, const gw_iova *want)
+	GW_HOLDS(d->lock)
 {
 	uint64_t iova;
 	int ret;
@@ -213,7 +215,7 @@ static void remove_segments(struct gw_dart *d, struct gw_dart_mapping *m)
 /* Place @nr segments; all but the last have an equal number of granules. */
 static int place_all(struct gw_dart *d, struct gw_dart_mapping *m,
 		     const struct gw_dart_request *req, unsigned int nr, struct gw_segment *seg,
-		     unsigned int room)
+		     unsigned int room) GW_HOLDS(d->lock)
 {
 	uint64_t g = d->limits->granule, piece, off = 0, size;
 	struct gw_dart_mapping *at = m, *prev = NULL;
@@ -249,7 +251,7 @@ undo:
 	return ret;
 }
 
-static void count_up(struct gw_dart *d, uint64_t size)
+static void count_up(struct gw_dart *d, uint64_t size) GW_HOLDS(d->lock)
 {
 	struct gw_dart_totals *t = d->totals;
 	uint64_t maps = atomic_fetch_add(&t->live_maps, 1) + 1;
@@ -266,7 +268,7 @@ static void count_up(struct gw_dart *d, uint64_t size)
 		;
 }
 
-static void count_down(struct gw_dart *d, uint64_t size)
+static void count_down(struct gw_dart *d, uint64_t size) GW_HOLDS(d->lock)
 {
 	d->maps--;
 	d->bytes -= size;

@@ -14,6 +14,7 @@
 #include <gangway/remote.h>
 
 #include "base/imap.h"
+#include "base/lock.h"
 #include "base/use.h"
 
 /* Where the modelled DART puts what it chooses itself: far above any guest's RAM. */
@@ -75,11 +76,11 @@ struct gw_dart {
 	_Atomic bool hasty;		/* an access does not end: do not wait for others any more */
 
 	pthread_rwlock_t lock;		/* all below; held for look-ups only, never during a copy */
-	struct gw_imap map;
-	uint64_t maps, bytes;
-	bool seeded;
-	uint64_t rng, cursor;
-	uint64_t probes;		/* places looked at by the allocator, ever */
+	struct gw_imap map GW_GUARDED_BY(lock);
+	uint64_t maps GW_GUARDED_BY(lock), bytes GW_GUARDED_BY(lock);
+	bool seeded GW_GUARDED_BY(lock);
+	uint64_t rng GW_GUARDED_BY(lock), cursor GW_GUARDED_BY(lock);
+	uint64_t probes GW_GUARDED_BY(lock);	/* places looked at by the allocator, ever */
 };
 
 /** gw_dart_init() - @limits, @totals, @name stay the caller's and outlive @d. Return: 0; -errno */

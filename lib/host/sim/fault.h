@@ -6,14 +6,16 @@
 
 #include <gangway/sim.h>
 
+#include "base/lock.h"
+
 #define GW_SIM_FAULTS	256
 
 /** struct gw_fault_record - DMA accesses that hit no mapping, of all functions */
 struct gw_fault_record {
 	pthread_mutex_t lock;
-	uint64_t accesses;
-	size_t nr;
-	struct gw_sim_fault fault[GW_SIM_FAULTS];
+	uint64_t accesses GW_GUARDED_BY(lock);
+	size_t nr GW_GUARDED_BY(lock);
+	struct gw_sim_fault fault[GW_SIM_FAULTS] GW_GUARDED_BY(lock);
 };
 
 /** gw_fault_add() - count an access; @f's own count is not looked at */

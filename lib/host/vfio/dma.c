@@ -69,8 +69,9 @@ int gw_vfio_bar_export(struct gw_function *f, unsigned int bar, const struct gw_
 
 	for (unsigned int i = 0; !ret && i < nr; i++)
 		ret = gw_vfio_bars_range_check(&fn->bars, bar, &range[i]);
-	if (!ret)
-		ret = gw_vfio_enter(fn);
+	if (ret)
+		return ret;
+	ret = gw_vfio_enter(fn);
 	if (ret)
 		return ret;
 	*fd = gw_vfio_bars_dma_buf(&fn->bars, bar, range, nr);

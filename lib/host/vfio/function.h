@@ -8,6 +8,7 @@
 
 #include <bsd/sys/queue.h>
 
+#include "base/lock.h"
 #include "base/util.h"
 #include "host/vfio/bars.h"
 #include "host/vfio/device.h"
@@ -44,7 +45,7 @@ static inline struct gw_vfio_function *gw_vfio_fn(struct gw_function *f)
 }
 
 /** gw_vfio_enter() - use the descriptor until gw_vfio_leave(). Return: 0; -ENODEV it is gone */
-static inline int gw_vfio_enter(struct gw_vfio_function *fn)
+static inline int gw_vfio_enter(struct gw_vfio_function *fn) GW_TRIES_SHARED(0, fn->lock)
 {
 	pthread_rwlock_rdlock(&fn->lock);
 	if (!fn->gone)
@@ -53,7 +54,7 @@ static inline int gw_vfio_enter(struct gw_vfio_function *fn)
 	return -ENODEV;
 }
 
-static inline void gw_vfio_leave(struct gw_vfio_function *fn)
+static inline void gw_vfio_leave(struct gw_vfio_function *fn) GW_UNLOCKS(fn->lock)
 {
 	pthread_rwlock_unlock(&fn->lock);
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/lock.h"
 #include "base/util.h"
 
 /*
@@ -240,7 +241,7 @@ static int refuse_locked(struct gw_vfio_space *s, const struct gw_vfio_want *w)
 }
 
 static int space_make(struct gw_vfio_space *s, const struct gw_vfio_want *w, uint64_t first,
-		      uint64_t last, struct space_map **out)
+		      uint64_t last, struct space_map **out) GW_HOLDS(s->lock)
 {
 	struct space_map *m = calloc(1, sizeof(*m));
 	int ret;

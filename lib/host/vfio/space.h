@@ -9,6 +9,7 @@
 #include <gangway/host.h>
 
 #include "base/imap.h"
+#include "base/lock.h"
 #include "base/owner.h"
 #include "host/vfio/group.h"
 #include "host/vfio/locked.h"
@@ -77,9 +78,9 @@ struct gw_vfio_space {
 	struct gw_vfio_range range[GW_VFIO_MAX_RANGES];
 
 	pthread_mutex_t lock;
-	struct gw_imap maps;
-	uint64_t next, next_low;
-	uint16_t serial;
+	struct gw_imap maps GW_GUARDED_BY(lock);
+	uint64_t next GW_GUARDED_BY(lock), next_low GW_GUARDED_BY(lock);
+	uint16_t serial GW_GUARDED_BY(lock);
 };
 
 struct gw_vfio_space *gw_vfio_space_new(const struct gw_vfio_space_ops *ops,
