@@ -25,6 +25,7 @@ struct options {
 	unsigned int nr_host_options;
 	enum gw_plan plan;
 	uint64_t window;	/* bytes; 0: as much as the budget allows */
+	bool one_node;		/* the rest of RAM is no NUMA node of its own */
 	uint64_t pool_size;	/* bytes; 0: by the kind of device */
 	unsigned int spin_us;
 	uint32_t guest_bdf[MAX_DEVICES];	/* in the order of @device */

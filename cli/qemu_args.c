@@ -62,26 +62,57 @@ static void add_text(struct json_object *o, const char *key, const char *value)
 		json_object_object_add(o, key, json_object_new_string(value));
 }
 
-void qemu_args_add_memory(struct qemu_args *a, const struct gw_ram *ram, const char *path,
-			  uint64_t size)
+/* Bytes of RAM from @at on. */
+static void add_backend(struct qemu_args *a, const char *id, const struct gw_ram *ram,
+			const char *path, uint64_t at, uint64_t size)
 {
-	struct json_object *o;
+	struct json_object *o = json_object_new_object();
 
-	if (!ram && !size) {	/* which no number stands for */
-		qemu_args_add(a, "-object");
-		qemu_args_add(a, "memory-backend-memfd,id=mem,size=SIZE,share=on");
-		return;
-	}
-	o = json_object_new_object();
 	add_text(o, "qom-type", ram ? "memory-backend-file" : "memory-backend-memfd");
-	add_text(o, "id", "mem");
-	json_object_object_add(o, "size", json_object_new_uint64(ram ? ram->size : size));
+	add_text(o, "id", id);
+	json_object_object_add(o, "size", json_object_new_uint64(size));
 	json_object_object_add(o, "share", json_object_new_boolean(true));
 	if (ram) {
 		add_text(o, "mem-path", path);
-		json_object_object_add(o, "offset", json_object_new_uint64(ram->fd_off));
+		json_object_object_add(o, "offset", json_object_new_uint64(ram->fd_off + at));
 	}
 	qemu_args_add_json(a, "-object", o);
+}
+
+/*
+ * A kernel fills the node of its processors first. QEMU gives all processors of a socket to one node,
+ * and what it does not know of them, to the first; it also writes the nodes into the device tree.
+ */
+static void add_nodes(struct qemu_args *a, const char *machine, const struct gw_ram *ram,
+		      const char *path)
+{
+	if (*machine) {
+		qemu_args_add(a, "-machine");
+		qemu_args_add(a, "%s", machine);
+	}
+	add_backend(a, "mem", ram, path, 0, ram->near);
+	add_backend(a, "far", ram, path, ram->near, ram->size - ram->near);
+	qemu_args_add(a, "-numa");
+	qemu_args_add(a, "node,nodeid=0,memdev=mem");
+	qemu_args_add(a, "-numa");
+	qemu_args_add(a, "node,nodeid=1,memdev=far");
+}
+
+void qemu_args_add_memory(struct qemu_args *a, const char *machine, const struct gw_ram *ram,
+			  const char *path, bool nodes, uint64_t size)
+{
+	if (nodes) {
+		add_nodes(a, machine, ram, path);
+		return;
+	}
+	qemu_args_add(a, "-machine");
+	qemu_args_add(a, "%s%smemory-backend=mem", machine, *machine ? "," : "");
+	if (ram || size) {
+		add_backend(a, "mem", ram, path, 0, ram ? ram->size : size);
+		return;
+	}
+	qemu_args_add(a, "-object");	/* no number stands for what the user is to fill in */
+	qemu_args_add(a, "memory-backend-memfd,id=mem,size=SIZE,share=on");
 }
 
 void qemu_args_add_device(struct qemu_args *a, const char *socket, const char *id,

@@ -34,12 +34,14 @@ void qemu_args_add_file(struct qemu_args *a, const char *before, const char *nam
 void qemu_args_add_json(struct qemu_args *a, const char *option, struct json_object *o);
 
 /**
- * qemu_args_add_memory() - guest RAM that a vfio-user server can reach, with the id "mem"
- * @ram:  what we made, in the file @path; NULL: QEMU makes it
- * @size: bytes; 0: for the user to fill in
+ * qemu_args_add_memory() - guest RAM that a vfio-user server can reach
+ * @machine: what -machine is to say beside where RAM is; "": nothing
+ * @ram:     what we made, in the file @path; NULL: QEMU makes it
+ * @nodes:   of @ram what is near and the rest are two NUMA nodes, the first with all processors
+ * @size:    bytes; 0: for the user to fill in
  */
-void qemu_args_add_memory(struct qemu_args *a, const struct gw_ram *ram, const char *path,
-			  uint64_t size);
+void qemu_args_add_memory(struct qemu_args *a, const char *machine, const struct gw_ram *ram,
+			  const char *path, bool nodes, uint64_t size);
 
 /**
  * qemu_args_add_device() - the client's side of a socket

@@ -33,6 +33,7 @@
 #define BOUNCE_SLOT	2048u
 #define BOUNCE_DEFAULT	(64ull << 20)
 #define BOUNCE_MAX	(256ull << 20)
+#define CMA_PART	16u
 
 struct run {
 	struct options o;
@@ -132,16 +133,13 @@ static int find_parts(struct run *r)
 static void add_machine(const struct run *r, struct qemu_args *a, const char *dumpdtb)
 {
 	const struct gw_ram *ram = vm_ram(&r->vm);
-	const char *machine = r->arm ? "virt" : "q35";
-	char path[40], before[64];
+	char path[40];
 
 	qemu_args_add(a, "%s", r->qemu);
-	qemu_args_add(a, "-machine");
-	snprintf(before, sizeof(before), "%s,memory-backend=mem,dumpdtb=", machine);
-	if (dumpdtb)
-		qemu_args_add_file(a, before, dumpdtb);
-	else
-		qemu_args_add(a, "%s,memory-backend=mem", machine);
+	if (dumpdtb) {
+		qemu_args_add(a, "-machine");
+		qemu_args_add_file(a, "dumpdtb=", dumpdtb);
+	}
 	qemu_args_add(a, "-accel");
 	qemu_args_add(a, "%s", r->o.accel);
 	qemu_args_add(a, "-cpu");
@@ -152,7 +150,7 @@ static void add_machine(const struct run *r, struct qemu_args *a, const char *du
 	qemu_args_add(a, "-m");
 	qemu_args_add(a, "%" PRIu64 "B", r->o.memory);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", ram ? ram->fd : -1);
-	qemu_args_add_memory(a, ram, path, r->o.memory);
+	qemu_args_add_memory(a, r->arm ? "virt" : "q35", ram, path, vm_has_nodes(&r->vm), r->o.memory);
 	qemu_args_add(a, "-nodefaults");
 	qemu_args_add(a, "-nographic");
 	if (r->sandbox) {
@@ -205,23 +203,33 @@ static int make_device_tree(struct run *r)
 
 /*
  * What lies outside the window is bounced. Left alone, Linux sets 64 MiB aside for that, which one
- * deep queue of a disk fills; then it complains and requests wait. The user's own words follow
- * ours, and win.
+ * deep queue of a disk fills; then it complains and requests wait. Of a small window it first gives
+ * 64 MiB to what wants memory in one piece (cma=), and bouncing gets less.
  */
-static void add_command_line(const struct run *r, struct qemu_args *a)
+static void bounce_words(const struct run *r, char words[64])
 {
-	uint64_t bounce = 0;
-	char swiotlb[40] = "";
+	uint64_t window = gw_vm_window(r->vm.gw)->size, bounce = BOUNCE_MAX;
 
-	if (r->vm.plan == GW_PLAN_WINDOW && gw_vm_window(r->vm.gw)->size < r->o.memory)
-		bounce = BOUNCE_MAX;
-	while (bounce > gw_vm_window(r->vm.gw)->size / 4)
+	*words = '\0';
+	if (r->vm.plan != GW_PLAN_WINDOW || window >= r->o.memory)
+		return;
+	while (bounce > window / 4)
 		bounce /= 2;
 	if (bounce > BOUNCE_DEFAULT)
-		snprintf(swiotlb, sizeof(swiotlb), " swiotlb=%" PRIu64, bounce / BOUNCE_SLOT);
+		snprintf(words, 64, " swiotlb=%" PRIu64, bounce / BOUNCE_SLOT);
+	else
+		snprintf(words, 64, " cma=%" PRIu64, window / CMA_PART);
+}
+
+/* The user's own words follow ours, and win. */
+static void add_command_line(const struct run *r, struct qemu_args *a)
+{
+	char bounce[64];
+
+	bounce_words(r, bounce);
 	qemu_args_add(a, "-append");
 	/* Linux on x86 does not go on if the timer seems slow, which it is when emulated */
-	qemu_args_add(a, "console=%s%s%s %s", r->arm ? "ttyAMA0" : "ttyS0 no_timer_check", swiotlb,
+	qemu_args_add(a, "console=%s%s%s %s", r->arm ? "ttyAMA0" : "ttyS0 no_timer_check", bounce,
 		      viommu_append(&r->o), r->o.append ? r->o.append : "");
 }
 

@@ -14,9 +14,7 @@ static void make_args(const struct vm *vm, const struct options *o, struct qemu_
 {
 	const struct gw_ram *ram = vm_ram(vm);
 
-	qemu_args_add(a, "-machine");
-	qemu_args_add(a, ram ? "virt,memory-backend=mem" : "memory-backend=mem");
-	qemu_args_add_memory(a, ram, o->memory_file, 0);
+	qemu_args_add_memory(a, ram ? "virt" : "", ram, o->memory_file, vm_has_nodes(vm), 0);
 	if (ram) {
 		qemu_args_add(a, "-m");
 		qemu_args_add(a, "%lluB", (unsigned long long)ram->size);

@@ -95,7 +95,7 @@ int vm_open(struct vm *vm, const struct options *o, bool device_tree, struct gw_
 					   .any_memory = o->any_memory };
 	int ret;
 
-	*vm = (struct vm){ .log = log };
+	*vm = (struct vm){ .log = log, .one_node = o->one_node };
 	ret = gw_vm_new(&opt, log, &vm->gw);
 	for (unsigned int i = 0; !ret && i < o->nr_host_options; i++)
 		ret = gw_vm_set_option(vm->gw, o->host_option[i]);
@@ -127,7 +127,10 @@ int vm_open_memory(struct vm *vm, const struct options *o, gw_gpa gpa)
 	for (unsigned int i = 0; !ret && i < vm->nr_functions; i++)
 		ret = gw_vm_reach(vm->function[i].gw, &m, (uint8_t)((POOL_SLOT + i) << 3),
 				  o->pool_size);
-	if (!ret && w->size && w->size < o->memory)
+	if (!ret && vm_has_nodes(vm))
+		gw_info(vm->log, "window: what lies above it is NUMA node 1, which a kernel that knows NUMA "
+			"uses when the window is full, and copies; one that does not uses it first");
+	else if (!ret && w->size && w->size < o->memory)
 		gw_hint(vm->log, "the guest's kernel copies what lies above the window, and uses that memory "
 			"first; --memory %" PRIu64 "M or less needs no copies", w->size >> 20);
 	return ret;
@@ -136,6 +139,13 @@ int vm_open_memory(struct vm *vm, const struct options *o, gw_gpa gpa)
 const struct gw_ram *vm_ram(const struct vm *vm)
 {
 	return gw_vm_ram(vm->gw);
+}
+
+bool vm_has_nodes(const struct vm *vm)
+{
+	const struct gw_ram *ram = vm_ram(vm);
+
+	return ram && ram->near && !vm->one_node;
 }
 
 /* The socket of the @i-th device. */

@@ -33,6 +33,7 @@ struct vm {
 	unsigned int nr_functions;
 	enum gw_plan plan;
 	const char *reason;
+	bool one_node;				/* as asked for */
 	struct screens *screens;		/* NULL: nothing is shared */
 };
 
@@ -56,6 +57,9 @@ int vm_open_memory(struct vm *vm, const struct options *o, gw_gpa gpa);
 
 /** vm_ram() - the guest's memory, if we made it; else NULL */
 const struct gw_ram *vm_ram(const struct vm *vm);
+
+/** vm_has_nodes() - is what lies above the window to be a NUMA node of its own, that is used last? */
+bool vm_has_nodes(const struct vm *vm);
 
 /**
  * vm_listen() - begin to serve every function, and its companion where it has one

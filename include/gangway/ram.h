@@ -18,6 +18,8 @@ extern "C" {
  * @size:   bytes; 0: not open
  * @fd:     the file it is in, from @fd_off on; ours until gw_ram_close(). -1: the caller made it
  * @addr:   @size bytes from the start of the file, here
+ * @near:   bytes at its start that devices reach without a copy, where the rest is better used later:
+ *          a VMM may have that in a second backend, of a NUMA node farther away. 0: no such border
  */
 struct gw_ram {
 	gw_gpa gpa;
@@ -25,6 +27,7 @@ struct gw_ram {
 	int fd;
 	uint64_t fd_off;
 	uint8_t *addr;
+	uint64_t near;
 
 	/* private */
 	char *path;

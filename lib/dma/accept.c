@@ -6,7 +6,16 @@
 
 #include "base/os.h"
 
-/* A VMM counts offsets from the start of the file, or from where its memory begins in it. */
+/*
+ * A VMM counts offsets from the start of the file, or from where its memory begins in it, or that of
+ * the second of two nodes.
+ */
+static bool offset_fits(const struct gw_ram *ram, uint64_t at, uint64_t off)
+{
+	return off == at || off == at + ram->fd_off ||
+	       (ram->near && at >= ram->near && off == at - ram->near);
+}
+
 static bool is_ram(const struct gw_guest_memory *m, const struct gw_slice *s, uint64_t last,
 		   int fd)
 {
@@ -16,7 +25,7 @@ static bool is_ram(const struct gw_guest_memory *m, const struct gw_slice *s, ui
 
 	return s->iova.v >= ram->gpa.v && last - ram->gpa.v < ram->size &&
 	       gw_os_file_id(fd, &dev, &ino) && gw_os_file_id(ram->fd, &ram_dev, &ram_ino) && dev == ram_dev &&
-	       ino == ram_ino && (s->off == at || s->off == at + ram->fd_off);
+	       ino == ram_ino && offset_fits(ram, at, s->off);
 }
 
 static bool meets_ram(const struct gw_guest_memory *m, const struct gw_slice *s, uint64_t last)
@@ -46,13 +55,17 @@ static int refuse_ram(const struct gw_guest_memory *m, const struct gw_slice *s,
 	return -EACCES;
 }
 
-int gw_guest_memory_accept(const struct gw_guest_memory *m, const struct gw_slice *s, uint64_t last,
+int gw_guest_memory_accept(const struct gw_guest_memory *m, struct gw_slice *s, uint64_t last,
 			   int fd)
 {
 	if (s->addr)
 		return 0;	/* this program's own */
-	if (m->ram && meets_ram(m, s, last))
-		return fd >= 0 && is_ram(m, s, last, fd) ? 0 : refuse_ram(m, s, last, fd);
+	if (m->ram && meets_ram(m, s, last)) {
+		if (fd < 0 || !is_ram(m, s, last, fd))
+			return refuse_ram(m, s, last, fd);
+		s->off = m->ram->fd_off + (s->iova.v - m->ram->gpa.v);
+		return 0;
+	}
 	if (fd < 0 || m->any || gw_os_is_memory_file(fd))
 		return 0;
 	gw_log_guest(m->log, "%s: guest memory %#" PRIx64 "-%#" PRIx64 " is a file of a disk or of a "

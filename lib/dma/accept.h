@@ -12,12 +12,13 @@
 
 /**
  * gw_guest_memory_accept() - may @s be what it says it is? Nothing that the VMM can hold up is asked
+ * @s:    its offset becomes that in the file, where it is of the guest's RAM that we made
  * @last: of @s, included
  * @fd:   -1: the VMM keeps the memory
  *
  * Return: 0; -EACCES no (logged with the way out).
  */
-int gw_guest_memory_accept(const struct gw_guest_memory *m, const struct gw_slice *s, uint64_t last,
+int gw_guest_memory_accept(const struct gw_guest_memory *m, struct gw_slice *s, uint64_t last,
 			   int fd);
 
 #endif

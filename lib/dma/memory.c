@@ -73,6 +73,7 @@ put_file:
 
 int gw_guest_memory_add(struct gw_guest_memory *m, const struct gw_slice *s, int fd)
 {
+	struct gw_slice slice = *s;
 	struct gw_run *run;
 	uint64_t last;
 	int ret = slice_last(s, &last);
@@ -80,7 +81,7 @@ int gw_guest_memory_add(struct gw_guest_memory *m, const struct gw_slice *s, int
 	if (!ret && s->addr && fd >= 0)
 		ret = -EINVAL;
 	if (!ret)
-		ret = gw_guest_memory_accept(m, s, last, fd);
+		ret = gw_guest_memory_accept(m, &slice, last, fd);
 	if (ret)
 		return ret;
 	if (m->runs.nr >= MAX_RUNS) {
@@ -91,7 +92,7 @@ int gw_guest_memory_add(struct gw_guest_memory *m, const struct gw_slice *s, int
 	run = calloc(1, m->run_size);
 	if (!run)
 		return -ENOMEM;
-	run->slice = *s;
+	run->slice = slice;
 	run->node.first = s->iova.v;
 	run->node.last = last;
 	ret = run_add(m, run, fd);

@@ -21,6 +21,9 @@
  */
 #define WINDOW_MIN	(64ull << 20)
 
+/* A window that is used first needs room for more than those. */
+#define NEAR_MIN	(256ull << 20)
+
 static int window_size(const struct gw_function *fn, struct gw_log *log, uint64_t ram_size,
 		       uint64_t *size)
 {
@@ -139,6 +142,8 @@ static int window_map(struct gw_window *w, struct gw_function *fn, struct gw_log
 	ret = w->ram.fd < 0 ? 0 : gw_ram_settle(&w->ram, fd_off, log);
 	if (ret)
 		goto close_window;
+	if (w->size >= NEAR_MIN && w->size < w->ram.size)
+		w->ram.near = w->size;
 	return 0;
 close_window:
 	gw_window_close(w);

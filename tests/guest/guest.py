@@ -321,11 +321,12 @@ class Run(Process):
 class Server(Process):
     """`gangway serve`; VMMs come and go."""
 
-    def __init__(self, work, devices, options=(), name="serve", wrap=()):
+    def __init__(self, work, devices, options=(), name="serve", wrap=(), **popen):
         self.socket = os.path.join(work.dir, f"{name}-socket")
         self.report_path = os.path.join(work.dir, f"{name}.json")
         super().__init__([*wrap, work.gangway, "serve", *devices, "--socket", self.socket, "--report",
-                          self.report_path, *options], os.path.join(work.dir, f"{name}.log"))
+                          self.report_path, *options], os.path.join(work.dir, f"{name}.log"),
+                         **popen)
         self.wait_stderr("serving; SIGTERM ends it", 30)
 
     def finish(self):
@@ -355,26 +356,13 @@ def ram_words(memory):
     return [*words, "-machine", "q35", "-m", f"{total}M"]
 
 
-class Vmm(Process):
-    """QEMU by itself, a guest in it, connected to a Server, or to these SOCKETS; x86-64.
+class Qemu(Process):
+    """QEMU by itself, started with WORDS, a guest in it."""
 
-    MEMORY is in one piece, or if it is a tuple of sizes, in a node of the guest for each.
-    """
-
-    def __init__(self, work, server, script, memory="512M", cpus=2, sockets=None, qemu=(),
-                 on_step=None, **image):
+    def __init__(self, work, words, on_step=None):
         work.runs += 1
-        words = dict(zip(*[iter(work.words(script, arch="x86_64", **image))] * 2))
-        devices = [["-device", json.dumps(vfio_user(path))]
-                   for path in ([server.socket] if sockets is None else sockets)]
-        super().__init__(
-            [os.path.join(words["--qemu"], "qemu-system-x86_64"),
-             "-accel", words["--accel"], "-cpu", "max", "-smp", str(cpus), *ram_words(memory),
-             "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio",
-             "-kernel", words["--kernel"], "-initrd", words["--initrd"],
-             "-append", "console=ttyS0 no_timer_check " + words["--append"], *qemu,
-             *sum(devices, [])],
-            work.path("stderr.log"), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        super().__init__(words, work.path("stderr.log"), stdin=subprocess.PIPE,
+                         stdout=subprocess.PIPE)
         self.console = Console(self.popen.stdout, work.path("console.log"), on_step)
 
     def __exit__(self, kind, *_):
@@ -401,6 +389,26 @@ class Vmm(Process):
         expect(not self.console.trouble, self.console.trouble)
         expect(self.console.exits == [0], f"the guest's tests ended with {self.console.exits}")
         expect(status == 0, f"QEMU ended with {status}:\n{self.stderr()}")
+
+
+class Vmm(Qemu):
+    """QEMU by itself, a guest in it, connected to a Server, or to these SOCKETS; x86-64.
+
+    MEMORY is in one piece, or if it is a tuple of sizes, in a node of the guest for each.
+    """
+
+    def __init__(self, work, server, script, memory="512M", cpus=2, sockets=None, qemu=(),
+                 on_step=None, **image):
+        words = dict(zip(*[iter(work.words(script, arch="x86_64", **image))] * 2))
+        devices = [["-device", json.dumps(vfio_user(path))]
+                   for path in ([server.socket] if sockets is None else sockets)]
+        super().__init__(
+            work, [os.path.join(words["--qemu"], "qemu-system-x86_64"),
+             "-accel", words["--accel"], "-cpu", "max", "-smp", str(cpus), *ram_words(memory),
+             "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio",
+             "-kernel", words["--kernel"], "-initrd", words["--initrd"],
+             "-append", "console=ttyS0 no_timer_check " + words["--append"], *qemu,
+             *sum(devices, [])], on_step)
 
 
 class Work:

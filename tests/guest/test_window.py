@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The plan window at its edges: sizes of memory and window, and hosts that allow little."""
 
+import json
 import os
 import re
+import subprocess
 import sys
 
 import guest
@@ -15,11 +17,15 @@ BLOCKS = 8
 FULL = "swiotlb.buffer.is.full"
 
 
-def data_through(work, options, expected=""):
+def words(work, expected="", append=""):
+    """What the kernel of a guest that writes and reads data is told."""
+    return f"gangway.sum={work.seed_sum(BLOCKS)} gangway.expect={expected} {append}"
+
+
+def data_through(work, options, expected="", append="", **image):
     """Write and read data in a guest with these options; its report and its measurements."""
     with work.run("window", [f"sim:nvme,file={work.path('disk.img')},size=256M"], options,
-                  add=(work.seed(),),
-                  append=f"gangway.sum={work.seed_sum(BLOCKS)} gangway.expect={expected}") as run:
+                  add=(work.seed(),), append=words(work, expected, append), **image) as run:
         report = run.finish()
         os.unlink(work.path("disk.img"))
         return report, int(run.values["bounced"]), run.stderr()
@@ -45,10 +51,47 @@ def memory_equal_to_window(work):
 
 
 def memory_four_times_the_window(work):
-    """Memory four times the window: what lies outside is bounced."""
-    report, bounced, _ = data_through(work, ["--memory", "1G", "--window", "256M"])
+    """Memory four times the window, in one node: what lies outside is bounced."""
+    report, bounced, _ = data_through(work, ["--memory", "1G", "--window", "256M", "--one-node"])
     guest.expect(window_mib(report) == 256, f"the window has {window_mib(report)} MiB")
     guest.expect(bounced > 0, "nothing was bounced")
+
+
+def window_is_used_first(work):
+    """Memory twice the window: the kernel uses the window first, and nothing is bounced."""
+    for version in ("7.2", "6.12"):
+        report, bounced, log = data_through(work, ["--memory", "2G", "--window", "1G"],
+                                            version=version)
+        guest.expect(window_mib(report) == 1024, f"the window has {window_mib(report)} MiB")
+        guest.expect("is NUMA node 1" in log, f"no word of the nodes:\n{log}")
+        guest.expect(bounced == 0, f"{bounced} bytes were bounced under {version}")
+
+
+def kernel_without_numa_bounces(work):
+    """A kernel that knows of no nodes boots with them; it bounces, and data is right."""
+    _, bounced, _ = data_through(work, ["--memory", "2G", "--window", "1G"], append="numa=off")
+    guest.expect(bounced > 0, "nothing was bounced")
+
+
+def served_window_is_used_first(work):
+    """A QEMU of the user's own, with what serve prints and a tree that knows no nodes: the same."""
+    tree, disk = work.path("guest.dtb"), work.path("disk.img")
+    machine = [os.path.join(guest.provisioned("qemu"), "qemu-system-aarch64"), "-machine", "virt",
+               "-cpu", "max,pauth-impdef=on", "-nodefaults", "-display", "none", "-no-reboot",
+               "-serial", "stdio", "-smp", "2"]
+    subprocess.run([*machine, "-m", "2G", "-machine", f"dumpdtb={tree}"], check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with guest.Server(work, [f"sim:nvme,file={disk},size=256M"],
+                      ["--memory", "2G", "--window", "1G", "--device-tree", tree, "--memory-file",
+                       f"/dev/shm/{os.path.basename(work.dir)}", "--json"],
+                      stdout=subprocess.PIPE, text=True) as server:
+        argv = json.loads(server.popen.stdout.readline())["argv"]
+        run = dict(zip(*[iter(work.words("window", add=(work.seed(),), append=words(work)))] * 2))
+        with guest.Qemu(work, [*machine, *argv, "-kernel", run["--kernel"], "-initrd", run["--initrd"],
+                              "-append", "console=ttyAMA0 " + run["--append"]]) as vmm:
+            vmm.finish()
+        guest.expect(vmm.values["bounced"] == "0", f"{vmm.values['bounced']} bytes were bounced")
+        server.finish()
 
 
 def smallest_window(work):
@@ -107,6 +150,7 @@ def impossible_windows_are_refused(work):
 
 if __name__ == "__main__":
     sys.exit(guest.main([memory_smaller_than_window, memory_equal_to_window,
-                         memory_four_times_the_window, smallest_window,
+                         memory_four_times_the_window, window_is_used_first,
+                         kernel_without_numa_bounces, served_window_is_used_first, smallest_window,
                          default_window_keeps_to_the_budget, split_mapping_uses_the_largest_range,
                          impossible_windows_are_refused]))

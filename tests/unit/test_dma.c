@@ -352,6 +352,30 @@ static void under_a_window_ram_is_the_file_made_for_it(void **state)
 	gw_ram_close(&ram, false);
 }
 
+/* Of two backends QEMU counts from the start of each. What is found is the file's own place. */
+static void ram_in_two_nodes_is_found_where_it_is(void **state)
+{
+	struct env *e = *state;
+	struct gw_ram ram;
+	struct gw_slice s = { .iova.v = 1032 * MiB, .size = 8 * MiB, .off = 2 * MiB, .prot = RW };
+	uint8_t *at;
+	void *addr;
+
+	assert_int_equal(gw_ram_open(&ram, (gw_gpa){ 1024 * MiB }, 16 * MiB, NULL, NULL), 0);
+	assert_int_equal(gw_ram_settle(&ram, 2 * MiB, NULL), 0);
+	ram.near = 8 * MiB;
+	gw_dma_expect(e->dma, &ram);
+	assert_int_equal(gw_dma_map(e->dma, &s, ram.fd), -EACCES);
+	s.off = 0;
+	assert_int_equal(gw_dma_map(e->dma, &s, ram.fd), 0);
+	assert_int_equal(gw_dma_find(e->dma, (gw_gpa){ 1032 * MiB }, 1, GW_PROT_READ, &addr), 0);
+	at = addr;
+	*at = 42;
+	assert_int_equal(ram.addr[(2 + 8) * MiB], 42);
+	gw_dma_unmap_all(e->dma);
+	gw_ram_close(&ram, false);
+}
+
 static void runs_without_end_are_refused_at_a_bound(void **state)
 {
 	struct env *e = *state;
@@ -504,6 +528,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(memory_whose_owner_may_not_answer_is_taken_only_on_demand,
 						setup_window, teardown),
 		cmocka_unit_test_setup_teardown(under_a_window_ram_is_the_file_made_for_it,
+						setup_window, teardown),
+		cmocka_unit_test_setup_teardown(ram_in_two_nodes_is_found_where_it_is,
 						setup_window, teardown),
 		cmocka_unit_test_setup_teardown(runs_without_end_are_refused_at_a_bound,
 						setup_window, teardown),

@@ -115,11 +115,12 @@ static void ram_smaller_than_or_equal_to_the_window_is_all_window(void **state)
 	assert_true(w.size == 128 * MiB);
 	gw_window_close(&w);
 	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 128 * MiB, 130 * MiB, NULL, &w), 0);
-	assert_true(w.size == 128 * MiB);
+	assert_true(w.size == 128 * MiB && !w.ram.near);
 	gw_window_close(&w);
 	/* no size: what the budget allows */
 	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 2048 * MiB, 0, NULL, &w), 0);
 	assert_true(w.size == 1536 * MiB && w.ram.size == 2048 * MiB);
+	assert_true(w.ram.near == 1536 * MiB);
 	gw_window_close(&w);
 }
 
@@ -422,6 +423,20 @@ static void what_is_no_device_tree_for_us_is_refused(void **state)
 	assert_int_equal(count_fds(), before);
 }
 
+/* What the kernel must have there would not find room, if all else went there first. */
+static void a_small_window_is_not_used_first(void **state)
+{
+	struct fake f = fake_init();
+	struct gw_window w;
+
+	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 512 * MiB, 128 * MiB, NULL, &w), 0);
+	assert_true(!w.ram.near);
+	gw_window_close(&w);
+	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 512 * MiB, 256 * MiB, NULL, &w), 0);
+	assert_true(w.ram.near == 256 * MiB);
+	gw_window_close(&w);
+}
+
 static void auto_takes_the_first_plan_that_works(void **state)
 {
 	struct gw_host_limits limits = { .caller_iova = true };
@@ -462,6 +477,7 @@ int main(void)
 		cmocka_unit_test(memory_that_cannot_be_made_leaves_nothing),
 		cmocka_unit_test(the_device_tree_says_where_the_window_is),
 		cmocka_unit_test(what_is_no_device_tree_for_us_is_refused),
+		cmocka_unit_test(a_small_window_is_not_used_first),
 		cmocka_unit_test(auto_takes_the_first_plan_that_works),
 	};
 

@@ -355,6 +355,32 @@ def a_disk_may_have_any_name(rig):
 
 
 @test
+def memory_above_a_window_is_a_node_of_its_own(rig):
+    kernel = rig.new_path("kernel")
+    open(kernel, "w", encoding="utf-8").close()
+
+    def words(*options):
+        status, out, err = gangway(rig, "run", "sim:probe", "--qemu", rig.qemu_dir, "--kernel", kernel,
+                                   "--dry-run", "--memory", "768M", *options)
+        assert status == OK, err
+        done = subprocess.run(["sh", "-c", "printf '%s\\n' " + out], capture_output=True, text=True,
+                              check=True)
+        words = done.stdout.splitlines()
+        return words, [json.loads(word) for word in words if '"qom-type"' in word]
+
+    line, backends = words("--window", "512M", "--host-option", "segments=1")
+    assert [(b["id"], b["size"], b["offset"]) for b in backends] == [
+        ("mem", 512 * MIB, 0), ("far", 256 * MIB, 512 * MIB)]
+    assert backends[0]["mem-path"] == backends[1]["mem-path"]
+    assert "node,nodeid=0,memdev=mem" in line and "node,nodeid=1,memdev=far" in line
+    assert "memory-backend" not in line[line.index("-machine") + 1]
+    for options in (["--window", "512M", "--one-node"], ["--window", "128M"], ["--window", "768M"]):
+        line, backends = words(*options)
+        assert [(b["id"], b["size"]) for b in backends] == [("mem", 768 * MIB)]
+        assert "virt,memory-backend=mem" in line and "-numa" not in line
+
+
+@test
 def what_run_would_start_is_printed_and_not_started(rig):
     qemu = FakeQemu(rig)
     kernel = rig.new_path("kernel")
