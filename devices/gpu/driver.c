@@ -20,13 +20,15 @@
 /**
  * struct gpu_driver - the driver
  * @lock: guards @im, @runs and the scan-out's registers; taken last, and by callbacks
- * @a:    the caller's thread's
+ * @a:    the caller's thread's, as @table and @layout are
  */
 struct gpu_driver {
 	struct gw_importer importer;
 	struct gw_share_accept accept;
 	struct gw_function *pf;
+	struct gpu_card *card;
 	struct gw_provisioning *table;
+	uint64_t layout[GPU_MAX_VFS];		/* generation of each share in @table, 0: none */
 	struct gw_attachment *a;
 
 	pthread_mutex_t lock;
@@ -113,11 +115,60 @@ static int start(struct gpu_driver *d, const struct gpu_frame *f, struct gw_vram
 	return 0;
 }
 
-static int import(struct gpu_driver *d, const struct gpu_frame *f, char *reason)
+/* Does the table have a function's share as it is laid out now? */
+static bool is_current(const struct gpu_driver *d, unsigned int vf)
+{
+	struct gpu_share share;
+
+	return !gw_gpu_share(d->card, vf, &share) && d->layout[vf] == share.generation;
+}
+
+static int take_share(struct gpu_driver *d, unsigned int vf)
+{
+	struct gw_vram_extent extent[GPU_MAX_EXTENTS];
+	struct gpu_share share;
+	int ret = gw_gpu_share(d->card, vf, &share);
+
+	for (unsigned int i = 0; !ret && i < share.nr; i++)
+		extent[i] = (struct gw_vram_extent){ share.extent[i].at, share.extent[i].len };
+	if (!ret)
+		ret = gw_provisioning_set(d->table, vf, share.window, extent, share.nr);
+	if (!ret)
+		d->layout[vf] = share.generation;
+	return ret;
+}
+
+/*
+ * Map it by a table that is right. A share is laid out anew while its function does not decode, and
+ * what is mapped is taken back before that; so one that is right once it is mapped stays right.
+ */
+static int map(struct gpu_driver *d, struct gw_export *e, struct gw_vram_import **im, char *reason)
+{
+	int32_t vf = gw_export_id(e)->vf;
+	bool ours = vf >= 0 && (unsigned int)vf < d->card->opt.vfs;
+	int ret;
+
+	for (;;) {
+		ret = ours && !is_current(d, (unsigned int)vf) ?
+		      take_share(d, (unsigned int)vf) : 0;
+		if (ret)
+			snprintf(reason, GW_SHARE_REASON, "its share cannot be looked up: %s",
+				 strerror(-ret));
+		if (!ret)
+			ret = gw_provisioning_map(d->table, d->a, im, reason);
+		if (ret || !ours || is_current(d, (unsigned int)vf))
+			return ret;
+		gw_vram_import_put(*im);
+		gw_attachment_unmap(d->a);
+	}
+}
+
+static int import(struct gpu_driver *d, struct gw_export *e, const struct gpu_frame *f,
+		  char *reason)
 {
 	struct gw_vram_import *im = NULL;
 	uint64_t generation;
-	int ret = gw_provisioning_map(d->table, d->a, &im, reason);
+	int ret = map(d, e, &im, reason);
 
 	if (ret)
 		return ret;
@@ -145,7 +196,7 @@ int gw_gpu_driver_show(struct gpu_driver *d, struct gw_export *e, const struct g
 		d->a = NULL;
 		return ret;
 	}
-	ret = import(d, f, reason);
+	ret = import(d, e, f, reason);
 	if (ret)
 		gw_gpu_driver_hide(d);
 	return ret;
@@ -171,22 +222,6 @@ unsigned int gw_gpu_driver_runs(struct gpu_driver *d)
 	return runs;
 }
 
-static int take_shares(struct gpu_driver *d, struct gpu_card *card)
-{
-	struct gw_vram_extent extent[GPU_MAX_EXTENTS];
-	struct gpu_share share;
-	int ret = 0;
-
-	for (unsigned int vf = 0; vf < card->opt.vfs && !ret; vf++) {
-		gw_gpu_share(card, vf, &share);
-		for (unsigned int i = 0; i < share.nr; i++)
-			extent[i] = (struct gw_vram_extent){ share.extent[i].at,
-							     share.extent[i].len };
-		ret = gw_provisioning_set(d->table, vf, share.window, extent, share.nr);
-	}
-	return ret;
-}
-
 int gw_gpu_driver_new(struct gw_function *pf, const struct gw_share_id *id, struct gpu_card *card,
 		      struct gw_log *log, struct gpu_driver **out)
 {
@@ -197,14 +232,15 @@ int gw_gpu_driver_new(struct gw_function *pf, const struct gw_share_id *id, stru
 		return -ENOMEM;
 	pthread_mutex_init(&d->lock, NULL);
 	d->pf = pf;
+	d->card = card;
 	d->accept = (struct gw_share_accept){ .kind = &gw_share_iov_vram,
 					      .data = { GPU_BAR_MEMORY } };
 	d->importer = (struct gw_importer){ .ops = &importer_ops, .id = *id,
 					    .accept = &d->accept, .nr_accept = 1 };
 	ret = gw_provisioning_new(id, GPU_BAR_MEMORY, card->opt.vfs, card->opt.vram, log,
 				  &d->table);
-	if (!ret)
-		ret = take_shares(d, card);
+	for (unsigned int vf = 0; !ret && vf < card->opt.vfs; vf++)
+		ret = take_share(d, vf);
 	if (ret)
 		gw_gpu_driver_free(d);
 	else

@@ -179,6 +179,33 @@ static void a_picture_of_too_many_pieces_is_refused(void **state)
 	close_rig();
 }
 
+/* R24: by the table as it is now, although the driver was there before it. */
+static void a_new_layout_is_what_is_shown(void **state)
+{
+	static const struct gpu_extent other[] = {
+		{ { 8 * MIB }, MIB / 2 }, { { 4 * MIB }, 3 * MIB + MIB / 2 },
+	};
+	uint32_t line[WIDTH];
+	struct gw_export *e;
+
+	open_with("vram=16M,share=4M,pieces=1,vfs=1");
+	e = export_at(0);
+	assert_int_equal(gw_gpu_driver_show(rig.driver, e, &frame, rig.reason), 0);
+	assert_int_equal(rig.vf->ops->config_write(rig.vf, 4, 2, 0), 0);
+	assert_int_equal(gw_gpu_provision(rig.card, 0, other, ARRAY_SIZE(other)), 0);
+	assert_int_equal(rig.vf->ops->config_write(rig.vf, 4, 2, 2), 0);
+	draw(0);
+	assert_int_equal(gw_gpu_driver_show(rig.driver, e, &frame, rig.reason), 0);
+	assert_int_equal(gw_gpu_driver_runs(rig.driver), 2);
+	for (unsigned int y = 0; y < HEIGHT; y++) {
+		assert_int_equal(on_screen(line, y), 0);
+		for (unsigned int x = 0; x < WIDTH; x++)
+			assert_int_equal(line[x], pixel(x, y));
+	}
+	gw_export_free(e);
+	close_rig();
+}
+
 static _Atomic bool looked_enough;
 
 /* A monitor, which looks all the time. Return: lines that were another one's */
@@ -260,6 +287,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_drawn_is_on_the_screen_pixel_for_pixel),
 		cmocka_unit_test(a_share_larger_than_its_window_is_refused_with_both_numbers),
+		cmocka_unit_test(a_new_layout_is_what_is_shown),
 		cmocka_unit_test(a_picture_of_too_many_pieces_is_refused),
 		cmocka_unit_test(a_reset_takes_the_picture_off_the_screen_first),
 		cmocka_unit_test(with_nobody_looking_nothing_stale_is_read),

@@ -101,6 +101,27 @@ static void each_fallback_has_its_reason(void **state)
 	one_fini(&o);
 }
 
+/* R13: the places in a BAR are for who drives that very function of that very device. */
+static void only_who_drives_the_function_gets_bar_ranges(void **state)
+{
+	const struct gw_bar_range_payload *p;
+	struct one o;
+
+	one_init(&o);
+	o.imp->base.id = rig_vf;
+	assert_int_equal(gw_attach(o.e, &o.imp->base, &o.a, NULL), 0);
+	assert_int_equal(gw_attachment_map(o.a), 0);
+	p = gw_attachment_payload(o.a, &gw_share_bar_range);
+	assert_non_null(p);
+	assert_true(gw_share_id_same(p->fn, &rig_vf));
+	assert_int_equal(gw_bar_ranges_bytes(p->ranges), RIG_BYTES);
+	gw_attachment_detach(o.a);
+	o.imp->base.id.cookie++;	/* the address is another device's by now */
+	assert_int_equal(gw_attach(o.e, &o.imp->base, &o.a, NULL), 0);
+	assert_non_null(strstr(step_of(o.a, &gw_share_bar_range).reason, "does not drive"));
+	one_fini(&o);
+}
+
 /* All matches are kept: what could not be mapped here and now may be the next time. */
 static void placement_may_change_which_kind_serves(void **state)
 {
@@ -531,6 +552,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_physical_function_gets_offsets_and_nothing_else_is_made),
 		cmocka_unit_test(each_fallback_has_its_reason),
+		cmocka_unit_test(only_who_drives_the_function_gets_bar_ranges),
 		cmocka_unit_test(placement_may_change_which_kind_serves),
 		cmocka_unit_test(an_importer_may_refuse_a_kind),
 		cmocka_unit_test(a_share_behind_a_small_window_is_copied),

@@ -2,7 +2,10 @@
 #include "share_world.h"
 
 #include <poll.h>
+#include <sys/socket.h>
 
+#include "pci_tree.h"
+#include "share/broker.h"
 #include "share/handles.h"
 #include "share/policy.h"
 
@@ -118,6 +121,75 @@ static void handles_are_found_whole_or_not_at_all(void **state)
 		assert_int_equal(gw_handles_make(&h, &like, last), 0);
 	assert_null(gw_handles_find(&h, bytes));	/* forgotten */
 	assert_non_null(gw_handles_find(&h, last));
+}
+
+static struct gw_broker_core core;
+static struct gw_share_msg msg;
+
+static void put_ids(uint16_t type, const struct gw_share_id *id, bool publish)
+{
+	gw_share_msg_init(&msg, type, 1);
+	gw_share_put_id(&msg, id);
+	if (!publish)
+		return;
+	gw_share_put_u32(&msg, 0);
+	gw_share_put_u64(&msg, RIG_BYTES);
+	gw_share_put_text(&msg, "screen", GW_SHARE_NAME);
+}
+
+/* What the broker says to an exporter that publishes @id, after it has asked for its cookie. */
+static int publish(struct gw_broker_peer *p, int far, struct gw_share_id id)
+{
+	struct gw_reader r;
+
+	put_ids(GW_SHARE_COOKIE, &id, false);
+	gw_broker_message(&core, p, &msg);
+	assert_int_equal(gw_share_recv(far, &msg), 0);
+	assert_int_equal(msg.status, 0);
+	r = gw_reader_init(msg.body, msg.len);
+	assert_true(gw_reader_u64(&r, &id.cookie));
+	put_ids(GW_SHARE_PUBLISH, &id, true);
+	gw_broker_message(&core, p, &msg);
+	assert_int_equal(gw_share_recv(far, &msg), 0);
+	return msg.status;
+}
+
+/* R24: which virtual function of which device it is, the machine says, not the exporter. */
+static void a_function_is_what_the_machine_says_at_its_index(void **state)
+{
+	const struct gw_share_id vf = { { 0, 1, 0, 2 }, { 0, 1, 0, 0 }, 1, 0 };
+	struct gw_share_id not = vf;
+	char why[GW_SHARE_REASON];
+	struct gw_policy *policy;
+	unsigned int line;
+	int pair[2];
+
+	tree_init();
+	tree_mkdirs("sys/bus/pci/devices/0000:01:00.0");
+	tree_link("sys/bus/pci/devices/0000:01:00.0/virtfn0", "../0000:01:00.1");
+	tree_link("sys/bus/pci/devices/0000:01:00.0/virtfn1", "../0000:01:00.2");
+	assert_int_equal(gw_policy_new(&policy), 0);
+	assert_int_equal(gw_policy_parse(policy, "vm work uid 0\nallow vm work function any importer "
+					 "screen kinds copy\n", &line, why), 0);
+	gw_broker_core_init(&core, policy, -1, NULL);
+	core.tree = tree_dir;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(gw_broker_join(&core, pair[0], -1, 1, 0), 0);
+	LIST_FIRST(&core.peers)->role = GW_SHARE_EXPORTER;
+	strcpy(LIST_FIRST(&core.peers)->name, "work");
+	assert_int_equal(publish(LIST_FIRST(&core.peers), pair[1], vf), 0);
+	not.vf = 0;		/* another's index */
+	assert_int_equal(publish(LIST_FIRST(&core.peers), pair[1], not), -EACCES);
+	not.vf = 7;		/* nobody's */
+	assert_int_equal(publish(LIST_FIRST(&core.peers), pair[1], not), -EACCES);
+	not.vf = -1;		/* as the physical function, which it is not */
+	assert_int_equal(publish(LIST_FIRST(&core.peers), pair[1], not), -EACCES);
+	not = vf;
+	not.fn.fn = 1;		/* another function at its index */
+	assert_int_equal(publish(LIST_FIRST(&core.peers), pair[1], not), -EACCES);
+	gw_broker_core_fini(&core);
+	close(pair[1]);
+	tree_fini();
 }
 
 static void a_handle_is_good_once(void **state)
@@ -414,6 +486,7 @@ int main(void)
 		cmocka_unit_test(a_line_that_makes_no_sense_is_named),
 		cmocka_unit_test(a_policy_that_others_may_change_is_not_taken),
 		cmocka_unit_test(handles_are_found_whole_or_not_at_all),
+		cmocka_unit_test(a_function_is_what_the_machine_says_at_its_index),
 		cmocka_unit_test(a_handle_is_good_once),
 		cmocka_unit_test(a_guess_is_refused_and_audited),
 		cmocka_unit_test(a_handle_of_somebody_else_is_refused),
