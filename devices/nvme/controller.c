@@ -46,6 +46,7 @@ void gw_nvme_power_on(struct nvme *nv)
 	pthread_mutex_lock(&r->lock);
 	r->cc = r->aqa = r->intm = 0;
 	r->asq = r->acq = 0;
+	gw_nvme_cmb_off(nv);
 	r->en_fell = r->shn_rose = false;
 	r->disable_late = false;
 	r->disable_by = 0;

@@ -61,10 +61,17 @@ static void pins_drop(struct nvme *nv, struct nvme_data *d)
 static int pin_runs(struct nvme *nv, struct nvme_data *d)
 {
 	unsigned int i, room = iov_room(d);
+	void *mem;
 	int ret;
 
 	for (i = 0; i < d->nr_runs; i++) {
-		struct gw_endpoint_pin *pin = &d->pin[i];
+		struct gw_endpoint_pin *pin = &d->pin[d->nr_pins];
+
+		mem = gw_nvme_cmb_at(nv, d->run[i].iova, d->run[i].len);
+		if (mem) {	/* our own, so nobody takes it away */
+			d->iov[d->nr_iov++] = (struct iovec){ mem, d->run[i].len };
+			continue;
+		}
 
 		*pin = (struct gw_endpoint_pin){
 			.iov = d->iov + d->nr_iov, .max_iov = room - d->nr_iov,
@@ -124,9 +131,9 @@ int gw_nvme_data_copy(struct nvme *nv, struct nvme_cmd *cmd, void *buf)
 		if (d->run[i].discard)
 			continue;
 		if (d->dir == GW_DMA_READ)
-			ret = gw_endpoint_dma_read(&nv->ep, d->run[i].iova, at, d->run[i].len);
+			ret = gw_nvme_mem_read(nv, d->run[i].iova, at, d->run[i].len);
 		else
-			ret = gw_endpoint_dma_write(&nv->ep, d->run[i].iova, at, d->run[i].len);
+			ret = gw_nvme_mem_write(nv, d->run[i].iova, at, d->run[i].len);
 	}
 	return gw_nvme_dma_status(ret);
 }

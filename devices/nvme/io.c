@@ -178,7 +178,7 @@ static int compare_step(struct nvme *nv, struct nvme_cmd *cmd, int res)
 
 			n = d->run[i].len - off;
 			n = n < sizeof(part) ? n : sizeof(part);
-			ret = gw_nvme_dma_status(gw_endpoint_dma_read(&nv->ep, from, part, n));
+			ret = gw_nvme_dma_status(gw_nvme_mem_read(nv, from, part, n));
 			if (ret)
 				return ret;
 			if (memcmp(part, d->bounce + at, n))

@@ -20,5 +20,6 @@
 #define NVME_BAR_SIZE		0x4000u
 #define NVME_BAR_MSIX		0x2000u
 #define NVME_BAR_PBA		0x3000u
+#define NVME_BAR_CMB		2u	/* the controller memory buffer, if there is one */
 
 #endif

@@ -49,7 +49,8 @@ static const struct gw_endpoint_ops nvme_ops = {
 
 /*
  * 1b36:4757 is in no driver's list of quirks, so that the class code alone binds a driver. The
- * BAR is trapped as a whole: a VMM posts writes only to devices of which nothing is mapped.
+ * BAR is trapped as a whole: a VMM posts writes only to devices of which nothing is mapped. So a
+ * controller memory buffer has its price, and is there for who asks.
  */
 static const struct gw_endpoint_desc nvme_desc = {
 	.vendor = 0x1b36, .device = 0x4757, .subvendor = 0x1b36, .subdevice = 0x4757,
@@ -66,6 +67,11 @@ static int nvme_begin(struct nvme *nv, const struct nvme_options *o, struct gw_l
 
 	nv->ep.ops = &nvme_ops;
 	nv->ep.desc = nvme_desc;
+	nv->cmb.size = o->cmb;
+	if (o->cmb)
+		nv->ep.desc.bar[NVME_BAR_CMB] = (struct gw_endpoint_bar){
+			.size = o->cmb, .is_64bit = true, .prefetchable = true, .mapped = true,
+		};
 	ret = gw_nvme_init(nv, o, log);
 	if (ret) {
 		free(nv);
@@ -107,6 +113,7 @@ const struct gw_endpoint_type gw_nvme_type = {
 	.help = "file=PATH      what the disk is kept in: an image or a block device\n"
 		"size=N         make the file, or extend it, to N bytes (suffixes K, M, G, T)\n"
 		"block=512|4096 bytes of a logical block; 512 if not given\n"
+		"cmb=N          bytes of a controller memory buffer, for data that other devices read or write\n"
 		"poll=auto|US   microseconds to look for work before sleeping; 0: never. auto, which is the default:\n"
 		"               as long as pays on this machine with this guest, at most 1000\n"
 		"poll-share=N   percent of a processor that such looks may take in all; 90 if not given\n"

@@ -13,6 +13,7 @@
 
 #include "devices/nvme.h"
 #include "backing.h"
+#include "cmb.h"
 #include "command.h"
 #include "control.h"
 #include "cq.h"
@@ -52,6 +53,7 @@ struct nvme {
 	struct nvme_regs regs;
 	struct nvme_doorbell db[NVME_NR_QUEUES];
 	struct nvme_control ctl;
+	struct nvme_cmb cmb;
 
 	pthread_t thread;
 	struct io_uring ring;

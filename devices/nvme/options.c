@@ -52,6 +52,14 @@ static int set_share(struct nvme_options *o, const char *val)
 	return ret ? ret : o->poll_share && o->poll_share <= 100 ? 0 : -EINVAL;
 }
 
+/* A BAR's size; what VMMs map is in units of their pages, of which 64 KiB is the largest. */
+static int set_cmb(struct nvme_options *o, const char *val)
+{
+	int ret = gw_size_parse(val, &o->cmb);
+
+	return ret ? ret : gw_is_pow2(o->cmb) && o->cmb >= 65536 && o->cmb <= 256u << 20 ? 0 : -EINVAL;
+}
+
 static int set_serial(struct nvme_options *o, const char *val)
 {
 	return gw_size_parse(val, &o->serial);
@@ -64,6 +72,7 @@ static const struct {
 	{ "file", "a path", set_file },
 	{ "size", "bytes, with K, M, G or T", set_size },
 	{ "block", "512 or 4096", set_block },
+	{ "cmb", "bytes, a power of two from 64K to 256M", set_cmb },
 	{ "poll", "auto, or microseconds, at most 10000; 0 turns it off", set_poll },
 	{ "poll-share", "percent of a processor, 1 to 100", set_share },
 	{ "serial", "a number", set_serial },
@@ -80,7 +89,7 @@ static int option_set(struct nvme_options *o, const char *key, const char *val,
 			break;
 	if (i == ARRAY_SIZE(options)) {
 		gw_err(log, "nvme: unknown option \"%s\"", key);
-		gw_hint(log, "nvme takes file=PATH, size=N, block=512|4096, poll=auto|US, "
+		gw_hint(log, "nvme takes file=PATH, size=N, block=512|4096, cmb=N, poll=auto|US, "
 			"poll-share=PERCENT, serial=N");
 		return -EINVAL;
 	}

@@ -11,6 +11,7 @@ struct nvme_options {
 	char *file;
 	uint64_t size;			/* 0: as the file is */
 	uint32_t block;
+	uint64_t cmb;			/* 0: none */
 	uint64_t poll_us;
 	bool poll_fixed;
 	uint64_t poll_share;		/* percent */

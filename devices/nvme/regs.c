@@ -11,10 +11,11 @@
  * it has something to do. Nothing here waits.
  */
 
-uint64_t gw_nvme_cap(void)
+uint64_t gw_nvme_cap(const struct nvme *nv)
 {
 	return NVME_CAP_MQES(NVME_MAX_ENTRIES - 1) | NVME_CAP_CQR | NVME_CAP_TO(NVME_TIMEOUT) |
-	       NVME_CAP_CSS_NVM | NVME_CAP_MPSMIN(0) | NVME_CAP_MPSMAX(NVME_MPSMAX);
+	       NVME_CAP_CSS_NVM | NVME_CAP_MPSMIN(0) | NVME_CAP_MPSMAX(NVME_MPSMAX) |
+	       (nv->cmb.size ? NVME_CAP_CMBS : 0);
 }
 
 /* A controller that cannot be disabled within CAP.TO is broken (3.1.5), until it is all the same. */
@@ -35,9 +36,9 @@ static uint32_t reg_load(struct nvme *nv, uint32_t off)
 
 	switch (off) {
 	case NVME_REG_CAP:
-		return (uint32_t)gw_nvme_cap();
+		return (uint32_t)gw_nvme_cap(nv);
 	case NVME_REG_CAP + 4:
-		return (uint32_t)(gw_nvme_cap() >> 32);
+		return (uint32_t)(gw_nvme_cap(nv) >> 32);
 	case NVME_REG_VS:
 		return NVME_VERSION;
 	case NVME_REG_INTMS:
@@ -60,7 +61,7 @@ static uint32_t reg_load(struct nvme *nv, uint32_t off)
 	}
 	if (off >= NVME_BAR_MSIX && off < NVME_BAR_MSIX + sizeof(r->msix))
 		return r->msix[(off - NVME_BAR_MSIX) / 4];
-	return 0;	/* reserved; doorbells read as 0 (3.1.24) */
+	return gw_nvme_cmb_reg(nv, off);	/* or reserved; doorbells read as 0 (3.1.24) */
 }
 
 static void store_half(uint64_t *reg, bool high, uint32_t val)
@@ -92,8 +93,10 @@ static bool store_cc(struct nvme_regs *r, uint32_t val)
 }
 
 /* Return: the worker must look */
-static bool reg_store(struct nvme_regs *r, uint32_t off, uint32_t val)
+static bool reg_store(struct nvme *nv, uint32_t off, uint32_t val)
 {
+	struct nvme_regs *r = &nv->regs;
+
 	switch (off) {
 	case NVME_REG_INTMS:
 		r->intm |= val;
@@ -113,6 +116,10 @@ static bool reg_store(struct nvme_regs *r, uint32_t off, uint32_t val)
 	case NVME_REG_ACQ:
 	case NVME_REG_ACQ + 4:
 		store_half(&r->acq, off != NVME_REG_ACQ, val);
+		return false;
+	case NVME_REG_CMBMSC:
+	case NVME_REG_CMBMSC + 4:
+		gw_nvme_cmb_control(nv, off, val);
 		return false;
 	}
 	if (off >= NVME_BAR_MSIX && off < NVME_BAR_MSIX + sizeof(r->msix))
@@ -183,7 +190,7 @@ static void store_dword(struct nvme *nv, uint32_t off, uint32_t val)
 		return;
 	}
 	pthread_mutex_lock(&nv->regs.lock);
-	look = reg_store(&nv->regs, off, val);
+	look = reg_store(nv, off, val);
 	pthread_mutex_unlock(&nv->regs.lock);
 	if (look) {
 		atomic_store(&nv->ctl.attention, true);

@@ -11,6 +11,8 @@
 
 #include "limits.h"
 
+struct nvme;
+
 /*
  * Doorbells and what bounds them. The worker stores the sizes (0: no such queue), any thread
  * reads them and stores the rest.
@@ -25,7 +27,7 @@ struct nvme_doorbell {
 struct nvme_regs {
 	pthread_mutex_t lock;
 	uint32_t cc, aqa, intm;
-	uint64_t asq, acq;
+	uint64_t asq, acq, cmbmsc;
 	bool en_fell, shn_rose;		/* edges of CC that the worker has yet to act on */
 	uint32_t msix[NVME_NR_VECTORS * 4];
 	uint64_t disable_ns;		/* CAP.TO; fixed */
@@ -36,7 +38,7 @@ struct nvme_regs {
 };
 
 /** gw_nvme_cap() - controller capabilities (3.1.1) */
-uint64_t gw_nvme_cap(void);
+uint64_t gw_nvme_cap(const struct nvme *nv);
 
 /** gw_nvme_bar_read() - for the bus; registers are read by any width */
 int gw_nvme_bar_read(struct gw_endpoint *ep, unsigned int bar, gw_bar_off off, unsigned int width,

@@ -14,6 +14,9 @@
 #define NVME_REG_AQA		0x24
 #define NVME_REG_ASQ		0x28
 #define NVME_REG_ACQ		0x30
+#define NVME_REG_CMBLOC		0x38
+#define NVME_REG_CMBSZ		0x3c
+#define NVME_REG_CMBMSC		0x50
 #define NVME_REG_DOORBELLS	0x1000
 
 #define NVME_VERSION		0x00010400u
@@ -25,6 +28,15 @@
 #define NVME_CAP_CSS_NVM	(1ull << 37)
 #define NVME_CAP_MPSMIN(v)	((uint64_t)(v) << 48)
 #define NVME_CAP_MPSMAX(v)	((uint64_t)(v) << 52)
+
+#define NVME_CAP_CMBS		(1ull << 57)
+
+/* 3.1.11, 3.1.12, 3.1.16: the controller memory buffer, of data; sizes in units of 4 KiB */
+#define NVME_CMBSZ_RDS		(1u << 3)
+#define NVME_CMBSZ_WDS		(1u << 4)
+#define NVME_CMBSZ_SZ(v)	((uint32_t)(v) << 12)
+#define NVME_CMBMSC_CRE		(1u << 0)
+#define NVME_CMBMSC_CMSE	(1u << 1)
 
 /* 3.1.5: CC */
 #define NVME_CC_EN		(1u << 0)

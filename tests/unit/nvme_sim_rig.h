@@ -20,6 +20,10 @@
 #define GRANULE	16384u		/* of the host; memory must begin at one */
 #define DATA	(1u << 20)
 
+#ifndef RIG_MORE
+#define RIG_MORE	""	/* options */
+#endif
+
 struct sink {
 	struct gw_irq_sink sink;
 	int fd;
@@ -146,7 +150,7 @@ static inline int setup(void **state)
 	fd = mkstemp(r->path);
 	assert_true(fd >= 0);
 	close(fd);
-	snprintf(opts, sizeof(opts), "file=%s,size=16M", r->path);
+	snprintf(opts, sizeof(opts), "file=%s,size=16M" RIG_MORE, r->path);
 	r->sink.sink.fire = fire;
 	r->sink.fd = eventfd(0, EFD_NONBLOCK);
 	r->mem = aligned_alloc(GRANULE, MEM);

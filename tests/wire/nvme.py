@@ -6,7 +6,8 @@ import struct
 from child import wait_until
 from pci import Function
 
-CAP, VS, CC, CSTS, AQA, ASQ, ACQ, DOORBELLS = 0, 8, 0x14, 0x1c, 0x24, 0x28, 0x30, 0x1000
+CAP, VS, CC, CSTS, AQA, ASQ, ACQ, CMBMSC, DOORBELLS = (
+    0, 8, 0x14, 0x1c, 0x24, 0x28, 0x30, 0x50, 0x1000)
 DELETE_SQ, CREATE_SQ, DELETE_CQ, CREATE_CQ, IDENTIFY = 0, 1, 4, 5, 6
 FLUSH, WRITE, READ = 0, 1, 2
 PAGE = 4096

@@ -206,6 +206,21 @@ def a_disk_and_a_probe_serve_one_machine(rig):
     assert device.bars[2].read(0, MIB) == data(9, MIB)
 
 
+@test
+def the_controllers_own_memory_takes_and_gives_data(rig):
+    path = rig.path("disk")
+    daemon = rig.daemon(f"sim:nvme,file={path},size=64M,cmb=1M")
+    drive = nvme.Nvme(rig.qemu(daemon.socket))
+    ram, buffer = drive.qemu.machine.ram, drive.bars[2]
+    drive.set(nvme.CMBMSC, buffer.address | 3, 8)
+    buffer.write(4096, data(5, 8192))
+    drive.transfer(nvme.WRITE, 16, buffer.address + 4096, 8192)
+    drive.transfer(nvme.READ, 16, ram + BUFFER, 8192)
+    assert drive.qtest.read(ram + BUFFER, 8192) == data(5, 8192)
+    drive.transfer(nvme.READ, 16, buffer.address + 65536, 8192)
+    assert buffer.read(65536, 8192) == data(5, 8192)
+
+
 class Frozen:
     """A file system that can be made not to answer."""
 
