@@ -120,7 +120,7 @@ static void unmatch(Driver *d)
 void shell_look_for_gone(void)
 {
 	for (auto &d : drivers)
-		if (d.driver && machine_is_gone(&d.device->device->f))
+		if (d.driver && (d.driver->self->terminated || machine_is_gone(&d.device->device->f)))
 			stop(&d);
 }
 

@@ -16,7 +16,7 @@ struct gw_sim;
 /** shell_start() - connections to be had, to an extension that is started for each function of @sim */
 struct gw_dext_services *shell_start(struct gw_sim *sim);
 
-/** shell_look_for_gone() - the drivers of functions that disappeared are stopped, as the kernel does */
+/** shell_look_for_gone() - drivers that were terminated, or whose functions disappeared, are stopped, as the kernel does */
 void shell_look_for_gone(void);
 
 /** shell_stop() - every connection is closed. Return: how many objects are left, which is to be 0 */

@@ -3,6 +3,9 @@
 #define TESTS_UNIT_SIM_RIG_H
 
 #include "unit.h"
+#ifdef RIG_BACKEND
+#include "dext_backend.h"
+#endif
 
 #include <stdatomic.h>
 #include <sys/mman.h>
@@ -26,6 +29,7 @@ struct rig_ep {
 
 struct rig {
 	struct gw_sim *sim;
+	struct gw_dext_services *services;	/* with RIG_BACKEND */
 	struct rig_ep *ep;
 	struct gw_dext_conn *c;
 	_Atomic unsigned int freed;
@@ -131,9 +135,21 @@ static inline void rig_add(struct rig *r, struct rig_ep *ep)
 	assert_int_equal(gw_sim_add(r->sim, &ep->ep, NULL, 1, 0, 0), 0);
 }
 
+/* The simulated dext; or, where a file of dext_backend.h is linked, that one. */
+static inline struct gw_dext_services *rig_services(struct rig *r)
+{
+#ifdef RIG_BACKEND
+	if (!r->services)
+		r->services = backend_start(r->sim);
+	return r->services;
+#else
+	return gw_sim_services(r->sim);
+#endif
+}
+
 static inline struct gw_dext_conn *rig_connect(struct rig *r, unsigned int i)
 {
-	struct gw_dext_services *s = gw_sim_services(r->sim);
+	struct gw_dext_services *s = rig_services(r);
 	struct gw_dext_conn *c;
 	char root[32];
 
@@ -173,6 +189,10 @@ static inline void rig_free(struct rig *r)
 {
 	if (r->c)
 		r->c->ops->close(r->c);
+#ifdef RIG_BACKEND
+	if (r->services)
+		backend_stop();
+#endif
 	gw_sim_free(r->sim);
 	free(r);
 }

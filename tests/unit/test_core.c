@@ -2,13 +2,19 @@
 #include "sim_rig.h"
 
 #include <fcntl.h>
+#include <sched.h>
+#include <stdatomic.h>
 
 #include "base/guard.h"
 
-/* The dext's selectors: what each gives, and each error. */
+/*
+ * The dext's selectors: what each gives, and each error. With RIG_BACKEND it is not the simulated dext that is
+ * asked, and what only that one has is left out.
+ */
 
 #define OK GW_IORETURN_SUCCESS
 
+#ifndef RIG_BACKEND
 static void without_the_claim_only_address_and_limits_are_real(void **state)
 {
 	struct rig *r = rig_sim();
@@ -44,6 +50,7 @@ static void without_the_claim_only_address_and_limits_are_real(void **state)
 	assert_int_equal(out[5], 0xff0102);
 	rig_free(r);
 }
+#endif
 
 static void another_clients_claim_shows_nothing(void **state)
 {
@@ -64,6 +71,7 @@ static void another_clients_claim_shows_nothing(void **state)
 	rig_free(r);
 }
 
+#ifndef RIG_BACKEND
 static void an_old_dext_asks_for_less_and_knows_less(void **state)
 {
 	struct rig *r = rig_with("old-dext", "on", "segments", "2");
@@ -90,6 +98,7 @@ static void an_old_dext_asks_for_less_and_knows_less(void **state)
 	rig_free(r);
 	free(mem);
 }
+#endif
 
 static void what_the_platform_cannot_tell_is_not_mapped(void **state)
 {
@@ -125,6 +134,7 @@ static void interrupts_stay_as_they_were_first_configured(void **state)
 	rig_free(r);
 }
 
+#ifndef RIG_BACKEND
 static void multimedia_functions_are_taken_by_request_only(void **state)
 {
 	static const uint32_t class[] = { 0x040300, 0x048000 };
@@ -132,7 +142,7 @@ static void multimedia_functions_are_taken_by_request_only(void **state)
 	for (unsigned int i = 0; i < 2 * ARRAY_SIZE(class); i++) {
 		struct rig *r = rig_sim();
 		struct rig_ep *ep = rig_ep_new();
-		struct gw_dext_services *s = gw_sim_services(r->sim);
+		struct gw_dext_services *s = rig_services(r);
 		struct gw_dext_conn *c;
 		char root[32];
 
@@ -147,6 +157,7 @@ static void multimedia_functions_are_taken_by_request_only(void **state)
 		rig_free(r);
 	}
 }
+#endif
 
 /* How many scalars each selector takes and gives, and whether it asks for a claim. */
 static const struct { uint8_t in, out; bool claim; } shape[GW_DEXT_NR_SELECTORS] = {
@@ -189,6 +200,10 @@ static void a_call_of_the_wrong_shape_or_before_claim_is_refused(void **state)
 	for (uint32_t s = 0; s < GW_DEXT_NR_SELECTORS; s++) {
 		if (s == GW_DEXT_WAIT_INTERRUPT || s == GW_DEXT_TERMINATE || s == GW_DEXT_CLAIM)
 			continue;
+#ifdef RIG_BACKEND
+		if (s == GW_DEXT_REGISTER_REMOTE)	/* refused as it is */
+			continue;
+#endif
 		assert_int_equal(rig_call_n(r->c, s, in, shape[s].in + 1u, out, 16),
 				 GW_IORETURN_BAD_ARGUMENT);
 		if (shape[s].in)
@@ -217,8 +232,10 @@ static void a_call_of_the_wrong_shape_or_before_claim_is_refused(void **state)
 			 GW_IORETURN_UNSUPPORTED);
 	assert_int_equal(r->c->ops->call_async(r->c, GW_DEXT_WAIT_INTERRUPT, never, NULL),
 			 GW_IORETURN_NOT_OPEN);
+#ifndef RIG_BACKEND	/* there it is no such call */
 	assert_int_equal(r->c->ops->call_async(r->c, GW_DEXT_WAIT_INTERRUPT, NULL, NULL),
 			 GW_IORETURN_BAD_ARGUMENT);
+#endif
 	rig_free(r);
 }
 
@@ -253,7 +270,7 @@ static void the_first_claim_opens_the_function_and_the_last_to_go_closes_it(void
 static void nobody_terminates_what_another_uses(void **state)
 {
 	struct rig *r = rig_new(NULL);
-	struct gw_dext_services *s = gw_sim_services(r->sim);
+	struct gw_dext_services *s = rig_services(r);
 	struct gw_dext_conn *other = rig_connect(r, 0), *late;
 	char root[32];
 	uint64_t v;
@@ -264,6 +281,9 @@ static void nobody_terminates_what_another_uses(void **state)
 	other->ops->close(other);
 	other = rig_connect(r, 0);
 	assert_int_equal(rig_call(r->c, GW_DEXT_TERMINATE, NULL, 0), OK);
+#ifdef RIG_BACKEND
+	backend_vanished();		/* the system stops the driver some time later */
+#endif
 	assert_false(r->ep->running);
 	assert_int_equal(rig_call(other, GW_DEXT_CONFIG_READ, &v, 1, 0, 4),
 			 GW_IORETURN_NO_DEVICE);
@@ -391,7 +411,9 @@ static void the_buffer_is_one_and_what_the_device_sees(void **state)
 	assert_int_equal(rig_stats(r).live_maps, 1);
 	assert_int_equal(r->c->ops->map(r->c, GW_DEXT_MEMORY_BUFFER, 0, &map), OK);
 	assert_int_equal(map.size, 7 * RIG_G);
+#ifndef RIG_BACKEND
 	assert_int_equal(fcntl(map.fd, F_GET_SEALS) & F_SEAL_SHRINK, F_SEAL_SHRINK);
+#endif
 	strcpy((char *)map.addr + 70000, "there");
 	assert_int_equal(gw_endpoint_dma_read(&r->ep->ep, (gw_iova){ out[3] + 70000 }, buf, 6), 0);
 	assert_string_equal(buf, "there");
@@ -458,6 +480,7 @@ static void segments_that_do_not_fit_the_reply_register_nothing(void **state)
 	free(mem);
 }
 
+#ifndef RIG_BACKEND
 static void register_at_honours_address_and_direction(void **state)
 {
 	struct rig *r = rig_with("caller-iova", "on", "granule", "16K");
@@ -519,6 +542,7 @@ static void remote_memory_is_asked_for_by_its_own_address(void **state)
 			 GW_IORETURN_UNSUPPORTED);
 	rig_free(r);
 }
+#endif
 
 static void only_what_is_memory_can_be_mapped(void **state)
 {
@@ -551,7 +575,7 @@ static void only_what_is_memory_can_be_mapped(void **state)
 
 static void done_once(void *opaque, uint32_t result)
 {
-	*(uint32_t *)opaque = result;
+	atomic_store((_Atomic uint32_t *)opaque, result);
 }
 
 /* Close with all and with each part of what a connection can hold; nothing is left behind. */
@@ -561,7 +585,7 @@ static void close_gives_everything_back_in_every_state(void **state)
 
 	for (unsigned int have = 0; have < 32; have++) {
 		struct rig *r = rig_sim();
-		uint32_t result = 1;
+		_Atomic uint32_t result = 1;
 		uint64_t out[6];
 		gw_iova iova;
 
@@ -579,6 +603,8 @@ static void close_gives_everything_back_in_every_state(void **state)
 			assert_int_equal(r->c->ops->call_async(r->c, GW_DEXT_WAIT_INTERRUPT,
 							       done_once, &result), OK);
 		r->c->ops->close(r->c);
+		while ((have & 25) == 25 && atomic_load(&result) == 1)
+			sched_yield();		/* a message is on its way */
 		assert_int_equal(result, (have & 25) == 25 ? GW_IORETURN_ABORTED : 1);
 		assert_int_equal(rig_stats(r).live_maps, 0);
 		assert_int_equal(rig_stats(r).live_bytes, 0);
@@ -597,12 +623,16 @@ static void close_gives_everything_back_in_every_state(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+#ifndef RIG_BACKEND
 		cmocka_unit_test(without_the_claim_only_address_and_limits_are_real),
-		cmocka_unit_test(another_clients_claim_shows_nothing),
 		cmocka_unit_test(an_old_dext_asks_for_less_and_knows_less),
+		cmocka_unit_test(multimedia_functions_are_taken_by_request_only),
+		cmocka_unit_test(register_at_honours_address_and_direction),
+		cmocka_unit_test(remote_memory_is_asked_for_by_its_own_address),
+#endif
+		cmocka_unit_test(another_clients_claim_shows_nothing),
 		cmocka_unit_test(what_the_platform_cannot_tell_is_not_mapped),
 		cmocka_unit_test(interrupts_stay_as_they_were_first_configured),
-		cmocka_unit_test(multimedia_functions_are_taken_by_request_only),
 		cmocka_unit_test(a_call_of_the_wrong_shape_or_before_claim_is_refused),
 		cmocka_unit_test(the_first_claim_opens_the_function_and_the_last_to_go_closes_it),
 		cmocka_unit_test(nobody_terminates_what_another_uses),
@@ -612,8 +642,6 @@ int main(void)
 		cmocka_unit_test(the_buffer_is_one_and_what_the_device_sees),
 		cmocka_unit_test(a_region_has_one_key_and_its_errors),
 		cmocka_unit_test(segments_that_do_not_fit_the_reply_register_nothing),
-		cmocka_unit_test(register_at_honours_address_and_direction),
-		cmocka_unit_test(remote_memory_is_asked_for_by_its_own_address),
 		cmocka_unit_test(only_what_is_memory_can_be_mapped),
 		cmocka_unit_test(close_gives_everything_back_in_every_state),
 	};

@@ -248,8 +248,10 @@ static uint32_t map_bar(struct gw_core_client *c, unsigned int bar,
 {
 	struct gw_core *core = c->core;
 	struct gw_core_memory mem;
-	uint32_t ret = core->platform->bar_memory(core->ctx, bar, &mem);
+	uint32_t ret = GW_IORETURN_UNSUPPORTED;
 
+	if (core->bar[bar].size && !(core->bar[bar].type & 1))
+		ret = core->platform->bar_memory(core->ctx, bar, &mem);
 	return ret ? ret : view(opaque, &mem);
 }
 

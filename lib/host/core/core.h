@@ -94,7 +94,7 @@ enum gw_core_event {
  * @limits:        likewise
  * @bar:           likewise; NOT_FOUND if there is no such BAR, or it is an upper half
  * @config_read:   @off and @width lie in config space and are aligned; so with config_write()
- * @bar_memory:    what a BAR that can be mapped is made of; stays the platform's
+ * @bar_memory:    what a memory BAR is made of, if it can be mapped; stays the platform's
  * @mmio_read:     by memory index; @off and @width lie in the BAR and are aligned, because a platform
  *                 need not check them
  * @mmio_write:    likewise
