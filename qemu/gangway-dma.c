@@ -39,11 +39,12 @@ static void dma_map(GangwayPCI *g, hwaddr at, uint64_t size, void *addr, bool re
 		g->map_error = ret;
 }
 
-static void dma_unmap(GangwayPCI *g, hwaddr first, hwaddr last)
+/* Return: the device has let go of it */
+static bool dma_unmap(GangwayPCI *g, hwaddr first, hwaddr last)
 {
 	uint64_t bytes;
 
-	g->dev->ops->dma_unmap(g->dev, (gw_iova){ first }, (gw_iova){ last }, &bytes);
+	return !g->dev->ops->dma_unmap(g->dev, (gw_iova){ first }, (gw_iova){ last }, &bytes);
 }
 
 /* The guest's IOMMU says what an address is. Called with the RCU read lock held. */
@@ -154,8 +155,9 @@ static void region_del(MemoryListener *l, MemoryRegionSection *section)
 	if (memory_region_is_iommu(section->mr))
 		iommu_del(g, section);
 	if (section_pages(section, &first, &last) &&
-	    (memory_region_is_iommu(section->mr) || is_memory(section->mr)))
-		dma_unmap(g, first, last);
+	    (memory_region_is_iommu(section->mr) || is_memory(section->mr)) &&
+	    !dma_unmap(g, first, last) && is_memory(section->mr))
+		memory_region_ref(section->mr);	/* for good: the device may still write there */
 }
 
 bool gangway_dma_init(GangwayPCI *g, Error **errp)
