@@ -36,10 +36,14 @@ static const char serve_help[] =
 "Plans window and pool, for a VMM that you start yourself, also need these:\n"
 "  --device-tree FILE    what your QEMU prints with -machine virt,dumpdtb=FILE; the window or\n"
 "                        pools are added to it, and QEMU then takes it with -dtb FILE\n"
+"  --acpi-table FILE     plan window, for a guest that boots by ACPI: take this table (SSDT), or if FILE\n"
+"                        ends in .cpio, an archive to put before its initramfs\n"
 "  --memory-file PATH    made to hold the guest's memory; on a tmpfs such as /dev/shm\n"
 "  --memory SIZE         guest RAM (default 2G)\n"
 "  --window SIZE         how much of it devices reach without a copy\n"
 "                        (default: as much as the host allows)\n"
+"  --one-node            do not make what lies above the window a NUMA node of its own, by which a\n"
+"                        guest's kernel uses the window first\n"
 "  --pool-size SIZE      plan pool: how much of it each device reaches\n"
 "                        (default: by the kind of device; 64M for a disk)\n"
 "  --one-node            do not make what lies above the window a NUMA node of its own, by which a\n"
@@ -59,6 +63,8 @@ static const char run_help[] =
 "                        that, as in tcg,thread=single; 'gangway doctor' tries KVM\n"
 "  --kernel FILE         kernel (default: the one that 'make demo' provisioned)\n"
 "  --initrd FILE         its initramfs (default: likewise)\n"
+"  --firmware FILE       boot by this UEFI firmware, and so by ACPI; under plan window the kernel finds\n"
+"                        out by a table that is put before its initramfs\n"
 "  --append TEXT         more words for the kernel command line\n"
 "  --dry-run             open the devices and print how QEMU would be started, but do not start it\n"
 "  --qemu PATH           QEMU 10.1 or newer, or the folder it is in\n"
@@ -66,6 +72,8 @@ static const char run_help[] =
 "  --plan PLAN           auto (default), direct, window, pool or paravirt\n"
 "  --window SIZE         how much of guest RAM devices reach without a copy\n"
 "                        (default: as much as the host allows)\n"
+"  --one-node            do not make what lies above the window a NUMA node of its own, by which the\n"
+"                        guest's kernel uses the window first\n"
 "  --pool-size SIZE      plan pool: how much of guest RAM each device reaches\n"
 "                        (default: by the kind of device; 64M for a disk)\n"
 "  --viommu KIND         plan direct: a virtual IOMMU before the devices, by which the guest's\n"
@@ -276,6 +284,7 @@ static int set_arch(const struct setting *s)
 
 static const struct row rows[] = {
 	{ "accel", FOR_RUN, set_accel },
+	{ "acpi-table", FOR_SERVE, set_text, AT(acpi_table) },
 	{ "any-memory", FOR_VM, set_flag, AT(any_memory), .flag = true },
 	{ "append", FOR_RUN, set_text, AT(append) },
 	{ "arch", FOR_RUN, set_arch },
@@ -283,6 +292,7 @@ static const struct row rows[] = {
 	{ "cpus", FOR_RUN, set_number, AT(cpus), .min = 1, .max = 64 },
 	{ "device-tree", FOR_SERVE, set_text, AT(device_tree) },
 	{ "dry-run", FOR_RUN, set_flag, AT(dry_run), .flag = true },
+	{ "firmware", FOR_RUN, set_text, AT(firmware) },
 	{ "guest-bdf", FOR_ALL, set_bdf },
 	{ "help", FOR_ALL, set_flag, AT(help), .flag = true },
 	{ "host-option", FOR_ALL, set_host_option },
@@ -292,6 +302,7 @@ static const struct row rows[] = {
 	{ "kernel", FOR_RUN, set_text, AT(kernel) },
 	{ "memory", FOR_VM, set_size, AT(memory) },
 	{ "memory-file", FOR_SERVE, set_text, AT(memory_file) },
+	{ "one-node", FOR_VM, set_flag, AT(one_node), .flag = true },
 	{ "plan", FOR_VM, set_plan },
 	{ "poll", FOR_ALL, set_number, AT(poll_us), .max = 1000 },
 	{ "pool-size", FOR_VM, set_size, AT(pool_size) },
@@ -351,6 +362,11 @@ static int check_serve(const struct options *o, struct gw_log *log)
 		       "the guest's module maps memory");
 		ret = CLI_USAGE;
 	}
+	if (o->acpi_table && !o->device_tree) {
+		gw_err(log, "--device-tree FILE and --memory-file PATH are missing: --acpi-table is about the "
+		       "memory that they are for");
+		ret = CLI_USAGE;
+	}
 	if ((o->plan == GW_PLAN_WINDOW || o->plan == GW_PLAN_POOL) && !o->device_tree) {
 		gw_err(log, "--device-tree FILE and --memory-file PATH are missing: plan %s needs them",
 		       gw_plan_name(o->plan));
@@ -384,6 +400,11 @@ static int check_together(const struct options *o, enum options_of of, bool qemu
 {
 	if (of != OPTIONS_RUN && qemu_args) {
 		gw_err(log, "only 'gangway run' takes QEMU options");
+		return CLI_USAGE;
+	}
+	if (o->firmware && o->plan == GW_PLAN_POOL) {
+		gw_err(log, "--firmware '%s': plan pool wants a guest that boots from a device tree",
+		       o->firmware);
 		return CLI_USAGE;
 	}
 	if (o->viommu == VIOMMU_INTEL && strcmp(o->arch, "x86_64") != 0) {

@@ -43,7 +43,7 @@ struct options {
 	bool json;
 	unsigned int ready_fd;	/* 0: none */
 	const char *socket, *companion;
-	const char *device_tree, *memory_file;
+	const char *device_tree, *memory_file, *acpi_table;
 
 	/* companion; @socket too, or @ram */
 	const char *ivshmem, *port;
@@ -57,7 +57,7 @@ struct options {
 	enum viommu viommu;
 	const char *accel;		/* as QEMU's -accel takes it */
 	const char *qemu;
-	const char *kernel, *initrd, *append;
+	const char *firmware, *kernel, *initrd, *append;
 	uint64_t memory;
 	unsigned int cpus;
 	char **qemu_args;

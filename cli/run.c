@@ -22,7 +22,7 @@
 /*
  * How it works: the devices are opened and the plan is chosen; for a window or pools the guest's
  * memory is made and mapped, QEMU prints the device tree it would give the guest, and that is
- * amended; then the sockets are served and QEMU is started. When QEMU ends, for whatever reason,
+ * amended; for a guest that boots by ACPI, tables are put before its initramfs; then the sockets are served and QEMU is started. When QEMU ends, for whatever reason,
  * the report follows. SIGTERM and SIGINT end QEMU, and so take the same way out.
  */
 
@@ -123,6 +123,12 @@ static int find_parts(struct run *r)
 	ret = find_boot_file(r, r->o.kernel, "kernel", pattern, r->kernel);
 	if (ret)
 		return ret;
+	if (r->o.firmware && access(r->o.firmware, R_OK)) {
+		gw_err(r->log, "--firmware '%s': %s", r->o.firmware, strerror(errno));
+		gw_hint(r->log, "Debian's package qemu-efi-aarch64 has one: "
+			"/usr/share/qemu-efi-aarch64/QEMU_EFI.fd");
+		return -ENOENT;
+	}
 	if (r->o.kernel && !r->o.initrd)
 		return 0;	/* a kernel of the user's own may need none */
 	snprintf(pattern, sizeof(pattern), "initramfs/%s-7.2-*.cpio", arch);
@@ -249,6 +255,10 @@ static void add_guest(const struct run *r, struct qemu_args *a)
 {
 	qemu_args_add(a, "-serial");
 	qemu_args_add(a, "mon:stdio");
+	if (r->o.firmware) {
+		qemu_args_add(a, "-bios");
+		qemu_args_add(a, "%s", r->o.firmware);
+	}
 	qemu_args_add(a, "-kernel");
 	qemu_args_add(a, "%s", r->kernel);
 	if (*r->initrd) {
@@ -261,6 +271,20 @@ static void add_guest(const struct run *r, struct qemu_args *a)
 		qemu_args_add(a, "%s/guest.dtb", r->dir);
 	}
 	vm_add_devices(&r->vm, a, true);
+}
+
+/* Firmware boots a kernel by ACPI, which has tables of ours from before its initramfs. */
+static int make_initrd(struct run *r)
+{
+	char path[96];
+	int ret;
+
+	if (!r->o.firmware || r->vm.plan != GW_PLAN_WINDOW)
+		return 0;
+	snprintf(path, sizeof(path), "%s/initrd", r->dir);
+	ret = gw_acpi_write(gw_vm_window(r->vm.gw), path, r->initrd, r->log);
+	snprintf(r->initrd, sizeof(r->initrd), "%s", path);
+	return ret;
 }
 
 /* Wait for QEMU, or for a signal that asks us to end it. Return: QEMU's status; 0 if we ended it */
@@ -393,7 +417,7 @@ static int prepare(struct run *r)
 		return ret;
 	if (viommu_check(&r->o, r->vm.plan, r->log) ||
 	    vm_open_memory(&r->vm, &r->o, (gw_gpa){ ARM_RAM_BASE }) ||
-	    (vm_ram(&r->vm) && make_device_tree(r)))
+	    (vm_ram(&r->vm) && make_device_tree(r)) || make_initrd(r))
 		return CLI_FAILED;
 	snprintf(path, sizeof(path), "%s/function", r->dir);
 	return vm_listen(&r->vm, path, r->companion, r->o.spin_us) ? CLI_FAILED : 0;
@@ -429,6 +453,8 @@ static void clean_up(struct run *r)
 	if (!*r->dir)
 		return;
 	snprintf(path, sizeof(path), "%s/guest.dtb", r->dir);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/initrd", r->dir);
 	unlink(path);
 	rmdir(r->dir);
 }

@@ -122,6 +122,38 @@ int gw_fdt_add_window(const char *in, const char *out, const struct gw_window *w
 /** gw_fdt_put_window() - likewise a tree in memory, with 4 KiB of room in it; errors too */
 int gw_fdt_put_window(void *fdt, const struct gw_window *w, struct gw_log *log);
 
+#define GW_ACPI_TABLE	256		/* bytes that an ACPI table of ours has at most */
+
+/**
+ * gw_acpi_ssdt() - tell a guest that boots by ACPI where a window is
+ *
+ * A table with an object _DMA of \_SB.PCI0, which is where QEMU's machine virt has its host bridge.
+ *
+ * Return: its bytes.
+ */
+size_t gw_acpi_ssdt(const struct gw_window *w, uint8_t table[GW_ACPI_TABLE]);
+
+/**
+ * gw_acpi_iort() - and that its bounce buffers are to be in it, for a guest with more RAM
+ *
+ * In place of the VMM's table of that name, which has no SMMU in it.
+ *
+ * Return: its bytes; 0: it cannot be told, as the address bits of no number end in the window.
+ */
+size_t gw_acpi_iort(const struct gw_window *w, uint8_t table[GW_ACPI_TABLE]);
+
+/**
+ * gw_acpi_write() - write what Linux needs of these
+ * @out:    made or replaced: an archive to be put before an initramfs if it ends in .cpio or @initrd is
+ *          given, else the SSDT alone
+ * @initrd: file that follows in @out; "": nothing does; NULL: @out is not for booting with
+ *
+ * Return: 0; -EOPNOTSUPP the bounce buffers cannot be kept in the window, -EINVAL RAM is larger than it
+ * and @out no archive, or -errno of the files; logged.
+ */
+int gw_acpi_write(const struct gw_window *w, const char *out, const char *initrd,
+		  struct gw_log *log);
+
 struct gw_dma;
 
 struct gw_dma_usage {

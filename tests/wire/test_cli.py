@@ -381,6 +381,26 @@ def memory_above_a_window_is_a_node_of_its_own(rig):
 
 
 @test
+def the_window_is_told_by_acpi_too(rig):
+    kernel, initrd, firmware = (rig.new_path(name) for name in ("kernel", "initrd", "firmware"))
+    for path in kernel, initrd, firmware:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("x")
+    run = ["run", "sim:probe", "--qemu", rig.qemu_dir, "--kernel", kernel, "--initrd", initrd,
+           "--dry-run"]
+    status, out, err = gangway(rig, *run, "--firmware", firmware, "--memory", "768M")
+    assert status == OK, err
+    words = out.split()
+    assert words[words.index("-bios") + 1] == firmware
+    assert words[words.index("-initrd") + 1] != initrd
+    refused(rig, FAILED, ["bounce buffers", "512 MiB", "--window of 1G"], *run, "--firmware", firmware,
+            "--memory", "768M", "--window", "512M")
+    refused(rig, UNAVAILABLE, [rig.path("none"), "qemu-efi-aarch64"], *run, "--firmware",
+            rig.path("none"))
+    refused(rig, USAGE, ["--firmware", "plan pool"], *run, "--firmware", firmware, "--plan", "pool")
+
+
+@test
 def what_run_would_start_is_printed_and_not_started(rig):
     qemu = FakeQemu(rig)
     kernel = rig.new_path("kernel")
