@@ -175,15 +175,25 @@ void gw_dma_free(struct gw_dma *dma);
 enum gw_plan gw_dma_plan(const struct gw_dma *dma);
 
 /**
+ * struct gw_dma_peer - a piece of another function's BAR
+ * @addr: where it is in this process, which stays so until gw_dma_forget_peer(); NULL: the host maps
+ *        it by what it knows of @fn (struct gw_peer_ops)
+ */
+struct gw_dma_peer {
+	struct gw_function *fn;
+	unsigned int bar;
+	gw_bar_off off;
+	void *addr;
+};
+
+/**
  * struct gw_dma_peers - who knows what else of the guest's is memory: BARs of other functions
- * @find: *@peer is the function of which a BAR is at @at, all @size bytes of it. Called with a lock
- *        of the address space held
- *
- * Return: where that is in this process, which stays so until gw_dma_forget_peer(); NULL if it is
- * nothing that is known, or the fabric does not let functions reach each other (logged).
+ * @find: *@peer is what is at @at, all @size bytes of it. Called with a lock of the address space
+ *        held. Return: false: nothing that is known, or the fabric does not let functions reach
+ *        each other (logged)
  */
 struct gw_dma_peers {
-	void *(*find)(void *opaque, gw_gpa at, uint64_t size, struct gw_function **peer);
+	bool (*find)(void *opaque, gw_gpa at, uint64_t size, struct gw_dma_peer *peer);
 	void *opaque;
 };
 

@@ -273,6 +273,15 @@ int gw_function_map(struct gw_function *f, const struct gw_memory *mem, uint64_t
 		    const gw_iova *want, struct gw_mapping *map);
 
 /**
+ * gw_function_map_bar() - likewise, of a range of @peer's BAR
+ *
+ * Return: as dma_map_bar(), and as gw_function_map(); -EOPNOTSUPP the host does not.
+ */
+int gw_function_map_bar(struct gw_function *f, struct gw_function *peer, unsigned int bar,
+			const struct gw_bar_range *range, const gw_iova *want,
+			struct gw_mapping *map);
+
+/**
  * gw_function_unmap() - undo gw_function_map()
  * @size: what was mapped
  *

@@ -26,29 +26,66 @@ static void say_budget(const struct gw_dma *dma, uint64_t size)
 		     "less memory", dma->fn->info.name, size, text);
 }
 
-/* Memory that is not the guest's RAM: another function's, or to be asked for at the VMM. */
-static bool run_elsewhere(struct gw_dma *dma, struct gw_dma_run *dma_run, struct gw_memory *mem)
-	GW_HOLDS(dma->gate)
+/*
+ * Memory that is not the guest's RAM: another function's, or to be asked for at the VMM.
+ *
+ * Return: false: it is out of the device's reach.
+ */
+static bool run_elsewhere(struct gw_dma *dma, struct gw_dma_run *dma_run, struct gw_memory *mem,
+			  struct gw_dma_peer *peer) GW_HOLDS(dma->gate)
 {
 	const struct gw_run *run = &dma_run->run;
 	const struct gw_dma_peers *p = &dma->peers;
 	gw_gpa at = { run->slice.iova.v };
 
-	if (p->find)
-		mem->addr = p->find(p->opaque, at, run->slice.size, &dma_run->peer);
-	if (mem->addr)
+	if (p->find && p->find(p->opaque, at, run->slice.size, peer)) {
+		mem->addr = peer->addr;
 		return true;
+	}
+	*peer = (struct gw_dma_peer){ 0 };
 	mem->remote = dma->fn->limits.remote ? dma->remote : NULL;
 	mem->remote_addr = run->slice.iova;
 	return mem->remote;
+}
+
+/* Registers or memory of another function, which the host maps: known, whatever the host says. */
+static int peer_map(struct gw_dma *dma, struct gw_dma_run *dma_run,
+		    const struct gw_dma_peer *peer) GW_HOLDS(dma->gate)
+{
+	const struct gw_slice *s = &dma_run->run.slice;
+	const struct gw_bar_range range = { peer->off, s->size };
+	struct gw_mapping map;
+	int ret = gw_function_map_bar(dma->fn, peer->fn, peer->bar, &range, &s->iova, &map);
+
+	dma_run->peer = peer->fn;
+	if (ret) {
+		gw_log_guest(dma->log, "%s cannot reach BAR %u of %s at %#" PRIx64 ": %s",
+			     dma->fn->info.name, peer->bar, peer->fn->info.name, s->iova.v,
+			     strerror(-ret));
+		return 0;
+	}
+	dma_run->mapped = true;
+	dma_run->handle = map.handle;
+	return 0;
+}
+
+static int run_check(const struct gw_dma *dma, const struct gw_slice *s)
+{
+	const struct gw_host_limits *l = &dma->fn->limits;
+
+	if (!((s->iova.v | s->size) & (l->granule - 1)))
+		return 0;
+	gw_log_guest(dma->log, "%s: guest memory %#" PRIx64 "+%#" PRIx64 " is not in units of %#" PRIx64
+		     ", the host's smallest", dma->fn->info.name, s->iova.v, s->size, l->granule);
+	return -EINVAL;
 }
 
 /* Map a run at the host, at the caller's address. Caller holds the gate. */
 static int run_map(struct gw_dma *dma, struct gw_dma_run *dma_run) GW_HOLDS(dma->gate)
 {
 	const struct gw_run *run = &dma_run->run;
-	const struct gw_host_limits *l = &dma->fn->limits;
 	struct gw_memory mem = { .read_only = !(run->slice.prot & GW_PROT_WRITE) };
+	struct gw_dma_peer peer = { 0 };
 	struct gw_mapping map;
 	int ret;
 
@@ -57,16 +94,15 @@ static int run_map(struct gw_dma *dma, struct gw_dma_run *dma_run) GW_HOLDS(dma-
 		if (run->file)
 			mem.file = (struct gw_file_at){ run->file->dev, run->file->ino,
 							run->slice.off };
-	} else if (!run_elsewhere(dma, dma_run, &mem)) {
+	} else if (!run_elsewhere(dma, dma_run, &mem, &peer)) {
 		return 0;	/* known, but out of the device's reach */
 	}
-	if ((run->slice.iova.v | run->slice.size) & (l->granule - 1)) {
-		gw_log_guest(dma->log,
-			     "%s: guest memory %#" PRIx64 "+%#" PRIx64 " is not in units of %#" PRIx64
-			     ", the host's smallest", dma->fn->info.name, run->slice.iova.v,
-			     run->slice.size, l->granule);
-		return -EINVAL;
-	}
+	if (peer.fn && !peer.addr)
+		return peer_map(dma, dma_run, &peer);
+	dma_run->peer = peer.fn;
+	ret = run_check(dma, &run->slice);
+	if (ret)
+		return ret;
 	if (gw_dma_held_take(&dma->held, run->slice.iova, run->slice.size, mem.addr, &map.handle))
 		ret = 0;	/* a VMM that lays its memory out anew does so with what it could not unmap */
 	else

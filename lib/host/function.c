@@ -46,6 +46,8 @@ static int budget_take(struct gw_function *f, uint64_t size)
 {
 	struct gw_account *a = &f->mapped;
 
+	if (size > f->limits.max_map_bytes)
+		return -E2BIG;
 	if (!take(&a->maps, 1, f->limits.max_maps))
 		return -ENOSPC;
 	if (!take(&a->bytes, size, f->limits.max_bytes)) {
@@ -61,18 +63,11 @@ static void budget_put(struct gw_function *f, uint64_t size)
 	put(&f->mapped.maps, 1);
 }
 
-int gw_function_map(struct gw_function *f, const struct gw_memory *mem, uint64_t size,
-		    const gw_iova *want, struct gw_mapping *map)
+/* What was taken is used now, or (@ret) given back. Return: @ret */
+static int budget_used(struct gw_function *f, uint64_t size, int ret)
 {
 	struct gw_account *a = &f->mapped;
-	int ret;
 
-	if (size > f->limits.max_map_bytes)
-		return -E2BIG;
-	ret = budget_take(f, size);
-	if (ret)
-		return ret;
-	ret = f->ops->dma_map(f, mem, size, want, map);
 	if (ret) {
 		budget_put(f, size);
 		return ret;
@@ -81,6 +76,25 @@ int gw_function_map(struct gw_function *f, const struct gw_memory *mem, uint64_t
 	raise_to(&a->peak_maps, get(&a->maps));
 	raise_to(&a->peak_bytes, get(&a->bytes));
 	return 0;
+}
+
+int gw_function_map(struct gw_function *f, const struct gw_memory *mem, uint64_t size,
+		    const gw_iova *want, struct gw_mapping *map)
+{
+	int ret = budget_take(f, size);
+
+	return ret ? ret : budget_used(f, size, f->ops->dma_map(f, mem, size, want, map));
+}
+
+int gw_function_map_bar(struct gw_function *f, struct gw_function *peer, unsigned int bar,
+			const struct gw_bar_range *range, const gw_iova *want,
+			struct gw_mapping *map)
+{
+	const struct gw_peer_ops *p = f->ops->peer;
+	int ret = p && p->dma_map_bar ? budget_take(f, range->size) : -EOPNOTSUPP;
+
+	return ret ? ret : budget_used(f, range->size,
+				       p->dma_map_bar(f, peer, bar, range, want, map));
 }
 
 int gw_function_unmap(struct gw_function *f, uint64_t handle, uint64_t size)

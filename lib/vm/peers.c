@@ -7,15 +7,16 @@
 /*
  * Functions of one guest that reach each other's memory. The VMM maps the BARs of each for the
  * others, without a file; where a function of ours has a BAR at that address, and the host's
- * fabric lets functions reach each other, the device is given the BAR itself. Else what it reads
- * and writes there goes through the VMM, message by message.
+ * fabric lets functions reach each other, the device is given the BAR itself: by its place in this
+ * process, where the host is simulated; by the host, which looks at the way that leads there, where
+ * the functions are the machine's. Else what a simulated one reads and writes there goes through the
+ * VMM, message by message, and a real one does not reach it.
  */
 
-/* Where @size bytes that @f's guest sees at @at are in this process. NULL: they are not @f's */
-static void *bar_at(struct gw_vm_function *f, gw_gpa at, uint64_t size)
+/* Which piece of a BAR of @f the @size bytes are that its guest sees at @at. Return: false: none */
+static bool bar_at(struct gw_vm_function *f, gw_gpa at, uint64_t size, struct gw_dma_peer *peer)
 {
 	struct gw_bar_info info;
-	struct gw_bar_map map;
 	gw_gpa first;
 
 	for (unsigned int i = 0; i < GW_NR_BARS; i++) {
@@ -23,48 +24,54 @@ static void *bar_at(struct gw_vm_function *f, gw_gpa at, uint64_t size)
 		    gw_guest_function_bar(f->guest, i, &first) || at.v < first.v ||
 		    size > info.size || at.v - first.v > info.size - size)
 			continue;
-		if (f->fn->ops->bar_map(f->fn, i, &map))
-			return NULL;
-		/* the place stays until the function is closed: the guest's view has it mapped */
-		f->fn->ops->bar_unmap(f->fn, i);
-		return (uint8_t *)map.addr + (at.v - first.v);
+		*peer = (struct gw_dma_peer){ f->fn, i, { at.v - first.v }, NULL };
+		return true;
 	}
-	return NULL;
+	return false;
 }
 
-static void *find_peer(void *opaque, gw_gpa at, uint64_t size, struct gw_function **peer)
+/* A simulated host has no peers that it maps: the place is what counts. */
+static bool place(struct gw_vm *vm, const struct gw_vm_function *f, gw_gpa at,
+		  struct gw_dma_peer *peer)
 {
-	struct gw_vm_function *f = opaque, *p;
-	struct gw_vm *vm = f->vm;
-	void *addr = NULL;
+	struct gw_function *p = peer->fn;
+	struct gw_bar_map map;
 
-	pthread_rwlock_rdlock(&vm->lock);
-	for (p = vm->functions; p && !addr; p = p->next) {
-		addr = p != f ? bar_at(p, at, size) : NULL;
-		*peer = addr ? p->fn : NULL;
-	}
-	pthread_rwlock_unlock(&vm->lock);
-	if (!addr)
-		return NULL;
 	if (!gw_sim_peers(vm->sim)) {
 		gw_log_guest(vm->log, "%s reaches memory of %s at %#" PRIx64 " through the VMM only: "
 			     "the fabric does not let functions reach each other", f->fn->info.name,
-			     (*peer)->info.name, at.v);
-		*peer = NULL;
-		return NULL;
+			     p->info.name, at.v);
+		return false;
 	}
+	if (p->ops->bar_map(p, peer->bar, &map))
+		return false;
+	/* the place stays until the function is closed: the guest's view has it mapped */
+	p->ops->bar_unmap(p, peer->bar);
+	peer->addr = (uint8_t *)map.addr + peer->off.v;
 	gw_trace(vm->log, "%s reaches memory of %s at %#" PRIx64 " directly", f->fn->info.name,
-		 (*peer)->info.name, at.v);
-	return addr;
+		 p->info.name, at.v);
+	return true;
 }
 
-/* Of other hosts' functions only the host could map the BARs, by what it knows of its fabric. */
+static bool find_peer(void *opaque, gw_gpa at, uint64_t size, struct gw_dma_peer *peer)
+{
+	struct gw_vm_function *f = opaque, *p;
+	struct gw_vm *vm = f->vm;
+	bool found = false;
+
+	pthread_rwlock_rdlock(&vm->lock);
+	for (p = vm->functions; p && !found; p = p->next)
+		found = p != f && bar_at(p, at, size, peer);
+	pthread_rwlock_unlock(&vm->lock);
+	return found && (!vm->sim || place(vm, f, at, peer));
+}
+
 void gw_vm_join(struct gw_vm_function *f)
 {
 	const struct gw_dma_peers peers = { .find = find_peer, .opaque = f };
 	struct gw_vm *vm = f->vm;
 
-	if (vm->sim)
+	if (vm->sim || f->fn->ops->peer)
 		gw_dma_set_peers(f->dma, &peers);
 	pthread_rwlock_wrlock(&vm->lock);
 	f->next = vm->functions;

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "host/vfio/function.h"
+#include "vm/vm.h"
 
 /*
  *	00:00.0 host bridge
@@ -349,6 +350,82 @@ static void a_function_that_does_not_open_leaves_no_descriptor_behind(void **sta
 #define PAIR(f)		cmocka_unit_test_setup_teardown(f, setup_type1, teardown)
 #define IOMMUFD(f)	cmocka_unit_test_setup_teardown(f, setup_iommufd, teardown)
 
+/* ---- a guest that has both ---- */
+
+#define BAR_AT		0x80000000ull
+
+static void set(struct gw_device *d, uint64_t off, uint64_t val, size_t width)
+{
+	assert_int_equal(d->ops->region_write(d, GW_REGION_CONFIG, off, &val, width), 0);
+}
+
+static void settle(struct gw_device *d, uint32_t bar)
+{
+	assert_int_equal(d->ops->attach(d, NULL, NULL), 0);
+	set(d, GW_PCI_BAR0, bar, 4);
+	set(d, GW_PCI_COMMAND, GW_PCI_COMMAND_MEMORY, 2);
+}
+
+/* What the VMM tells one of, without a file, is the BAR of the other: @allowed, it is mapped. */
+static void share_a_guest(enum gw_vfio_choice iommufd, bool allowed)
+{
+	const struct gw_vm_options opt = { .plan = GW_PLAN_DIRECT };
+	const struct gw_slice s = { .iova.v = BAR_AT + 0x1000, .size = 0x2000,
+				    .prot = GW_PROT_READ | GW_PROT_WRITE };
+	struct gw_vm_function *client, *provider;
+	struct gw_device *d;
+	struct gw_vm *vm;
+	uint64_t bytes;
+
+	fake.dma_buf = memfd_create("dma-buf", MFD_CLOEXEC);	/* so that VMMs map it, too */
+	assert_int_equal(ftruncate(fake.dma_buf, FAKE_REGION), 0);
+	assert_int_equal(gw_vm_new(&opt, &fake.sink, &vm), 0);
+	vm->host = host_new(iommufd);
+	assert_int_equal(gw_vm_open(vm, CLIENT, NULL, &client), 0);
+	assert_int_equal(gw_vm_open(vm, PROVIDER, NULL, &provider), 0);
+	d = gw_vm_device(client);
+	settle(d, 0x90000000);
+	settle(gw_vm_device(provider), BAR_AT);
+	assert_int_equal(d->ops->dma_map(d, &s, -1), 0);
+	assert_int_equal(fake.nr_maps, allowed);
+	if (allowed)
+		assert_true(fake.map[0].iova == s.iova.v && fake.map[0].size == s.size);
+	else
+		assert_true(fake_logged("cannot reach BAR 0 of " PROVIDER));
+	assert_int_equal(d->ops->dma_unmap(d, s.iova, (gw_iova){ s.iova.v + s.size - 1 }, &bytes), 0);
+	assert_int_equal(bytes, s.size);
+	assert_int_equal(fake.nr_maps, 0);
+	/* it is gone before the function is another's */
+	assert_int_equal(d->ops->dma_map(d, &s, -1), 0);
+	gw_vm_device(provider)->ops->detach(gw_vm_device(provider));
+	gw_vm_close(provider);
+	assert_int_equal(fake.nr_maps, 0);
+	d->ops->detach(d);
+	gw_vm_close(client);
+	gw_vm_free(vm);
+	close(fake.dma_buf);
+}
+
+static void a_function_is_given_the_bar_of_another_of_its_guest(void **state)
+{
+	share_a_guest(GW_VFIO_OFF, true);
+	assert_int_equal(fake.bufs, 0);
+}
+
+static void likewise_by_a_dma_buf(void **state)
+{
+	share_a_guest(GW_VFIO_ON, true);
+	assert_int_equal(fake.bufs, 2);
+}
+
+/* The verdict says no: it is known, and out of reach, and the guest goes on. */
+static void a_function_behind_a_bridge_in_the_way_is_not(void **state)
+{
+	fake_write("proc/cpuinfo", "vendor_id : GenuineIntel\ncpu family : 6\n");
+	share_a_guest(GW_VFIO_OFF, false);
+	assert_int_equal(fake.maps_ever, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -369,6 +446,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_function_that_does_not_open_leaves_no_descriptor_behind, tree_setup,
 			fake_teardown),
+		cmocka_unit_test_setup_teardown(
+			a_function_is_given_the_bar_of_another_of_its_guest, tree_setup,
+			fake_teardown),
+		cmocka_unit_test_setup_teardown(likewise_by_a_dma_buf, tree_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(
+			a_function_behind_a_bridge_in_the_way_is_not, tree_setup, fake_teardown),
 	};
 
 	return cmocka_run_group_tests_name("vfio_peer", tests, NULL, NULL);
