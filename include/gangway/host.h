@@ -115,7 +115,7 @@ struct gw_function;
 /**
  * struct gw_claim_ops - of a host whose functions may share an address space
  *
- * Functions that share one go to one VMM.
+ * Functions that share one go to one VMM. Nor does what one VMM was handed of a function become another's.
  *
  * @take: this function is @vmm's, NULL being this program itself, until drop(). Bus mastering
  *        stays off before, and a config_write() that would turn it on is -EPERM. Waits a moment for

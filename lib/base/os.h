@@ -49,6 +49,17 @@ int gw_os_memory_seal(int fd);
  */
 bool gw_os_file_id(int fd, uint64_t *dev, uint64_t *ino);
 
+/**
+ * gw_os_memory_renew() - have another file, of zeroes, in the place of one that was handed out
+ * @fd: of memory in a file of fixed size; it, and whatever shows the file in this process, is then of
+ *      the new one. Nobody may map or unmap it meanwhile
+ *
+ * After an error a part of that may be of the new file; to be called again before it is used.
+ *
+ * Return: 0; -ENOMEM, -EMFILE, or -errno of reading /proc/self/maps; -EOPNOTSUPP.
+ */
+int gw_os_memory_renew(int fd);
+
 /** gw_os_is_memory_file() - whether it is memory of the kernel's, so that touching it waits for nobody */
 bool gw_os_is_memory_file(int fd);
 

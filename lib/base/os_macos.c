@@ -65,6 +65,11 @@ bool gw_os_file_id(int fd, uint64_t *dev, uint64_t *ino)
 }
 
 /* Nobody hands files over there: a VMM has gangway inside, and its memory by address. */
+int gw_os_memory_renew(int fd)
+{
+	return -EOPNOTSUPP;	/* no VMM of another process is served there */
+}
+
 bool gw_os_is_memory_file(int fd)
 {
 	return false;

@@ -38,6 +38,7 @@ struct gw_guest_owner {
 	pthread_cond_t left;
 	struct gw_owner vmm;
 	const char *has;		/* what it claimed last */
+	struct gw_vmm first;		/* under plans whose memory is made before a VMM comes: the only one */
 };
 
 /**
@@ -156,7 +157,7 @@ void gw_guest_owner_fini(struct gw_guest_owner *o);
  * itself is none, and serves whom it likes. Waits a moment for one that is about to go, and is to be
  * called without locks.
  *
- * Return: 0; -EBUSY another VMM has the other (logged).
+ * Return: 0; -EBUSY another VMM has the other, or had the memory of a window or pool (logged).
  */
 int gw_guest_function_own(struct gw_guest_function *gf, const struct gw_vmm *vmm, const char *what);
 

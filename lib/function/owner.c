@@ -32,21 +32,46 @@ static void refuse(const struct gw_guest_function *gf, const struct gw_vmm *vmm,
 		     "");
 }
 
+/*
+ * A window or a pool is in memory that was made for one VMM. Who has it keeps it for as long as it likes,
+ * so nobody else gets that memory. With the owner's lock.
+ */
+static bool is_too_late(struct gw_guest_function *gf, const struct gw_vmm *vmm)
+{
+	enum gw_plan plan = gw_dma_plan(gf->dma);
+	struct gw_vmm *first = &gf->owner.first;
+
+	if (plan != GW_PLAN_WINDOW && plan != GW_PLAN_POOL)
+		return false;
+	if (!*first->name)
+		*first = *vmm;
+	else if (!gw_vmm_same(first, vmm)) {
+		gw_log_guest(gf->log, "%s: %s cannot have it: the guest's memory is that of %s, which may have kept "
+			     "it; start 'gangway serve' again for another", gf->fn->info.name, vmm->name,
+			     first->name);
+		return true;
+	}
+	return false;
+}
+
 /* A VMM that ends loses the two one after the other, and its successor may be quicker than that. */
 int gw_guest_function_own(struct gw_guest_function *gf, const struct gw_vmm *vmm, const char *what)
 {
 	struct gw_guest_owner *o = &gf->owner;
 	uint64_t deadline = gw_now_ns() + WAIT_NS;
-	bool has;
+	bool has = false;
 	int ret = 0;
 
 	pthread_mutex_lock(&o->lock);
+	if (is_too_late(gf, vmm))
+		goto unlock;
 	while (!(has = gw_owner_take(&o->vmm, vmm)) && !ret)
 		ret = gw_os_cond_wait_until(&o->left, &o->lock, deadline);
 	if (has)
 		o->has = what;
 	else
 		refuse(gf, vmm, what);
+unlock:
 	pthread_mutex_unlock(&o->lock);
 	return has ? 0 : -EBUSY;
 }

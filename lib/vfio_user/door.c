@@ -20,6 +20,7 @@
  */
 
 #define VERSION_MS	1000	/* a client that says nothing so long is hung up on without a word */
+#define GO_MS		1000	/* QEMU 11.1 aborts if it sees us hang up before it has, so it goes first */
 #define PAUSE_MS	200	/* when we can take nobody: no descriptor is left, or too many do not close */
 
 /* Take the next in the queue, if the client that is served is there to stay. With its name. */
@@ -52,6 +53,8 @@ static void refuse(struct gw_door *d, int fd)
 	h[2] = GW_VU_REPLY | GW_VU_ERROR;
 	h[3] = EBUSY;
 	send(fd, h, sizeof(h), MSG_NOSIGNAL | MSG_DONTWAIT);
+	p[0].events = 0;
+	poll(p, 2, GO_MS);
 }
 
 /* Return: should we look again? */

@@ -339,6 +339,35 @@ static void a_function_is_reset_before_a_guest_sees_it(void **state)
 	fake_free(f);
 }
 
+static void memory_made_for_one_vmm_is_given_to_no_other(void **state)
+{
+	const struct gw_vmm one = { .id = { 7, 1 }, .name = "process 7" };
+	const struct gw_vmm other = { .id = { 7, 2 }, .name = "process 7 (later)" };
+	static const enum gw_plan plans[] = { GW_PLAN_WINDOW, GW_PLAN_POOL, GW_PLAN_DIRECT };
+
+	for (size_t i = 0; i < ARRAY_SIZE(plans); i++) {
+		int late = plans[i] == GW_PLAN_DIRECT ? 0 : -EBUSY;
+		struct fake *f = fake_new();
+		struct gw_guest_function *gf;
+		struct gw_device *d;
+		struct gw_dma *dma;
+
+		assert_int_equal(gw_dma_new(&f->fn, plans[i], &f->log, &dma), 0);
+		assert_int_equal(gw_guest_function_new(&f->fn, dma, &f->log, &gf), 0);
+		d = gw_guest_function_device(gf);
+		for (unsigned int turn = 0; turn < 3; turn++) {
+			assert_int_equal(d->ops->attach(d, &f->remote, &one), 0);	/* unplugged, plugged */
+			d->ops->detach(d);
+			assert_int_equal(d->ops->attach(d, &f->remote, turn ? &other : &one),
+					 turn ? late : 0);
+			d->ops->detach(d);
+		}
+		gw_guest_function_free(gf);
+		gw_dma_free(dma);
+		fake_free(f);
+	}
+}
+
 static void two_functions_live_side_by_side(void **state)
 {
 	struct guest *a = *state, *b = guest_open(fake_new());
@@ -406,6 +435,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_function_that_has_gone_reads_as_ones_for_good,
 						setup, teardown),
 		cmocka_unit_test(what_cannot_work_is_refused_at_open),
+		cmocka_unit_test(memory_made_for_one_vmm_is_given_to_no_other),
 		cmocka_unit_test(a_function_is_reset_before_a_guest_sees_it),
 		cmocka_unit_test_setup_teardown(two_functions_live_side_by_side, setup, teardown),
 		cmocka_unit_test_setup_teardown(stats_count_what_was_trapped, setup, teardown),

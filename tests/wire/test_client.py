@@ -614,6 +614,35 @@ def a_second_qemu_is_told_that_the_device_is_in_use_and_the_log_says_by_whom(rig
     assert pci.Function(first).cfg(0, 4) != 0xffffffff
 
 
+def bar_memory(client, index):
+    """A BAR as a VMM maps it."""
+    (_, _, _, _, size, off), _, fds = client.region_info(index)
+    return mmap.mmap(fds[0], size, offset=off)
+
+
+@test
+def what_a_client_was_handed_of_a_bar_is_not_what_the_next_one_has(rig):
+    daemon = rig.daemon("sim:probe", "sim:gpu,vram=64M,vfs=1")
+    for path, index in zip(daemon.sockets(2), (2, 0)):
+        kept = []
+        for turn in range(3):
+            client = vu.Client(path)
+            enable(client)
+            mine = bar_memory(client, index)
+            assert mine[:PAGE] == bytes(PAGE), "somebody else's bytes"
+            mine[:4] = struct.pack("=I", turn + 1)
+            assert client.read(index, 0, 4) == struct.pack("=I", turn + 1)
+            client.write(index, 8, b"register")
+            assert mine[8:16] == b"register"
+            kept.append(mine)
+            for i, old in enumerate(kept):      # a reset may have zeroed it
+                assert old[:4] in (bytes(4), struct.pack("=I", i + 1))
+            client.close()
+        for old in kept:
+            old[:4] = b"late"
+        assert bar_memory(vu.Client(path), index)[:4] == bytes(4)
+
+
 @test
 def a_function_and_its_companion_belong_to_one_vmm(rig):
     path = rig.new_path("companion")

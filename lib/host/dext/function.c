@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "host/dext/claim.h"
 
 #define COMMAND			0x04u
 #define COMMAND_MASTER		0x04u
@@ -144,6 +145,7 @@ static const struct gw_function_ops function_ops = {
 	.irq_mask = function_irq_mask,
 	.reset = gw_dext_function_reset,
 	.gone = function_gone,
+	.claim = &gw_dext_claim_ops,
 	.close = gw_dext_function_close,
 };
 

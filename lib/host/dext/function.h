@@ -24,6 +24,7 @@ struct gw_dext_function_bar {
  * @bar:         constant once open
  * @uses:        by who has it open, and by a reset that goes on; the last one frees it
  * @gone_fd:     a pipe; the reading end becomes readable
+ * @handed:      a VMM has, or may have, descriptors of its BARs; see claim.c
  * @lock:        @regions. Innermost; not held over calls
  * @regions:     by key, which is also the handle; each is a struct region
  */
@@ -40,7 +41,7 @@ struct gw_dext_function {
 	struct gw_dext_reset reset;
 	struct gw_dext_function_bar bar[GW_NR_BARS];
 	int gone_fd[2];
-	bool claimed;
+	bool claimed, handed;
 
 	pthread_mutex_t lock;
 	struct gw_imap regions GW_GUARDED_BY(lock);

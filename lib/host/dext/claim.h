@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef GW_HOST_DEXT_CLAIM_H
+#define GW_HOST_DEXT_CLAIM_H
+
+#include <gangway/host.h>
+
+/** gw_dext_claim_ops - what one VMM was handed of a function is not what the next one has */
+extern const struct gw_claim_ops gw_dext_claim_ops;
+
+#endif
