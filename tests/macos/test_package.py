@@ -22,9 +22,15 @@ def build(*args):
 def plists(directory, *args):
     done = build("--dry-run", *args, directory)
     assert done.returncode == 0, done.stderr
-    bundle = next(name for name in os.listdir(directory) if name.endswith(".dext"))
-    with open(os.path.join(directory, bundle, "Info.plist"), "rb") as f:
+    contents = os.path.join(directory, "Gangway.app/Contents")
+    extensions = os.path.join(contents, "Library/SystemExtensions")
+    bundle = os.listdir(extensions)[0]
+    with open(os.path.join(extensions, bundle, "Info.plist"), "rb") as f:
         info = plistlib.load(f)
+    with open(os.path.join(contents, "Info.plist"), "rb") as f:
+        app = plistlib.load(f)
+    # by these names the application finds its extension, and macOS both
+    assert info["CFBundleIdentifier"] == app["CFBundleIdentifier"] + ".dext" == bundle[:-len(".dext")]
     with open(os.path.join(directory, "entitlements.plist"), "rb") as f:
         return info, plistlib.load(f), done.stdout
 
@@ -35,7 +41,7 @@ def devices_are_those_of_the_vendors_named(directory):
     match = "0x000010de&0x0000ffff 0x00001b36&0x0000ffff"
     assert info["IOKitPersonalities"]["Gangway"]["IOPCIPrimaryMatch"] == match
     assert entitlements["com.apple.developer.driverkit.transport.pci"][0]["IOPCIPrimaryMatch"] == match
-    assert info["CFBundleIdentifier"] == "com.example.gangway"
+    assert info["CFBundleIdentifier"] == "com.example.gangway.dext"
 
 
 def any_device_has_to_be_asked_for(directory):
@@ -48,16 +54,30 @@ def any_device_has_to_be_asked_for(directory):
 
 def every_source_is_built(directory):
     _, _, commands = plists(os.path.join(directory, "sources"), "--any")
-    sources = [os.path.join(d, name) for d in ("dext", "lib/host/core")
-               for name in os.listdir(os.path.join(TOP, d)) if name.endswith((".c", ".cpp"))]
+    sources = [os.path.join(d, name) for d in ("dext", "dext/app", "lib/host/core")
+               for name in os.listdir(os.path.join(TOP, d)) if name.endswith((".c", ".cpp", ".m"))]
     assert len(sources) > 10
     for source in sources:
         assert f" {source}\n" in commands, source
 
 
+def what_is_inside_is_signed_first(directory):
+    _, _, commands = plists(os.path.join(directory, "signed"), "--any", "--identity", "Me: 1", "--profile", "P1",
+                            "--app-profile", "P2")
+    signed = [line for line in commands.splitlines() if "codesign" in line]
+    assert len(signed) == 2 and signed[0].endswith(".dext") and signed[1].endswith("/Gangway.app"), signed
+    assert all("Me:\\ 1" in line for line in signed), signed
+    assert "dext/app/entitlements.plist" in signed[1], signed
+    copies = [line.split()[1:] for line in commands.splitlines() if line.startswith(" cp ")]
+    assert [c[0] for c in copies] == ["P1", "P2"] and all(c[1].endswith("/embedded.provisionprofile")
+                                                          for c in copies), copies
+    with open(os.path.join(TOP, "dext/app/entitlements.plist"), "rb") as f:
+        assert plistlib.load(f) == {"com.apple.developer.system-extension.install": True}
+
+
 def main():
     for test in (devices_are_those_of_the_vendors_named, any_device_has_to_be_asked_for,
-                 every_source_is_built):
+                 every_source_is_built, what_is_inside_is_signed_first):
         test(sys.argv[1])
         print("ok", test.__name__)
 
