@@ -306,13 +306,9 @@ def fio_rows(build, quick, only):
     rounds = 2 if quick else ROUNDS
     plans = ("paravirt-ranges", "paravirt-256m", "window", "window-first", "bounce")
     peer = [job for job in JOBS if only in job[0]]
-<<<<<<< HEAD
     polling = [job for job in JOBS if "qd1" in job[0] and only in f"polling/{job[0]}"]
-    plan = [job for job in [*JOBS, SCATTERED] if any(only in f"{name}/{job[0]}" for name in plans)]
-=======
     plan = [job for job in [*JOBS, SCATTERED] if only in "window-first/bounced"
             or any(only in f"{name}/{job[0]}" for name in plans)]
->>>>>>> 1facc9c (window: what lies above it is a node of its own, so the guest uses the window first)
     # each with files of its own, which take memory until it ends
     with Bench(build, rounds) as bench:
         if peer:
