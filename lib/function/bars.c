@@ -183,7 +183,7 @@ static bool bar_is_vmm(const struct gw_guest_function *gf, unsigned int bar, uin
 }
 
 static uint64_t bar_read_piece(struct gw_guest_function *gf, unsigned int bar, uint64_t off,
-			       unsigned int width)
+			       unsigned int width) GW_HOLDS(gf->lock)
 {
 	const struct gw_guest_bar *b = &gf->bar[bar];
 	uint64_t val = 0;
@@ -202,7 +202,7 @@ static uint64_t bar_read_piece(struct gw_guest_function *gf, unsigned int bar, u
 }
 
 static void bar_write_piece(struct gw_guest_function *gf, unsigned int bar, uint64_t off,
-			    unsigned int width, uint64_t val)
+			    unsigned int width, uint64_t val) GW_HOLDS(gf->lock)
 {
 	const struct gw_guest_bar *b = &gf->bar[bar];
 	int ret;

@@ -7,7 +7,8 @@
  * How it works: an access is cut into naturally aligned pieces. Of each, the policy's masks say
  * which bits come from the host and which from our copy, and which a write may change where. So
  * an access that overlaps a protected register reaches the rest of what it covers. What a write
- * means beyond its bits (bus mastering, power state, reset) is acted on piece by piece, in order.
+ * means beyond its bits follows piece by piece, in order: bus mastering and the power state here, a
+ * reset by the caller, who is told of it.
  *
  * COMMAND is the only register whose bits are forwarded.
  */
@@ -69,7 +70,7 @@ int gw_guest_config_command(struct gw_guest_function *gf)
 
 /* All ones where the host does not answer, as on a bus. */
 static uint32_t config_read_piece(struct gw_guest_function *gf, unsigned int off,
-				  unsigned int width)
+				  unsigned int width) GW_HOLDS(gf->lock)
 {
 	uint32_t forwarded = mask_at(gf->policy.forwarded, off, width);
 	uint32_t host = mask_at(gf->policy.read_only, off, width) | forwarded;
@@ -103,7 +104,7 @@ void gw_guest_config_read(struct gw_guest_function *gf, unsigned int off, uint8_
 }
 
 static void command_written(struct gw_guest_function *gf, unsigned int off, unsigned int width,
-			    uint32_t val)
+			    uint32_t val) GW_HOLDS(gf->lock)
 {
 	uint16_t mask, bits;
 	int ret;
@@ -118,8 +119,8 @@ static void command_written(struct gw_guest_function *gf, unsigned int off, unsi
 		gw_guest_failed(gf, ret, "write COMMAND");
 }
 
-/* The copy holds the new state already; @was is the old one. */
-static void power_written(struct gw_guest_function *gf, unsigned int was)
+/* The copy holds the new state already; @was is the old one. Return: this resets the function. */
+static bool power_written(struct gw_guest_function *gf, unsigned int was) GW_HOLDS(gf->lock)
 {
 	uint8_t *ctrl = &gf->config[gf->policy.pm + GW_PCI_PM_CTRL];
 	unsigned int is = *ctrl & GW_PCI_PM_STATE;
@@ -128,17 +129,16 @@ static void power_written(struct gw_guest_function *gf, unsigned int was)
 	/* a state that is not offered: the write is taken and ignored (PCI-PM 1.2, 3.2.4) */
 	if (is != 0 && is != GW_PCI_PM_D3HOT) {
 		*ctrl = (uint8_t)((*ctrl & ~GW_PCI_PM_STATE) | was);
-		return;
+		return false;
 	}
 	if (is == was)
-		return;
-	if (!is && !gf->policy.no_soft_reset) {
-		gw_guest_function_reset(gf);	/* failure has been seen to */
-		return;
-	}
+		return false;
+	if (!is && !gf->policy.no_soft_reset)
+		return true;
 	ret = gw_guest_config_command(gf);
 	if (ret)
 		gw_guest_failed(gf, ret, is ? "go to D3hot" : "come back to D0");
+	return false;
 }
 
 /* Did the guest set a bit that asks for a reset? The reset then clears it. */
@@ -148,8 +148,9 @@ static bool reset_written(const struct gw_guest_function *gf, unsigned int reg, 
 	return piece_covers(off, width, reg) && gf->config[reg] & bit;
 }
 
-static void config_write_piece(struct gw_guest_function *gf, unsigned int off, unsigned int width,
-			       uint32_t val)
+/* Return: the function is to be reset. */
+static bool config_write_piece(struct gw_guest_function *gf, unsigned int off, unsigned int width,
+			       uint32_t val) GW_HOLDS(gf->lock)
 {
 	const struct gw_pci_policy *p = &gf->policy;
 	uint32_t mask = mask_at(p->emulated, off, width);
@@ -161,23 +162,27 @@ static void config_write_piece(struct gw_guest_function *gf, unsigned int off, u
 	if (mask_at(p->forwarded, off, width))
 		command_written(gf, off, width, val);
 	if (p->pm && piece_covers(off, width, p->pm + GW_PCI_PM_CTRL))
-		power_written(gf, power);
+		reset = power_written(gf, power);
 	if (p->pcie)
 		reset |= reset_written(gf, p->pcie + GW_PCI_PCIE_DEVCTL + 1,
 				       GW_PCI_PCIE_DEVCTL_FLR >> 8, off, width);
 	if (p->af)
 		reset |= reset_written(gf, p->af + GW_PCI_AF_CTRL, GW_PCI_AF_CTRL_FLR, off, width);
-	if (reset)
-		gw_guest_function_reset(gf);	/* failure has been seen to */
+	return reset;
 }
 
-void gw_guest_config_write(struct gw_guest_function *gf, unsigned int off, const uint8_t *buf,
-			   size_t len)
+size_t gw_guest_config_write(struct gw_guest_function *gf, unsigned int off, const uint8_t *buf,
+			     size_t len, bool *reset)
 {
 	unsigned int width;
+	size_t done = 0;
 
-	for (; len && !gw_guest_dead(gf) && !gf->hidden; off += width, buf += width, len -= width) {
-		width = gw_guest_piece(off, len, 4);
-		config_write_piece(gf, off, width, gw_pci_get(buf, 0, width));
+	for (*reset = false; done < len && !*reset; done += width) {
+		if (gw_guest_dead(gf) || gf->hidden)
+			return len;
+		width = gw_guest_piece(off + done, len - done, 4);
+		*reset = config_write_piece(gf, off + (unsigned int)done, width,
+					    gw_pci_get(buf + done, 0, width));
 	}
+	return done;
 }

@@ -27,32 +27,6 @@
  * hides from the first reset on, which every VMM asks for before it starts the guest.
  */
 
-void gw_guest_quiet_begin(struct gw_guest_function *gf)
-{
-	if (gf->remote)
-		gf->remote->ops->stop(gf->remote);
-}
-
-void gw_guest_quiet_end(struct gw_guest_function *gf)
-{
-	if (gf->remote)
-		gf->remote->ops->start(gf->remote);
-}
-
-void gw_guest_failed(struct gw_guest_function *gf, int err, const char *what)
-{
-	if (gf->gone)
-		return;
-	if (err != -ENODEV) {
-		gw_log_guest(gf->log, "%s: cannot %s: %s", gf->fn->info.name, what,
-			     strerror(-err));
-		return;
-	}
-	gf->gone = true;
-	gw_err(gf->log, "%s: the function has gone; the guest sees all ones", gf->fn->info.name);
-	gw_guest_irqs_request(&gf->irqs);
-}
-
 static int function_fence(struct gw_guest_function *gf, int err)
 {
 	bool was = gf->fenced;
@@ -76,7 +50,7 @@ static void function_unfence(struct gw_guest_function *gf)
 }
 
 /* Bus mastering off, reset, and off again: a host may restore what it found before. */
-static int function_host_reset(struct gw_guest_function *gf)
+static int function_host_reset(struct gw_guest_function *gf) GW_HOLDS(gf->lock)
 {
 	int ret, off;
 
@@ -112,7 +86,7 @@ int gw_guest_function_reset(struct gw_guest_function *gf)
 }
 
 /* Where COMMAND cannot be written a reset is what makes the function quiet. */
-static void function_command(struct gw_guest_function *gf)
+static void function_command(struct gw_guest_function *gf) GW_HOLDS(gf->lock)
 {
 	int ret;
 
@@ -122,7 +96,7 @@ static void function_command(struct gw_guest_function *gf)
 	if (!ret)
 		return;
 	gw_guest_failed(gf, ret, "write COMMAND");
-	gw_guest_function_reset(gf);	/* failure has been seen to */
+	gw_guest_function_reset(gf);	/* fenced if that fails */
 }
 
 void gw_guest_function_show(struct gw_guest_function *gf)
@@ -156,7 +130,7 @@ void gw_guest_function_hide(struct gw_guest_function *gf)
 	paused = gf->paused;
 	gf->shown = gf->paused = false;
 	if (gf->attached && (!gf->hidden || paused)) {
-		gw_guest_function_reset(gf);	/* failure has been seen to */
+		gw_guest_function_reset(gf);	/* fenced if that fails */
 		gf->hidden = gf->hides;
 	}
 	pthread_mutex_unlock(&gf->lock);
@@ -207,9 +181,10 @@ static void device_end(struct gw_guest_function *gf) GW_UNLOCKS(gf->lock)
 static int device_reset(struct gw_device *d)
 {
 	struct gw_guest_function *gf = from_device(d);
-	int ret = gw_guest_function_reset(gf);
+	int ret;
 
 	device_begin(gf);
+	ret = gw_guest_function_reset(gf);
 	gw_guest_irqs_disable(&gf->irqs);
 	gf->hidden = gf->hides && !gf->shown;
 	device_end(gf);
@@ -322,6 +297,20 @@ static int device_region_read(struct gw_device *d, unsigned int region, uint64_t
 	return ret;
 }
 
+/* A reset that the guest asks for comes before what it writes after that. */
+static void config_write(struct gw_guest_function *gf, unsigned int off, const uint8_t *buf,
+			 size_t len) GW_HOLDS(gf->lock)
+{
+	bool reset;
+	size_t n;
+
+	for (; len; off += (unsigned int)n, buf += n, len -= n) {
+		n = gw_guest_config_write(gf, off, buf, len, &reset);
+		if (reset)
+			gw_guest_function_reset(gf);	/* fenced if that fails */
+	}
+}
+
 static int device_region_write(struct gw_device *d, unsigned int region, uint64_t off,
 			       const void *buf, size_t len)
 {
@@ -332,7 +321,7 @@ static int device_region_write(struct gw_device *d, unsigned int region, uint64_
 	ret = device_check(gf, region, off, len);
 	if (!ret && region == GW_REGION_CONFIG) {
 		gw_guest_count(&gf->config_writes);
-		gw_guest_config_write(gf, (unsigned int)off, buf, len);
+		config_write(gf, (unsigned int)off, buf, len);
 	} else if (!ret) {
 		gw_guest_count(&gf->writes);
 		gw_guest_bar_write(gf, region, off, buf, len);
@@ -473,7 +462,7 @@ static void function_add_cookie(struct gw_guest_function *gf, const uint8_t *cfg
 }
 
 /* Reset and learn what the function is. */
-static int function_open(struct gw_guest_function *gf)
+static int function_open(struct gw_guest_function *gf) GW_HOLDS(gf->lock)
 {
 	uint8_t cfg[GW_PCI_CFG_SIZE] = { 0 };
 	struct gw_bar_info bar[GW_NR_BARS];
@@ -516,8 +505,9 @@ static int function_open(struct gw_guest_function *gf)
 	return 0;
 }
 
+/* Nobody else has it yet. */
 int gw_guest_function_new(struct gw_function *fn, struct gw_dma *dma, struct gw_log *log,
-			  struct gw_guest_function **out)
+			  struct gw_guest_function **out) GW_UNPROVED
 {
 	struct gw_guest_function *gf = calloc(1, sizeof(*gf));
 	int ret;

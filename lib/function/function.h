@@ -93,12 +93,16 @@ static inline bool gw_guest_dead(const struct gw_guest_function *gf)
 	return gf->fenced || gf->gone;
 }
 
+/* state.c */
+
 /** gw_guest_quiet_begin() - what follows waits for the device: it must not wait for the VMM */
 void gw_guest_quiet_begin(struct gw_guest_function *gf);
 void gw_guest_quiet_end(struct gw_guest_function *gf);
 
 /** gw_guest_failed() - the host refused to @what; -ENODEV means the function is gone */
-void gw_guest_failed(struct gw_guest_function *gf, int err, const char *what);
+void gw_guest_failed(struct gw_guest_function *gf, int err, const char *what) GW_HOLDS(gf->lock);
+
+/* function.c */
 
 /**
  * gw_guest_function_reset() - reset the function at the host, quiet before and after
@@ -108,7 +112,7 @@ void gw_guest_failed(struct gw_guest_function *gf, int err, const char *what);
  *
  * Return: 0; or -errno of the host, then the function is fenced.
  */
-int gw_guest_function_reset(struct gw_guest_function *gf);
+int gw_guest_function_reset(struct gw_guest_function *gf) GW_HOLDS(gf->lock);
 
 /**
  * gw_guest_function_show() - let the guest see it: what it does by DMA is translated
@@ -167,21 +171,29 @@ void gw_guest_function_disown(struct gw_guest_function *gf);
 /* config.c */
 
 /** gw_guest_config_initial() - our copy as after power-on; the host's COMMAND is not touched */
-void gw_guest_config_initial(struct gw_guest_function *gf);
+void gw_guest_config_initial(struct gw_guest_function *gf) GW_HOLDS(gf->lock);
 
 /** gw_guest_config_command() - bring the host's COMMAND in line. Return: 0; -errno of the host */
-int gw_guest_config_command(struct gw_guest_function *gf);
+int gw_guest_config_command(struct gw_guest_function *gf) GW_HOLDS(gf->lock);
 
 /** gw_guest_config_asleep() - is it in D3hot? */
 bool gw_guest_config_asleep(const struct gw_guest_function *gf);
 
 /** gw_guest_config_idle() - has no driver put it to work? */
-bool gw_guest_config_idle(const struct gw_guest_function *gf);
+bool gw_guest_config_idle(const struct gw_guest_function *gf) GW_HOLDS(gf->lock);
 
+/** gw_guest_config_read() - as the guest sees it; all ones where the host does not answer */
 void gw_guest_config_read(struct gw_guest_function *gf, unsigned int off, uint8_t *buf,
-			  size_t len);
-void gw_guest_config_write(struct gw_guest_function *gf, unsigned int off, const uint8_t *buf,
-			   size_t len);
+			  size_t len) GW_HOLDS(gf->lock);
+
+/**
+ * gw_guest_config_write() - what the guest writes, up to what resets the function
+ * @reset: the caller is to reset it, and to go on with the rest afterwards
+ *
+ * Return: how many of the @len bytes are done; at least one.
+ */
+size_t gw_guest_config_write(struct gw_guest_function *gf, unsigned int off, const uint8_t *buf,
+			     size_t len, bool *reset) GW_HOLDS(gf->lock);
 
 /* bars.c */
 
@@ -194,9 +206,9 @@ void gw_guest_bars_unmap(struct gw_guest_function *gf);
 
 /** gw_guest_bar_read() - @off + @len lies inside the BAR */
 void gw_guest_bar_read(struct gw_guest_function *gf, unsigned int bar, uint64_t off, uint8_t *buf,
-		       size_t len);
+		       size_t len) GW_HOLDS(gf->lock);
 void gw_guest_bar_write(struct gw_guest_function *gf, unsigned int bar, uint64_t off,
-			const uint8_t *buf, size_t len);
+			const uint8_t *buf, size_t len) GW_HOLDS(gf->lock);
 
 /** gw_guest_piece() - the largest naturally aligned access at @off, of at most @len and @max */
 static inline unsigned int gw_guest_piece(uint64_t off, size_t len, unsigned int max)

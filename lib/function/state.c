@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <string.h>
+
+#include "function/function.h"
+
+/* What all parts of a function stand on: that it may be quiet, or gone. */
+
+void gw_guest_quiet_begin(struct gw_guest_function *gf)
+{
+	if (gf->remote)
+		gf->remote->ops->stop(gf->remote);
+}
+
+void gw_guest_quiet_end(struct gw_guest_function *gf)
+{
+	if (gf->remote)
+		gf->remote->ops->start(gf->remote);
+}
+
+void gw_guest_failed(struct gw_guest_function *gf, int err, const char *what)
+{
+	if (gf->gone)
+		return;
+	if (err != -ENODEV) {
+		gw_log_guest(gf->log, "%s: cannot %s: %s", gf->fn->info.name, what,
+			     strerror(-err));
+		return;
+	}
+	gf->gone = true;
+	gw_err(gf->log, "%s: the function has gone; the guest sees all ones", gf->fn->info.name);
+	gw_guest_irqs_request(&gf->irqs);
+}
