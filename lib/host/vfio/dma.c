@@ -106,7 +106,7 @@ int gw_vfio_dma_map_bar(struct gw_function *f, struct gw_function *peer, unsigne
 {
 	struct gw_vfio_function *fn = gw_vfio_fn(f), *owner = gw_vfio_fn(peer);
 	struct gw_vfio_want w = { .name = f->info.name, .slot = fn->slot, .iova = want,
-				  .peer = owner };
+				  .peer = owner, .bar = bar, .range = *range };
 	int ret;
 
 	if (peer->ops != f->ops || owner->host != fn->host)
@@ -125,7 +125,26 @@ int gw_vfio_dma_map_bar(struct gw_function *f, struct gw_function *peer, unsigne
 	w.addr = gw_vfio_bars_at(&owner->bars, bar, range);
 	w.size = range->size;
 	ret = w.addr ? map_peer(fn, owner, bar, range, &w, map) : -EOPNOTSUPP;
+	if (!ret)
+		atomic_store(&owner->reached, true);
 unlock:
 	pthread_mutex_unlock(&fn->host->lock);
 	return ret;
+}
+
+static int buf_of(const struct gw_vfio_function *peer, unsigned int bar,
+		  const struct gw_bar_range *range)
+{
+	return gw_vfio_bars_dma_buf(&peer->bars, bar, range, 1);
+}
+
+void gw_vfio_dma_again(struct gw_vfio_function *fn)
+{
+	struct gw_vfio_space *s;
+
+	if (fn->gone || !atomic_load(&fn->reached))
+		return;
+	LIST_FOREACH(s, &fn->host->spaces.list, link)
+		if (s->ops->bar_as_buf)
+			gw_vfio_space_again(s, fn, buf_of);
 }

@@ -11,6 +11,11 @@ int gw_vfio_dma_unmap(struct gw_function *f, uint64_t handle);
 uint64_t gw_vfio_room(struct gw_function *f);
 int gw_vfio_bar_export(struct gw_function *f, unsigned int bar, const struct gw_bar_range *range,
 		       unsigned int nr, int *fd);
+struct gw_vfio_function;
+
+/** gw_vfio_dma_again() - after @fn's memory did not decode: others reach it again. Host's lock held */
+void gw_vfio_dma_again(struct gw_vfio_function *fn);
+
 int gw_vfio_dma_map_bar(struct gw_function *f, struct gw_function *peer, unsigned int bar,
 			const struct gw_bar_range *range, const gw_iova *want,
 			struct gw_mapping *map);

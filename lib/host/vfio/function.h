@@ -34,6 +34,7 @@ struct gw_vfio_function {
 	pthread_rwlock_t lock;
 	bool gone;
 	_Atomic bool claimed;
+	_Atomic bool reached;		/* a peer has had a BAR of it mapped */
 	struct gw_vfio_device device;
 	struct gw_vfio_space *space;
 	unsigned int slot;

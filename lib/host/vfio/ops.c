@@ -30,19 +30,36 @@ static bool makes_master(unsigned int off, uint32_t val)
 	return off == GW_PCI_COMMAND && val & GW_PCI_COMMAND_MASTER;
 }
 
+/* Will a write of config space have memory decode that does not? Only where a peer reached it. */
+static bool makes_memory(struct gw_vfio_function *fn, unsigned int off, uint32_t val)
+{
+	uint32_t was;
+
+	return off == GW_PCI_COMMAND && val & GW_PCI_COMMAND_MEMORY && atomic_load(&fn->reached) &&
+	       !gw_vfio_device_read(&fn->device, GW_PCI_COMMAND, 2, &was) &&
+	       !(was & GW_PCI_COMMAND_MEMORY);
+}
+
 static int config_write(struct gw_function *f, unsigned int off, unsigned int width, uint32_t val)
 {
 	struct gw_vfio_function *fn = gw_vfio_fn(f);
 	int ret = gw_vfio_enter(fn);
+	bool again;
 
 	if (ret)
 		return ret;
+	again = makes_memory(fn, off, val);
 	if (makes_master(off, val) && !atomic_load(&fn->claimed))
 		ret = -EPERM;
 	else
 		ret = gw_vfio_device_write(&fn->device, off, width, val);
 	gw_vfio_leave(fn);
-	return ret;
+	if (ret || !again)
+		return ret;
+	pthread_mutex_lock(&fn->host->lock);
+	gw_vfio_dma_again(fn);
+	pthread_mutex_unlock(&fn->host->lock);
+	return 0;
 }
 
 static int bar_info(struct gw_function *f, unsigned int bar, struct gw_bar_info *info)

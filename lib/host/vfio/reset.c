@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "host/vfio/dma.h"
 #include "host/vfio/function.h"
 #include "host/vfio/uapi.h"
 
@@ -120,6 +121,7 @@ int gw_vfio_reset(struct gw_function *f)
 	if (ret)
 		ret = bus_reset(fn);
 	gw_vfio_leave(fn);
+	gw_vfio_dma_again(fn);
 unlock:
 	pthread_mutex_unlock(&fn->host->lock);
 	return ret;

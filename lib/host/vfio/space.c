@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/lock.h"
 #include "base/util.h"
@@ -32,6 +33,8 @@ struct space_map {
 	void *addr;
 	struct gw_file_at file;
 	const struct gw_vfio_function *peer;
+	unsigned int bar;		/* with @peer, and @range */
+	struct gw_bar_range range;
 	uint64_t locked;		/* bytes; 0 once it has ended */
 	uint16_t serial;
 	bool read_only;
@@ -264,6 +267,8 @@ static int space_make(struct gw_vfio_space *s, const struct gw_vfio_want *w, uin
 	m->addr = w->addr;
 	m->file = w->file;
 	m->peer = w->peer;
+	m->bar = w->bar;
+	m->range = w->range;
 	m->read_only = w->read_only;
 	m->serial = s->serial++ & SERIAL_MASK;
 	gw_imap_insert(&s->maps, &m->node);
@@ -307,8 +312,10 @@ static int map_end(struct gw_vfio_space *s, struct space_map *m)
 {
 	int ret;
 
-	if (m->ended)
+	if (m->ended) {
+		m->peer = NULL;
 		return 0;
+	}
 	ret = s->ops->unmap(s, m->node.first, m->node.last - m->node.first + 1);
 	if (ret)
 		gw_err_guest(s->log, "group %u: the kernel does not unmap %#" PRIx64 ": %s", s->group,
@@ -391,6 +398,45 @@ void gw_vfio_space_drop_peer(struct gw_vfio_space *s, const struct gw_vfio_funct
 	for (struct gw_imap_node *n = gw_imap_from(&s->maps, 0); n; n = gw_imap_next(n))
 		if (map_of(n)->peer == peer)
 			map_end(s, map_of(n));
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* Under the lock. */
+static int map_again(struct gw_vfio_space *s, struct space_map *m, int buf)
+{
+	const struct gw_vfio_want w = {
+		.addr = m->addr, .size = m->range.size, .read_only = m->read_only,
+		.peer = m->peer, .bar = m->bar, .range = m->range, .buf = buf,
+	};
+	int ret = m->ended ? 0 : s->ops->unmap(s, m->node.first, w.size);
+
+	if (ret && ret != -ENOENT)
+		return ret;	/* who knows what is there: nothing is put on top of it */
+	m->ended = true;
+	ret = buf < 0 ? buf : s->ops->map(s, &w, m->node.first);
+	m->ended = ret;
+	return ret;
+}
+
+void gw_vfio_space_again(struct gw_vfio_space *s, const struct gw_vfio_function *peer,
+			 int (*buf_of)(const struct gw_vfio_function *peer, unsigned int bar,
+				       const struct gw_bar_range *range))
+{
+	pthread_mutex_lock(&s->lock);
+	for (struct gw_imap_node *n = gw_imap_from(&s->maps, 0); n; n = gw_imap_next(n)) {
+		struct space_map *m = map_of(n);
+		int buf, ret;
+
+		if (m->peer != peer)
+			continue;
+		buf = buf_of(peer, m->bar, &m->range);
+		ret = map_again(s, m, buf);
+		if (buf >= 0)
+			close(buf);	/* the kernel keeps what it needs */
+		if (ret)
+			gw_err_guest(s->log, "group %u: BAR %u of a peer is not mapped again at %#"
+				     PRIx64 ": %s", s->group, m->bar, n->first, strerror(-ret));
+	}
 	pthread_mutex_unlock(&s->lock);
 }
 

@@ -96,7 +96,7 @@ void gw_vfio_space_free(struct gw_vfio_space *s);
  * @name: of the function, for messages
  * @file: which memory it is: what two functions map at one address is the same if this is
  * @iova: NULL: choose, and nothing above @last if that is not 0
- * @peer: owns the memory if it is a BAR, else NULL
+ * @peer: owns the memory if it is a BAR, else NULL; then @bar and @range say which
  * @buf:  with @peer, where the space has @bar_as_buf, a dma-buf of just this memory
  */
 struct gw_vfio_want {
@@ -109,6 +109,8 @@ struct gw_vfio_want {
 	const gw_iova *iova;
 	uint64_t last;
 	const struct gw_vfio_function *peer;
+	unsigned int bar;
+	struct gw_bar_range range;
 	int buf;
 };
 
@@ -131,6 +133,17 @@ int gw_vfio_space_retry(struct gw_vfio_space *s);
 
 /** gw_vfio_space_drop_peer() - what is mapped of @peer's BARs; the handles stay until unmapped */
 void gw_vfio_space_drop_peer(struct gw_vfio_space *s, const struct gw_vfio_function *peer);
+
+/**
+ * gw_vfio_space_again() - map once more what is mapped of @peer's BARs
+ * @buf_of: a dma-buf of a range of a BAR, or -errno
+ *
+ * The kernel takes back what it has made of a BAR when memory stops to decode, and does not map it
+ * again by itself. What cannot be mapped now is tried the next time (logged).
+ */
+void gw_vfio_space_again(struct gw_vfio_space *s, const struct gw_vfio_function *peer,
+			 int (*buf_of)(const struct gw_vfio_function *peer, unsigned int bar,
+				       const struct gw_bar_range *range));
 
 /** gw_vfio_space_idle() - has the function in @slot no mapping? */
 bool gw_vfio_space_idle(struct gw_vfio_space *s, unsigned int slot);
