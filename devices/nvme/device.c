@@ -18,21 +18,21 @@
 
 static void commands_free(struct nvme *nv)
 {
-	free(nv->pool);
+	free(nv->cmd);
 }
 
 static int commands_init(struct nvme *nv)
 {
 	unsigned int i;
 
-	nv->pool = calloc(NVME_NR_COMMANDS, sizeof(*nv->pool));
-	if (!nv->pool)
+	nv->cmd = calloc(NVME_NR_COMMANDS, sizeof(*nv->cmd));
+	if (!nv->cmd)
 		return -ENOMEM;
 	TAILQ_INIT(&nv->idle);
 	TAILQ_INIT(&nv->parked);
 	TAILQ_INIT(&nv->fetched);
 	for (i = 0; i < NVME_NR_COMMANDS; i++)
-		gw_nvme_cmd_put(nv, &nv->pool[i]);
+		gw_nvme_cmd_put(nv, &nv->cmd[i]);
 	return 0;
 }
 

@@ -7,14 +7,14 @@
  *
  * Only a host that has more to do meanwhile gains: one that waits for what it has sent loses the
  * rest of the nap. It waits when as many commands are under way as it ever sends, and that is the
- * most that a long nap brings. So one nap of a window is a long one, to learn that number, and the
+ * most that a long nap brings. So one nap of a round is a long one, to learn that number, and the
  * others aim at no more than half of it.
  */
 #define NAP_MIN_NS	20000u
 #define NAP_MAX_NS	2000000u
 #define TRY_NS		500000u
 #define LONG		3u		/* times the others */
-#define WINDOW		32u		/* naps; what is known is of this one and the last */
+#define ROUND		32u		/* naps; what is known is of this one and the last */
 #define DEPTH_MIN	6u		/* commands under way that make naps worth their wake-ups */
 #define POOR		3u		/* commands that do not pay for one */
 #define POOR_NAPS	8u		/* in a row: stop at once */
@@ -66,13 +66,13 @@ static void judge(struct nvme_nap *n, uint64_t got, uint64_t now)
 	n->most = got > n->most ? got : n->most;
 	depth = n->most > n->most_before ? n->most : n->most_before;
 	n->poor = got < POOR ? n->poor + 1 : 0;
-	if (n->poor == POOR_NAPS || (depth < DEPTH_MIN && (!n->on || n->nr == WINDOW - 1))) {
+	if (n->poor == POOR_NAPS || (depth < DEPTH_MIN && (!n->on || n->nr == ROUND - 1))) {
 		nap_stop(n, now, true);
 		return;
 	}
 	n->on = true;
 	nap_resize(n, got, depth);
-	if (++n->nr == WINDOW) {
+	if (++n->nr == ROUND) {
 		n->pause_ns = MIN_PAUSE_NS;
 		n->most_before = n->most;
 		n->nr = n->most = 0;

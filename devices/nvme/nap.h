@@ -10,9 +10,9 @@ struct nvme_nap {
 	bool judging, on;
 	uint64_t before;		/* commands as the last began */
 	uint64_t ns, slept_ns;		/* of most naps; of the last */
-	unsigned int nr;		/* in this window */
+	unsigned int nr;		/* in this round */
 	unsigned int poor;		/* in a row that brought too little */
-	uint64_t most, most_before;	/* commands that one brought, in this window and the last */
+	uint64_t most, most_before;	/* commands that one brought, in this round and the last */
 	uint64_t idle_ns;		/* of naps that brought nothing */
 	uint64_t not_before, pause_ns;	/* the next try */
 };

@@ -73,7 +73,7 @@ struct nvme {
 	unsigned int top_sq, top_cq;	/* highest that exists */
 	unsigned int next_sq;		/* round robin */
 
-	struct nvme_cmd *pool;
+	struct nvme_cmd *cmd;		/* all there are */
 	struct nvme_cmd_list idle, parked;
 	struct nvme_cmd_list fetched;	/* by @all: not completed */
 	unsigned int nr_idle;

@@ -215,8 +215,8 @@ static void naps_have_a_least_and_a_greatest_length(void **state)
 	assert_int_equal(most, 2 * MS);
 }
 
-/* What is known is of this window and the last; within one, less may come for a while. */
-static void a_host_that_has_little_under_way_is_found_out_at_the_end_of_a_window(void **state)
+/* What is known is of this round and the last; within one, less may come for a while. */
+static void a_host_that_has_little_under_way_is_found_out_at_the_end_of_a_round(void **state)
 {
 	struct sleeper s = sleeper();
 
@@ -228,7 +228,7 @@ static void a_host_that_has_little_under_way_is_found_out_at_the_end_of_a_window
 	assert_in_range(rest(&s), 15, 17);
 }
 
-static void one_long_nap_that_brings_little_does_not_hide_what_the_last_window_showed(void **state)
+static void one_long_nap_that_brings_little_does_not_hide_what_the_last_round_showed(void **state)
 {
 	struct sleeper s = sleeper();
 
@@ -253,7 +253,7 @@ static void eight_poor_naps_in_a_row_are_enough(void **state)
 	assert_false(wanted(&s));
 }
 
-static void a_pause_doubles_where_naps_fail_and_is_short_again_after_a_good_window(void **state)
+static void a_pause_doubles_where_naps_fail_and_is_short_again_after_a_good_round(void **state)
 {
 	static const unsigned int want[] = { 16, 32, 64, 128, 256, 512, 512, 512 };
 	struct sleeper s = sleeper();
@@ -314,10 +314,10 @@ int main(void)
 		cmocka_unit_test(a_nap_that_was_cut_does_not_count),
 		cmocka_unit_test(a_nap_is_as_long_as_half_of_what_is_under_way_takes),
 		cmocka_unit_test(naps_have_a_least_and_a_greatest_length),
-		cmocka_unit_test(a_host_that_has_little_under_way_is_found_out_at_the_end_of_a_window),
-		cmocka_unit_test(one_long_nap_that_brings_little_does_not_hide_what_the_last_window_showed),
+		cmocka_unit_test(a_host_that_has_little_under_way_is_found_out_at_the_end_of_a_round),
+		cmocka_unit_test(one_long_nap_that_brings_little_does_not_hide_what_the_last_round_showed),
 		cmocka_unit_test(eight_poor_naps_in_a_row_are_enough),
-		cmocka_unit_test(a_pause_doubles_where_naps_fail_and_is_short_again_after_a_good_window),
+		cmocka_unit_test(a_pause_doubles_where_naps_fail_and_is_short_again_after_a_good_round),
 		cmocka_unit_test(a_host_at_rest_is_tried_as_often_as_before),
 		cmocka_unit_test(a_host_that_rests_now_and_then_is_not_at_rest),
 		cmocka_unit_test(a_nap_is_judged_once),
