@@ -40,6 +40,7 @@ struct gw_vm;
  * @memory:      bytes of RAM that the guest has; 0: not known. VFIO then has no function map more
  *               than that and 256 MiB, unless an option of the host says otherwise
  * @any_memory:  see gw_dma_any_memory()
+ * @tree:        of VFIO, see struct gw_vfio_options; NULL is the machine itself. Not copied
  */
 struct gw_vm_options {
 	enum gw_plan plan;
@@ -47,6 +48,7 @@ struct gw_vm_options {
 	const struct gw_endpoint_type *const *endpoints;
 	uint64_t memory;
 	bool any_memory;
+	const char *tree;
 };
 
 /** gw_vm_new() - a guest without functions; @opt is copied. Return: 0; -ENOMEM */
@@ -90,9 +92,10 @@ struct gw_vm_function {
  *
  * What @fn->ops->gone() says is the caller's to watch: then gw_guest_function_gone().
  *
- * Return: 0; -EINVAL @device or a host option makes no sense, -ENOENT no such device, -EOPNOTSUPP the
- * plan cannot work here, -ENOSPC too many, -EPROTO the function contradicts itself, or as struct
- * gw_host_ops open() and gw_guest_function_new(). Logged.
+ * Return: 0; -EINVAL @device is of another host than the first, there is no such "sim:" device or
+ * option of it, or an option of the host makes no sense; -ENOENT the host has no such function,
+ * -EBUSY it is in use, -EOPNOTSUPP the plan cannot work here, -ENOSPC too many, -EPROTO the function
+ * contradicts itself, -ENOMEM, or as struct gw_host_ops open(). Logged.
  */
 int gw_vm_open(struct gw_vm *vm, const char *device, const struct gw_companion_options *companion,
 	       struct gw_vm_function **f);
@@ -142,7 +145,7 @@ struct gw_vm_memory {
  *
  * Does nothing under other plans.
  *
- * Return: 0; as gw_window_open(), gw_window_share() and gw_pools_add(). Logged.
+ * Return: 0; as gw_window_open(), gw_window_share(), gw_pools_open() and gw_pools_add(). Logged.
  */
 int gw_vm_reach(struct gw_vm_function *f, const struct gw_vm_memory *m, uint8_t devfn,
 		uint64_t pool);
@@ -161,7 +164,7 @@ const struct gw_pools *gw_vm_pools(const struct gw_vm *vm);
  * gw_vm_amend() - tell a device tree of the window or the pools
  * @fdt: flattened, with 4 KiB of room behind it within its total size
  *
- * Return: 0; -ENOENT it has no PCIe host bridge, -EEXIST it has been told, -EINVAL not a device
+ * Return: 0; -ENOENT it has no PCIe host bridge, -EEXIST it has these pools, -EINVAL not a device
  * tree, -ENOSPC no room. Logged.
  */
 int gw_vm_amend(const struct gw_vm *vm, void *fdt);

@@ -17,6 +17,7 @@ int gw_vm_platform_host(struct gw_vm *vm)
 {
 	/* besides its RAM a guest has flash, ROMs and what graphics cards have, of which there is little */
 	struct gw_vfio_options vfio = {
+		.tree = vm->opt.tree,
 		.max_bytes = vm->opt.memory ? vm->opt.memory + MEMORY_EXTRA : 0,
 		.max_maps = vm->opt.memory ? MEMORY_MAPS : 0,
 	};
