@@ -44,6 +44,8 @@ int gw_broker_serve(struct gw_broker *b);
 
 /** gw_broker_stop() - from any thread, or a signal handler */
 void gw_broker_stop(struct gw_broker *b);
+
+/** gw_broker_free() - after gw_broker_serve() has returned; its sockets go. NULL is fine */
 void gw_broker_free(struct gw_broker *b);
 
 /* What an exporter's process has to do with a broker. */

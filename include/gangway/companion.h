@@ -95,6 +95,7 @@ int gw_companion_link_open(struct gw_companion *c, enum gw_link_kind kind, const
 /** gw_companion_link_close() - drop the client, and remove the socket; NULL is fine */
 void gw_companion_link_close(struct gw_companion_link *link);
 
+/** gw_companion_stats() - what it has done until now; any thread */
 void gw_companion_stats(struct gw_companion *c, struct gw_companion_stats *stats);
 
 #ifdef __cplusplus

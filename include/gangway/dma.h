@@ -170,8 +170,11 @@ struct gw_dma_usage {
  */
 int gw_dma_new(struct gw_function *fn, enum gw_plan plan, struct gw_log *log,
 	       struct gw_dma **dma);
+
+/** gw_dma_free() - unmaps what is left; NULL is fine */
 void gw_dma_free(struct gw_dma *dma);
 
+/** gw_dma_plan() - what gw_dma_new() was told */
 enum gw_plan gw_dma_plan(const struct gw_dma *dma);
 
 /**
@@ -252,6 +255,7 @@ int gw_dma_unmap(struct gw_dma *dma, gw_iova first, gw_iova last, uint64_t *byte
 /** gw_dma_unmap_all() - forget everything; never fails */
 void gw_dma_unmap_all(struct gw_dma *dma);
 
+/** gw_dma_usage() - what is mapped now, and how much there may be; any thread */
 void gw_dma_usage(struct gw_dma *dma, struct gw_dma_usage *usage);
 
 /**

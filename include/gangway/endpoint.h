@@ -153,6 +153,8 @@ struct gw_endpoint_pin {
  */
 int gw_endpoint_pin(struct gw_endpoint *ep, gw_iova iova, size_t len, enum gw_dma_dir dir,
 		    struct gw_endpoint_pin *pin);
+
+/** gw_endpoint_unpin() - the mapping may go again; nothing uses the addresses any more */
 void gw_endpoint_unpin(struct gw_endpoint *ep, struct gw_endpoint_pin *pin);
 
 /** gw_endpoint_io_failed() - what stands behind the endpoint refused a read or write; it is counted */

@@ -55,6 +55,7 @@ void gw_guest_function_gone(struct gw_guest_function *gf);
  */
 int gw_guest_function_bar(struct gw_guest_function *gf, unsigned int bar, gw_gpa *at);
 
+/** gw_guest_function_stats() - what the guest has done until now; any thread */
 void gw_guest_function_stats(struct gw_guest_function *gf, struct gw_guest_stats *stats);
 
 #ifdef __cplusplus

@@ -30,6 +30,8 @@ struct gw_share_client;
  * another version; -ETIMEDOUT; -ENOMEM; -errno of connect(2).
  */
 int gw_share_client_new(const char *broker, const char *name, struct gw_share_client **c);
+
+/** gw_share_client_free() - disconnect; NULL is fine */
 void gw_share_client_free(struct gw_share_client *c);
 
 /**

@@ -41,6 +41,7 @@ struct gw_log {
 	GW_ATOMIC(uint32_t) suppressed;
 };
 
+/** gw_log_line() - one message, without a newline; dropped where @log is less verbose than @level */
 void gw_log_line(struct gw_log *log, enum gw_log_level level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -109,6 +109,8 @@ struct gw_p2p_hosts;
 
 /** gw_p2p_hosts_new() - the list that is built in. Return: 0; -ENOMEM */
 int gw_p2p_hosts_new(struct gw_p2p_hosts **h);
+
+/** gw_p2p_hosts_free() - NULL is fine */
 void gw_p2p_hosts_free(struct gw_p2p_hosts *h);
 
 /**
@@ -170,6 +172,8 @@ struct gw_p2p_proof;
 int gw_p2p_prove(struct gw_topology *t, const struct gw_p2p_hosts *h,
 		 struct gw_pci_node *provider, struct gw_pci_node *client,
 		 const struct gw_p2p_proof **proof, char reason[GW_P2P_TEXT_SIZE]);
+
+/** gw_p2p_proof_free() - whoever was given it uses it no more; NULL is fine */
 void gw_p2p_proof_free(const struct gw_p2p_proof *proof);
 
 /** gw_p2p_proof_holds() - is it about these two? NULL is about nobody */
@@ -234,6 +238,8 @@ struct gw_groups {
  * Return: 0; -ENOMEM.
  */
 int gw_groups_compute(struct gw_topology *t, struct gw_groups *g);
+
+/** gw_groups_fini() - also of one that is zeroed */
 void gw_groups_fini(struct gw_groups *g);
 
 /** gw_group_why_text() - why it is where it is. Return: @text */

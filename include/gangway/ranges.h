@@ -62,6 +62,8 @@ struct gw_ranges {
  * @max: elements it may have; more than GW_RANGES_MAX counts as that
  */
 void gw_ranges_init(struct gw_ranges *r, enum gw_ranges_form form, unsigned int max);
+
+/** gw_ranges_fini() - free what the list holds */
 void gw_ranges_fini(struct gw_ranges *r);
 
 /**

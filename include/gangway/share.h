@@ -264,6 +264,7 @@ void gw_export_free(struct gw_export *e);
 
 enum gw_export_state { GW_EXPORT_OK, GW_EXPORT_REVOKED, GW_EXPORT_DEAD };
 
+/** gw_export_state() - as it is now; any thread */
 enum gw_export_state gw_export_state(struct gw_export *e);
 
 /**
@@ -368,6 +369,8 @@ void gw_attachment_abandon(struct gw_attachment *a);
 
 /** gw_attachment_pin() - keep it where it is; a revoke comes all the same. Return: 0; -ENODEV */
 int gw_attachment_pin(struct gw_attachment *a);
+
+/** gw_attachment_unpin() - undo one gw_attachment_pin() */
 void gw_attachment_unpin(struct gw_attachment *a);
 
 /**
@@ -407,6 +410,7 @@ enum gw_attachment_state {
 	GW_ATT_NR,
 };
 
+/** gw_attachment_state() - as it is now; any thread */
 enum gw_attachment_state gw_attachment_state(struct gw_attachment *a);
 
 /** A kind that was considered: @err 0 agreed on, else why it is not used. */

@@ -125,6 +125,8 @@ struct gw_topology;
  * open(2).
  */
 int gw_topology_open(const char *tree, struct gw_log *log, struct gw_topology **t);
+
+/** gw_topology_close() - its nodes go with it; NULL is fine */
 void gw_topology_close(struct gw_topology *t);
 
 /**

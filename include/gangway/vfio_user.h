@@ -51,6 +51,7 @@ int gw_vfio_user_listen(const char *path, struct gw_device *dev,
 /** gw_vfio_user_close() - ends the client, detaches the device, removes the socket; NULL is fine */
 void gw_vfio_user_close(struct gw_vfio_user *server);
 
+/** gw_vfio_user_stats() - what its clients have done until now; any thread */
 void gw_vfio_user_stats(struct gw_vfio_user *server, struct gw_vfio_user_stats *stats);
 
 #ifdef __cplusplus
