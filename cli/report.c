@@ -142,7 +142,7 @@ static void print_text(const struct vm *vm, const struct report *r)
 	fprintf(stderr, "\n  plan          %s: %s\n", gw_plan_name(vm->plan), vm->reason);
 	if (w->size)
 		fprintf(stderr, "  window        guest %#" PRIx64 " at device %#" PRIx64 ", %" PRIu64
-			" MiB\n", w->gpa.v, w->iova.v, w->size >> 20);
+			" MiB, %u address bits\n", w->gpa.v, w->iova.v, w->size >> 20, gw_window_bits(w));
 	for (unsigned int i = 0; i < pools->nr; i++) {
 		const struct gw_pool *p = &pools->pool[i];
 
@@ -221,6 +221,7 @@ static struct json_object *report_json(const struct vm *vm, const struct report 
 		add_u64(w, "gpa", window->gpa.v);
 		add_u64(w, "iova", window->iova.v);
 		add_u64(w, "size", window->size);
+		add_u64(w, "address_bits", gw_window_bits(window));
 		json_object_object_add(o, "window", w);
 	}
 	if (gw_vm_pools(vm->gw)->nr)

@@ -269,6 +269,7 @@ struct json_object *vm_json(const struct vm *vm)
 		json_object_object_add(at, "gpa", json_object_new_uint64(w->gpa.v));
 		json_object_object_add(at, "iova", json_object_new_uint64(w->iova.v));
 		json_object_object_add(at, "size", json_object_new_uint64(w->size));
+		json_object_object_add(at, "address_bits", json_object_new_int((int)gw_window_bits(w)));
 		json_object_object_add(o, "window", at);
 	}
 	for (unsigned int i = 0; i < vm->nr_functions; i++)

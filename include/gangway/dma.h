@@ -103,6 +103,16 @@ void gw_window_leave(struct gw_window *w, struct gw_function *fn);
 /** gw_window_unmap() - the devices, which must be quiet, reach it no more; what it was can be read */
 void gw_window_unmap(struct gw_window *w);
 
+/** gw_window_bits() - how many address bits a device must have, to reach all of it */
+unsigned int gw_window_bits(const struct gw_window *w);
+
+/**
+ * gw_window_misfit() - what kind of function this is, if it is known to have fewer address bits
+ *
+ * Return: as in "a UHCI USB controller"; NULL: it is not known.
+ */
+const char *gw_window_misfit(const struct gw_window *w, const struct gw_function_info *info);
+
 /** gw_window_close() - unmap it and give its memory up; a zeroed window is fine */
 void gw_window_close(struct gw_window *w);
 

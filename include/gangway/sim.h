@@ -25,7 +25,8 @@ void gw_sim_free(struct gw_sim *sim);
 /**
  * gw_sim_set_option() - change how the host behaves
  * @key, @value: "granule", "max-bytes", "max-maps", "max-map-bytes", "segments" (ranges that a
- *   mapping is split into), "seed", "call-delay-us", "caller-iova" (on/off), "fail-map" (N: the
+ *   mapping is split into), "seed", "call-delay-us", "caller-iova" (on/off),
+ *   "base" (of the addresses handed out), "fail-map" (N: the
  *   N-th map fails), "fail-map-one-in", "vanish-after" (N: the function is gone after N calls),
  *   "fail-reset" (on/off), "no-peers" (on/off: functions cannot reach each other), "lose-irq" (one
  *   in N is not notified until re-arm), "irq-storm" (each

@@ -206,6 +206,28 @@ void gw_window_leave(struct gw_window *w, struct gw_function *fn)
 	}
 }
 
+unsigned int gw_window_bits(const struct gw_window *w)
+{
+	return 64u - (unsigned int)__builtin_clzll((w->iova.v + (w->size - 1)) | 1);
+}
+
+/* By class code (PCI Code and ID Assignment, 1); their registers for addresses have 32 bits. */
+const char *gw_window_misfit(const struct gw_window *w, const struct gw_function_info *info)
+{
+	if (gw_window_bits(w) <= 32)
+		return NULL;
+	switch (info->class_code) {
+	case 0x0c0300: return "a UHCI USB controller";
+	case 0x0c0310: return "an OHCI USB controller";
+	case 0x0c0010: return "an OHCI FireWire controller";
+	}
+	switch (info->class_code >> 8) {
+	case 0x0101: return "an IDE controller";
+	case 0x0401: return "an AC'97 audio device";
+	}
+	return NULL;
+}
+
 void gw_window_unmap(struct gw_window *w)
 {
 	while (w->nr_users)

@@ -11,22 +11,38 @@
  * when functions go and come.
  */
 
+static void say_misfit(struct gw_vm *vm, const struct gw_function *fn)
+{
+	const char *kind = gw_window_misfit(&vm->window, &fn->info);
+
+	if (!kind)
+		return;
+	gw_warn(vm->log, "%s is %s, which has 32 address bits, and the window's addresses take %u: it cannot "
+		"work in this guest", fn->info.name, kind, gw_window_bits(&vm->window));
+	gw_hint(vm->log, "plan direct gives it the guest's own addresses, where the host takes those");
+}
+
 static int reach_window(struct gw_vm_function *f, const struct gw_vm_memory *m)
 {
 	struct gw_vm *vm = f->vm;
 	struct gw_window *w = &vm->window;
+	bool first = !w->size;
 	int ret;
 
-	if (w->size)
-		return gw_window_share(w, f->fn, vm->log);
-	if (m->addr)
+	if (!first)
+		ret = gw_window_share(w, f->fn, vm->log);
+	else if (m->addr)
 		ret = gw_window_open_in(f->fn, vm->log, m->gpa, m->addr, m->size, m->window, w);
 	else
 		ret = gw_window_open(f->fn, vm->log, m->gpa, m->size, m->window, m->path, w);
 	if (ret)
 		return ret;
-	gw_info(vm->log, "window: guest %#" PRIx64 " is at %#" PRIx64 " for the device, %" PRIu64
-		" MiB of %" PRIu64, w->gpa.v, w->iova.v, w->size >> 20, m->size >> 20);
+	if (first)
+		gw_info(vm->log, "window: guest %#" PRIx64 " is at %#" PRIx64 " for the device, %" PRIu64
+			" MiB of %" PRIu64 "; these addresses take %u bits, and a driver with a smaller "
+			"DMA mask cannot work", w->gpa.v, w->iova.v, w->size >> 20, m->size >> 20,
+			gw_window_bits(w));
+	say_misfit(vm, f->fn);
 	return 0;
 }
 

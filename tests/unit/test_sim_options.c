@@ -18,6 +18,7 @@ static void each_option_takes_its_values_and_no_others(void **state)
 		{ "max-maps", "4294967296", -EINVAL }, { "max-map-bytes", "64K", 0 },
 		{ "max-map-bytes", "-1", -EINVAL }, { "segments", "32", 0 },
 		{ "segments", "0", -EINVAL }, { "segments", "65", -EINVAL }, { "seed", "0", 0 },
+		{ "base", "0x10080000000", 0 }, { "base", "4096", -EINVAL },
 		{ "seed", "123456789012", 0 }, { "seed", "x", -EINVAL },
 		{ "caller-iova", "on", 0 }, { "caller-iova", "off", 0 },
 		{ "caller-iova", "1", -EINVAL }, { "caller-iova", "", -EINVAL },

@@ -423,6 +423,29 @@ static void what_is_no_device_tree_for_us_is_refused(void **state)
 	assert_int_equal(count_fds(), before);
 }
 
+static void how_many_address_bits_a_window_takes_is_told(void **state)
+{
+	struct gw_window w = { .iova.v = 0x8ebdd64000, .size = 1024 * MiB };
+	struct gw_function_info info = { .class_code = 0x0c0310 };
+
+	assert_int_equal(gw_window_bits(&w), 40);
+	assert_string_equal(gw_window_misfit(&w, &info), "an OHCI USB controller");
+	info.class_code = 0x01018a;
+	assert_string_equal(gw_window_misfit(&w, &info), "an IDE controller");
+	info.class_code = 0x010802;
+	assert_null(gw_window_misfit(&w, &info));
+	w.iova.v = 0x10080000000;
+	assert_int_equal(gw_window_bits(&w), 41);
+	/* the last address decides */
+	w.iova.v = 0xffffc000;
+	w.size = 0x4000;
+	info.class_code = 0x0c0310;
+	assert_int_equal(gw_window_bits(&w), 32);
+	assert_null(gw_window_misfit(&w, &info));
+	w.size = 0x8000;
+	assert_int_equal(gw_window_bits(&w), 33);
+}
+
 /* What the kernel must have there would not find room, if all else went there first. */
 static void a_small_window_is_not_used_first(void **state)
 {
@@ -477,6 +500,7 @@ int main(void)
 		cmocka_unit_test(memory_that_cannot_be_made_leaves_nothing),
 		cmocka_unit_test(the_device_tree_says_where_the_window_is),
 		cmocka_unit_test(what_is_no_device_tree_for_us_is_refused),
+		cmocka_unit_test(how_many_address_bits_a_window_takes_is_told),
 		cmocka_unit_test(a_small_window_is_not_used_first),
 		cmocka_unit_test(auto_takes_the_first_plan_that_works),
 	};

@@ -381,6 +381,25 @@ def memory_above_a_window_is_a_node_of_its_own(rig):
 
 
 @test
+def several_devices_share_a_window_where_the_host_has_it_at_one_place(rig):
+    kernel = rig.new_path("kernel")
+    open(kernel, "w", encoding="utf-8").close()
+    run = ["run", "sim:probe", "sim:probe", "--qemu", rig.qemu_dir, "--kernel", kernel, "--dry-run",
+           "--memory", "768M"]
+    base = ["--host-option", "base=0x10080000000"]
+    status, _, err = gangway(rig, *run, *base, "--plan", "window", "--window", "512M")
+    assert status == OK, err
+    assert "at 0x10080004000 for the device" in err and "41 bits" in err and "smaller DMA mask" in err
+    refused(rig, FAILED, ["need the same address"], *run, "--plan", "window")
+    # by default the plan is one that works for all of them, wherever a window would be
+    for options in [], base:
+        status, _, err = gangway(rig, *run, *options)
+        assert status == OK and "plan paravirt: " in err and "several devices" in err, err
+    status, _, err = gangway(rig, *run, *TAKES)
+    assert status == OK and "plan direct: " in err, err
+
+
+@test
 def the_window_is_told_by_acpi_too(rig):
     kernel, initrd, firmware = (rig.new_path(name) for name in ("kernel", "initrd", "firmware"))
     for path in kernel, initrd, firmware:

@@ -67,9 +67,19 @@ void gw_dart_fini(struct gw_dart *d)
 	pthread_rwlock_destroy(&d->lock);
 }
 
+uint64_t gw_dart_first(const struct gw_dart_limits *l)
+{
+	return l->base ? l->base : GW_DART_FIRST;
+}
+
+uint64_t gw_dart_last(const struct gw_dart_limits *l)
+{
+	return gw_dart_first(l) + (GW_DART_LAST - GW_DART_FIRST);
+}
+
 static uint64_t random_place(struct gw_dart *d)
 {
-	return GW_DART_FIRST + rng_next(&d->rng) % (GW_DART_LAST - GW_DART_FIRST);
+	return gw_dart_first(d->limits) + rng_next(&d->rng) % (GW_DART_LAST - GW_DART_FIRST);
 }
 
 /* Deliberately aligned to the granule and to nothing larger: callers must not rely on more. */
@@ -85,12 +95,12 @@ static uint64_t odd_granule(const struct gw_dart *d, uint64_t at)
 static bool find_from(struct gw_dart *d, uint64_t at, uint64_t size, uint64_t steps,
 		      uint64_t *iova) GW_HOLDS(d->lock)
 {
-	uint64_t g = d->limits->granule;
+	uint64_t g = d->limits->granule, dart_last = gw_dart_last(d->limits);
 	struct gw_imap_node *n;
 
 	for (; steps; steps--) {
 		at = odd_granule(d, at);
-		if (at > GW_DART_LAST || size - 1 > GW_DART_LAST - at)
+		if (at > dart_last || size - 1 > dart_last - at)
 			return false;
 		d->probes++;
 		n = gw_imap_from(&d->map, at - g);
@@ -109,7 +119,7 @@ static int choose(struct gw_dart *d, uint64_t size, uint64_t *iova) GW_HOLDS(d->
 
 	if (!d->seeded) {
 		d->rng = d->limits->seed ^ d->salt << 32;
-		d->cursor = random_place(d);
+		d->cursor = d->limits->base ? d->limits->base : random_place(d);
 		d->seeded = true;
 	}
 	for (int move = 0; move < MOVES; move++) {
@@ -117,7 +127,7 @@ static int choose(struct gw_dart *d, uint64_t size, uint64_t *iova) GW_HOLDS(d->
 			goto found;
 		d->cursor = random_place(d);
 	}
-	if (!find_from(d, GW_DART_FIRST, size, UINT64_MAX, iova))
+	if (!find_from(d, gw_dart_first(d->limits), size, UINT64_MAX, iova))
 		return -ENOSPC;
 found:
 	d->cursor = *iova + size + (1 + rng_next(&d->rng) % GUARD_MAX) * g;

@@ -33,6 +33,7 @@ struct gw_dart_limits {
 	uint64_t seed;
 	uint32_t segments;
 	bool caller_iova;
+	uint64_t base;			/* 0: random places from GW_DART_FIRST on; else from here upwards */
 };
 
 /* Totals over several DARTs. */
@@ -82,6 +83,10 @@ struct gw_dart {
 	uint64_t rng GW_GUARDED_BY(lock), cursor GW_GUARDED_BY(lock);
 	uint64_t probes GW_GUARDED_BY(lock);	/* places looked at by the allocator, ever */
 };
+
+/** gw_dart_first(), gw_dart_last() - where a DART with these limits puts what it chooses itself */
+uint64_t gw_dart_first(const struct gw_dart_limits *l);
+uint64_t gw_dart_last(const struct gw_dart_limits *l);
 
 /** gw_dart_init() - @limits, @totals, @name stay the caller's and outlive @d. Return: 0; -errno */
 int gw_dart_init(struct gw_dart *d, const struct gw_dart_limits *limits,

@@ -20,6 +20,7 @@ enum gw_sim_option {
 	GW_SIM_SEGMENTS,
 	GW_SIM_SEED,
 	GW_SIM_CALLER_IOVA,
+	GW_SIM_BASE,
 	/* behaviour; 0: off */
 	GW_SIM_CALL_DELAY,
 	GW_SIM_FAIL_MAP,

@@ -28,6 +28,7 @@ static const struct option options[] = {
 	{ "segments", GW_SIM_SEGMENTS, .limit = true, .min = 1, .max = 64 },
 	{ "seed", GW_SIM_SEED, .limit = true, .max = INT64_MAX },
 	{ "caller-iova", GW_SIM_CALLER_IOVA, .limit = true, .on_off = true },
+	{ "base", GW_SIM_BASE, .limit = true, .min = GIB, .max = 128 * TIB },
 	{ "call-delay-us", GW_SIM_CALL_DELAY, .max = 10000000 },
 	{ "fail-map", GW_SIM_FAIL_MAP, .max = INT64_MAX },
 	{ "fail-map-one-in", GW_SIM_FAIL_MAP_ONE_IN, .max = INT64_MAX },
@@ -58,6 +59,8 @@ const char *gw_sim_options_help(void)
 	       "seed=N                of the addresses handed out (0)\n"
 	       "caller-iova=on|off    the caller chooses addresses, as on Linux; then the granule\n"
 	       "                      is 4K and bytes are without limit unless set (off)\n"
+	       "base=ADDRESS          addresses are handed out from there upwards, alike for each function\n"
+	       "                      (at random, from 0x8000000000 on)\n"
 	       "no-peers=on|off       the fabric does not let functions reach each other's memory (off)\n"
 	       "call-delay-us=N       each call to the host takes this much longer (0)\n"
 	       "fail-map=N            the N-th mapping from now on fails (0: none)\n"
@@ -110,6 +113,7 @@ void gw_sim_limits(struct gw_sim *sim, struct gw_dart_limits *l)
 	v = atomic_load(&sim->opt[GW_SIM_SEGMENTS]);
 	l->segments = v ? (uint32_t)v : 1;
 	l->seed = atomic_load(&sim->opt[GW_SIM_SEED]);
+	l->base = atomic_load(&sim->opt[GW_SIM_BASE]) / l->granule * l->granule;
 	raise_to(sim->log, "max-bytes", &l->max_bytes, l->granule);
 	raise_to(sim->log, "max-map-bytes", &l->max_map_bytes, l->granule);
 }

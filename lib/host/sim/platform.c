@@ -77,8 +77,8 @@ static void limits(void *ctx, struct gw_core_limits *out)
 		.max_map_bytes = l->max_map_bytes,
 		.segments = l->segments,
 		.flags = GW_DEXT_LIMIT_REMOTE | (l->caller_iova ? GW_DEXT_LIMIT_CALLER_IOVA : 0),
-		.iova_first = l->caller_iova ? 0 : GW_DART_FIRST,
-		.iova_last = l->caller_iova ? GW_DART_CALLER_LAST : GW_DART_LAST,
+		.iova_first = l->caller_iova ? 0 : gw_dart_first(l),
+		.iova_last = l->caller_iova ? GW_DART_CALLER_LAST : gw_dart_last(l),
 	};
 }
 
