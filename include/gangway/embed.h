@@ -172,6 +172,17 @@ int gw_vm_amend(const struct gw_vm *vm, void *fdt);
 /** gw_vm_amend_file() - likewise a file, in place; -errno of the file too */
 int gw_vm_amend_file(const struct gw_vm *vm, const char *path);
 
+/** Why a device's access reached nothing, as far as addresses tell. */
+enum gw_vm_cause {
+	GW_VM_CAUSE_UNKNOWN, GW_VM_CAUSE_RAM, GW_VM_CAUSE_REGISTERS, GW_VM_NR_CAUSES,
+};
+
+/** gw_vm_fault_cause() - under the plans window and pool, why an access at @at is a fault */
+enum gw_vm_cause gw_vm_fault_cause(struct gw_vm *vm, gw_iova at);
+
+/** gw_vm_cause_text() - that, and the way out, in a line; NULL: it is not known */
+const char *gw_vm_cause_text(enum gw_vm_cause cause);
+
 /** gw_vm_sim() - the simulated host, for its statistics; NULL: the functions are another's */
 struct gw_sim *gw_vm_sim(const struct gw_vm *vm);
 

@@ -49,6 +49,13 @@ struct gw_device *gw_guest_function_device(struct gw_guest_function *gf);
 void gw_guest_function_gone(struct gw_guest_function *gf);
 
 /**
+ * gw_guest_function_had_bar() - is @at in a BAR, where the guest had it when its memory decoded last?
+ *
+ * Takes no lock, so that a device at work may have it asked.
+ */
+bool gw_guest_function_had_bar(struct gw_guest_function *gf, gw_gpa at);
+
+/**
  * gw_guest_function_bar() - where the guest has put a BAR
  *
  * Return: 0; -ENOENT there is no such BAR, or its memory does not decode.

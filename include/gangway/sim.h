@@ -84,6 +84,18 @@ struct gw_sim_stats {
 void gw_sim_stats(struct gw_sim *sim, struct gw_sim_stats *stats);
 
 /**
+ * struct gw_sim_watcher - is told of each fault, from the device's thread
+ * @fault: waits for nothing that may wait for the device
+ */
+struct gw_sim_watcher {
+	void (*fault)(void *opaque, const struct gw_sim_fault *f);
+	void *opaque;
+};
+
+/** gw_sim_watch_faults() - one watcher, before a function is opened; @w is copied */
+void gw_sim_watch_faults(struct gw_sim *sim, const struct gw_sim_watcher *w);
+
+/**
  * gw_sim_faults() - the fault record
  * @max: room in @out
  *

@@ -114,6 +114,8 @@ static void command_written(struct gw_guest_function *gf, unsigned int off, unsi
 	mask = (uint16_t)(mask_at(gf->policy.forwarded, off, width) << 8 * (off - GW_PCI_COMMAND));
 	bits = (uint16_t)val & mask;
 	gf->command = (uint16_t)((gf->command & ~mask) | bits);
+	if (gf->command & GW_PCI_COMMAND_MEMORY)
+		gw_guest_function_note_bars(gf);
 	ret = gw_guest_config_command(gf);
 	if (ret)
 		gw_guest_failed(gf, ret, "write COMMAND");

@@ -79,8 +79,12 @@ struct gw_guest_function {
 	struct gw_guest_owner owner;
 	bool owned;			/* the front end's thread's */
 	pthread_mutex_t lock;
+	_Atomic uint64_t had_bar[GW_NR_BARS];	/* where they were last; 0: nowhere yet */
 	_Atomic uint64_t reads, writes, config_reads, config_writes, resets;
 };
+
+/** gw_guest_function_note_bars() - remember where they are, for gw_guest_function_had_bar() */
+void gw_guest_function_note_bars(struct gw_guest_function *gf);
 
 static inline void gw_guest_count(_Atomic uint64_t *counter)
 {

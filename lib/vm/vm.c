@@ -134,8 +134,10 @@ static int host_new_sim(struct gw_vm *vm)
 {
 	int ret = gw_sim_new(vm->log, &vm->sim);
 
-	if (!ret)
+	if (!ret) {
+		gw_vm_tell_causes(vm);
 		ret = gw_vm_host_options(vm, sim_option, vm);
+	}
 	if (!ret)
 		ret = gw_dext_host_new(gw_sim_services(vm->sim), vm->log, &vm->host);
 	if (!ret)

@@ -13,6 +13,9 @@
 /** gw_vm_join() - the function can reach the others, and they it, as far as the host lets them */
 void gw_vm_join(struct gw_vm_function *f);
 
+/** gw_vm_tell_causes() - say, once each, why faults of the simulated host are such; before functions are open */
+void gw_vm_tell_causes(struct gw_vm *vm);
+
 /** gw_vm_part() - nobody reaches the function any more. One that has not joined is fine */
 void gw_vm_part(struct gw_vm_function *f);
 
@@ -61,6 +64,7 @@ struct gw_vm {
 
 	enum gw_plan plan;
 	char reason[160];
+	_Atomic bool said[GW_VM_NR_CAUSES];
 	struct gw_window window;	/* plan window only */
 	struct gw_pools pools;		/* plan pool only */
 };

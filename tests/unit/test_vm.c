@@ -297,6 +297,57 @@ static void a_window_is_where_the_guests_memory_is_already(void **state)
 	free(m.addr);
 }
 
+struct causes {
+	unsigned int ram, registers;
+};
+
+/* Called by the device's thread; the test looks when the device is quiet. */
+static void count_causes(void *opaque, enum gw_log_level level, const char *line)
+{
+	struct causes *c = opaque;
+
+	c->ram += strstr(line, "addresses of the guest's RAM") != NULL;
+	c->registers += strstr(line, "address of a device's registers") != NULL;
+}
+
+static void faults_of_a_guest_that_ignores_the_window_have_a_cause(void **state)
+{
+	struct causes causes = { 0 };
+	struct gw_log log = { .level = GW_LOG_INFO, .write = count_causes, .opaque = &causes };
+	const struct gw_vm_options opt = { .plan = GW_PLAN_WINDOW, .device_tree = true,
+					   .endpoints = gw_endpoint_types };
+	struct gw_vm_memory m = { .gpa = ram, .size = 128 * MiB, .window = 64 * MiB };
+	const uint64_t registers = 0x8000000000, end = ram.v + m.size;
+	struct gw_vm_function *f;
+	struct gw_device *d;
+	struct gw_vm *vm;
+
+	assert_int_equal(gw_vm_new(&opt, &log, &vm), 0);
+	assert_int_equal(gw_vm_set_option(vm, "base=0x10080000000"), 0);
+	f = open_probe(vm);
+	d = gw_vm_device(f);
+	assert_int_equal(gw_vm_reach(f, &m, 0, 0), 0);
+	assert_int_equal(d->ops->attach(d, NULL, NULL), 0);
+	assert_int_equal(gw_vm_fault_cause(vm, (gw_iova){ registers }), GW_VM_CAUSE_UNKNOWN);
+	set(d, GW_REGION_CONFIG, GW_PCI_BAR0 + 8, (uint32_t)registers, 4);
+	set(d, GW_REGION_CONFIG, GW_PCI_BAR0 + 12, registers >> 32, 4);
+	for (unsigned int i = 0; i < 3; i++) {
+		fill(d, ram.v + i * MiB, 8, PROBE_FAILED);
+		fill(d, registers + 8 * i, 8, PROBE_FAILED);
+		fill(d, end + i * MiB, 8, PROBE_FAILED);
+	}
+	d->ops->detach(d);
+	assert_int_equal(causes.ram, 1);
+	assert_int_equal(causes.registers, 1);
+	/* they are known when the VMM has gone, too, which is when there is a report */
+	assert_int_equal(gw_vm_fault_cause(vm, (gw_iova){ ram.v }), GW_VM_CAUSE_RAM);
+	assert_int_equal(gw_vm_fault_cause(vm, (gw_iova){ registers }), GW_VM_CAUSE_REGISTERS);
+	assert_int_equal(gw_vm_fault_cause(vm, (gw_iova){ end }), GW_VM_CAUSE_UNKNOWN);
+	assert_null(gw_vm_cause_text(GW_VM_CAUSE_UNKNOWN));
+	gw_vm_close(f);
+	gw_vm_free(vm);
+}
+
 static void a_pool_stays_where_the_guest_was_told(void **state)
 {
 	struct gw_vm *vm = vm_new(GW_PLAN_POOL, true, NULL);
@@ -331,6 +382,7 @@ int main(void)
 		cmocka_unit_test(the_first_function_decides_for_all),
 		cmocka_unit_test(what_cannot_work_is_refused),
 		cmocka_unit_test(a_window_is_where_the_guests_memory_is_already),
+		cmocka_unit_test(faults_of_a_guest_that_ignores_the_window_have_a_cause),
 		cmocka_unit_test(a_pool_stays_where_the_guest_was_told),
 	};
 

@@ -16,6 +16,8 @@ static void fault(struct gw_endpoint_bus *b, gw_iova iova, size_t len, enum gw_d
 	gw_log_guest(b->log, "%s: DMA fault: the device %s %zu bytes at %#" PRIx64
 		     ", which it was not given", b->name,
 		     dir == GW_DMA_READ ? "reads" : "writes", len, iova.v);
+	if (b->faults->watcher.fault)
+		b->faults->watcher.fault(b->faults->watcher.opaque, &f);
 }
 
 void gw_endpoint_io_failed(struct gw_endpoint *ep)

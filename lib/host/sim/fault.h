@@ -16,6 +16,7 @@ struct gw_fault_record {
 	uint64_t accesses GW_GUARDED_BY(lock);
 	size_t nr GW_GUARDED_BY(lock);
 	struct gw_sim_fault fault[GW_SIM_FAULTS] GW_GUARDED_BY(lock);
+	struct gw_sim_watcher watcher;	/* fixed once a function is open */
 };
 
 /** gw_fault_add() - count an access; @f's own count is not looked at */

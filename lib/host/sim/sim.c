@@ -251,6 +251,11 @@ void gw_sim_stats(struct gw_sim *sim, struct gw_sim_stats *stats)
 	pthread_mutex_unlock(&sim->faults.lock);
 }
 
+void gw_sim_watch_faults(struct gw_sim *sim, const struct gw_sim_watcher *w)
+{
+	sim->faults.watcher = *w;
+}
+
 size_t gw_sim_faults(struct gw_sim *sim, struct gw_sim_fault *out, size_t max)
 {
 	size_t nr;
