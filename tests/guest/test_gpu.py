@@ -105,6 +105,15 @@ def hang(work, share):
     return process
 
 
+def follow(share):
+    """The guest shows one buffer after the other, and who watches hears of each, without a copy."""
+    lines = share.run("watch", "pixels", "--frames", "60")[0].splitlines()
+    counted = [int(re.search(r"(\d+) frames ", line)[1]) for line in lines]
+    guest.expect(counted == sorted(set(counted)) and counted[-1] > 1, "\n".join(lines))
+    guest.expect(all(" 0 bytes copied" in line and "1024x768" in line for line in lines),
+                 "\n".join(lines))
+
+
 def bochs_draws(work):
     """fbdev and modetest draw through the bochs driver; every pixel is where it belongs, for all."""
     drawn = picture.draw(1024, 768)
@@ -115,7 +124,7 @@ def bochs_draws(work):
     with share.broker("pixels"), \
          work.run("gpu", ["sim:gpu,share=16M,pieces=5", "sim:probe"],
                   ["--memory", "512M", "--host-option", "caller-iova=on", "--share", share.socket,
-                   "--vm", "pixels", "--scan-out", "-v"], add=(f"{raw}:/picture",), **FULL) as run:
+                   "--vm", "pixels", "--scan-out", "-vv"], add=(f"{raw}:/picture",), **FULL) as run:
         run.wait_for("gw-step: picture drawn")
         look(run.popen.pid, len(drawn), lambda data: picture.differs(data, drawn))
         seen_by_others(work, share, drawn)
@@ -128,6 +137,9 @@ def bochs_draws(work):
                      run.stderr())
         run.answer()
         guest.expect("did not let go" not in run.stderr(), run.stderr())
+        run.wait_for("gw-step: picture flips")
+        follow(share)
+        run.answer()
         for mode in "1920x1080", "640x480":
             run.wait_for(f"gw-step: picture {mode}")
             width, height = map(int, mode.split("x"))

@@ -191,6 +191,47 @@ static void a_mapping_without_a_file_is_used_but_not_offered(void **state)
 	guest_close(g);
 }
 
+static unsigned int exported;
+
+static int note_export(struct gw_function *f, unsigned int bar, const struct gw_bar_range *range,
+		       unsigned int nr, int *fd)
+{
+	exported++;
+	*fd = -1;
+	return 0;
+}
+
+/* What a VMM may map it may have a dma-buf of, page by page; what is trapped, as the MSI-X table is,
+ * never, not even in part, or among others. */
+static void a_dma_buf_is_made_of_what_may_be_mapped_only(void **state)
+{
+	static const struct gw_peer_ops peers = { .bar_export = note_export };
+	const struct gw_bar_range mixed[] = { { { 0 }, 0x1000 }, { { 0x1000 }, 0x1000 } };
+	struct guest *g = *state;
+	static struct gw_function_ops ops;
+	int fd;
+
+	assert_int_equal(g->dev->ops->dma_buf(g->dev, 4, mixed, 1, &fd), -EOPNOTSUPP);
+	ops = *g->f->fn.ops;
+	ops.peer = &peers;
+	g->f->fn.ops = &ops;
+	for (unsigned int first = 0; first < 4; first++)
+		for (unsigned int nr = 1; first + nr <= 5; nr++) {
+			const struct gw_bar_range r = { { first * 0x1000 }, nr * 0x1000 };
+			bool may = nr == 1 && (first == 0 || first == 3);
+			unsigned int before = exported;
+
+			assert_int_equal(g->dev->ops->dma_buf(g->dev, 4, &r, 1, &fd),
+					 may ? 0 : -EINVAL);
+			assert_int_equal(exported, before + may);
+		}
+	assert_int_equal(g->dev->ops->dma_buf(g->dev, 4, mixed, 2, &fd), -EINVAL);
+	assert_int_equal(g->dev->ops->dma_buf(g->dev, 0, mixed, 1, &fd), -EINVAL);
+	assert_int_equal(exported, 2);
+	gw_guest_function_gone(g->gf);
+	assert_int_equal(g->dev->ops->dma_buf(g->dev, 4, mixed, 1, &fd), -ENODEV);
+}
+
 static void hostile_bars_are_refused_at_open(void **state)
 {
 	static const struct { unsigned int bar; struct gw_bar_info info; const char *why; } bad[] = {
@@ -362,6 +403,7 @@ int main(void)
 		cmocka_unit_test(areas_go_around_the_table_wherever_it_is),
 		cmocka_unit_test(nothing_is_mapped_where_the_host_traps_all),
 		cmocka_unit_test(a_mapping_without_a_file_is_used_but_not_offered),
+		T(a_dma_buf_is_made_of_what_may_be_mapped_only),
 		cmocka_unit_test(hostile_bars_are_refused_at_open),
 		T(trapped_registers_are_accessed_in_aligned_pieces),
 		cmocka_unit_test(an_io_bar_takes_no_eight_bytes),
