@@ -62,3 +62,10 @@ void gw_vmm_of_socket(int fd, struct gw_vmm *vmm)
 	vmm->id[1] = process_started(pid, command);
 	snprintf(vmm->name, sizeof(vmm->name), "process %d%s", (int)pid, command);
 }
+
+bool gw_vmm_is_gone(const struct gw_vmm *vmm)
+{
+	char command[COMMAND_SIZE];
+
+	return vmm->id[1] && process_started((pid_t)vmm->id[0], command) != vmm->id[1];
+}

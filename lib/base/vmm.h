@@ -12,4 +12,7 @@
  */
 void gw_vmm_of_socket(int fd, struct gw_vmm *vmm);
 
+/** gw_vmm_is_gone() - has that process ended? One that is not known has not */
+bool gw_vmm_is_gone(const struct gw_vmm *vmm);
+
 #endif

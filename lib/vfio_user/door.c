@@ -15,8 +15,9 @@
 /*
  * How it works: the thread that serves a client sleeps in a read and takes nobody else. So while there
  * is a client, this one looks at the listening socket, and answers the version of whoever comes with
- * EBUSY, which a VMM shows its user; who has the device is in our log. A client whose socket has been
- * closed is not in the way: the next one waits in the queue until that is dealt with.
+ * EBUSY, which a VMM shows its user; who has the device is in our log. A client that has closed its socket,
+ * or whose process has ended, is not in the way: the next one waits in the queue until that is dealt with.
+ * The kernel closes the sockets of a process that used io_uring, as QEMU, a moment after its end.
  */
 
 #define VERSION_MS	1000	/* a client that says nothing so long is hung up on without a word */
@@ -32,7 +33,7 @@ static int take(struct gw_door *d, char holder[GW_VMM_NAME], bool *goes)
 
 	pthread_mutex_lock(&c->lock);
 	p.fd = c->fd;
-	*goes = p.fd < 0 || poll(&p, 1, 0);
+	*goes = p.fd < 0 || poll(&p, 1, 0) || gw_vmm_is_gone(&c->vmm);
 	if (!*goes && !gw_closer_stuck(c->closer)) {
 		fd = accept4(d->listener->fd, NULL, NULL, SOCK_CLOEXEC);
 		memcpy(holder, c->vmm.name, GW_VMM_NAME);
