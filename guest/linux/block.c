@@ -37,7 +37,6 @@ void gw_blocks_init(struct gw_blocks *set, struct gw_companion *c)
 	set->by_phys = RB_ROOT_CACHED;
 	set->by_iova = RB_ROOT;
 	INIT_LIST_HEAD(&set->clock);
-	INIT_LIST_HEAD(&set->stale);
 	INIT_LIST_HEAD(&set->leaving);
 }
 
@@ -273,12 +272,7 @@ bool gw_block_put_hot(struct gw_blocks *set, u64 iova)
 
 	rcu_read_lock();
 	b = rcu_dereference(set->hot[HOT_IOVA][hot_index(set, iova)]);
-	/*
-	 * Pairs with smp_wmb() in gw_block_mark_stale(): whoever finds a block where one was that
-	 * the VMM ended sees as well that the latter still has users, of whom the caller may be one.
-	 */
-	smp_rmb();
-	if (b && block_has(b, iova) && list_empty(&set->stale)) {
+	if (b && block_has(b, iova)) {
 		if (!READ_ONCE(b->touched))
 			WRITE_ONCE(b->touched, true);
 		/*
@@ -315,18 +309,6 @@ struct gw_block *gw_block_at(struct gw_blocks *set, u64 iova)
 		}
 		node = iova < b->iova ? node->rb_left : node->rb_right;
 	}
-	return NULL;
-}
-
-/* gw_block_stale() - the same among blocks that the VMM has ended */
-struct gw_block *gw_block_stale(struct gw_blocks *set, u64 iova)
-{
-	struct gw_block *b;
-
-	lockdep_assert_held(&set->lock);
-	list_for_each_entry(b, &set->stale, node)
-		if (block_has(b, iova))
-			return b;
 	return NULL;
 }
 
@@ -381,37 +363,6 @@ bool gw_block_put(struct gw_blocks *set, struct gw_block *b, struct list_head *g
 		gw_block_unpark(set, b);
 	}
 	return true;
-}
-
-/**
- * gw_block_mark_stale() - the VMM has ended a block
- * @set: the blocks
- * @b:   one of them, live: nobody finds it any more, and when its last user has gone it is freed
- */
-void gw_block_mark_stale(struct gw_blocks *set, struct gw_block *b)
-{
-	u64 bytes = b->last - b->start + 1;
-
-	lockdep_assert_held(&set->lock);
-	set->used_bytes -= min(bytes, set->used_bytes);
-	set->used_maps -= !!set->used_maps;
-	gw_block_remove(set, b);
-	if (!gw_block_end(b)) {
-		kfree_rcu(b, rcu);
-		return;
-	}
-	list_add(&b->node, &set->stale);
-	/* before another block can be where this one was; pairs with smp_rmb() in put_hot */
-	smp_wmb();
-}
-
-/* gw_block_put_stale() - one user less of such a block */
-void gw_block_put_stale(struct gw_block *b)
-{
-	if (atomic_dec_return(&b->refs) == GW_BLOCK_GONE) {
-		list_del(&b->node);
-		kfree_rcu(b, rcu);
-	}
 }
 
 /* gw_block_next() - the block after @after, or the first, with memory of @start to @last; or NULL */

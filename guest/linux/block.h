@@ -21,7 +21,7 @@ struct gw_ram;
  * @rb_phys:      in set->by_phys
  * @subtree_last: likewise
  * @rb_iova:      in set->by_iova, once live
- * @node:         in set->clock once live, in set->stale, or in a list of blocks that are going
+ * @node:         in set->clock once live, or in a list of blocks that are going
  * @start:        physical address
  * @last:         of the last byte
  * @iova:         where the function sees @start
@@ -71,7 +71,6 @@ struct gw_block {
  * @by_iova:     live blocks by their address for the function
  * @clock:       live blocks, but for those that are parked, in the order in which they are
  *               considered for eviction
- * @stale:       blocks that the VMM has ended and that still have users
  * @leaving:     blocks that go, of which the host could not be told while it was being reset
  * @hot:         live blocks that were looked up by physical address and by IOVA; see hot_index().
  *               Written with @lock, read by RCU
@@ -96,7 +95,6 @@ struct gw_blocks {
 	struct rb_root_cached by_phys;
 	struct rb_root by_iova;
 	struct list_head clock;
-	struct list_head stale;
 	struct list_head leaving;
 	struct gw_block __rcu *hot[2][GW_HOT_SLOTS];
 	u64 used_bytes;
@@ -150,15 +148,12 @@ struct gw_block *gw_block_get(struct gw_blocks *set, const struct gw_want *want,
 struct gw_block *gw_block_get_hot(struct gw_blocks *set, const struct gw_want *want);
 bool gw_block_put_hot(struct gw_blocks *set, u64 iova);
 struct gw_block *gw_block_at(struct gw_blocks *set, u64 iova);
-struct gw_block *gw_block_stale(struct gw_blocks *set, u64 iova);
 struct gw_block *gw_block_first(struct gw_blocks *set);
 bool gw_block_live(struct gw_blocks *set, struct gw_block *b);
 bool gw_block_put(struct gw_blocks *set, struct gw_block *b, struct list_head *going);
 bool gw_block_end(struct gw_block *b);
 bool gw_block_retire(struct gw_block *b);
 void gw_block_unpark(struct gw_blocks *set, struct gw_block *b);
-void gw_block_mark_stale(struct gw_blocks *set, struct gw_block *b);
-void gw_block_put_stale(struct gw_block *b);
 struct gw_block *gw_block_next(struct gw_blocks *set, phys_addr_t start, phys_addr_t last,
 			       struct gw_block *after);
 

@@ -13,7 +13,7 @@
 
 #include "clock.h"
 #include "companion.h"
-#include "trace.h"
+#include "ring.h"
 
 #define MAX_SHIFT	25	/* 32 MiB */
 #define MIN_BLOCKS	64	/* that a budget is good for */
@@ -108,7 +108,7 @@ void gw_clock_unmap(struct gw_blocks *set, struct list_head *going)
 		b->req.last = 0;
 		list_add_tail(&b->req.node, &requests);
 	}
-	ret = gw_companion_submit(set->companion, &requests);
+	ret = gw_rings_submit(set->companion, &requests);
 	if (ret == -EBUSY) {
 		spin_lock_irqsave(&set->lock, flags);
 		list_splice_init(going, &set->leaving);
@@ -168,7 +168,6 @@ static void clock_take(struct gw_blocks *set, struct gw_block *b, struct list_he
 	gw_block_remove(set, b);
 	list_add_tail(&b->node, going);
 	gw_count(set->companion, GW_STAT_EVICTIONS);
-	trace_gangway_evict(set->dev, b->start, b->last - b->start + 1, b->iova, b->uses);
 }
 
 /* Consider a block: have it go, if it has no users and had none since it was last considered. */
@@ -227,8 +226,8 @@ static void clock_ask_room(struct gw_blocks *set)
 	struct gw_request req = { .op = GW_RING_QUERY, .segs = &unused, .room = 1 };
 	unsigned long flags;
 
-	/* an older host, or one that is asked by the command page, does not tell */
-	if (!(c->features & GW_FEATURE_RESUME) || !c->rings.hdr || gw_companion_ask(c, &req))
+	/* an older host does not tell */
+	if (!(c->features & GW_FEATURE_RESUME) || gw_companion_ask(c, &req))
 		return;
 	spin_lock_irqsave(&set->lock, flags);
 	set->room = min(c->budget_bytes, set->used_bytes + min(req.handle, c->budget_bytes));

@@ -65,6 +65,10 @@ static int companion_identify(struct gw_companion *c)
 		return -ENODEV;
 	}
 	companion_limits(c);
+	if (!(c->features & GW_FEATURE_RING)) {
+		dev_err(dev, "has no ring: it is too old for this module\n");
+		return -ENODEV;
+	}
 	if (c->granule_shift < 12 || c->granule_shift > 30 ||
 	    c->max_map < max_t(u64, gw_granule(c), PAGE_SIZE)) {
 		dev_err(dev, "maps multiples of 2^%u bytes, up to %llu: that cannot be\n",
@@ -78,12 +82,11 @@ static int companion_identify(struct gw_companion *c)
 
 /**
  * gw_companion_attach() - set a companion up
- * @c:        the companion
- * @use_ring: ask by the ring, if it has one
+ * @c: the companion
  *
  * Return: 0, -ENODEV if it is not one that this module knows, or -errno.
  */
-int gw_companion_attach(struct gw_companion *c, bool use_ring)
+int gw_companion_attach(struct gw_companion *c)
 {
 	struct pci_dev *pdev = c->pdev;
 	int ret = pcim_enable_device(pdev);
@@ -96,24 +99,18 @@ int gw_companion_attach(struct gw_companion *c, bool use_ring)
 	ret = companion_identify(c);
 	if (ret)
 		return ret;
-	if (c->features & GW_FEATURE_PAGE) {
-		c->page = pcim_iomap_region(pdev, 2, KBUILD_MODNAME);
-		if (IS_ERR(c->page))
-			return PTR_ERR(c->page);
-	}
 	/* where memory is does not matter: what the function sees is an IOVA */
 	ret = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
 	if (ret)
 		return ret;
 	pci_set_master(pdev);
-	return use_ring && c->features & GW_FEATURE_RING ? gw_rings_start(c) : gw_command_start(c);
+	return gw_rings_start(c);
 }
 
 /* gw_companion_detach() - nothing is asked of it any more */
 void gw_companion_detach(struct gw_companion *c)
 {
 	gw_rings_stop(c);
-	gw_command_stop(c);
 }
 
 /* gw_companion_pause() - it is about to be reset: until it is resumed, what is asked fails */
@@ -124,9 +121,7 @@ void gw_companion_pause(struct gw_companion *c)
 	mutex_lock(&c->control);
 	/* the lock that those hold who ask, so nobody is at it when this returns */
 	spin_lock_irqsave(&c->rings.lock, flags);
-	spin_lock(&c->regs_lock);
 	WRITE_ONCE(c->paused, true);
-	spin_unlock(&c->regs_lock);
 	spin_unlock_irqrestore(&c->rings.lock, flags);
 	mutex_unlock(&c->control);
 }
@@ -140,12 +135,8 @@ void gw_companion_pause(struct gw_companion *c)
 int gw_companion_resume(struct gw_companion *c)
 {
 	u32 before = gw_companion_generation(c);
-	int ret = 0;
+	int ret = gw_rings_restart(c);
 
-	if (c->rings.hdr)
-		ret = gw_rings_restart(c);
-	else
-		gw_command_restart(c);
 	if (!ret)
 		ret = gw_companion_control(c, GW_CONTROL_ANNOUNCE);
 	if (ret)
@@ -155,29 +146,11 @@ int gw_companion_resume(struct gw_companion *c)
 }
 
 /**
- * gw_companion_submit() - have the host do what is asked
- * @c:        the companion
- * @requests: list of struct gw_request; the answers are left in them
- *
- * Return: 0 if all were answered, well or badly; -EIO if the companion does not work, -EBUSY if it
- * is being reset.
- * Context: any; does not sleep.
- */
-int gw_companion_submit(struct gw_companion *c, struct list_head *requests)
-{
-	if (list_empty(requests))
-		return 0;
-	if (c->rings.hdr)
-		return gw_rings_submit(c, requests);
-	return gw_command_submit(c, requests);
-}
-
-/**
  * gw_companion_ask() - have the host do one thing
  * @c:   the companion
  * @req: what; the answer is left in it
  *
- * Return: 0, or as gw_request_error() and gw_companion_submit().
+ * Return: 0, or as gw_request_error() and gw_rings_submit().
  * Context: any; does not sleep.
  */
 int gw_companion_ask(struct gw_companion *c, struct gw_request *req)
@@ -186,7 +159,7 @@ int gw_companion_ask(struct gw_companion *c, struct gw_request *req)
 	int ret;
 
 	list_add(&req->node, &list);
-	ret = gw_companion_submit(c, &list);
+	ret = gw_rings_submit(c, &list);
 	return ret ? ret : gw_request_error(req);
 }
 
@@ -238,10 +211,4 @@ void gw_companion_withdraw(struct gw_companion *c)
 	mutex_lock(&c->control);
 	c->gone = true;
 	mutex_unlock(&c->control);
-}
-
-/* gw_companion_read_generation() - the generation, where no ring tells it */
-u32 gw_companion_read_generation(struct gw_companion *c)
-{
-	return c->page ? readl(&c->page->generation) : gw_regs_read(c, GW_REG_GENERATION);
 }

@@ -32,7 +32,7 @@ struct gw_stats {
 /* The ring; see ring.c. Protected by @lock, apart from what is set up before the first request. */
 struct gw_rings {
 	spinlock_t lock;
-	struct gw_ring *hdr;	/* NULL: there is no ring */
+	struct gw_ring *hdr;
 	struct gw_ring_sqe *sq;
 	struct gw_ring_cqe *cq;
 	struct gw_request **by_tag;
@@ -42,14 +42,6 @@ struct gw_rings {
 	bool broken;
 };
 
-/* The command page of the earlier device, where there is no ring. regs_lock protects it. */
-struct gw_command {
-	struct gw_cmd_page *page;
-	void *request;
-	void *response;
-	unsigned int max;	/* entries of one command */
-};
-
 /**
  * struct gw_companion - a companion device
  * @pdev:          the device
@@ -57,8 +49,7 @@ struct gw_command {
  * @gone:          the device is not there any more
  * @paused:        it is being reset: nothing is asked of it
  * @regs:          BAR0
- * @page:          BAR2, or NULL
- * @regs_lock:     orders the halves of registers of 64 bits, and the command page
+ * @regs_lock:     orders the halves of registers of 64 bits
  * @cookie:        what its function has as well
  * @nonce:         by which the host knows this module again
  * @features:      GW_FEATURE_*
@@ -69,7 +60,6 @@ struct gw_command {
  * @iova_bits:     no address needs more than so many
  * @iova_first:    no address is lower
  * @rings:         how it is asked
- * @command:       how else
  * @stats:         counters
  */
 struct gw_companion {
@@ -78,7 +68,6 @@ struct gw_companion {
 	bool gone;
 	bool paused;
 	void __iomem *regs;
-	struct gw_companion_page __iomem *page;
 	spinlock_t regs_lock;
 	u64 cookie;
 	u64 nonce;
@@ -90,22 +79,19 @@ struct gw_companion {
 	unsigned int iova_bits;
 	u64 iova_first;
 	struct gw_rings rings;
-	struct gw_command command;
 	struct gw_stats __percpu *stats;
 };
 
 int gw_companion_init(struct gw_companion *c, struct pci_dev *pdev);
 void gw_companion_fini(struct gw_companion *c);
-int gw_companion_attach(struct gw_companion *c, bool use_ring);
+int gw_companion_attach(struct gw_companion *c);
 void gw_companion_detach(struct gw_companion *c);
 void gw_companion_pause(struct gw_companion *c);
 int gw_companion_resume(struct gw_companion *c);
-int gw_companion_submit(struct gw_companion *c, struct list_head *requests);
 int gw_companion_ask(struct gw_companion *c, struct gw_request *req);
 void gw_companion_unmap(struct gw_companion *c, u64 handle);
 int gw_companion_control(struct gw_companion *c, u32 what);
 void gw_companion_withdraw(struct gw_companion *c);
-u32 gw_companion_read_generation(struct gw_companion *c);
 
 static inline void gw_count(struct gw_companion *c, enum gw_stat which)
 {
@@ -120,9 +106,7 @@ static inline void gw_count(struct gw_companion *c, enum gw_stat which)
  */
 static inline u32 gw_companion_generation(struct gw_companion *c)
 {
-	if (likely(c->rings.hdr))
-		return le32_to_cpu(READ_ONCE(c->rings.hdr->generation));
-	return gw_companion_read_generation(c);
+	return le32_to_cpu(READ_ONCE(c->rings.hdr->generation));
 }
 
 /**
@@ -136,7 +120,7 @@ static inline u32 gw_companion_generation(struct gw_companion *c)
  */
 static inline u32 gw_companion_dropped(struct gw_companion *c)
 {
-	return likely(c->rings.hdr) ? le32_to_cpu(READ_ONCE(c->rings.hdr->dropped)) : 0;
+	return le32_to_cpu(READ_ONCE(c->rings.hdr->dropped));
 }
 
 static inline u64 gw_granule(const struct gw_companion *c)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* debugfs: gangway-dma/BDF/{stats,blocks,errors}, one folder a companion. */
+/* debugfs: gangway-dma/BDF/{stats,blocks}, one folder a companion. */
 
 #include <linux/debugfs.h>
 #include <linux/seq_file.h>
@@ -104,28 +104,6 @@ static int blocks_show(struct seq_file *f, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(blocks);
 
-static int errors_show(struct seq_file *f, void *unused)
-{
-	struct gw_pair *p = f->private;
-	struct gw_space *s = &p->windows.space;
-	struct gw_error errors[GW_NR_ERRORS];
-	unsigned int nr, i;
-
-	spin_lock_irq(&s->blocks.lock);
-	memcpy(errors, s->errors, sizeof(errors));
-	nr = s->nr_errors;
-	spin_unlock_irq(&s->blocks.lock);
-	for (i = nr - min(nr, GW_NR_ERRORS); i != nr; i++) {
-		const struct gw_error *e = &errors[i % GW_NR_ERRORS];
-
-		seq_printf(f, "%llu.%06llu phys %pa len %llu error %d used_bytes %llu used_maps %u\n",
-			   e->when / NSEC_PER_SEC, e->when % NSEC_PER_SEC / 1000, &e->phys,
-			   e->len, e->err, e->used_bytes, e->used_maps);
-	}
-	return 0;
-}
-DEFINE_SHOW_ATTRIBUTE(errors);
-
 /* gw_debug_init() - make the folder of all */
 void gw_debug_init(void)
 {
@@ -144,7 +122,6 @@ void gw_debug_add(struct gw_pair *p)
 	p->debugfs = debugfs_create_dir(pci_name(p->companion.pdev), debug_root);
 	debugfs_create_file("stats", 0400, p->debugfs, p, &stats_fops);
 	debugfs_create_file("blocks", 0400, p->debugfs, p, &blocks_fops);
-	debugfs_create_file("errors", 0400, p->debugfs, p, &errors_fops);
 }
 
 /* gw_debug_remove() - and no more; waits for who reads */

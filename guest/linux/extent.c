@@ -38,7 +38,7 @@ static int extent_ask(struct gw_companion *c, phys_addr_t start, u64 len, u64 la
 		return 0;
 	}
 	gw_companion_unmap(c, req.handle);
-	return req.nr > 1 ? -EXDEV : -EIO;
+	return req.nr > 1 ? -EXDEV : -EADDRNOTAVAIL;
 }
 
 /**
@@ -48,7 +48,8 @@ static int extent_ask(struct gw_companion *c, phys_addr_t start, u64 len, u64 la
  * @len:   bytes
  * @e:     its address and handle are set
  *
- * Return: 0; -EXDEV if it has to be in parts, -ENOMEM if there is no room, -EIO.
+ * Return: 0; -EXDEV if it has to be in parts, -ENOMEM if there is no room, -EADDRNOTAVAIL if the
+ * host's address cannot be, -EIO.
  */
 int gw_extent_place(struct gw_companion *c, phys_addr_t start, u64 len, struct gw_extent *e)
 {

@@ -14,10 +14,6 @@ bool gw_strict;
 module_param_named(strict, gw_strict, bool, 0444);
 MODULE_PARM_DESC(strict, "let a device reach memory only while it is mapped by its driver");
 
-static bool use_ring = true;
-module_param_named(ring, use_ring, bool, 0444);
-MODULE_PARM_DESC(ring, "ask the host by the ring, if it has one; else by the command page");
-
 enum gw_mode gw_mode = GW_MODE_AUTO;
 
 static const char * const mode_names[] = { "none", "auto", "ranges", "windows" };
@@ -58,7 +54,7 @@ static int companion_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (!p)
 		return -ENOMEM;
 	c = &p->companion;
-	ret = gw_companion_attach(c, use_ring);
+	ret = gw_companion_attach(c);
 	if (ret)
 		goto put;
 	pci_set_drvdata(pdev, p);

@@ -20,6 +20,7 @@
 #include <linux/pfn.h>
 #include <linux/pm_runtime.h>
 #include <linux/slab.h>
+#include <linux/swiotlb.h>
 
 #include "compat.h"
 #include "pair.h"
@@ -112,24 +113,23 @@ static bool memory_is_fickle(void)
 	return pdev;
 }
 
-/* Have blocks of memory mapped as needed. Return why that cannot be, or NULL. */
-static const char *function_windows(struct gw_pair *p, struct device *dev)
+/* Why mode windows is out of the question, or NULL. */
+static const char *windows_unfit(struct device *dev)
 {
 	if (!IS_ENABLED(CONFIG_ARCH_HAS_DMA_OPS))
 		return "its kernel, built without CONFIG_ARCH_HAS_DMA_OPS, has mode ranges only";
-	if (dev_is_dma_coherent(dev) != dev_is_dma_coherent(&p->companion.pdev->dev))
-		return "its caches behave unlike its companion's";
-	gw_windows_open(&p->windows, dev, &p->ram, gw_strict);
-	p->mode = GW_MODE_WINDOWS;
-	dev_info(dev, "gangway: RAM is mapped as needed, %s: %s\n",
-		 gw_strict ? "no longer than in use" : "in blocks", p->why);
+	if (!dev_is_dma_coherent(dev))
+		return "the CPU does not see what it writes, so it has mode ranges only";
+	if (is_swiotlb_force_bounce(dev))
+		return "its kernel copies all memory, so it has mode ranges only";
 	return NULL;
 }
 
 /* Have memory mapped as the mode says. Return why that cannot be, or NULL. */
 static const char *function_open(struct gw_pair *p, struct device *dev)
 {
-	bool windows = IS_ENABLED(CONFIG_ARCH_HAS_DMA_OPS) && gw_mode != GW_MODE_RANGES;
+	const char *unfit = windows_unfit(dev);
+	bool windows = !unfit && gw_mode != GW_MODE_RANGES;
 	int ret = gw_ram_find(&p->ram, gw_granule(&p->companion));
 
 	if (ret)
@@ -142,8 +142,17 @@ static const char *function_open(struct gw_pair *p, struct device *dev)
 		p->why = "there is virtio-mem";
 	else if (!gw_ranges_open(&p->ranges, dev, &p->ram, !windows, &p->why))
 		p->mode = GW_MODE_RANGES;
-	if (p->mode != GW_MODE_RANGES)
-		return windows || gw_strict ? function_windows(p, dev) : p->why;
+	else if (!windows)
+		return p->why;
+	if (p->mode != GW_MODE_RANGES) {
+		if (unfit)
+			return unfit;
+		gw_windows_open(&p->windows, dev, &p->ram, gw_strict);
+		p->mode = GW_MODE_WINDOWS;
+		dev_info(dev, "gangway: RAM is mapped as needed, %s: %s\n",
+			 gw_strict ? "no longer than in use" : "in blocks", p->why);
+		return NULL;
+	}
 	p->why = p->ranges.missing ? "the kernel copies what is not mapped" : "the budget covers RAM";
 	dev_info(dev, "gangway: %llu MiB of RAM are mapped, in %u ranges; addresses have %u bits\n",
 		 p->ranges.bytes >> 20, p->ranges.nr, gw_ranges_bits(&p->ranges));
@@ -159,15 +168,13 @@ static void function_release(void *data)
 {
 	struct gw_pair *p = data;
 	struct pci_dev *pdev = p->function;
-	int ret;
 
 	mutex_lock(&gw_pairs_lock);
-	/* before memory is freed that the function may still write to */
-	ret = gw_companion_control(&p->companion, GW_CONTROL_UNMAP_ALL);
+	gw_companion_control(&p->companion, GW_CONTROL_UNMAP_ALL);
 	if (p->mode == GW_MODE_RANGES)
 		gw_ranges_close(&p->ranges);
 	else
-		gw_windows_close(&p->windows, ret && ret != -ENODEV);
+		gw_windows_close(&p->windows);
 	gw_ram_free(&p->ram);
 	p->mode = GW_MODE_NONE;
 	if (p->link)
@@ -286,7 +293,7 @@ static int ranges_notify(struct gw_pair *p, unsigned long action, phys_addr_t st
 		break;
 	case MEM_GOING_OFFLINE:
 	case MEM_CANCEL_OFFLINE:
-		gw_ranges_leave(&p->ranges, start, last, action == MEM_GOING_OFFLINE);
+		gw_taken_leave(&p->ranges.taken, start, last, action == MEM_GOING_OFFLINE);
 		break;
 	case MEM_CANCEL_ONLINE:
 	case MEM_OFFLINE:
@@ -454,7 +461,7 @@ struct gw_pair *gw_pair_new(struct pci_dev *companion)
 	INIT_WORK(&p->forget, pair_forget);
 	INIT_WORK(&p->restart, pair_restart);
 	p->ranges.companion = &p->companion;
-	gw_windows_init(&p->windows, &p->companion);
+	gw_space_init(&p->windows.space, &p->companion);
 	return p;
 }
 

@@ -29,60 +29,9 @@
 #include "ranges.h"
 
 #define MAX_EXTENTS	256
-#define MAX_TAKEN	1024
 #define MAX_CUT		SZ_16M	/* what may be mapped by itself at the start of a range */
-#define MAX_TAKES	5	/* of one page */
 #define MAX_BAD		64	/* pieces that cannot be mapped, until we give up */
 #define BEYOND_BITS	62	/* where no address of a device is */
-
-/* Have nobody get a page. Those that the kernel reserved, nobody gets anyway. */
-static bool page_take(struct gw_ranges *r, phys_addr_t phys)
-{
-	unsigned long pfn = PHYS_PFN(phys);
-	struct page *page = pfn_to_online_page(pfn);
-	unsigned int i;
-
-	if (!page || PageReserved(page))
-		return true;
-	for (i = 0; i < r->nr_taken; i++)
-		if (r->taken[i] == pfn)
-			return true;
-#ifdef CONFIG_CONTIG_ALLOC
-	if (r->nr_taken == MAX_TAKEN)
-		return false;
-	/* what is in the way may be so for a moment only */
-	for (i = 0; alloc_contig_range(pfn, pfn + 1, GW_CONTIG_KIND, GFP_KERNEL | __GFP_NOWARN); i++)
-		if (i == MAX_TAKES)
-			return false;
-	/* as balloons do, so that memory can go offline with such pages in it */
-	__SetPageOffline(page);
-	adjust_managed_page_count(page, -1);
-	r->taken[r->nr_taken++] = pfn;
-	return true;
-#else
-	return false;
-#endif
-}
-
-/* Give back the pages from the one with number @from on. */
-static void pages_give(struct gw_ranges *r, unsigned int from)
-{
-#ifdef CONFIG_CONTIG_ALLOC
-	while (r->nr_taken > from) {
-		unsigned long pfn = r->taken[--r->nr_taken];
-
-		__ClearPageOffline(pfn_to_page(pfn));
-		free_contig_range(pfn, 1);
-		adjust_managed_page_count(pfn_to_page(pfn), 1);
-	}
-#endif
-}
-
-static bool page_within(const struct gw_ranges *r, unsigned int i, phys_addr_t start,
-			phys_addr_t last)
-{
-	return r->taken[i] >= PHYS_PFN(start) && r->taken[i] <= PHYS_PFN(last);
-}
 
 static phys_addr_t extent_mapped(const struct gw_extent *e)
 {
@@ -118,26 +67,41 @@ static bool extent_goes_on(const struct gw_ranges *r, const struct gw_extent *e)
 	return false;
 }
 
-/* Take a page at the end, that a buffer could lie across. */
-static bool extent_edge(struct gw_ranges *r, const struct gw_extent *e)
-{
-	return extent_goes_on(r, e) || page_take(r, e->last + 1) || page_take(r, e->last);
-}
-
-/* Where the kernel bounces, if it does, in granules. */
+/* Where the kernel bounces, if it does. */
 static bool bounce_buffer(const struct gw_ranges *r, struct gw_run *run)
 {
-	u64 granule = gw_granule(r->companion);
 #ifdef CONFIG_SWIOTLB
 	const struct io_tlb_mem *mem = r->dev->dma_io_tlb_mem;
 
 	if (mem && mem->nslabs) {
-		run->start = ALIGN_DOWN(mem->defpool.start, granule);
-		run->last = (mem->defpool.end - 1) | (granule - 1);
+		*run = (struct gw_run) { mem->defpool.start, mem->defpool.end - 1 };
 		return true;
 	}
 #endif
 	return false;
+}
+
+/* Take a page at the end, that a buffer could lie across. In the bounce buffer there is none. */
+static bool extent_edge(struct gw_ranges *r, const struct gw_extent *e)
+{
+	struct gw_run bounce;
+
+	if (bounce_buffer(r, &bounce) && (e->last == bounce.last || e->last + 1 == bounce.start))
+		return true;
+	return extent_goes_on(r, e) || gw_taken_add(&r->taken, e->last + 1) ||
+	       gw_taken_add(&r->taken, e->last);
+}
+
+/* Use only what is from @start to @last of an extent; the host has mapped a little more. */
+static void extent_trim(struct gw_extent *e, phys_addr_t start, phys_addr_t last)
+{
+	phys_addr_t mapped = max(extent_mapped(e), start);
+
+	e->iova += mapped - extent_mapped(e);
+	e->start = max(e->start, start);
+	e->lead = mapped - e->start;
+	e->last = min(e->last, last);
+	e->online = (e->last - e->start + 1) >> PAGE_SHIFT;
 }
 
 /* Have what is before @at of an extent mapped by itself. */
@@ -173,13 +137,13 @@ static bool extent_lead(struct gw_ranges *r, struct gw_extent *e)
 	phys_addr_t at;
 
 	for (at = e->start; at < extent_mapped(e); at += PAGE_SIZE)
-		if (!page_take(r, at) && !bounce_buffer(r, &unused))
+		if (!gw_taken_add(&r->taken, at) && !bounce_buffer(r, &unused))
 			break;
 	if (at >= extent_mapped(e))
 		return true;
 	/* there may be a large allocation: the steps grow */
 	for (len = e->lead; len < most; len += max(ALIGN_DOWN(len / 4, granule), granule))
-		if (page_take(r, e->start + len - PAGE_SIZE) || page_take(r, e->start + len))
+		if (gw_taken_add(&r->taken, e->start + len - PAGE_SIZE) || gw_taken_add(&r->taken, e->start + len))
 			return extent_cut(r, e, e->start + len);
 	return false;
 }
@@ -226,6 +190,17 @@ static int ranges_add(struct gw_ranges *r, phys_addr_t start, u64 len)
 	return 0;
 }
 
+/* Where to cut, at @at or a little before: after a page that nobody gets, if one can be had. */
+static phys_addr_t ranges_cut(struct gw_ranges *r, phys_addr_t start, phys_addr_t at)
+{
+	u64 granule = gw_granule(r->companion), most = min_t(u64, MAX_CUT, at - start), back;
+
+	for (back = 0; back < most; back += max(ALIGN_DOWN(back / 4, granule), granule))
+		if (gw_taken_add(&r->taken, at - back - PAGE_SIZE))
+			return at - back;
+	return at;
+}
+
 /* Have memory mapped, in pieces that do not keep the host for long; up to @room bytes. */
 static int ranges_cover(struct gw_ranges *r, phys_addr_t start, phys_addr_t last, u64 room)
 {
@@ -237,6 +212,11 @@ static int ranges_cover(struct gw_ranges *r, phys_addr_t start, phys_addr_t last
 	while (start <= last) {
 		cond_resched();
 		len = min3(last - start + 1, piece, ALIGN_DOWN(room, granule));
+		/* a little that is left is of no use, and has edges as well */
+		if (room < MAX_CUT && len <= last - start)
+			len = 0;
+		if (len && len <= last - start)
+			len = ranges_cut(r, start, start + len) - start;
 		ret = len ? ranges_add(r, start, len) : -ENOMEM;
 		if (ret == -EXDEV || ret == -EIO) {
 			if (++bad > MAX_BAD)
@@ -275,22 +255,17 @@ static bool ranges_have(const struct gw_ranges *r, phys_addr_t start, phys_addr_
 }
 
 /*
- * Not all of RAM fits. The kernel bounces the rest, if it can, and if what it allocates for devices
- * where nothing else will do, in the lowest zone, is mapped.
+ * Not all of RAM fits. The kernel bounces the rest; but what it allocates for devices where nothing
+ * else will do, in the lowest zone, has to be mapped.
  */
-static const char *ranges_partly(struct gw_ranges *r, const struct gw_ram *ram)
+static const char *ranges_partly(struct gw_ranges *r, const struct gw_ram *ram, bool bounces)
 {
 	struct page *first = pfn_to_online_page(PHYS_PFN(ram->runs[0].start + GW_EXTENT_ALIGN));
 	phys_addr_t end = first ? PFN_PHYS(zone_end_pfn(page_zone(first))) : 0;
-	struct gw_run bounce;
 	unsigned int i;
 
-	if (!bounce_buffer(r, &bounce))
+	if (!bounces)
 		return "the budget is less than RAM, and the kernel has no bounce buffer (swiotlb=force makes one)";
-	if (!ranges_have(r, bounce.start, bounce.last, false) &&
-	    (ranges_cover(r, bounce.start, bounce.last, bounce.last - bounce.start + 1) ||
-	     !ranges_have(r, bounce.start, bounce.last, false)))
-		return "the budget is less than RAM, and has no room for the bounce buffer";
 	for (i = 0; i < ram->nr && ram->runs[i].start < end; i++)
 		if (!ranges_have(r, ram->runs[i].start, min(ram->runs[i].last, end - 1), true))
 			return "the budget is less than the memory where the kernel allocates for devices";
@@ -323,36 +298,84 @@ static void ranges_publish(struct gw_ranges *r)
 	r->dev->dma_range_map = r->map;
 }
 
-static const char *ranges_fill(struct gw_ranges *r, const struct gw_ram *ram, bool partly)
+static const char *cover_error(int ret)
 {
-	struct gw_run bounce;
-	u64 room = r->companion->budget_bytes;
-	const char *why = NULL;
-	unsigned int i;
+	if (ret == -EADDRNOTAVAIL)
+		return "the host's addresses are not aligned as pages and coherent memory have to be";
+	if (ret == -EADDRINUSE)
+		return "the host's addresses are those of devices' registers";
+	return ret ? "the host does not map RAM" : NULL;
+}
+
+/*
+ * Have the bounce buffer mapped, in one range: what is bounced knows nothing of edges. A lead is before
+ * it, in memory that is mapped once more with the rest. So at the edges are pages that nobody gets.
+ */
+static const char *ranges_bounce(struct gw_ranges *r, const struct gw_ram *ram,
+				 const struct gw_run *bounce)
+{
+	phys_addr_t start = ALIGN_DOWN(bounce->start, ram->granule);
+	phys_addr_t last = bounce->last | (ram->granule - 1);
+	const char *why;
+
+	if (start > GW_EXTENT_ALIGN && gw_ram_run(ram, start - GW_EXTENT_ALIGN, last))
+		start = ALIGN_DOWN(start - GW_EXTENT_ALIGN, ram->granule);
+	why = cover_error(ranges_cover(r, start, last, r->companion->budget_bytes));
+	if (why)
+		return why;
+	if (r->missing)
+		return "the budget has no room for the bounce buffer";
+	if (r->nr != 1 || extent_mapped(r->extents) > bounce->start)
+		return "the host does not map the bounce buffer in one piece";
+	extent_trim(r->extents, bounce->start, bounce->last);
+	return NULL;
+}
+
+/* Have a run of RAM mapped, apart from @bounce. */
+static int ranges_run(struct gw_ranges *r, const struct gw_run *run, const struct gw_run *bounce)
+{
+	u64 room = r->companion->budget_bytes, granule = gw_granule(r->companion);
+	unsigned int nr = r->nr;
 	int ret;
 
-	if (ram->bytes > room && !partly)
+	if (bounce->start > run->last || bounce->last < run->start)
+		return ranges_cover(r, run->start, run->last, room - min(room, r->bytes));
+	ret = ranges_cover(r, run->start, ALIGN(bounce->start, granule) - 1, room - min(room, r->bytes));
+	for (; !ret && nr < r->nr; nr++)
+		extent_trim(&r->extents[nr], 0, bounce->start - 1);
+	if (ret)
+		return ret;
+	ret = ranges_cover(r, ALIGN_DOWN(bounce->last + 1, granule), run->last,
+			   room - min(room, r->bytes));
+	for (; !ret && nr < r->nr; nr++)
+		extent_trim(&r->extents[nr], bounce->last + 1, PHYS_ADDR_MAX);
+	return ret;
+}
+
+static const char *ranges_fill(struct gw_ranges *r, const struct gw_ram *ram, bool partly)
+{
+	struct gw_run bounce = { PHYS_ADDR_MAX, PHYS_ADDR_MAX };
+	bool bounces = bounce_buffer(r, &bounce);
+	const char *why = NULL;
+	unsigned int i;
+
+	if (ram->bytes > r->companion->budget_bytes && !partly)
 		return "the budget is less than RAM";
-	if (ram->bytes > room && bounce_buffer(r, &bounce))
-		room -= min(room, bounce.last - bounce.start + 1);
-	for (i = 0; i < ram->nr; i++) {
-		ret = ranges_cover(r, ram->runs[i].start, ram->runs[i].last,
-				   room - min(room, r->bytes));
-		if (ret == -EADDRNOTAVAIL)
-			return "the host's addresses are not aligned as coherent memory has to be";
-		if (ret == -EADDRINUSE)
-			return "the host's addresses are those of devices' registers";
-		if (ret)
-			return "the host does not map RAM";
-	}
-	if (r->missing)
-		why = partly ? ranges_partly(r, ram) : "the host does not map all of RAM";
+	if (bounces)
+		why = ranges_bounce(r, ram, &bounce);
+	for (i = 0; i < ram->nr && !why; i++)
+		why = cover_error(ranges_run(r, &ram->runs[i], &bounce));
+	if (!why && r->missing)
+		why = partly ? ranges_partly(r, ram, bounces) : "the host does not map all of RAM";
 	for (i = 0; i < r->nr && !why; i++)
 		if (!extent_lead(r, &r->extents[i]))
 			why = "memory at the start of a range is in use";
-	for (i = 0; i < r->nr && !why; i++)
-		if (!extent_edge(r, &r->extents[i]))
-			why = "memory at the end of a range is in use";
+	for (i = 0; i < r->nr && !why; i++) {
+		if (extent_edge(r, &r->extents[i]))
+			continue;
+		dev_warn(r->dev, "gangway: memory is in use at %pa\n", &r->extents[i].last);
+		why = "memory at the end of a range is in use";
+	}
 	return why;
 }
 
@@ -367,9 +390,8 @@ static void ranges_unmap(struct gw_ranges *r)
 static void ranges_free(struct gw_ranges *r)
 {
 	kvfree(r->extents);
-	kvfree(r->taken);
+	gw_taken_free(&r->taken);
 	r->extents = NULL;
-	r->taken = NULL;
 	r->map = NULL;
 	r->dev = NULL;
 }
@@ -394,10 +416,9 @@ int gw_ranges_open(struct gw_ranges *r, struct device *dev, const struct gw_ram 
 	}
 	r->dev = dev;
 	r->extents = kvcalloc(MAX_EXTENTS, sizeof(*r->extents), GFP_KERNEL);
-	r->taken = kvcalloc(MAX_TAKEN, sizeof(*r->taken), GFP_KERNEL);
 	/* ranges, leads, and the end */
 	r->map = kcalloc(2 * MAX_EXTENTS + 1, sizeof(*r->map), GFP_KERNEL);
-	if (!r->extents || !r->taken || !r->map)
+	if (!r->extents || !r->map || gw_taken_alloc(&r->taken))
 		goto free;
 	*why = ranges_fill(r, ram, partly);
 	if (*why)
@@ -405,7 +426,7 @@ int gw_ranges_open(struct gw_ranges *r, struct device *dev, const struct gw_ram 
 	ranges_publish(r);
 	return 0;
 unmap:
-	pages_give(r, 0);
+	gw_taken_give(&r->taken, 0);
 	ranges_unmap(r);
 free:
 	kfree(r->map);
@@ -420,7 +441,7 @@ free:
 void gw_ranges_close(struct gw_ranges *r)
 {
 	r->dev->bus_dma_limit = r->limit;
-	pages_give(r, 0);
+	gw_taken_give(&r->taken, 0);
 	r->nr = 0;
 	r->bytes = 0;
 	r->missing = 0;
@@ -491,7 +512,7 @@ int gw_ranges_online(struct gw_ranges *r, phys_addr_t start, phys_addr_t last)
 {
 	struct gw_extent *e = ranges_find(r, start);
 	struct search s = { .phys = start };
-	unsigned int taken = r->nr_taken;
+	unsigned int taken = r->taken.nr;
 	int ret;
 
 	if (e) {
@@ -507,13 +528,13 @@ int gw_ranges_online(struct gw_ranges *r, phys_addr_t start, phys_addr_t last)
 	e = &r->extents[r->nr - 1];
 	e->online = (last - start + 1) >> PAGE_SHIFT;
 	/* before what is beside it can be one buffer with what is in it */
-	if (!page_take(r, e->start - 1) || !page_take(r, e->last + 1))
+	if (!gw_taken_add(&r->taken, e->start - 1) || !gw_taken_add(&r->taken, e->last + 1))
 		ret = -EBUSY;
 	else
 		ret = ranges_append(r, e);
 	if (!ret)
 		return 0;
-	pages_give(r, taken);
+	gw_taken_give(&r->taken, taken);
 	gw_companion_unmap(r->companion, e->handle);
 	r->bytes -= e->bytes;
 	r->nr--;
@@ -540,22 +561,6 @@ void gw_ranges_settle(struct gw_ranges *r, phys_addr_t start, phys_addr_t last)
 }
 
 /**
- * gw_ranges_leave() - memory is about to go offline, or is not in the end
- * @r:     open
- * @start: physical address
- * @last:  of its last byte
- * @leave: does it go?
- */
-void gw_ranges_leave(struct gw_ranges *r, phys_addr_t start, phys_addr_t last, bool leave)
-{
-	unsigned int i;
-
-	for (i = 0; i < r->nr_taken; i++)
-		if (page_within(r, i, start, last))
-			page_ref_add(pfn_to_page(r->taken[i]), leave ? -1 : 1);
-}
-
-/**
  * gw_ranges_offline() - memory is not used by the kernel any more
  * @r:     open
  * @start: physical address
@@ -566,11 +571,8 @@ void gw_ranges_offline(struct gw_ranges *r, phys_addr_t start, phys_addr_t last)
 	struct gw_extent *e = ranges_find(r, start);
 	u64 pages = (last - start + 1) >> PAGE_SHIFT;
 	struct bus_dma_region *m;
-	unsigned int i;
 
-	for (i = r->nr_taken; i--;)
-		if (page_within(r, i, start, last))
-			r->taken[i] = r->taken[--r->nr_taken];
+	gw_taken_forget(&r->taken, start, last);
 	if (!e)
 		return;
 	e->online -= min(pages, e->online);

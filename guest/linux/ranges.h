@@ -6,6 +6,7 @@
 
 #include "extent.h"
 #include "ram.h"
+#include "taken.h"
 
 struct bus_dma_region;
 struct device;
@@ -19,7 +20,6 @@ struct gw_companion;
  * @limit:     its bus_dma_limit, as it was before
  * @nr:        number of @extents
  * @extents:   what is mapped, in the order of @map
- * @nr_taken:  number of @taken
  * @taken:     pages that nobody shall have, so that no buffer lies across them
  * @bytes:     mapped
  * @missing:   bytes of RAM that are not, beside leads
@@ -31,8 +31,7 @@ struct gw_ranges {
 	u64 limit;
 	unsigned int nr;
 	struct gw_extent *extents;
-	unsigned int nr_taken;
-	unsigned long *taken;
+	struct gw_taken taken;
 	u64 bytes;
 	u64 missing;
 };
@@ -43,7 +42,6 @@ void gw_ranges_close(struct gw_ranges *r);
 unsigned int gw_ranges_bits(const struct gw_ranges *r);
 int gw_ranges_online(struct gw_ranges *r, phys_addr_t start, phys_addr_t last);
 void gw_ranges_settle(struct gw_ranges *r, phys_addr_t start, phys_addr_t last);
-void gw_ranges_leave(struct gw_ranges *r, phys_addr_t start, phys_addr_t last, bool leave);
 void gw_ranges_offline(struct gw_ranges *r, phys_addr_t start, phys_addr_t last);
 
 #endif

@@ -5,16 +5,10 @@
 #include <linux/types.h>
 
 struct gw_companion;
-struct list_head;
 
 u32 gw_regs_read(struct gw_companion *c, unsigned int reg);
 u64 gw_regs_read64(struct gw_companion *c, unsigned int reg);
 void gw_regs_write(struct gw_companion *c, unsigned int reg, u32 value);
 void gw_regs_write64(struct gw_companion *c, unsigned int reg, u64 value);
-
-int gw_command_start(struct gw_companion *c);
-void gw_command_restart(struct gw_companion *c);
-void gw_command_stop(struct gw_companion *c);
-int gw_command_submit(struct gw_companion *c, struct list_head *requests);
 
 #endif

@@ -14,7 +14,7 @@ struct gw_segment {
 
 /**
  * struct gw_request - one thing that the host is asked to do
- * @node:   in the list that gw_companion_submit() gets
+ * @node:   in the list that gw_rings_submit() gets
  * @op:     GW_RING_*
  * @status: GW_STATUS_*
  * @room:   elements of @segs

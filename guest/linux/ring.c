@@ -255,10 +255,11 @@ static int ring_wait(struct gw_companion *c, u32 pending)
 /**
  * gw_rings_submit() - have the host do what is asked, by the ring
  * @c:        the companion
- * @requests: as in gw_companion_submit()
+ * @requests: list of struct gw_request; the answers are left in them
  *
  * Return: 0; -EIO if the host did not answer all of them sensibly, now or earlier; -EBUSY if the
  * companion is being reset.
+ * Context: any; does not sleep.
  */
 int gw_rings_submit(struct gw_companion *c, struct list_head *requests)
 {
@@ -268,6 +269,8 @@ int gw_rings_submit(struct gw_companion *c, struct list_head *requests)
 	int ret = 0;
 	u32 n;
 
+	if (list_empty(requests))
+		return 0;
 	spin_lock_irqsave(&r->lock, flags);
 	while (!ret && !r->broken && !c->paused && !list_entry_is_head(req, requests, node)) {
 		req = ring_push(c, requests, req, &n);

@@ -9,12 +9,11 @@
  * the space is mapped any more, and nothing ever will be.
  */
 
-#include <linux/ktime.h>
 #include <linux/slab.h>
 
 #include "clock.h"
+#include "ring.h"
 #include "space.h"
-#include "trace.h"
 
 #define MAX_TRIES	8	/* to have a range mapped where it must be */
 
@@ -53,10 +52,7 @@ static unsigned int space_forget(struct gw_space *s)
 	unsigned long flags;
 
 	spin_lock_irqsave(&set->lock, flags);
-	list_for_each_entry(b, &set->stale, node)
-		used++;
-	list_splice_init(&set->leaving, &set->stale);
-	list_for_each_entry_safe(b, next, &set->stale, node) {
+	list_for_each_entry_safe(b, next, &set->leaving, node) {
 		list_del(&b->node);
 		kfree_rcu(b, rcu);
 	}
@@ -97,26 +93,28 @@ static bool space_is_behind(struct gw_space *s)
 	return unlikely(gw_companion_dropped(s->companion) != READ_ONCE(s->dropped));
 }
 
-/* Learn of one block that the VMM has ended, from the host. Return whether there was one. */
+/* Learn of one block that the VMM has ended, from the host. Return whether that ended well. */
 static bool space_drop_one(struct gw_space *s)
 {
 	struct gw_segment where;
 	struct gw_request req = { .op = GW_RING_DROPPED, .segs = &where, .room = 1 };
 	struct gw_block *b;
 	unsigned long flags;
+	bool gone;
 
 	if (gw_companion_ask(s->companion, &req))
 		return false;
 	spin_lock_irqsave(&s->blocks.lock, flags);
 	b = gw_block_at(&s->blocks, where.iova);
-	if (b) {
-		if (atomic_read(&b->refs) > 0)
-			dev_err_ratelimited(s->dev, "gangway: memory at %pa is gone, and was in use\n",
-					    &b->start);
-		gw_block_mark_stale(&s->blocks, b);
+	gone = !b || gw_block_retire(b);
+	if (b && gone) {
+		gw_block_remove(&s->blocks, b);
+		s->blocks.used_bytes -= b->last - b->start + 1;
+		s->blocks.used_maps--;
+		kfree_rcu(b, rcu);
 	}
 	spin_unlock_irqrestore(&s->blocks.lock, flags);
-	return true;
+	return gone;
 }
 
 /* The VMM has taken memory away: what was mapped of it is not any more. */
@@ -127,9 +125,15 @@ static void space_catch_up(struct gw_space *s)
 	lockdep_assert_held(&s->fill_lock);
 	while (left && space_drop_one(s))
 		left--;
-	/* the host remembers so many only; where one is not known, none can be trusted */
-	if (left)
+	/*
+	 * The host remembers so many only, and where one is not known, none can be trusted. Nor if one
+	 * was in use: no block reaches over the edges of what the VMM takes away at once, and the
+	 * guest lets go of that before.
+	 */
+	if (left) {
+		dev_err(s->dev, "gangway: memory that was in use is gone\n");
 		WRITE_ONCE(s->generation, s->generation - 1);
+	}
 	WRITE_ONCE(s->dropped, now);
 }
 
@@ -288,7 +292,7 @@ static int fill_try(struct gw_space *s, struct gw_want *wants, unsigned int n, u
 	ret = fill_plan(s, wants, n, shift, &plan);
 	reserved = !ret;
 	if (!ret)
-		ret = gw_companion_submit(s->companion, &plan);
+		ret = gw_rings_submit(s->companion, &plan);
 	ret = fill_settle(s, &plan, ret, reserved, going);
 	for (i = 0; i < n; i++) {
 		err = fill_take(s, &wants[i], going);
@@ -354,7 +358,7 @@ static int space_fill(struct gw_space *s, struct gw_want *wants, unsigned int n,
 	return ret == -ENOSPC || ret == -EBUSY ? -ENOMEM : ret;
 }
 
-/* Note a failure for debugfs, and tell of it. */
+/* Tell of a failure. */
 static void space_error(struct gw_space *s, const struct gw_want *want, int err, bool quiet)
 {
 	struct gw_companion *c = s->companion;
@@ -365,10 +369,6 @@ static void space_error(struct gw_space *s, const struct gw_want *want, int err,
 	spin_lock_irqsave(&s->blocks.lock, flags);
 	bytes = s->blocks.used_bytes;
 	maps = s->blocks.used_maps;
-	s->errors[s->nr_errors++ % GW_NR_ERRORS] = (struct gw_error) {
-		.when = ktime_get_boot_fast_ns(), .phys = want->phys, .len = want->len,
-		.err = err, .used_bytes = bytes, .used_maps = maps,
-	};
 	spin_unlock_irqrestore(&s->blocks.lock, flags);
 	gw_count(c, GW_STAT_FAILURES);
 	if (space_is_over(s))
@@ -406,8 +406,6 @@ int gw_space_map_many(struct gw_space *s, struct gw_want *wants, unsigned int n,
 		ret = -EIO;
 	else if (space_is_behind(s) || space_lookup(s, wants, n))
 		ret = space_fill(s, wants, n, how & GW_MAP_EXACT);
-	for (i = 0; i < n && !ret; i++)
-		trace_gangway_map(s->dev, wants[i].phys, wants[i].len, wants[i].iova);
 	if (!ret)
 		return 0;
 	for (i = 0; i < n && wants[i].done; i++)
@@ -429,10 +427,9 @@ int gw_space_map_many(struct gw_space *s, struct gw_want *wants, unsigned int n,
  */
 int gw_space_map(struct gw_space *s, struct gw_want *want, unsigned int how)
 {
-	if (space_is_over(s) || space_is_behind(s) || !space_map_hot(s, want))
-		return gw_space_map_many(s, want, 1, how);
-	trace_gangway_map(s->dev, want->phys, want->len, want->iova);
-	return 0;
+	if (!space_is_over(s) && !space_is_behind(s) && space_map_hot(s, want))
+		return 0;
+	return gw_space_map_many(s, want, 1, how);
 }
 
 static noinline void space_unmap_block(struct gw_space *s, u64 iova)
@@ -441,17 +438,11 @@ static noinline void space_unmap_block(struct gw_space *s, u64 iova)
 	struct gw_block *b;
 	unsigned long flags;
 	LIST_HEAD(going);
-	bool found = true;
+	bool found;
 
 	spin_lock_irqsave(&set->lock, flags);
-	/* older ones first: to give back too little is safe, to give back too much is not */
-	b = gw_block_stale(set, iova);
-	if (b) {
-		gw_block_put_stale(b);
-	} else {
-		b = gw_block_at(set, iova);
-		found = b && gw_block_put(set, b, &going);
-	}
+	b = gw_block_at(set, iova);
+	found = b && gw_block_put(set, b, &going);
 	spin_unlock_irqrestore(&set->lock, flags);
 	gw_clock_unmap(set, &going);
 	if (!found)
@@ -468,32 +459,8 @@ static noinline void space_unmap_block(struct gw_space *s, u64 iova)
  */
 void gw_space_unmap(struct gw_space *s, u64 iova, size_t len)
 {
-	trace_gangway_unmap(s->dev, iova, len);
 	if (s->blocks.strict || !gw_block_put_hot(&s->blocks, iova))
 		space_unmap_block(s, iova);
-}
-
-/**
- * gw_space_phys() - find what the function reaches at an address
- * @s:    the space
- * @iova: mapped
- * @phys: what is there
- *
- * Return: is anything?
- */
-bool gw_space_phys(struct gw_space *s, u64 iova, phys_addr_t *phys)
-{
-	struct gw_block *b;
-	unsigned long flags;
-
-	spin_lock_irqsave(&s->blocks.lock, flags);
-	b = gw_block_stale(&s->blocks, iova);
-	if (!b)
-		b = gw_block_at(&s->blocks, iova);
-	if (b)
-		*phys = b->start + (iova - b->iova);
-	spin_unlock_irqrestore(&s->blocks.lock, flags);
-	return b;
 }
 
 /**

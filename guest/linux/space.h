@@ -6,18 +6,6 @@
 #include "companion.h"
 #include "ram.h"
 
-/* A map that failed, for debugfs. */
-struct gw_error {
-	u64 when;		/* ktime_get_boot_fast_ns() */
-	phys_addr_t phys;
-	u64 len;
-	int err;
-	u64 used_bytes;
-	u32 used_maps;
-};
-
-#define GW_NR_ERRORS	16
-
 /**
  * struct gw_space - what one function can reach, and at which addresses
  * @companion:  who maps it
@@ -26,8 +14,6 @@ struct gw_error {
  * @dropped:    how many mappings the VMM has ended, as far as is known here
  * @fill_lock:  taken to have the host map something
  * @blocks:     what is mapped
- * @errors:     the last maps that failed; these and the next under the lock of @blocks
- * @nr_errors:  how many there were
  */
 struct gw_space {
 	struct gw_companion *companion;
@@ -36,8 +22,6 @@ struct gw_space {
 	u32 dropped;
 	spinlock_t fill_lock;
 	struct gw_blocks blocks;
-	struct gw_error errors[GW_NR_ERRORS];
-	unsigned int nr_errors;
 };
 
 #define GW_MAX_WANTS	16
@@ -52,7 +36,6 @@ int gw_space_map_many(struct gw_space *s, struct gw_want *wants, unsigned int n,
 		      unsigned int how);
 int gw_space_map(struct gw_space *s, struct gw_want *want, unsigned int how);
 void gw_space_unmap(struct gw_space *s, u64 iova, size_t len);
-bool gw_space_phys(struct gw_space *s, u64 iova, phys_addr_t *phys);
 size_t gw_space_max_mapping(struct gw_space *s);
 void gw_space_offline(struct gw_space *s, phys_addr_t start, phys_addr_t last);
 

@@ -29,6 +29,10 @@ companions()
 	of_class 0x088000
 }
 
+# The kernel's own event for what is mapped; its name is another since 6.18.
+mapped=/sys/kernel/tracing/events/dma/dma_map_phys
+[ -d $mapped ] || mapped=/sys/kernel/tracing/events/dma/dma_map_page
+
 # register OFFSET [VALUE]: of the first companion, 32 bits; write it if there is a value. With a
 # driver bound this needs iomem=relaxed.
 register()
