@@ -36,15 +36,15 @@ static bool run_elsewhere(struct gw_dma *dma, struct gw_dma_run *dma_run, struct
 {
 	const struct gw_run *run = &dma_run->run;
 	const struct gw_dma_peers *p = &dma->peers;
-	gw_gpa at = { run->slice.iova.v };
+	gw_gpa at = { run->node.first };
 
-	if (p->find && p->find(p->opaque, at, run->slice.size, peer)) {
+	if (p->find && p->find(p->opaque, at, gw_run_size(run), peer)) {
 		mem->addr = peer->addr;
 		return true;
 	}
 	*peer = (struct gw_dma_peer){ 0 };
 	mem->remote = dma->fn->limits.remote ? dma->remote : NULL;
-	mem->remote_addr = run->slice.iova;
+	mem->remote_addr = gw_run_iova(run);
 	return mem->remote;
 }
 
@@ -52,15 +52,15 @@ static bool run_elsewhere(struct gw_dma *dma, struct gw_dma_run *dma_run, struct
 static int peer_map(struct gw_dma *dma, struct gw_dma_run *dma_run,
 		    const struct gw_dma_peer *peer) GW_HOLDS(dma->gate)
 {
-	const struct gw_slice *s = &dma_run->run.slice;
-	const struct gw_bar_range range = { peer->off, s->size };
+	const gw_iova iova = gw_run_iova(&dma_run->run);
+	const struct gw_bar_range range = { peer->off, gw_run_size(&dma_run->run) };
 	struct gw_mapping map;
-	int ret = gw_function_map_bar(dma->fn, peer->fn, peer->bar, &range, &s->iova, &map);
+	int ret = gw_function_map_bar(dma->fn, peer->fn, peer->bar, &range, &iova, &map);
 
 	dma_run->peer = peer->fn;
 	if (ret) {
 		gw_log_guest(dma->log, "%s cannot reach BAR %u of %s at %#" PRIx64 ": %s",
-			     dma->fn->info.name, peer->bar, peer->fn->info.name, s->iova.v,
+			     dma->fn->info.name, peer->bar, peer->fn->info.name, iova.v,
 			     strerror(-ret));
 		return 0;
 	}
@@ -69,14 +69,15 @@ static int peer_map(struct gw_dma *dma, struct gw_dma_run *dma_run,
 	return 0;
 }
 
-static int run_check(const struct gw_dma *dma, const struct gw_slice *s)
+static int run_check(const struct gw_dma *dma, const struct gw_run *run)
 {
 	const struct gw_host_limits *l = &dma->fn->limits;
 
-	if (!((s->iova.v | s->size) & (l->granule - 1)))
+	if (!((run->node.first | gw_run_size(run)) & (l->granule - 1)))
 		return 0;
 	gw_log_guest(dma->log, "%s: guest memory %#" PRIx64 "+%#" PRIx64 " is not in units of %#" PRIx64
-		     ", the host's smallest", dma->fn->info.name, s->iova.v, s->size, l->granule);
+		     ", the host's smallest", dma->fn->info.name, run->node.first, gw_run_size(run),
+		     l->granule);
 	return -EINVAL;
 }
 
@@ -84,31 +85,32 @@ static int run_check(const struct gw_dma *dma, const struct gw_slice *s)
 static int run_map(struct gw_dma *dma, struct gw_dma_run *dma_run) GW_HOLDS(dma->gate)
 {
 	const struct gw_run *run = &dma_run->run;
-	struct gw_memory mem = { .read_only = !(run->slice.prot & GW_PROT_WRITE) };
+	struct gw_memory mem = { .read_only = !(run->prot & GW_PROT_WRITE) };
+	const gw_iova iova = gw_run_iova(run);
 	struct gw_dma_peer peer = { 0 };
 	struct gw_mapping map;
 	int ret;
 
-	if (gw_run_addr(run)) {
-		mem.addr = gw_run_addr(run);
+	if (run->addr) {
+		mem.addr = run->addr;
 		if (run->file)
 			mem.file = (struct gw_file_at){ run->file->dev, run->file->ino,
-							run->slice.off };
+							(uint64_t)(run->addr - run->file->addr) };
 	} else if (!run_elsewhere(dma, dma_run, &mem, &peer)) {
 		return 0;	/* known, but out of the device's reach */
 	}
 	if (peer.fn && !peer.addr)
 		return peer_map(dma, dma_run, &peer);
 	dma_run->peer = peer.fn;
-	ret = run_check(dma, &run->slice);
+	ret = run_check(dma, run);
 	if (ret)
 		return ret;
-	if (gw_dma_held_take(&dma->held, run->slice.iova, run->slice.size, mem.addr, &map.handle))
+	if (gw_dma_held_take(&dma->held, iova, gw_run_size(run), mem.addr, &map.handle))
 		ret = 0;	/* a VMM that lays its memory out anew does so with what it could not unmap */
 	else
-		ret = gw_function_map(dma->fn, &mem, run->slice.size, &run->slice.iova, &map);
+		ret = gw_function_map(dma->fn, &mem, gw_run_size(run), &iova, &map);
 	if (ret == -ENOSPC || ret == -E2BIG)
-		say_budget(dma, run->slice.size);
+		say_budget(dma, gw_run_size(run));
 	if (ret)
 		return ret;
 	dma_run->mapped = true;
@@ -140,8 +142,8 @@ static int run_gone(struct gw_guest_memory *m, struct gw_run *run) GW_UNPROVED
 {
 	struct gw_dma_run *dma_run = gw_dma_run_of(run);
 	const struct gw_dma_held held = {
-		.handle = dma_run->handle, .size = run->slice.size, .file = run->file,
-		.addr = gw_run_addr(run), .iova = run->slice.iova,
+		.handle = dma_run->handle, .size = gw_run_size(run), .file = run->file,
+		.addr = run->addr, .iova = gw_run_iova(run),
 	};
 	struct gw_dma *dma = dma_of(m);
 	int ret = gw_dma_drop_run(dma, dma_run);
@@ -149,11 +151,11 @@ static int run_gone(struct gw_guest_memory *m, struct gw_run *run) GW_UNPROVED
 	if (ret && run->file)
 		gw_file_put(run->file);		/* who is left uses it on its own account */
 	if (dma_run->mapped)
-		ret = gw_function_unmap(dma->fn, dma_run->handle, run->slice.size);
+		ret = gw_function_unmap(dma->fn, dma_run->handle, gw_run_size(run));
 	if (!dma_run->mapped || !ret)
 		return ret;
 	gw_err_guest(dma->log, "%s: cannot unmap %#" PRIx64 "+%#" PRIx64 ": %s; it stays mapped until a "
-		     "later try succeeds", dma->fn->info.name, run->slice.iova.v, run->slice.size,
+		     "later try succeeds", dma->fn->info.name, run->node.first, gw_run_size(run),
 		     strerror(-ret));
 	gw_dma_held_add(&dma->held, &held);
 	return ret;
@@ -228,12 +230,13 @@ void gw_dma_set_peers(struct gw_dma *dma, const struct gw_dma_peers *peers)
 /* Under the gate: the run stays known, and out of the device's reach. */
 static void forget(struct gw_dma *dma, struct gw_dma_run *dma_run)
 {
-	const struct gw_slice *s = &dma_run->run.slice;
-	int ret = dma_run->mapped ? gw_function_unmap(dma->fn, dma_run->handle, s->size) : 0;
+	const struct gw_run *run = &dma_run->run;
+	uint64_t size = gw_run_size(run);
+	int ret = dma_run->mapped ? gw_function_unmap(dma->fn, dma_run->handle, size) : 0;
 
 	if (ret)
 		gw_err_guest(dma->log, "%s: cannot unmap %#" PRIx64 "+%#" PRIx64 ": %s",
-			     dma->fn->info.name, s->iova.v, s->size, strerror(-ret));
+			     dma->fn->info.name, run->node.first, size, strerror(-ret));
 	dma_run->mapped = false;
 	dma_run->peer = NULL;
 }

@@ -159,7 +159,7 @@ static int mapping_make(struct gw_dma *dma, const struct gw_dma_want *w, struct 
 	ret = slot_link(slot, run, nr);
 	if (ret)
 		goto release_slot;
-	mem.addr = gw_run_addr(run) + (w->gpa.v - run->node.first);
+	mem.addr = run->addr + (w->gpa.v - run->node.first);
 	ret = host_map(dma, &mem, w->size, map);
 	if (ret)
 		goto release_slot;

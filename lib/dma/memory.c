@@ -45,9 +45,8 @@ static int run_remove(struct gw_guest_memory *m, struct gw_run *run)
 	return ret;
 }
 
-static int run_add(struct gw_guest_memory *m, struct gw_run *run, int fd)
+static int run_add(struct gw_guest_memory *m, struct gw_run *run, const struct gw_slice *s, int fd)
 {
-	const struct gw_slice *s = &run->slice;
 	int ret;
 
 	if (fd >= 0) {
@@ -55,6 +54,7 @@ static int run_add(struct gw_guest_memory *m, struct gw_run *run, int fd)
 				  &run->file);
 		if (ret)
 			return ret;
+		run->addr = run->file->addr + s->off;
 	}
 	ret = gw_imap_insert(&m->runs, &run->node);
 	if (ret)
@@ -92,10 +92,11 @@ int gw_guest_memory_add(struct gw_guest_memory *m, const struct gw_slice *s, int
 	run = calloc(1, m->run_size);
 	if (!run)
 		return -ENOMEM;
-	run->slice = slice;
 	run->node.first = s->iova.v;
 	run->node.last = last;
-	ret = run_add(m, run, fd);
+	run->addr = slice.addr;
+	run->prot = slice.prot;
+	ret = run_add(m, run, &slice, fd);
 	if (ret)
 		free(run);
 	return ret;
@@ -120,7 +121,7 @@ int gw_guest_memory_remove(struct gw_guest_memory *m, gw_iova first, gw_iova las
 		return -EINVAL;
 	for (n = gw_imap_from(&m->runs, first.v); n && n->first <= last.v; n = next) {
 		next = gw_imap_next(n);
-		*bytes += gw_run_of(n)->slice.size;
+		*bytes += gw_run_size(gw_run_of(n));
 		err = run_remove(m, gw_run_of(n));
 		ret = ret ? ret : err;
 	}
@@ -139,13 +140,13 @@ void gw_guest_memory_clear(struct gw_guest_memory *m)
 /* Is @next memory that follows @run, for the guest at least? */
 static bool run_meets(const struct gw_run *run, const struct gw_run *next)
 {
-	return next && gw_run_addr(next) && run->node.last + 1 == next->node.first;
+	return next && next->addr && run->node.last + 1 == next->node.first;
 }
 
 /* Does @next continue @run, for the guest and in this process? */
 static bool run_continues(const struct gw_run *run, const struct gw_run *next)
 {
-	return run_meets(run, next) && gw_run_addr(run) + run->slice.size == gw_run_addr(next);
+	return run_meets(run, next) && run->addr + gw_run_size(run) == next->addr;
 }
 
 int gw_guest_memory_runs(struct gw_guest_memory *m, uint64_t gpa, uint64_t last, int prot,
@@ -154,9 +155,9 @@ int gw_guest_memory_runs(struct gw_guest_memory *m, uint64_t gpa, uint64_t last,
 	struct gw_run *run = gw_run_of(gw_imap_find(&m->runs, gpa));
 
 	*first = run;
-	if (!run || !gw_run_addr(run))
+	if (!run || !run->addr)
 		return -EFAULT;
-	for (*nr = 1; (run->slice.prot & prot) == prot; ++*nr) {
+	for (*nr = 1; (run->prot & prot) == prot; ++*nr) {
 		if (run->node.last >= last)
 			return 0;
 		if (!run_continues(run, gw_run_next(run)))
@@ -180,6 +181,6 @@ int gw_guest_memory_find(struct gw_guest_memory *m, gw_gpa gpa, uint64_t size, i
 		return -EOVERFLOW;
 	ret = gw_guest_memory_runs(m, gpa.v, last, prot, &run, &nr);
 	if (!ret)
-		*addr = gw_run_addr(run) + (gpa.v - run->node.first);
+		*addr = run->addr + (gpa.v - run->node.first);
 	return ret;
 }

@@ -20,8 +20,9 @@
 /** struct gw_run - a run of guest memory; first member of its owner's own */
 struct gw_run {
 	struct gw_imap_node node;	/* by the address the VMM gave it */
-	struct gw_slice slice;
+	uint8_t *addr;			/* in this process; NULL: the VMM keeps it */
 	struct gw_file *file;		/* NULL: the memory is in no file that we know of */
+	int prot;			/* GW_PROT_*, the device's */
 };
 
 struct gw_guest_memory;
@@ -108,10 +109,14 @@ static inline struct gw_run *gw_run_next(struct gw_run *run)
 	return gw_run_of(gw_imap_next(&run->node));
 }
 
-/** gw_run_addr() - where a run is in this process; NULL: the VMM keeps it */
-static inline uint8_t *gw_run_addr(const struct gw_run *run)
+static inline gw_iova gw_run_iova(const struct gw_run *run)
 {
-	return run->file ? run->file->addr + run->slice.off : run->slice.addr;
+	return (gw_iova){ run->node.first };
+}
+
+static inline uint64_t gw_run_size(const struct gw_run *run)
+{
+	return run->node.last - run->node.first + 1;
 }
 
 #endif
