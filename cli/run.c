@@ -22,8 +22,9 @@
 /*
  * How it works: the devices are opened and the plan is chosen; for a window or pools the guest's
  * memory is made and mapped, QEMU prints the device tree it would give the guest, and that is
- * amended; for a guest that boots by ACPI, tables are put before its initramfs; then the sockets are served and QEMU is started. When QEMU ends, for whatever reason,
- * the report follows. SIGTERM and SIGINT end QEMU, and so take the same way out.
+ * amended; for a guest that boots by ACPI, tables are put before its initramfs. Then the sockets are
+ * served and QEMU is started. When QEMU ends, for whatever reason, the report follows. SIGTERM and
+ * SIGINT end QEMU, and so take the same way out.
  */
 
 #define TERM_GRACE_S	5

@@ -562,50 +562,6 @@ void gw_guest_function_gone(struct gw_guest_function *gf)
 	pthread_mutex_unlock(&gf->lock);
 }
 
-/* Called with the lock held. */
-static uint64_t bar_address(const struct gw_guest_function *gf, unsigned int bar)
-{
-	unsigned int reg = GW_PCI_BAR0 + 4 * bar;
-	uint64_t at = gw_pci_get(gf->config, reg, 4) & ~(gf->bar[bar].info.io ? 3u : 15u);
-
-	if (gf->bar[bar].info.is_64bit)
-		at |= (uint64_t)gw_pci_get(gf->config, reg + 4, 4) << 32;
-	return at;
-}
-
-int gw_guest_function_bar(struct gw_guest_function *gf, unsigned int bar, gw_gpa *at)
-{
-	int ret = -ENOENT;
-
-	if (bar >= GW_NR_BARS || !gf->bar[bar].info.size)
-		return -ENOENT;
-	pthread_mutex_lock(&gf->lock);
-	if (gf->command & GW_PCI_COMMAND_MEMORY) {
-		at->v = bar_address(gf, bar);
-		ret = at->v ? 0 : -ENOENT;
-	}
-	pthread_mutex_unlock(&gf->lock);
-	return ret;
-}
-
-void gw_guest_function_note_bars(struct gw_guest_function *gf)
-{
-	for (unsigned int i = 0; i < GW_NR_BARS; i++)
-		if (gf->bar[i].info.size && !gf->bar[i].info.io)
-			atomic_store_explicit(&gf->had_bar[i], bar_address(gf, i), memory_order_relaxed);
-}
-
-bool gw_guest_function_had_bar(struct gw_guest_function *gf, gw_gpa at)
-{
-	for (unsigned int i = 0; i < GW_NR_BARS; i++) {
-		uint64_t first = atomic_load_explicit(&gf->had_bar[i], memory_order_relaxed);
-
-		if (first && at.v >= first && at.v - first < gf->bar[i].info.size)
-			return true;
-	}
-	return false;
-}
-
 void gw_guest_function_stats(struct gw_guest_function *gf, struct gw_guest_stats *stats)
 {
 	stats->reads = atomic_load_explicit(&gf->reads, memory_order_relaxed);

@@ -13,7 +13,7 @@
 /** gw_vm_join() - the function can reach the others, and they it, as far as the host lets them */
 void gw_vm_join(struct gw_vm_function *f);
 
-/** gw_vm_tell_causes() - say, once each, why faults of the simulated host are such; before functions are open */
+/** gw_vm_tell_causes() - say why the simulated host finds faults, once each; before functions are open */
 void gw_vm_tell_causes(struct gw_vm *vm);
 
 /** gw_vm_part() - nobody reaches the function any more. One that has not joined is fine */
