@@ -12,6 +12,7 @@
  */
 
 #define INTERRUPT_QUEUE		"GangwayInterrupts"
+#define FAULT_QUEUE		"GangwayFaults"
 #define MULTIMEDIA_KEY		"GangwayMultimedia"
 #define USER_CLIENT_KEY		"UserClientProperties"
 
@@ -31,6 +32,7 @@ void GangwayDriver::free()
 {
 	if (ivars) {
 		OSSafeReleaseNULL(ivars->platform.queue);
+		OSSafeReleaseNULL(ivars->platform.faults);
 		OSSafeReleaseNULL(ivars->platform.device);
 		gw_core_free(ivars->platform.core);
 	}
@@ -64,6 +66,8 @@ static kern_return_t start(GangwayDriver *driver, Platform *p, IOService *provid
 		return kIOReturnBadArgument;
 	p->device->retain();
 	ret = IODispatchQueue::Create(INTERRUPT_QUEUE, 0, 0, &p->queue);
+	if (ret == kIOReturnSuccess)
+		ret = IODispatchQueue::Create(FAULT_QUEUE, 0, 0, &p->faults);
 	if (ret != kIOReturnSuccess)
 		return ret;
 	ret = driver->SetDispatchQueue(INTERRUPT_QUEUE, p->queue);

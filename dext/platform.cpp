@@ -5,6 +5,7 @@
 #include <DriverKit/OSCollections.h>
 
 #include "GangwayDriver.h"
+#include "faults.h"
 #include "interrupts.h"
 #include "memory.h"
 
@@ -48,6 +49,8 @@ static uint32_t deviceOpen(void *ctx)
 	/* out of memory comes with the session open */
 	if (ret == kIOReturnNoMemory)
 		p->device->Close(p->driver, 0);
+	if (ret == kIOReturnSuccess)
+		faultsWatch(p);
 	return (uint32_t)ret;
 }
 

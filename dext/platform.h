@@ -27,6 +27,7 @@ struct Platform {
 	GangwayDriver *driver;		/* not retained: it owns this */
 	IOPCIDevice *device;		/* retained */
 	IODispatchQueue *queue;		/* of interrupts; retained */
+	IODispatchQueue *faults;	/* which waits for them; retained */
 	struct gw_core *core;
 
 	IOMemoryDescriptor *bar[GW_DEXT_NR_BARS];	/* retained; always the same one */

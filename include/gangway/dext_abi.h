@@ -11,6 +11,7 @@
 #define GW_DEXT_MAX_VECTORS	256
 #define GW_DEXT_MAX_SEGMENTS	7	/* that a registration may report */
 #define GW_DEXT_IRQ_PAGE_SIZE	16384u
+#define GW_DEXT_FAULT_WORDS	5	/* of a DART's report; Apple does not say what they mean */
 
 enum gw_dext_selector {
 	GW_DEXT_GET_IDENTITY,		/* -> bus, dev, fn, vendor, device, class */
@@ -38,6 +39,7 @@ enum gw_dext_selector {
 	GW_DEXT_REGISTER_AT,		/* key, address, size, flags, IOVA -> as REGISTER_REGION */
 	GW_DEXT_REGISTER_REMOTE,	/* key, struct gw_remote *, size, flags, IOVA, remote
 					 * address -> as REGISTER_REGION; in one process only */
+	GW_DEXT_GET_FAULTS,		/* -> how many since the device is known, the last one's words */
 	GW_DEXT_NR_SELECTORS,
 };
 

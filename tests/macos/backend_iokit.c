@@ -4,6 +4,7 @@
 #include <gangway/iokit.h>
 
 #include "dext_backend.h"
+#include "host/sim/host.h"
 #include "iokit_standin.h"
 #ifdef OVER_SHELL
 #include "shell.h"
@@ -32,13 +33,26 @@ static long dexts_stop(void)
 	return shell_stop();
 }
 
+void backend_fault(const uint32_t words[GW_DEXT_FAULT_WORDS])
+{
+	shell_fault(0, words);
+}
+
 #else
 
 const char *const backend_name = "dext_iokit";
 
+static struct gw_sim *machine;
+
 static struct gw_dext_services *dexts(struct gw_sim *sim)
 {
+	machine = sim;
 	return gw_sim_services(sim);
+}
+
+void backend_fault(const uint32_t words[GW_DEXT_FAULT_WORDS])
+{
+	gw_core_fault(machine->fn[0]->core, words);
 }
 
 static void look_for_gone(void)

@@ -18,6 +18,11 @@ void backend_vanished(void)
 	shell_look_for_gone();
 }
 
+void backend_fault(const uint32_t words[GW_DEXT_FAULT_WORDS])
+{
+	shell_fault(0, words);
+}
+
 void backend_stop(void)
 {
 	assert_int_equal(shell_stop(), 0);

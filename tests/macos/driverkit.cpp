@@ -233,6 +233,23 @@ kern_return_t IODispatchQueue::Create(const IODispatchQueueName name, uint64_t o
 	return kIOReturnSuccess;
 }
 
+void IODispatchQueue::DispatchAsync(void (^block)(void))
+{
+	auto *copy = harnessBlockCopy(block);
+
+	self->async([copy] { harnessBlockRun(copy); });
+}
+
+OSDictionary *OSDictionaryCreate(void)
+{
+	return new OSDictionary();
+}
+
+void OSDictionarySetUInt64Value(OSDictionary *dictionary, const char *key, uint64_t value)
+{
+	snprintf(dictionary->key, sizeof(dictionary->key), "%s", key);
+}
+
 void IODispatchQueue::free()
 {
 	QueueState *s = self;

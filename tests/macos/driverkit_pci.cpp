@@ -263,7 +263,36 @@ void IOPCIDevice::Close(IOService *forClient, IOOptionBits options)
 	if (device->opener != forClient)
 		return;
 	device->opener = nullptr;
+	device->changed.notify_all();
 	device->f.platform->close(device->f.ctx);
+}
+
+/* The driver may wait for faults until it goes itself. */
+void IOPCIDevice::free()
+{
+	delete device;
+	IOService::free();
+}
+
+kern_return_t IOPCIDevice::SetProperties(OSDictionary *properties)
+{
+	std::unique_lock<std::mutex> held(device->lock);
+
+	if (strcmp(properties->key, "pci-get-dart-error") != 0)
+		return kIOReturnUnsupported;
+	device->changed.wait(held, [this] { return !device->opener || !device->faults.empty(); });
+	return device->opener ? kIOReturnSuccess : kIOReturnNotOpen;
+}
+
+/* They are marked as read. */
+static OSContainer *take_faults(DeviceState *d)
+{
+	std::lock_guard<std::mutex> held(d->lock);
+	size_t nr = d->faults.size() < 15 ? d->faults.size() : 15;	/* a played OSData holds 64 bytes */
+	auto *data = new OSData(d->faults.data(), nr * sizeof(uint32_t));
+
+	d->faults.erase(d->faults.begin(), d->faults.begin() + (long)nr);
+	return data;
 }
 
 void IOPCIDevice::ConfigurationRead32(uint64_t offset, uint32_t *readData)
@@ -449,6 +478,8 @@ OSContainer *IOPCIDevice::harnessProperty(const char *name)
 
 	if (!strcmp(name, "class-code"))
 		return new OSData(&code, sizeof(code));
+	if (!strcmp(name, "pci-dart-error-data"))
+		return take_faults(device);
 	device->f.platform->limits(device->f.ctx, &l);
 	if (!strcmp(name, "IOPCIDeviceMapperPageSize"))
 		return new OSNumber(l.granule);

@@ -54,6 +54,8 @@ struct DeviceState {
 	uint32_t irq_type = 0;
 	unsigned int nr_irqs = 0;
 	std::vector<IOInterruptDispatchSource *> sources;
+	std::condition_variable changed;	/* opener, or faults */
+	std::vector<uint32_t> faults;		/* that nobody has read, five words each */
 };
 
 struct CommandState {

@@ -114,7 +114,6 @@ static void unmatch(Driver *d)
 	}
 	machine_on_irq(&device->f, nullptr, nullptr);
 	d->device->release();
-	delete device;
 }
 
 void shell_look_for_gone(void)
@@ -135,6 +134,20 @@ long shell_stop(void)
 	for (int i = 0; i < 10000 && harnessLive(); i++)
 		IOSleep(1);
 	return harnessLive();
+}
+
+void shell_fault(unsigned int i, const unsigned int words[5])
+{
+	DeviceState *d;
+
+	{
+		std::lock_guard<std::mutex> held(driversLock);
+
+		d = drivers[i].device->device;
+	}
+	std::lock_guard<std::mutex> held(d->lock);
+	d->faults.insert(d->faults.end(), words, words + 5);
+	d->changed.notify_all();
 }
 
 int shell_open(unsigned int i, struct shell_conn **c, char root[32])

@@ -181,6 +181,7 @@ static const struct { uint8_t in, out; bool claim; } shape[GW_DEXT_NR_SELECTORS]
 	[GW_DEXT_GET_LIMITS] = { 0, 8 },
 	[GW_DEXT_REGISTER_AT] = { 5, 3, true },
 	[GW_DEXT_REGISTER_REMOTE] = { 6, 3, true },
+	[GW_DEXT_GET_FAULTS] = { 0, 6, true },
 };
 
 static void never(void *opaque, uint32_t result)

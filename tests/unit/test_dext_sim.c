@@ -12,6 +12,7 @@
 #include <gangway/devices.h>
 #include "devices/probe.h"
 #include "dext_backend.h"
+#include "host/dext/function.h"
 
 /* The client against a dext: that the two mean the same by every call. */
 
@@ -28,6 +29,16 @@ static struct gw_host *host;
 static struct gw_function *fn;
 static struct counter counter;
 static char memory[4][16384] __attribute__((aligned(16384)));
+
+static char said[512];			/* the last error */
+
+static void keep_error(void *opaque, enum gw_log_level level, const char *line)
+{
+	if (level == GW_LOG_ERR)
+		snprintf(said, sizeof(said), "%s", line);
+}
+
+static struct gw_log error_log = { .level = GW_LOG_ERR, .write = keep_error };
 
 static void counter_fire(struct gw_irq_sink *s, const uint64_t pending[GW_IRQ_WORDS])
 {
@@ -68,7 +79,7 @@ static int setup(void **state)
 	assert_int_equal(gw_sim_new(NULL, &sim), 0);
 	add_probe("sim0");
 	services = backend_start(sim);
-	return gw_dext_host_new(services, NULL, &host);
+	return gw_dext_host_new(services, &error_log, &host);
 }
 
 static int teardown(void **state)
@@ -404,6 +415,40 @@ static void a_client_that_dies_leaves_nothing(void **state)
 	assert_int_equal(w.calls, 1);
 }
 
+/* What the DART reports is told of when the function closes: that of this use, and once. */
+static void faults_of_the_dart_are_reported(void **state)
+{
+	static const uint32_t words[][GW_DEXT_FAULT_WORDS] = { { 1, 2, 3, 4, 5 }, { 0xa, 0xb, 0xc, 0xd, 0xe } };
+	struct gw_dext_conn *c;
+	uint64_t out[1 + GW_DEXT_FAULT_WORDS];
+
+	for (unsigned int round = 0; round < 2; round++) {
+		open_it();
+		if (!((const struct gw_dext_function *)fn)->client.extended)
+			return;			/* an earlier dext knows of none */
+		c = claim_raw();
+		for (unsigned int i = 0; i < 2; i++)
+			backend_fault(words[i]);
+		do	/* a queue of the extension's has them first */
+			assert_int_equal(call(c, GW_DEXT_GET_FAULTS, NULL, 0, out, 6), GW_IORETURN_SUCCESS);
+		while (out[0] < 2 * round + 2);
+		assert_int_equal(out[0], 2 * round + 2);
+		for (unsigned int w = 0; w < GW_DEXT_FAULT_WORDS; w++)
+			assert_int_equal(out[1 + w], words[1][w]);
+		c->ops->close(c);
+		said[0] = '\0';
+		fn->ops->close(fn);
+		fn = NULL;
+		assert_non_null(strstr(said, "00:01.0: its DART has refused 2 accesses to memory it was not given; "
+				       "the last report is 0000000a 0000000b 0000000c 0000000d 0000000e"));
+	}
+	open_it();
+	said[0] = '\0';
+	fn->ops->close(fn);
+	fn = NULL;
+	assert_null(strstr(said, "DART"));
+}
+
 #define MANY	65536ull
 
 static void as_many_regions_as_there_may_be_and_no_more(void **state)
@@ -496,6 +541,7 @@ int main(void)
 		T(without_the_claim_nothing_is_told_or_done),
 		T(two_clients_share_a_function_and_one_takes_interrupts),
 		T(a_client_that_dies_leaves_nothing),
+		T(faults_of_the_dart_are_reported),
 		T(as_many_regions_as_there_may_be_and_no_more),
 		T(calls_in_any_order_break_nothing),
 	};

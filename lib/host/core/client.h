@@ -42,6 +42,9 @@ struct gw_core {
 	struct gw_core_lock budget_lock;
 	/* mapped, or about to be, by all clients */
 	uint64_t maps GW_GUARDED_BY(budget_lock), bytes GW_GUARDED_BY(budget_lock);
+	/* that the DART has reported, and the last of them */
+	uint64_t faults GW_GUARDED_BY(budget_lock);
+	uint32_t fault[GW_DEXT_FAULT_WORDS] GW_GUARDED_BY(budget_lock);
 };
 
 struct core_buffer;
@@ -112,6 +115,7 @@ void core_drop_interrupts(struct gw_core_client *c);
 
 uint32_t core_get_identity(struct gw_core_client *c, struct core_call *call);
 uint32_t core_get_limits(struct gw_core_client *c, struct core_call *call);
+uint32_t core_get_faults(struct gw_core_client *c, struct core_call *call);
 uint32_t core_config_read(struct gw_core_client *c, struct core_call *call);
 uint32_t core_config_write(struct gw_core_client *c, struct core_call *call);
 uint32_t core_get_bar_info(struct gw_core_client *c, struct core_call *call);

@@ -198,6 +198,8 @@ static const struct core_op ops[GW_DEXT_NR_SELECTORS] = {
 	[GW_DEXT_CHECK_INTERRUPT] = { core_check_interrupt, .out = 4, .claim = true },
 	[GW_DEXT_SET_IRQ_MASK] = { core_set_irq_mask, .in = 4, .claim = true },
 	[GW_DEXT_RESET_DEVICE] = { core_reset_device, .claim = true },
+	[GW_DEXT_GET_FAULTS] = { core_get_faults, .out = 1 + GW_DEXT_FAULT_WORDS, .claim = true,
+				 .always = true },
 	[GW_DEXT_GET_LIMITS] = { core_get_limits, .out = 8 },
 	[GW_DEXT_REGISTER_AT] = { core_register_at, .in = 5, .out = 3, .claim = true },
 	[GW_DEXT_REGISTER_REMOTE] = { core_register_remote, .in = 6, .out = 3, .claim = true },

@@ -166,6 +166,9 @@ void gw_core_free(struct gw_core *core);
 /** gw_core_interrupt() - vector @v fired; @notify: whoever waits is told. From any thread */
 void gw_core_interrupt(struct gw_core *core, unsigned int v, bool notify);
 
+/** gw_core_fault() - the DART has reported an access of the function's to memory it was not given */
+void gw_core_fault(struct gw_core *core, const uint32_t words[GW_DEXT_FAULT_WORDS]);
+
 /** gw_core_gone() - the function disappeared: calls fail from now on, waits end with NO_DEVICE */
 void gw_core_gone(struct gw_core *core);
 

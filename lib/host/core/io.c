@@ -3,7 +3,7 @@
 #include "host/core/client.h"
 
 /*
- * Identity, limits, config space, registers, reset. Without the claim only what the platform itself
+ * Identity, limits, faults, config space, registers, reset. Without the claim only what the platform itself
  * shows to anyone is real: the address, the limits and the BARs; config space is all ones.
  */
 
@@ -47,6 +47,27 @@ uint32_t core_get_limits(struct gw_core_client *c, struct core_call *call)
 	call->out[5] = l.flags;
 	call->out[6] = l.iova_first;
 	call->out[7] = l.iova_last;
+	return GW_IORETURN_SUCCESS;
+}
+
+void gw_core_fault(struct gw_core *core, const uint32_t words[GW_DEXT_FAULT_WORDS])
+{
+	gw_core_lock(&core->budget_lock);
+	core->faults++;
+	for (unsigned int i = 0; i < GW_DEXT_FAULT_WORDS; i++)
+		core->fault[i] = words[i];
+	gw_core_unlock(&core->budget_lock);
+}
+
+uint32_t core_get_faults(struct gw_core_client *c, struct core_call *call)
+{
+	struct gw_core *core = c->core;
+
+	gw_core_lock(&core->budget_lock);
+	call->out[0] = core->faults;
+	for (unsigned int i = 0; i < GW_DEXT_FAULT_WORDS; i++)
+		call->out[1 + i] = core->fault[i];
+	gw_core_unlock(&core->budget_lock);
 	return GW_IORETURN_SUCCESS;
 }
 

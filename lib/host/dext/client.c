@@ -139,6 +139,24 @@ int gw_dext_get_limits(struct gw_dext_client *c)
 	return 0;
 }
 
+int gw_dext_get_faults(struct gw_dext_client *c, uint64_t *nr, uint32_t words[GW_DEXT_FAULT_WORDS])
+{
+	uint64_t out[1 + GW_DEXT_FAULT_WORDS];
+	unsigned int got = ARRAY_SIZE(out);
+	int ret = -EOPNOTSUPP;
+
+	if (c->extended)
+		ret = gw_dext_call_room(c, GW_DEXT_GET_FAULTS, NULL, 0, out, &got);
+	if (ret)
+		return ret;
+	if (got < ARRAY_SIZE(out))
+		return -EPROTO;
+	*nr = out[0];
+	for (unsigned int i = 0; i < GW_DEXT_FAULT_WORDS; i++)
+		words[i] = (uint32_t)out[1 + i];
+	return 0;
+}
+
 int gw_dext_config_check(unsigned int off, unsigned int width)
 {
 	if (width != 1 && width != 2 && width != 4)

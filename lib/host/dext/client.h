@@ -38,7 +38,7 @@ void gw_dext_link_put(struct gw_dext_link *link);
  * @confirmed: the dext itself has said which device it is
  * @root:    the root it sits under, also where the host has only one
  * @limits:  Apple's, until gw_dext_get_limits() has asked
- * @extended: the dext knows selectors 18 to 20
+ * @extended: the dext knows selectors 18 to 21
  * @on_gone: if not NULL, called once, from any thread, when the function is found to be gone
  */
 struct gw_dext_client {
@@ -128,6 +128,15 @@ int gw_dext_terminate(struct gw_dext_client *c);
  * A dext that does not know the call has Apple's limits; that is no error.
  */
 int gw_dext_get_limits(struct gw_dext_client *c);
+
+/**
+ * gw_dext_get_faults() - accesses to memory it was not given, as the DART has reported them
+ * @nr:    since the device is known
+ * @words: the last one's
+ *
+ * Return: 0; -EOPNOTSUPP the dext does not know.
+ */
+int gw_dext_get_faults(struct gw_dext_client *c, uint64_t *nr, uint32_t words[GW_DEXT_FAULT_WORDS]);
 
 /** gw_dext_config_check() - -EINVAL unless @width is 1, 2 or 4, aligned, inside 4096 bytes; else 0 */
 int gw_dext_config_check(unsigned int off, unsigned int width);

@@ -241,12 +241,27 @@ static void function_quiesce(struct gw_dext_function *fn)
 		       strerror(-ret));
 }
 
+/* What a device wanted there is its driver's business, in the guest; that it did must be known. */
+static void function_report_faults(struct gw_dext_function *fn)
+{
+	uint32_t w[GW_DEXT_FAULT_WORDS];
+	uint64_t nr;
+
+	if (gw_dext_get_faults(&fn->client, &nr, w) || nr <= fn->faults)
+		return;
+	gw_err(fn->f.log, "%s: its DART has refused %llu accesses to memory it was not given; the last report "
+	       "is %08x %08x %08x %08x %08x", fn->f.info.name, (unsigned long long)(nr - fn->faults), w[0],
+	       w[1], w[2], w[3], w[4]);
+}
+
 void gw_dext_function_free(struct gw_dext_function *fn)
 {
 	if (!fn)
 		return;
-	if (fn->claimed)
+	if (fn->claimed) {
 		function_quiesce(fn);
+		function_report_faults(fn);
+	}
 	gw_dext_irq_stop(&fn->irq);
 	gw_dext_function_dma_fini(fn);
 	for (unsigned int i = 0; i < GW_NR_BARS; i++)

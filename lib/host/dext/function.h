@@ -42,6 +42,7 @@ struct gw_dext_function {
 	struct gw_dext_function_bar bar[GW_NR_BARS];
 	int gone_fd[2];
 	bool claimed, handed;
+	uint64_t faults;		/* there were when it was opened */
 
 	pthread_mutex_t lock;
 	struct gw_imap regions GW_GUARDED_BY(lock);

@@ -167,6 +167,7 @@ static int learn(struct gw_dext_function *fn)
 			return ret;
 		}
 	}
+	gw_dext_get_faults(&fn->client, &fn->faults, (uint32_t[GW_DEXT_FAULT_WORDS]){ 0 });
 	fn->f.limits = fn->client.limits;
 	return decoding_check(fn);
 }

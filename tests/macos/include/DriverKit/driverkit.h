@@ -103,6 +103,15 @@ private:
 	uint8_t data[64];
 };
 
+/* (xnu) OSDictionary.iig, (doc) OSCollections.h: one name that is set is all that matters */
+class OSDictionary : public OSContainer
+{
+public:
+	char key[64];
+};
+OSDictionary *OSDictionaryCreate(void);
+void OSDictionarySetUInt64Value(OSDictionary *dictionary, const char *key, uint64_t value);
+
 class IOService;
 class IOUserClient;
 class IOMemoryDescriptor;
@@ -113,6 +122,7 @@ class IODispatchQueue : public OSObject
 public:
 	static kern_return_t Create(const IODispatchQueueName name, uint64_t options,
 				    uint64_t priority, IODispatchQueue **queue);
+	void DispatchAsync(void (^block)(void));
 	void free() override;
 
 	struct QueueState *self;
@@ -318,9 +328,11 @@ public:
 	kern_return_t ConfigureInterrupts(uint32_t interruptType, uint32_t numRequired,
 					  uint32_t numRequested, IOOptionBits options);
 	kern_return_t Reset(IOOptionBits type, IOOptionBits options);
+	kern_return_t SetProperties(OSDictionary *properties);
 	kern_return_t _CopyDeviceMemoryWithIndex(uint64_t memoryIndex, IOMemoryDescriptor **memory,
 						 IOService *forClient);
 	OSContainer *harnessProperty(const char *name) override;
+	void free() override;
 
 	struct DeviceState *device;
 };
