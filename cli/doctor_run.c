@@ -30,7 +30,7 @@ static const struct options native = { .arch = "x86_64" };
 /* The system's own, where there is one: why is it of no use? */
 static void say_unusable(struct doctor_finding *f, const char *arch)
 {
-	const char *advice = "QEMU 10.1 or newer is needed: 'make demo' provisions one, $QEMU or --qemu "
+	const char *advice = "QEMU 10.1 or newer is needed: 'make demo' in gangway's source provisions one, $QEMU or --qemu "
 			     "names one";
 	const char *binary = strcmp(arch, "arm64") ? "qemu-system-x86_64" : "qemu-system-aarch64";
 	char version[QEMU_VERSION_SIZE];
@@ -89,7 +89,7 @@ void doctor_boot(struct gw_topology *t, struct doctor_finding *f)
 				 wanted[i][1]);
 	}
 	if (*missing)
-		doctor_say(f, DOCTOR_NOTE, "'make demo' fetches what it needs, 'provision/all' all; or give "
+		doctor_say(f, DOCTOR_NOTE, "in gangway's source 'make demo' fetches what it needs, 'provision/all' all; or give "
 			   "'run' --kernel and --initrd", "not provisioned: %s", missing);
 	else
 		doctor_say(f, DOCTOR_OK, NULL, "kernels and initramfs for arm64 and x86_64");
@@ -199,7 +199,7 @@ void doctor_kvm(struct gw_topology *t, struct doctor_finding *f)
 		return;
 	}
 	if (qemu_find(&native, NULL, qemu) || find_kernel(kernel)) {
-		doctor_say(f, DOCTOR_NOTE, "'make demo' provisions both",
+		doctor_say(f, DOCTOR_NOTE, "'make demo' in gangway's source provisions both",
 			   "/dev/kvm is there, but there is no QEMU and kernel to try it with");
 		return;
 	}

@@ -208,7 +208,7 @@ static int qemu_named(const char *named, const char *how, const char *binary, st
 	else
 		gw_err(log, "%s '%s': %s is QEMU %s, without a vfio-user-pci device: %s", how, named, path,
 		       version, qemu_is_old(version) ? "it is too old" : "it was built so");
-	gw_hint(log, "QEMU 10.1 or newer is needed; 'make demo' provisions one that is used when %s "
+	gw_hint(log, "QEMU 10.1 or newer is needed; 'make demo' in gangway's source provisions one that is used when %s "
 		"is not given", how);
 	return -ENOENT;
 }
@@ -231,6 +231,6 @@ int qemu_find(const struct options *o, struct gw_log *log, char path[PATH_MAX])
 	if (!cache_file(pattern, path) && qemu_usable(path, log))
 		return 0;
 	gw_err(log, "no usable %s: not the system's, none provisioned", binary);
-	gw_hint(log, "QEMU 10.1 or newer is needed; 'provision/qemu' fetches one, --qemu names one");
+	gw_hint(log, "QEMU 10.1 or newer is needed; 'provision/qemu' of gangway's source fetches one, --qemu names one");
 	return -ENOENT;
 }

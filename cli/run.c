@@ -50,16 +50,29 @@ struct run {
 	struct termios termios;
 };
 
+/* Every kernel has a zero near its beginning, and no text has. */
+static bool is_text(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	char buf[4096];
+	ssize_t n = fd < 0 ? 0 : read(fd, buf, sizeof(buf));
+
+	if (fd >= 0)
+		close(fd);
+	return n > 0 && !memchr(buf, 0, (size_t)n);
+}
+
 static int find_boot_file(struct run *r, const char *given, const char *what,
 			  const char *pattern, char path[PATH_MAX])
 {
 	if (given) {
 		snprintf(path, PATH_MAX, "%s", given);
-		if (!access(path, R_OK))
+		if (!access(path, R_OK) && !is_text(path))
 			return 0;
-		gw_err(r->log, "--%s '%s': %s", what, given, strerror(errno));
+		gw_err(r->log, "--%s '%s': %s", what, given, access(path, R_OK) ? strerror(errno) :
+		       "it is a text, and nothing that boots");
 		gw_hint(r->log, "name a file that can be read; without --%s, the one that "
-			"'provision/all' fetched is taken", what);
+			"'provision/all' of gangway's source fetched is taken", what);
 		return -ENOENT;
 	}
 	if (!cache_file(pattern, path))
@@ -67,10 +80,11 @@ static int find_boot_file(struct run *r, const char *given, const char *what,
 	gw_err(r->log, "no --%s given and none provisioned", what);
 	if (r->o.plan == GW_PLAN_POOL)
 		gw_hint(r->log, "plan pool needs a kernel with CONFIG_DMA_RESTRICTED_POOL; "
-			"'provision/kernel-build arm64 pool' builds one, 'provision/all' makes an "
-			"initramfs");
+			"'provision/kernel-build arm64 pool' of gangway's source builds one, "
+			"'provision/all' makes an initramfs");
 	else
-		gw_hint(r->log, "'provision/all' fetches Debian kernels and makes an initramfs");
+		gw_hint(r->log, "'provision/all' of gangway's source fetches Debian kernels and makes an "
+			"initramfs");
 	return -ENOENT;
 }
 

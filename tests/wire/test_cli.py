@@ -404,7 +404,7 @@ def the_window_is_told_by_acpi_too(rig):
     kernel, initrd, firmware = (rig.new_path(name) for name in ("kernel", "initrd", "firmware"))
     for path in kernel, initrd, firmware:
         with open(path, "w", encoding="utf-8") as file:
-            file.write("x")
+            file.write("x\0")
     run = ["run", "sim:probe", "--qemu", rig.qemu_dir, "--kernel", kernel, "--initrd", initrd,
            "--dry-run"]
     status, out, err = gangway(rig, *run, "--firmware", firmware, "--memory", "768M")
@@ -774,6 +774,10 @@ def a_virtual_iommu_comes_before_the_devices_and_its_kernel_knows(rig):
 def a_kernel_that_is_not_there_is_named(rig):
     refused(rig, UNAVAILABLE, ["--kernel", rig.path("no"), "No such file", "hint"], "run",
             "sim:probe", "--qemu", rig.qemu_dir, "--kernel", rig.path("no"))
+    with open(rig.path("text"), "w", encoding="utf-8") as file:
+        file.write("a config, say")
+    refused(rig, UNAVAILABLE, ["--kernel", rig.path("text"), "it is a text", "hint"], "run",
+            "sim:probe", "--qemu", rig.qemu_dir, "--kernel", rig.path("text"))
 
 
 @test

@@ -307,6 +307,31 @@ def maps_that_make_no_sense_are_refused(rig):
 
 
 @test
+def low_memory_is_cut_up_anew_as_firmware_does_it(rig):
+    """A ROM's place is RAM later; what overlaps is refused until all below is unmapped."""
+    _, client = meet(rig)
+    memory = Memory()
+
+    def at(first, end, fd):
+        return struct.pack("=IIQQQ", 32, 3, first if fd else 0, first, end - first), (memory.fd,) * fd
+
+    def map_it(first, end, fd=True):
+        body, fds = at(first, end, fd)
+        client.call(vu.DMA_MAP, body, fds=fds)
+
+    map_it(0xc4000, 0xe0000, fd=False)
+    map_it(0xc0000, 0xc1000)
+    body, fds = at(0xc4000, 0xe8000, True)
+    assert client.refused(vu.DMA_MAP, body, fds=fds) == errno.EEXIST
+    client.unmap(0, 0x80000000)
+    client.unmap(0, 0x80000000)
+    map_it(0xc4000, 0xe8000)
+    memory.map[0xc4000:0xe8000] = bytes(range(256)) * (0x24000 // 256)
+    assert run(client, probe.CMD_SUM, src=0xc4000, length=0x24000) == probe.OK
+    assert reg(client, probe.RESULT, 8) == probe.fnv1a(bytes(range(256)) * (0x24000 // 256))
+
+
+@test
 def a_read_only_map_is_not_written(rig):
     _, client = meet(rig, faults=1)
     memory = Memory()

@@ -108,6 +108,28 @@ def bars_can_be_moved_and_switched_off(rig):
 
 
 @test
+def a_bar_is_sized_while_it_decodes_and_moved_over_ram_and_back(rig):
+    _, device = a_probe(rig)
+    ram = device.qemu.machine.ram
+    device.qtest.write(ram, b"under the BAR")
+    device.bars[2].write(0, b"in the BAR")
+    was = [device.cfg(off, 4) for off in (0x18, 0x1c)]
+    for _ in range(3):
+        for off in (0x18, 0x1c):
+            device.set_cfg(off, 4, 0xffffffff)
+        size = device.cfg(0x18, 4) & ~15
+        assert -size & 0xffffffff == device.bars[2].size
+        for off, value in ((0x18, 0), (0x1c, 0)):       # over RAM
+            device.set_cfg(off, 4, value)
+        for off, value in zip((0x18, 0x1c), was):
+            device.set_cfg(off, 4, value)
+        assert device.bars[2].read(0, 10) == b"in the BAR"
+        assert device.qtest.read(ram, 13) == b"under the BAR"
+    assert device.get(probe.ID) == probe.ID_VALUE
+    device.copy(ram, ram + 0x100000, 4096)
+
+
+@test
 def sizing_a_bar_again_gives_the_same_size(rig):
     _, device = a_probe(rig)
     sizes = {number: bar.size for number, bar in device.bars.items()}

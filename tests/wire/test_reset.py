@@ -162,7 +162,7 @@ def a_reset_machine_finds_a_sleeping_device_awake(rig):
 @test
 def a_device_that_vanishes_reads_as_ones_and_the_machine_lives_on(rig):
     # most calls are those which read config space when the device is opened
-    daemon = rig.daemon(host=("caller-iova=on", "vanish-after=2000"))
+    daemon = rig.daemon(host=("caller-iova=on", "vanish-after=5000"))
     device = probe.Probe(rig.qemu(daemon.socket))
     assert_works(device)
     wait_until("the function to be gone", lambda: device.get(probe.ID) == 0xffffffff)
