@@ -36,15 +36,16 @@ check-kernels:
 	@provision/packages kernels
 	@tests/check kernels
 
-## gangway inside QEMU, built from QEMU's source in the folder SOURCE (takes long).
+## gangway inside QEMU, built from Debian's oldest and newest source of it, or from the folder SOURCE
+## (takes long).
 check-qemu:
 	@provision/packages qemu
-	@tests/qemu/check "$(SOURCE)"
+	@tests/qemu/check $(SOURCE)
 
-## gangway inside QEMU beside gangway over vfio-user; SOURCE as above, 10.1 or newer.
+## gangway inside QEMU beside gangway over vfio-user, in the newest, or in SOURCE: 10.1 or newer.
 bench-qemu:
 	@provision/packages qemu
-	@built=$$(tests/qemu/build "$(SOURCE)") && ninja -C "$$built/gangway" bench/bench-trap && \
+	@built=$$(tests/qemu/build "$(or $(SOURCE),newest)") && ninja -C "$$built/gangway" bench/bench-trap && \
 		bench/inside "$$built"
 
 ## gangway beside its peers, one table.

@@ -87,21 +87,25 @@ mirrors()
 apt_configure()
 {
 	local keyring=/usr/share/keyrings/debian-archive-keyring.gpg suite
+	local kind="deb [arch=$1 " arch=$1 suites="trixie trixie-updates trixie-backports"
 
 	[ -r "$keyring" ] ||
 		die "cannot check signatures: $keyring is missing; install debian-archive-keyring"
 	mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial" "$apt/empty"
+	if [ "$1" = source ]; then
+		kind="deb-src [" arch=$(dpkg --print-architecture) suites="trixie sid"
+	fi
 	: > "$apt/status"
-	for suite in trixie trixie-updates trixie-backports; do
-		echo "deb [arch=$1 signed-by=$keyring] $2 $suite main"
+	for suite in $suites; do
+		echo "${kind}signed-by=$keyring] $2 $suite main"
 	done > "$apt/sources.list"
 	cat > "$apt/apt.conf" <<-END
 	#clear APT::Architectures;
 	#clear DPkg::Post-Invoke;
 	#clear APT::Update::Post-Invoke;
 	#clear APT::Update::Post-Invoke-Success;
-	APT::Architecture "$1";
-	APT::Architectures { "$1"; };
+	APT::Architecture "$arch";
+	APT::Architectures { "$arch"; };
 	APT::Install-Recommends "false";
 	APT::Sandbox::User "$(id -un)";
 	Acquire::Languages "none";
@@ -116,8 +120,8 @@ apt_configure()
 	END
 }
 
-# apt_prepare ARCH [fresh]: have a signed index of ARCH, at most half a day old, and point apt
-# at it. The lock that is taken here is held until this script ends.
+# apt_prepare ARCH [fresh]: have a signed index of ARCH, or of the word source, at most half a day
+# old, and point apt at it. The lock that is taken here is held until this script ends.
 apt_prepare()
 {
 	local mirror
@@ -131,7 +135,7 @@ apt_prepare()
 	fi
 	rm -f "$apt/fresh"
 	for mirror in $(mirrors); do
-		say "reading the package index of Debian 13 for $1 from $mirror"
+		say "reading the package index of Debian for $1 from $mirror"
 		apt_configure "$1" "$mirror"
 		if apt-get -qq --error-on=any update >&2; then
 			touch "$apt/fresh"

@@ -103,7 +103,7 @@ static void bars_fini(GangwayPCI *g)
 /* The function, or the companion of one that is another device. */
 static bool open_device(GangwayPCI *g, Error **errp)
 {
-	if (!g->device == !g->function) {
+	if (!(g->device && *g->device) == !g->function) {
 		error_setg(errp, "gangway-pci wants either device= or companion-of=");
 		error_append_hint(errp, "device=sim:nvme or device=0000:01:00.0; companion-of=ID names the "
 				  "device of a function that has plan=paravirt\n");

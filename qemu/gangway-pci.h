@@ -72,7 +72,7 @@ struct GangwayPCI {
 
 /** gangway_function_open() - as the properties say; said why in @errp. Return: NULL an error */
 GangwayFunction *gangway_function_open(GangwayPCI *g, Error **errp);
-/** gangway_function_report() - a device ends: say of the simulated host what went wrong */
+/** gangway_function_report() - a device has ended: say what of it is left, and what went wrong */
 void gangway_function_report(GangwayFunction *f, const char *name);
 
 GangwayFunction *gangway_function_ref(GangwayFunction *f);

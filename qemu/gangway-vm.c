@@ -13,6 +13,7 @@
  */
 
 #define VIRT_RAM	0x40000000ull	/* where memory of the machine virt begins */
+#define POLL_MOST	1000u		/* microseconds */
 
 static struct {
 	struct gw_vm *vm;
@@ -171,6 +172,24 @@ static int reach_memory(GangwayPCI *g, struct gw_vm_function *f)
 	return 0;
 }
 
+/* A property that would do nothing is a mistake. */
+static int check_properties(GangwayPCI *g)
+{
+	enum gw_plan plan = gw_vm_plan(host.vm, NULL);
+
+	if (g->window && plan != GW_PLAN_WINDOW)
+		gw_err(&host.log, "window= is for plan window, and this guest has plan %s",
+		       gw_plan_name(plan));
+	else if (g->pool_size && plan != GW_PLAN_POOL)
+		gw_err(&host.log, "pool-size= is for plan pool, and this guest has plan %s",
+		       gw_plan_name(plan));
+	else if (g->poll_us > POLL_MOST)
+		gw_err(&host.log, "poll-us=%u: at most %u", g->poll_us, POLL_MOST);
+	else
+		return 0;
+	return -EINVAL;
+}
+
 static int function_open(GangwayPCI *g, enum gw_plan plan, struct gw_vm_function **f)
 {
 	const struct gw_companion_options opt = { .guest_bdf = GW_COMPANION_NO_BDF, .show = g->show,
@@ -192,7 +211,9 @@ static int function_open(GangwayPCI *g, enum gw_plan plan, struct gw_vm_function
 	ret = gw_vm_open(host.vm, g->device, &opt, f);
 	if (ret)
 		return ret;
-	ret = reach_memory(g, *f);
+	ret = check_properties(g);
+	if (!ret)
+		ret = reach_memory(g, *f);
 	if (ret)
 		gw_vm_close(*f);
 	return ret;
@@ -226,8 +247,12 @@ GangwayFunction *gangway_function_open(GangwayPCI *g, Error **errp)
 void gangway_function_report(GangwayFunction *gf, const char *name)
 {
 	struct gw_sim *sim = gw_vm_sim(gf->f->vm);
+	struct gw_account mapped;
 	struct gw_sim_stats stats;
 
+	gw_function_mapped(gf->f->fn, &mapped);
+	if (mapped.maps && !gw_vm_ram(gf->f->vm))
+		warn_report("%s: still reaches %" PRIu64 " bytes of guest memory", name, mapped.bytes);
 	if (!sim)
 		return;
 	gw_sim_stats(sim, &stats);

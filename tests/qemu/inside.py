@@ -44,6 +44,12 @@ class Inside(qemu.Qemu):
         super().__init__(rig, [], machine=machine, ram=ram, more=args, **options)
         rig.qemus.append(self)
 
+    def quit(self):
+        """End it as a user does; what is mapped goes before it."""
+        super().quit()
+        left = [line for line in self.lines if "still reaches" in line]
+        assert not left, left
+
     def monitor(self, line):
         """What a command of the human monitor says."""
         return self.qmp.command("human-monitor-command", **{"command-line": line})
