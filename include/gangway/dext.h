@@ -60,7 +60,7 @@ struct gw_dext_services;
 
 /** What the system says of a function without asking its dext. */
 struct gw_dext_description {
-	char root[32];			/* name of its root, NUL terminated */
+	char root[GW_ROOT_SIZE];			/* name of its root, NUL terminated */
 	bool addressed, identified;	/* what follows is known: the first three, the others */
 	uint8_t bus, dev, fn;
 	uint16_t vendor, device;
@@ -78,7 +78,7 @@ struct gw_dext_description {
  */
 struct gw_dext_services_ops {
 	int (*open)(struct gw_dext_services *s, unsigned int i, struct gw_dext_conn **c,
-		    char root[32]);
+		    char root[GW_ROOT_SIZE]);
 	int (*describe)(struct gw_dext_services *s, unsigned int i,
 			struct gw_dext_description *d);
 };

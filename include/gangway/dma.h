@@ -22,6 +22,8 @@ const char *gw_plan_name(enum gw_plan plan);
 /** gw_plan_parse() - Return: 0; -EINVAL not a plan's name */
 int gw_plan_parse(const char *name, enum gw_plan *plan);
 
+#define GW_PLAN_REASON	160	/* bytes of a line on why, NUL included */
+
 /**
  * gw_plan_choose() - what "auto" means for a function, or whether @want is possible
  * @device_tree: the guest boots from a device tree that we write
@@ -30,7 +32,7 @@ int gw_plan_parse(const char *name, enum gw_plan *plan);
  * Return: 0; -EOPNOTSUPP @want cannot work here.
  */
 int gw_plan_choose(const struct gw_host_limits *limits, bool device_tree, enum gw_plan want,
-		   enum gw_plan *plan, char reason[160]);
+		   enum gw_plan *plan, char reason[GW_PLAN_REASON]);
 
 #define GW_MAX_WINDOW_USERS	8
 

@@ -26,6 +26,7 @@ extern "C" {
 #define GW_NR_BARS	6
 #define GW_MAX_VECTORS	256
 #define GW_IRQ_WORDS	(GW_MAX_VECTORS / 64)
+#define GW_ROOT_SIZE	32	/* bytes of the name of a root, NUL included */
 #define GW_MAX_SEGMENTS	7
 
 /** What a host lets one function have; data, read once after open. */
@@ -44,7 +45,7 @@ struct gw_host_limits {
 /** A function as a host lists it. */
 struct gw_function_info {
 	char name[64];			/* what open() takes, e.g. "sim:0" or "00:1e.0@pcic0" */
-	char root[32];			/* name of its root; empty if the host has only one */
+	char root[GW_ROOT_SIZE];			/* name of its root; empty if the host has only one */
 	uint8_t bus, dev, fn;
 	uint16_t vendor, device;
 	uint32_t class_code;		/* 24 bits: base, sub, interface */

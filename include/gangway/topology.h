@@ -228,8 +228,10 @@ int gw_topology_path(const struct gw_topology *t, const char *path, char *out, s
  */
 bool gw_acs_enabled(const struct gw_pci_node *node, uint16_t flags, uint16_t *missing);
 
+#define GW_ACS_TEXT_SIZE	32
+
 /** gw_acs_names() - "RR CR" for the bits of @flags, "none" for 0. Return: @text */
-const char *gw_acs_names(uint16_t flags, char text[32]);
+const char *gw_acs_names(uint16_t flags, char text[GW_ACS_TEXT_SIZE]);
 
 /** gw_pci_type_name() - "root port" and so on */
 const char *gw_pci_type_name(const struct gw_pci_node *node);

@@ -50,29 +50,31 @@ static const char *plan_obstacle(const struct gw_host_limits *limits, bool devic
 }
 
 int gw_plan_choose(const struct gw_host_limits *limits, bool device_tree, enum gw_plan want,
-		   enum gw_plan *plan, char reason[160])
+		   enum gw_plan *plan, char reason[GW_PLAN_REASON])
 {
 	const char *why;
 
 	if (want != GW_PLAN_AUTO) {
 		why = plan_obstacle(limits, device_tree, want);
-		snprintf(reason, 160, "%s", why ? why : "asked for");
+		snprintf(reason, GW_PLAN_REASON, "%s", why ? why : "asked for");
 		*plan = want;
 		return why ? -EOPNOTSUPP : 0;
 	}
 	if (!plan_obstacle(limits, device_tree, GW_PLAN_DIRECT)) {
 		*plan = GW_PLAN_DIRECT;
-		snprintf(reason, 160, "the host takes the guest's own addresses");
+		snprintf(reason, GW_PLAN_REASON, "the host takes the guest's own addresses");
 		return 0;
 	}
 	if (!plan_obstacle(limits, device_tree, GW_PLAN_WINDOW)) {
 		*plan = GW_PLAN_WINDOW;
-		snprintf(reason, 160, "the host chooses the DMA addresses and the guest boots from a "
+		snprintf(reason, GW_PLAN_REASON,
+			 "the host chooses the DMA addresses and the guest boots from a "
 			 "device tree");
 		return 0;
 	}
 	*plan = GW_PLAN_PARAVIRT;
-	snprintf(reason, 160, "the host chooses the DMA addresses and the guest has no device tree of "
+	snprintf(reason, GW_PLAN_REASON,
+		 "the host chooses the DMA addresses and the guest has no device tree of "
 		 "ours");
 	return 0;
 }

@@ -49,7 +49,7 @@ bool gw_acs_enabled(const struct gw_pci_node *node, uint16_t flags, uint16_t *mi
 	return !lacks;
 }
 
-const char *gw_acs_names(uint16_t flags, char text[32])
+const char *gw_acs_names(uint16_t flags, char text[GW_ACS_TEXT_SIZE])
 {
 	static const char name[][3] = { "SV", "TB", "RR", "CR", "UF", "EC", "DT" };
 	size_t len = 0;

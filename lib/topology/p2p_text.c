@@ -65,7 +65,7 @@ static const char *hop_effect(const struct gw_p2p_hop *hop)
 const char *gw_p2p_hop_text(const struct gw_p2p_hop *hop, char text[GW_P2P_TEXT_SIZE])
 {
 	const struct gw_pci_node *n = hop->node;
-	char addr[GW_PCI_ADDR_SIZE], flags[32];
+	char addr[GW_PCI_ADDR_SIZE], flags[GW_ACS_TEXT_SIZE];
 	int len = snprintf(text, GW_P2P_TEXT_SIZE, "%s %s %s", gw_pci_type_name(n),
 			   gw_pci_addr_format(&n->addr, addr), hop_effect(hop));
 
@@ -105,7 +105,7 @@ const char *gw_p2p_permit_text(const struct gw_p2p_verdict *v, char text[GW_P2P_
 
 const char *gw_group_why_text(const struct gw_group_member *m, char text[GW_P2P_TEXT_SIZE])
 {
-	char addr[GW_PCI_ADDR_SIZE] = "", flags[32];
+	char addr[GW_PCI_ADDR_SIZE] = "", flags[GW_ACS_TEXT_SIZE];
 
 	if (m->hop)
 		gw_pci_addr_format(&m->hop->addr, addr);

@@ -63,7 +63,7 @@ struct gw_vm {
 	SLIST_HEAD(, gw_vm_card) cards;		/* that are open; they go with the host */
 
 	enum gw_plan plan;
-	char reason[160];
+	char reason[GW_PLAN_REASON];
 	_Atomic bool said[GW_VM_NR_CAUSES];
 	struct gw_window window;	/* plan window only */
 	struct gw_pools pools;		/* plan pool only */

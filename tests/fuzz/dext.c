@@ -175,7 +175,7 @@ static const struct gw_dext_conn_ops conn_ops = {
 static struct gw_dext_conn conn = { .ops = &conn_ops };
 
 static int services_open(struct gw_dext_services *s, unsigned int i, struct gw_dext_conn **c,
-			 char root[32])
+			 char root[GW_ROOT_SIZE])
 {
 	if (i)
 		return -ENOENT;

@@ -366,7 +366,7 @@ static const struct gw_dext_conn_ops conn_ops = {
 };
 
 static int fake_services_open(struct gw_dext_services *s, unsigned int i, struct gw_dext_conn **c,
-			      char root[32])
+			      char root[GW_ROOT_SIZE])
 {
 	struct fake_dext *d = container_of(s, struct fake_dext, services);
 	struct fake_fn *f = &d->fn[i];
@@ -381,7 +381,7 @@ static int fake_services_open(struct gw_dext_services *s, unsigned int i, struct
 		f->conn[k].conn.ops = &conn_ops;
 		f->conn[k].fn = f;
 		*c = &f->conn[k].conn;
-		memcpy(root, f->root, 32);
+		memcpy(root, f->root, GW_ROOT_SIZE);
 		return 0;
 	}
 	return -EMFILE;

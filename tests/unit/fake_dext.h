@@ -51,7 +51,7 @@ struct fake_conn {
 
 /** One function behind a dext. */
 struct fake_fn {
-	char root[32];
+	char root[GW_ROOT_SIZE];
 	uint64_t identity[6];
 	int open_error;
 	bool extended;			/* knows selectors 18 to 20 */

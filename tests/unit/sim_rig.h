@@ -151,7 +151,7 @@ static inline struct gw_dext_conn *rig_connect(struct rig *r, unsigned int i)
 {
 	struct gw_dext_services *s = rig_services(r);
 	struct gw_dext_conn *c;
-	char root[32];
+	char root[GW_ROOT_SIZE];
 
 	assert_int_equal(s->ops->open(s, i, &c, root), 0);
 	return c;

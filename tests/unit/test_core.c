@@ -144,7 +144,7 @@ static void multimedia_functions_are_taken_by_request_only(void **state)
 		struct rig_ep *ep = rig_ep_new();
 		struct gw_dext_services *s = rig_services(r);
 		struct gw_dext_conn *c;
-		char root[32];
+		char root[GW_ROOT_SIZE];
 
 		ep->ep.desc.class_code = class[i / 2];
 		rig_add(r, ep);
@@ -273,7 +273,7 @@ static void nobody_terminates_what_another_uses(void **state)
 	struct rig *r = rig_new(NULL);
 	struct gw_dext_services *s = rig_services(r);
 	struct gw_dext_conn *other = rig_connect(r, 0), *late;
-	char root[32];
+	char root[GW_ROOT_SIZE];
 	uint64_t v;
 
 	assert_int_equal(rig_call(other, GW_DEXT_CLAIM, NULL, 0), OK);

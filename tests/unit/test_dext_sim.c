@@ -288,7 +288,7 @@ static void equal_addresses_under_two_roots_are_told_apart(void **state)
 static struct gw_dext_conn *connect_raw(void)
 {
 	struct gw_dext_conn *c;
-	char root[32];
+	char root[GW_ROOT_SIZE];
 
 	assert_int_equal(services->ops->describe ?
 			 services->ops->describe(services, 0, &(struct gw_dext_description){ .root = "" }) : 0, 0);

@@ -36,7 +36,7 @@ static bool connect_and_use(struct gw_sim *sim, char *mem)
 	struct gw_dext_services *s = gw_sim_services(sim);
 	struct gw_sim_stats stats;
 	struct gw_dext_conn *c;
-	char root[32];
+	char root[GW_ROOT_SIZE];
 	bool ok;
 
 	if (s->ops->open(s, 0, &c, root))

@@ -165,7 +165,7 @@ static void what_vanishes_is_quiet_and_answers_no_more(void **state)
 	struct gw_dext_conn *late;
 	uint64_t out[8];
 	gw_iova iova;
-	char root[32];
+	char root[GW_ROOT_SIZE];
 
 	assert_int_equal(rig_map(r, 1, mem, RIG_G, &iova), OK);
 	assert_int_equal(rig_call(r->c, GW_DEXT_ALLOC_BUFFER, out, 6, 4096, 0), OK);
@@ -253,7 +253,7 @@ static void functions_of_one_device_say_so_and_addresses_repeat_across_roots(voi
 	struct rig *r = rig_new(NULL);
 	struct gw_dext_services *s = gw_sim_services(r->sim);
 	struct gw_dext_conn *c;
-	char root[32];
+	char root[GW_ROOT_SIZE];
 
 	assert_int_equal(rig_config(r, 0x0e, 1), 0);
 	assert_int_equal(gw_sim_add(r->sim, &rig_ep_new()->ep, "pcic1", 1, 0, 0), 0);

@@ -53,7 +53,7 @@ static unsigned int there(struct rig *r, uint64_t *rid)
 	struct gw_dext_conn *c;
 	unsigned int nr = 0;
 	uint64_t id[6];
-	char root[32];
+	char root[GW_ROOT_SIZE];
 	int ret;
 
 	for (unsigned int i = 1; (ret = s->ops->open(s, i, &c, root)) != -ENOENT; i++) {
@@ -159,7 +159,7 @@ static void their_bars_follow_each_other(void **state)
 	uint64_t base = rig_config(r, AT + 0x28, 4) << 32 | (rig_config(r, AT + 0x24, 4) & ~0xfull);
 	struct gw_dext_conn *c;
 	uint64_t low, high;
-	char root[32];
+	char root[GW_ROOT_SIZE];
 
 	rig_config_write(r, NUM, 2, 2);
 	rig_config_write(r, CONTROL, 2, ON);

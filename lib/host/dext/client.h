@@ -46,7 +46,7 @@ struct gw_dext_client {
 	struct gw_dext_link *link;
 	struct gw_log *log;
 	struct gw_function_info info;
-	char root[32];
+	char root[GW_ROOT_SIZE];
 	struct gw_host_limits limits;
 	bool confirmed, extended;
 	void (*on_gone)(struct gw_dext_client *c);
@@ -59,7 +59,7 @@ struct gw_dext_client {
 /** struct gw_dext_addr - which function; @root empty: under whichever root it is found */
 struct gw_dext_addr {
 	uint8_t bus, dev, fn;
-	char root[32];
+	char root[GW_ROOT_SIZE];
 };
 
 /**

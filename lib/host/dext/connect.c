@@ -41,7 +41,7 @@ static void name_function(struct gw_function_info *info, const char *root, bool 
 struct search {
 	const struct gw_dext_addr *at;
 	struct gw_dext_client found;	/* connected once there is one */
-	char first_root[32];		/* of all dexts */
+	char first_root[GW_ROOT_SIZE];		/* of all dexts */
 	bool any, roots;		/* one was seen; they have different roots */
 	char with_addr[256];		/* roots that have the address, for the message */
 	unsigned int nr_with_addr, nr_match;
@@ -146,7 +146,7 @@ static int found_add(struct found *f, const struct gw_dext_client *c)
 static void found_name(struct found *f)
 {
 	bool roots = false, repeats;
-	char root[32];
+	char root[GW_ROOT_SIZE];
 
 	for (size_t i = 1; i < f->nr; i++)
 		roots |= strcmp(f->info[0].root, f->info[i].root) != 0;

@@ -289,7 +289,7 @@ static int connect(struct iokit *io, io_service_t service, struct gw_dext_conn *
 }
 
 static int services_open(struct gw_dext_services *s, unsigned int i, struct gw_dext_conn **c,
-			 char root[32])
+			 char root[GW_ROOT_SIZE])
 {
 	struct iokit *io = container_of(s, struct iokit, base);
 	struct gw_dext_description d = { .root = "" };

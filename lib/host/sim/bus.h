@@ -14,8 +14,6 @@
 #include "host/sim/fault.h"
 #include "host/sim/memory.h"
 
-#define GW_BUS_ROOT_NAME	32	/* with its NUL */
-
 enum gw_bus_irq { GW_BUS_IRQ_OFF, GW_BUS_IRQ_MSI, GW_BUS_IRQ_MSIX, GW_BUS_IRQ_MSIX_MASKED };
 
 /** Addresses for BARs still to be handed out, shared by all functions. */
@@ -33,7 +31,7 @@ struct gw_endpoint_bus {
 	struct gw_endpoint *ep;
 	struct gw_log *log, own_log;
 	struct gw_fault_record *faults;
-	char root[GW_BUS_ROOT_NAME];
+	char root[GW_ROOT_SIZE];
 	char name[48];			/* BB:DD.F@ROOT, for messages */
 	uint8_t bus, dev, fn;
 	uint64_t bar_addr[GW_NR_BARS];	/* where the platform put them */

@@ -138,7 +138,7 @@ static int find(struct gw_sim *sim, unsigned int i, struct gw_sim_function **f)
 }
 
 static int services_open(struct gw_dext_services *s, unsigned int i, struct gw_dext_conn **c,
-			 char root[32])
+			 char root[GW_ROOT_SIZE])
 {
 	struct gw_sim_function *f;
 	struct sim_conn *conn;

@@ -179,7 +179,7 @@ int gw_sim_add(struct gw_sim *sim, struct gw_endpoint *ep, const char *root, uin
 
 	if (!root)
 		root = "sim0";
-	if (!*root || strlen(root) >= GW_BUS_ROOT_NAME || dev > 31 || fn > 7)
+	if (!*root || strlen(root) >= GW_ROOT_SIZE || dev > 31 || fn > 7)
 		gw_err(sim->log, "sim: no function can be at %02x:%02x.%x of root \"%s\"", bus, dev,
 		       fn, root);
 	else

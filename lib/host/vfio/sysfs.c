@@ -44,7 +44,7 @@ static int attr_number(const char *sysfs, const char *bdf, const char *attr, uns
 }
 
 /* The host bridge is a part of the real path: ".../pci0000:00/0000:00:1c.0/0000:01:00.0". */
-static void root_of(const char *sysfs, const char *bdf, char root[32])
+static void root_of(const char *sysfs, const char *bdf, char root[GW_ROOT_SIZE])
 {
 	char path[PATH_MAX], real[PATH_MAX], *at;
 
