@@ -52,7 +52,7 @@ struct rig {
 	uint32_t *db, *ei;		/* shadow doorbells, once in use */
 	uint16_t cid;
 	unsigned int doorbells;		/* real ones */
-	char path[64];
+	char path[128];
 };
 
 struct rig_cqe {
