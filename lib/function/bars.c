@@ -167,7 +167,7 @@ static bool bar_decodes(const struct gw_guest_function *gf, unsigned int bar)
 {
 	uint16_t bit = gf->bar[bar].info.io ? GW_PCI_COMMAND_IO : GW_PCI_COMMAND_MEMORY;
 
-	return !gw_guest_dead(gf) && !gf->hidden && !gw_guest_config_asleep(gf) && gf->command & bit;
+	return !gw_guest_dead(gf) && !gf->hidden && !gw_guest_asleep(gf) && gf->command & bit;
 }
 
 static bool part_holds(const struct gw_pci_msix_part *part, unsigned int bar, uint64_t off)

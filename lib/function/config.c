@@ -23,12 +23,6 @@ static bool piece_covers(unsigned int off, unsigned int width, unsigned int at)
 	return off <= at && at < off + width;
 }
 
-bool gw_guest_config_asleep(const struct gw_guest_function *gf)
-{
-	return gf->policy.pm &&
-	       (gf->config[gf->policy.pm + GW_PCI_PM_CTRL] & GW_PCI_PM_STATE) == GW_PCI_PM_D3HOT;
-}
-
 bool gw_guest_config_idle(const struct gw_guest_function *gf)
 {
 	return !(gf->command & (GW_PCI_COMMAND_IO | GW_PCI_COMMAND_MEMORY | GW_PCI_COMMAND_MASTER));
@@ -37,7 +31,7 @@ bool gw_guest_config_idle(const struct gw_guest_function *gf)
 /* Is bus mastering off at the host whatever the guest has set? */
 static bool master_held(const struct gw_guest_function *gf)
 {
-	return gf->paused || gw_guest_config_asleep(gf);
+	return gf->paused || gw_guest_asleep(gf);
 }
 
 void gw_guest_config_initial(struct gw_guest_function *gf)

@@ -83,9 +83,6 @@ struct gw_guest_function {
 	_Atomic uint64_t reads, writes, config_reads, config_writes, resets;
 };
 
-/** gw_guest_function_note_bars() - remember where they are, for gw_guest_function_had_bar() */
-void gw_guest_function_note_bars(struct gw_guest_function *gf);
-
 static inline void gw_guest_count(_Atomic uint64_t *counter)
 {
 	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
@@ -98,6 +95,9 @@ static inline bool gw_guest_dead(const struct gw_guest_function *gf)
 }
 
 /* state.c */
+
+/** gw_guest_asleep() - is it in D3hot? */
+bool gw_guest_asleep(const struct gw_guest_function *gf);
 
 /** gw_guest_quiet_begin() - what follows waits for the device: it must not wait for the VMM */
 void gw_guest_quiet_begin(struct gw_guest_function *gf);
@@ -180,9 +180,6 @@ void gw_guest_config_initial(struct gw_guest_function *gf) GW_HOLDS(gf->lock);
 /** gw_guest_config_command() - bring the host's COMMAND in line. Return: 0; -errno of the host */
 int gw_guest_config_command(struct gw_guest_function *gf) GW_HOLDS(gf->lock);
 
-/** gw_guest_config_asleep() - is it in D3hot? */
-bool gw_guest_config_asleep(const struct gw_guest_function *gf);
-
 /** gw_guest_config_idle() - has no driver put it to work? */
 bool gw_guest_config_idle(const struct gw_guest_function *gf) GW_HOLDS(gf->lock);
 
@@ -200,6 +197,9 @@ size_t gw_guest_config_write(struct gw_guest_function *gf, unsigned int off, con
 			     size_t len, bool *reset) GW_HOLDS(gf->lock);
 
 /* bars.c */
+
+/** gw_guest_function_note_bars() - remember where they are, for gw_guest_function_had_bar() */
+void gw_guest_function_note_bars(struct gw_guest_function *gf);
 
 /** gw_guest_bars_probe() - ask and check. Return: 0; -EINVAL (logged); or -errno of the host */
 int gw_guest_bars_probe(struct gw_guest_function *gf);

@@ -4,7 +4,13 @@
 
 #include "function/function.h"
 
-/* What all parts of a function stand on: that it may be quiet, or gone. */
+/* What all parts of a function stand on: that it may be asleep, quiet, or gone. */
+
+bool gw_guest_asleep(const struct gw_guest_function *gf)
+{
+	return gf->policy.pm &&
+	       (gf->config[gf->policy.pm + GW_PCI_PM_CTRL] & GW_PCI_PM_STATE) == GW_PCI_PM_D3HOT;
+}
 
 void gw_guest_quiet_begin(struct gw_guest_function *gf)
 {
