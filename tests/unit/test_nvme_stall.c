@@ -249,14 +249,14 @@ static void commands_in_the_ring_are_waited_for_likewise(void **state)
 /* Whoever has nothing left but a controller that does not end: it frees itself, and its file. */
 static void the_host_is_freed_while_the_file_does_not_answer(void **state)
 {
-	static const void *kept;	/* of the bus, which stays */
+	static const void *volatile kept;	/* of the bus, which stays */
 	struct rig *r = *state;
 	uint64_t until = gw_now_ns() + 60000000000ull;
 	int fd;
 
 	hang(r, 0x66);
 	kept = r->ep->bus;
-	assert_non_null(kept);
+	assert_non_null((const void *)kept);
 	r->fn->ops->close(r->fn);
 	r->host->ops->free(r->host);
 	gw_sim_free(r->sim);
