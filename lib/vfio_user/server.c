@@ -158,8 +158,8 @@ void gw_vfio_user_close(struct gw_vfio_user *server)
 	if (!server)
 		return;
 	gw_client_close(&server->client);
-	gw_door_close(&server->door);
 	pthread_join(server->thread, NULL);
+	gw_door_close(&server->door);	/* the thread tells it of each client */
 	/* descriptors that clients in the queue have sent would be closed with it */
 	gw_closer_turn_away(server->client.closer, server->listener.fd);
 	gw_listener_close(&server->listener);

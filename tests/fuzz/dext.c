@@ -78,10 +78,12 @@ static unsigned int good(uint32_t selector, const uint64_t *in, uint64_t *out)
 		[GW_DEXT_REGISTER_REGION] = { 3, { 1, 0x80000000 } },
 		[GW_DEXT_REGISTER_AT] = { 3, { 1, 0x80000000 } },
 		[GW_DEXT_REGISTER_REMOTE] = { 3, { 1, 0x80000000 } },
+		[GW_DEXT_GET_FAULTS] = { 6, { 2, 3, 4, 5, 6, 7 } },
 	};
 
 	memcpy(out, answer[selector].out, answer[selector].nr * sizeof(*out));
-	if (selector == GW_DEXT_REGISTER_REGION || selector >= GW_DEXT_REGISTER_AT)
+	if (selector == GW_DEXT_REGISTER_REGION || selector == GW_DEXT_REGISTER_AT ||
+	    selector == GW_DEXT_REGISTER_REMOTE)
 		out[2] = in[2];
 	return answer[selector].nr;
 }
