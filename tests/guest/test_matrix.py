@@ -11,7 +11,7 @@ def under_load(work, arch, version, plan):
     """Verify data through load, unbinds, resets and a rescan; judge the report."""
     options = ["--memory", "768M", "--cpus", "4"]
     if plan == "window":
-        options += ["--window", "384M"]
+        options += ["--window", "384M", "--one-node"]
     else:
         options += ["--host-option", "caller-iova=on"]
     with work.run("matrix", [f"sim:nvme,file={work.path('disk.img')},size=256M"], options,
