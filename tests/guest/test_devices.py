@@ -45,7 +45,7 @@ def no_room_for_the_backing_file(work):
     with work.run("full", [f"sim:nvme,file={small}/disk.img,size=256M"], SMALL,
                   add=(work.seed(),), append=f"gangway.sum={work.seed_sum(1)}",
                   wrap=small_file_system()) as run:
-        run.finish()
+        run.finish(code=1)  # and the last line says why
         guest.expect("No space left on device" in run.stderr(), "gangway does not say why")
 
 
