@@ -48,7 +48,7 @@ def a_machine_whose_memory_is_refused_boots(rig):
 
 @test
 def qemu_is_killed_while_its_firmware_remaps(rig):
-    daemon = rig.daemon()
+    daemon = rig.daemon(options=["-v"])     # once more, so that it tells of each mapping
     for round_ in range(4):
         seen = len(daemon.lines)
         qemu = rig.qemu(daemon.socket, machine="q35", accel="tcg")
