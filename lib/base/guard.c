@@ -86,6 +86,13 @@ static inline void guard_init(void)
 
 /* ThreadSanitizer's own atomics hold a lock that a jump out of them would never release. */
 #define NO_TSAN __attribute__((no_sanitize("thread")))
+/* So it is told, before the jump can happen, that a store passes on what was written earlier. */
+#ifdef __SANITIZE_THREAD__
+#include <sanitizer/tsan_interface.h>
+#define PASSES_ON(addr) __tsan_release(addr)
+#else
+#define PASSES_ON(addr) ((void)0)
+#endif
 
 int gw_guard_copy(void *dst, const void *src, size_t len)
 {
@@ -99,6 +106,7 @@ NO_TSAN int gw_guard_load32(const uint32_t *src, uint32_t *val)
 
 NO_TSAN int gw_guard_store32(uint32_t *dst, uint32_t val)
 {
+	PASSES_ON(dst);
 	RETURN_GUARDED(__atomic_store_n(dst, val, __ATOMIC_RELEASE));
 }
 

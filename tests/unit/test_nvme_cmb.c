@@ -3,6 +3,7 @@
 #include "nvme_sim_rig.h"
 
 #include <errno.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <gangway/share.h>
@@ -30,6 +31,19 @@ static uint8_t *buffer(struct rig *r, int *fd)
 	if (fd)
 		*fd = map.fd;
 	return map.addr;
+}
+
+/* The buffer at an address that the host maps: its granule is larger than a page here. */
+static uint8_t *buffer_aligned(struct rig *r)
+{
+	uint8_t *at = mmap(NULL, BUFFER + GRANULE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd;
+
+	assert_ptr_not_equal(at, MAP_FAILED);
+	at += -(uintptr_t)at % GRANULE;
+	buffer(r, &fd);
+	assert_ptr_equal(mmap(at, BUFFER, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0), at);
+	return at;
 }
 
 /* As Linux does. */
@@ -110,7 +124,7 @@ static void a_reset_leaves_nothing_in_it(void **state)
 static void another_disk_reads_into_it(void **state)
 {
 	struct rig *r = *state, other = { .sim = r->sim, .mem = r->mem, .sink = r->sink };
-	struct gw_memory ram = { .addr = r->mem }, mem = { .addr = buffer(r, NULL) };
+	struct gw_memory ram = { .addr = r->mem }, mem = { .addr = buffer_aligned(r) };
 	struct gw_mapping map;
 	char opts[128];
 
@@ -133,6 +147,7 @@ static void another_disk_reads_into_it(void **state)
 	run(r, 1, there(NVME_IO_WRITE, 64, BASE + 0x8000));
 	move(r, NVME_IO_READ, 64, 2 * DATA);
 	assert_memory_equal(r->mem + 2 * DATA, r->mem + DATA, 4096);
+	munmap(mem.addr, BUFFER);
 	unlink(other.path);
 }
 
