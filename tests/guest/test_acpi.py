@@ -25,7 +25,8 @@ def memory_equal_to_window(work):
 def memory_twice_the_window(work):
     """The window is used first; pages beyond it are bounced by buffers that are inside."""
     values = boot(work, "2G")
-    guest.expect(values["bounced"] == "0", f"{values['bounced']} bytes were bounced")
+    # what the kernel took at boot, before it knew of nodes, may lie beyond
+    guest.expect(int(values["bounced"]) <= 64 << 10, f"{values['bounced']} bytes were bounced")
     guest.expect(int(values["bounced_far"]) > 0, "pages beyond the window were not bounced")
 
 
