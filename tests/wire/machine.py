@@ -100,7 +100,7 @@ class Kernel:
 
     def __init__(self, machine):
         self.machine = machine
-        self.library = os.path.join(os.path.dirname(machine.rig.gangway), "..", "tests", "wire",
+        self.preload = os.path.join(os.path.dirname(machine.rig.gangway), "..", "tests", "wire",
                                     "libsysfs-kernel.so")
         for name in (DISK, NET, SIBLING):
             self.own(name, self.driver(name))
@@ -130,7 +130,7 @@ class Kernel:
         return self.machine.read(f"sys/bus/pci/devices/{name}/driver_override").rstrip("\n")
 
     def env(self, kill=None):
-        return {"LD_PRELOAD": self.library, "KERNEL_TREE": os.path.realpath(self.machine.dir),
+        return {"LD_PRELOAD": self.preload, "KERNEL_TREE": os.path.realpath(self.machine.dir),
                 "ASAN_OPTIONS": "verify_asan_link_order=0",
                 **({"KERNEL_KILL": str(kill)} if kill else {})}
 

@@ -261,22 +261,6 @@ class Frozen:
             ["umount", self.folder], stderr=subprocess.DEVNULL, check=False).returncode)
 
 
-@contextlib.contextmanager
-def stalling(rig):
-    """A daemon whose disk is on a file system that can be frozen."""
-    disks = Frozen(rig)
-    try:
-        daemon = rig.daemon(f"sim:nvme,file={disks.folder}/disk,size=64M")
-        yield disks, daemon
-        daemon.stop()
-    finally:
-        with contextlib.suppress(OSError):
-            disks.thaw()        # nothing that waits for it can be killed
-        for child in rig.qemus + rig.daemons:
-            child.kill()
-        disks.close()
-
-
 def asleep(daemon):
     """Does a thread of the daemon's sleep where nothing can wake it?"""
     for folder in glob.glob("/proc/[0-9]*/task/[0-9]*/"):
@@ -299,6 +283,24 @@ def hang(drive, disks, daemon, seed=1):
     wait_until("the write sleeps", lambda: asleep(daemon))
 
 
+@contextlib.contextmanager
+def stalled(rig):
+    """QEMU's disk, the frozen file system that its write waits for, and its daemon."""
+    disks = Frozen(rig)
+    try:
+        daemon = rig.daemon(f"sim:nvme,file={disks.folder}/disk,size=64M")
+        drive = nvme.Nvme(rig.qemu(daemon.socket))
+        hang(drive, disks, daemon)
+        yield drive, disks, daemon
+        daemon.stop()
+    finally:
+        with contextlib.suppress(OSError):
+            disks.thaw()        # nothing that waits for it can be killed
+        for child in rig.qemus + rig.daemons:
+            child.kill()
+        disks.close()
+
+
 def first_block(drive):
     ram = drive.qemu.machine.ram
     drive.transfer(nvme.READ, 0, ram + 2 * BUFFER, 4096)
@@ -307,9 +309,7 @@ def first_block(drive):
 
 @freezing
 def a_machine_is_reset_while_its_disk_stalls_and_again_when_it_is_back(rig):
-    with stalling(rig) as (disks, daemon):
-        drive = nvme.Nvme(rig.qemu(daemon.socket))
-        hang(drive, disks, daemon)
+    with stalled(rig) as (drive, disks, daemon):
         drive.qemu.qmp.command("system_reset")
         drive.qemu.qmp.wait_event("RESET")
         daemon.wait_line("backing file does not answer")
@@ -325,9 +325,7 @@ def a_machine_is_reset_while_its_disk_stalls_and_again_when_it_is_back(rig):
 
 @freezing
 def a_controller_that_stalls_is_disabled_when_its_disk_is_back(rig):
-    with stalling(rig) as (disks, daemon):
-        drive = nvme.Nvme(rig.qemu(daemon.socket))
-        hang(drive, disks, daemon)
+    with stalled(rig) as (drive, disks, daemon):
         drive.set(nvme.CC, 0)
         assert drive.get(nvme.CSTS) == 1, "it is ready until its write has ended"
         disks.thaw()
@@ -338,9 +336,7 @@ def a_controller_that_stalls_is_disabled_when_its_disk_is_back(rig):
 
 @freezing
 def bus_mastering_goes_off_while_the_disk_stalls_and_on_when_it_is_back(rig):
-    with stalling(rig) as (disks, daemon):
-        drive = nvme.Nvme(rig.qemu(daemon.socket))
-        hang(drive, disks, daemon)
+    with stalled(rig) as (drive, disks, daemon):
         drive.disable(pci.COMMAND_MASTER)
         assert drive.get(nvme.CSTS) == 0xffffffff, "it must not seem to be quiet"
         disks.thaw()
@@ -352,9 +348,7 @@ def bus_mastering_goes_off_while_the_disk_stalls_and_on_when_it_is_back(rig):
 
 @freezing
 def a_vmm_goes_while_its_disk_stalls_and_the_next_is_served_when_it_is_back(rig):
-    with stalling(rig) as (disks, daemon):
-        drive = nvme.Nvme(rig.qemu(daemon.socket))
-        hang(drive, disks, daemon)
+    with stalled(rig) as (drive, disks, daemon):
         drive.qemu.kill()
         daemon.wait_gone(1)
         try:
@@ -377,9 +371,7 @@ def the_server_is_asked_to_end_while_its_disk_stalls(rig):
             daemon.report = json.load(file)
         return daemon.report
 
-    with stalling(rig) as (disks, daemon):
-        drive = nvme.Nvme(rig.qemu(daemon.socket))
-        hang(drive, disks, daemon)
+    with stalled(rig) as (drive, disks, daemon):
         daemon.signal(signal.SIGTERM)
         report = wait_until("its report", reported)
         assert (report["stalls"], report["stalled"]) == (1, 1), report
