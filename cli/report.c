@@ -80,19 +80,8 @@ static void collect(struct vm *vm, struct report *r)
 	}
 }
 
-/* Which causes the faults that are shown have: a bit each. */
-static unsigned int fault_causes(const struct vm *vm, const struct report *r)
-{
-	unsigned int causes = 0;
-
-	for (size_t i = 0; i < r->nr_faults && i < FAULTS_SHOWN; i++)
-		causes |= 1u << gw_vm_fault_cause(vm->gw, r->fault[i].iova);
-	return causes & ~(1u << GW_VM_CAUSE_UNKNOWN);
-}
-
 static void print_faults(const struct vm *vm, const struct report *r)
 {
-	unsigned int causes = fault_causes(vm, r);
 	uint64_t shown = 0;
 
 	fprintf(stderr, "  DART faults   %" PRIu64 "\n", r->sim.faults);
@@ -108,7 +97,7 @@ static void print_faults(const struct vm *vm, const struct report *r)
 	if (shown < r->sim.faults)
 		fprintf(stderr, "    and %" PRIu64 " more\n", r->sim.faults - shown);
 	for (enum gw_vm_cause i = 0; i < GW_VM_NR_CAUSES; i++)
-		if (causes & 1u << i)
+		if (gw_vm_had_cause(vm->gw, i))
 			fprintf(stderr, "    %s\n", gw_vm_cause_text(i));
 }
 
@@ -209,12 +198,12 @@ static struct json_object *companion_json(const struct gw_companion_stats *c)
 	return o;
 }
 
-static struct json_object *causes_json(unsigned int causes)
+static struct json_object *causes_json(const struct gw_vm *vm)
 {
 	struct json_object *list = json_object_new_array();
 
 	for (enum gw_vm_cause i = 0; i < GW_VM_NR_CAUSES; i++)
-		if (causes & 1u << i)
+		if (gw_vm_had_cause(vm, i))
 			json_object_array_add(list, json_object_new_string(gw_vm_cause_text(i)));
 	return list;
 }
@@ -258,8 +247,7 @@ static struct json_object *report_json(const struct vm *vm, const struct report 
 		add_u64(o, "dma_read_bytes", r->sim.dma_read_bytes);
 		add_u64(o, "dma_written_bytes", r->sim.dma_written_bytes);
 		add_u64(o, "dart_faults", r->sim.faults);
-		if (fault_causes(vm, r))
-			json_object_object_add(o, "fault_causes", causes_json(fault_causes(vm, r)));
+		json_object_object_add(o, "fault_causes", causes_json(vm->gw));
 		add_u64(o, "io_errors", r->sim.io_errors);
 		add_u64(o, "stalls", r->sim.stalls);
 		add_u64(o, "stalled", r->sim.stalled);

@@ -177,8 +177,8 @@ enum gw_vm_cause {
 	GW_VM_CAUSE_UNKNOWN, GW_VM_CAUSE_RAM, GW_VM_CAUSE_REGISTERS, GW_VM_NR_CAUSES,
 };
 
-/** gw_vm_fault_cause() - under the plans window and pool, why an access at @at is a fault */
-enum gw_vm_cause gw_vm_fault_cause(struct gw_vm *vm, gw_iova at);
+/** gw_vm_had_cause() - has the simulated host had a fault for that reason, under plan window or pool? */
+bool gw_vm_had_cause(const struct gw_vm *vm, enum gw_vm_cause cause);
 
 /** gw_vm_cause_text() - that, and the way out, in a line; NULL: it is not known */
 const char *gw_vm_cause_text(enum gw_vm_cause cause);

@@ -26,13 +26,18 @@ static bool in_registers(struct gw_vm *vm, uint64_t at)
 	return found;
 }
 
-enum gw_vm_cause gw_vm_fault_cause(struct gw_vm *vm, gw_iova at)
+static enum gw_vm_cause find_cause(struct gw_vm *vm, gw_iova at)
 {
 	if (vm->plan != GW_PLAN_WINDOW && vm->plan != GW_PLAN_POOL)
 		return GW_VM_CAUSE_UNKNOWN;
 	if (in_ram(vm, at.v))
 		return GW_VM_CAUSE_RAM;
 	return in_registers(vm, at.v) ? GW_VM_CAUSE_REGISTERS : GW_VM_CAUSE_UNKNOWN;
+}
+
+bool gw_vm_had_cause(const struct gw_vm *vm, enum gw_vm_cause cause)
+{
+	return atomic_load(&vm->had[cause]);
 }
 
 const char *gw_vm_cause_text(enum gw_vm_cause cause)
@@ -51,9 +56,9 @@ const char *gw_vm_cause_text(enum gw_vm_cause cause)
 static void tell(void *opaque, const struct gw_sim_fault *f)
 {
 	struct gw_vm *vm = opaque;
-	enum gw_vm_cause cause = gw_vm_fault_cause(vm, f->iova);
+	enum gw_vm_cause cause = find_cause(vm, f->iova);
 
-	if (cause != GW_VM_CAUSE_UNKNOWN && !atomic_exchange(&vm->said[cause], true))
+	if (cause != GW_VM_CAUSE_UNKNOWN && !atomic_exchange(&vm->had[cause], true))
 		gw_warn(vm->log, "%02x:%02x.%x: DMA at %#" PRIx64 ": %s", f->bus, f->dev, f->fn,
 			f->iova.v, gw_vm_cause_text(cause));
 }

@@ -64,7 +64,7 @@ struct gw_vm {
 
 	enum gw_plan plan;
 	char reason[GW_PLAN_REASON];
-	_Atomic bool said[GW_VM_NR_CAUSES];
+	_Atomic bool had[GW_VM_NR_CAUSES];	/* of faults; each was said, too */
 	struct gw_window window;	/* plan window only */
 	struct gw_pools pools;		/* plan pool only */
 };
