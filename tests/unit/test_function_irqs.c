@@ -1,55 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "unit.h"
-
-#include <fcntl.h>
-#include <poll.h>
-#include <pthread.h>
-#include <sys/eventfd.h>
-
-#include "base/bitmap.h"
-#include "fake_function.h"
-
-static int setup(void **state)
-{
-	*state = guest_open(fake_new());
-	return *state ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	guest_close(*state);
-	return 0;
-}
-
-static int set(struct guest *g, enum gw_irq index, enum gw_irq_action action, enum gw_irq_data data,
-	       uint32_t start, uint32_t count, const uint8_t *bools, int *fds)
-{
-	struct gw_irq_set s = { index, action, data, start, count, bools, fds };
-
-	return g->dev->ops->irq_set(g->dev, &s);
-}
-
-/* Hand a copy of @fd over as the eventfd of vector @v. */
-static void give(struct guest *g, enum gw_irq index, uint32_t v, int fd)
-{
-	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-
-	assert_int_equal(set(g, index, GW_IRQ_TRIGGER, GW_IRQ_EVENTFD, v, 1, NULL, &copy), 0);
-	assert_int_equal(copy, -1);
-}
-
-static int off(struct guest *g, enum gw_irq index)
-{
-	return set(g, index, GW_IRQ_TRIGGER, GW_IRQ_NONE, 0, 0, NULL, NULL);
-}
-
-static void fire(struct guest *g, unsigned int v)
-{
-	uint64_t pending[GW_IRQ_WORDS] = { 0 };
-
-	gw_bitmap_set(pending, v);
-	g->f->sink->fire(g->f->sink, pending);
-}
+#include "function_irq_rig.h"
 
 static void counts_are_what_can_be_honoured(void **state)
 {
@@ -90,21 +40,6 @@ static void a_vector_without_eventfd_is_remembered(void **state)
 	assert_int_equal(stats.irqs, 3);
 	assert_string_equal(g->f->trace, "irqs-on ");	/* once for all */
 	close(fd);
-}
-
-static void a_replaced_eventfd_takes_over(void **state)
-{
-	struct guest *g = *state;
-	int a = event(), b = event();
-
-	give(g, GW_IRQ_MSI, 0, a);
-	fire(g, 0);
-	give(g, GW_IRQ_MSI, 0, b);
-	fire(g, 0);
-	assert_int_equal(counted(a), 1);
-	assert_int_equal(counted(b), 1);
-	close(a);
-	close(b);
 }
 
 static void all_vectors_come_in_one_message(void **state)
@@ -299,121 +234,6 @@ static void a_vmm_is_told_at_once_that_the_function_has_gone(void **state)
 	close(late);
 }
 
-/* The VMM can let the counter run up to the top, and may have left the eventfd blocking. */
-static void a_full_eventfd_does_not_block_delivery(void **state)
-{
-	const uint64_t top = UINT64_MAX - 1;
-	struct guest *g = *state;
-	int fd = eventfd(0, EFD_CLOEXEC), calm = event();
-
-	assert_int_equal(write(fd, &top, sizeof(top)), sizeof(top));
-	assert_int_equal(write(calm, &top, sizeof(top)), sizeof(top));
-	give(g, GW_IRQ_MSIX, 0, fd);
-	give(g, GW_IRQ_MSIX, 1, calm);
-	for (int i = 0; i < 100; i++) {
-		fire(g, 0);
-		fire(g, 1);
-	}
-	assert_true(counted(fd) == UINT64_MAX);
-	assert_true(counted(calm) == UINT64_MAX);
-	fire(g, 0);
-	assert_int_equal(counted(fd), 1);
-	assert_int_equal(g->f->warnings, 0);
-	close(fd);
-	close(calm);
-}
-
-static void events_are_signalled_however_many(void **state)
-{
-	struct guest *g = *state;
-	int fd = event();
-
-	give(g, GW_IRQ_MSIX, 0, fd);
-	for (int i = 0; i < 1000; i++)
-		fire(g, 0);
-	assert_int_equal(counted(fd), 1000);
-	close(fd);
-}
-
-/*
- * A VMM whose eventfd blocks: one thread fills the counter whenever it is empty, the other empties
- * it after each event. Who writes between the two would sleep until the next event, for ever.
- */
-struct attack {
-	int fd;
-	pthread_t fills, empties;
-	_Atomic unsigned int events;
-	_Atomic bool end, ended;
-};
-
-static void *attack_fill(void *opaque)
-{
-	const uint64_t top = UINT64_MAX - 1;
-	struct attack *a = opaque;
-
-	while (!a->end)
-		assert_int_equal(write(a->fd, &top, sizeof(top)), sizeof(top));
-	a->ended = true;
-	return NULL;
-}
-
-static void *attack_empty(void *opaque)
-{
-	struct attack *a = opaque;
-	unsigned int seen = 0;
-
-	for (; !a->ended; sched_yield()) {
-		if (seen == a->events && !a->end)
-			continue;
-		seen = a->events;
-		if (poll(&(struct pollfd){ .fd = a->fd, .events = POLLIN }, 1, 0) == 1)
-			counted(a->fd);
-	}
-	return NULL;
-}
-
-static void attack_begin(struct attack *a)
-{
-	*a = (struct attack){ .fd = eventfd(0, EFD_CLOEXEC) };
-	assert_int_equal(pthread_create(&a->fills, NULL, attack_fill, a), 0);
-	assert_int_equal(pthread_create(&a->empties, NULL, attack_empty, a), 0);
-}
-
-static void attack_end(struct attack *a)
-{
-	a->end = true;
-	pthread_join(a->fills, NULL);
-	pthread_join(a->empties, NULL);
-	close(a->fd);
-}
-
-static void a_vmm_that_fills_its_eventfd_holds_no_interrupt_up(void **state)
-{
-	struct guest *g = *state;
-	struct attack a;
-
-	attack_begin(&a);
-	give(g, GW_IRQ_MSIX, 0, a.fd);
-	for (int i = 0; i < 200000; i++, a.events++)
-		fire(g, 0);
-	off(g, GW_IRQ_MSIX);
-	attack_end(&a);
-}
-
-static void a_vmm_that_fills_its_eventfd_holds_no_notice_up(void **state)
-{
-	struct guest *g = *state;
-	struct attack a;
-	int copy;
-
-	attack_begin(&a);
-	copy = fcntl(a.fd, F_DUPFD_CLOEXEC, 0);
-	assert_int_equal(set(g, GW_IRQ_REQ, GW_IRQ_TRIGGER, GW_IRQ_EVENTFD, 0, 1, NULL, &copy), 0);
-	for (int i = 0; i < 200000; i++, a.events++)
-		g->f->sink->request(g->f->sink);
-	attack_end(&a);
-}
-
 static void flr_keeps_eventfds_and_reset_does_not(void **state)
 {
 	struct guest *g = *state;
@@ -446,57 +266,6 @@ static void a_function_without_interrupts_shows_none(void **state)
 	g->dev->ops->irq_info(g->dev, GW_IRQ_MSI, &info);
 	assert_int_equal(info.count, 0);
 	guest_close(g);
-}
-
-struct firing {
-	struct guest *g;
-	_Atomic bool end;
-	_Atomic uint64_t rounds;
-};
-
-static void *fire_all(void *opaque)
-{
-	const uint64_t all[GW_IRQ_WORDS] = { 0xff };
-	struct firing *f = opaque;
-
-	while (!f->end) {
-		f->g->f->sink->fire(f->g->f->sink, all);
-		f->rounds++;
-	}
-	return NULL;
-}
-
-static void eventfds_come_and_go_while_threads_fire(void **state)
-{
-	struct guest *g = *state;
-	struct firing f = { .g = g };
-	struct gw_guest_stats stats;
-	pthread_t t[2];
-	int fd = event();
-
-	for (int i = 0; i < 2; i++)
-		assert_int_equal(pthread_create(&t[i], NULL, fire_all, &f), 0);
-	for (int round = 0; round < 500; round++) {
-		for (uint32_t v = 0; v < FAKE_MSIX; v++)
-			give(g, GW_IRQ_MSIX, v, fd);
-		set(g, GW_IRQ_MSIX, GW_IRQ_MASK, GW_IRQ_NONE, 0, 4, NULL, NULL);
-		set(g, GW_IRQ_MSIX, GW_IRQ_TRIGGER, GW_IRQ_EVENTFD, 0, 8, NULL, NULL);
-		set(g, GW_IRQ_MSIX, GW_IRQ_UNMASK, GW_IRQ_NONE, 0, 4, NULL, NULL);
-		if (round % 2)
-			off(g, GW_IRQ_MSIX);
-		gw_guest_function_stats(g->gf, &stats);
-	}
-	give(g, GW_IRQ_MSIX, 0, fd);
-	for (uint64_t was = f.rounds; f.rounds < was + 4;)
-		sched_yield();
-	f.end = true;
-	for (int i = 0; i < 2; i++)
-		pthread_join(t[i], NULL);
-	assert_true(counted(fd) > 0);
-	off(g, GW_IRQ_MSIX);
-	fire(g, 0);
-	assert_int_equal(counted(fd), 0);
-	close(fd);
 }
 
 struct heard {
@@ -578,14 +347,11 @@ static void a_call_can_only_be_triggered(void **state)
 	assert_int_equal(set_call(g, GW_IRQ_MSIX, FAKE_MSIX, 1, &h.call), -EINVAL);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(counts_are_what_can_be_honoured),
 		T(a_vector_without_eventfd_is_remembered),
-		T(a_replaced_eventfd_takes_over),
 		T(all_vectors_come_in_one_message),
 		T(disable_closes_forgets_and_masks_at_the_host),
 		T(masked_vectors_wait),
@@ -595,16 +361,11 @@ int main(void)
 		T(the_vmm_hears_of_errors_and_of_nothing_else_by_their_eventfd),
 		T(the_vmm_hears_that_the_function_has_gone),
 		T(a_vmm_is_told_at_once_that_the_function_has_gone),
-		T(a_full_eventfd_does_not_block_delivery),
-		T(events_are_signalled_however_many),
-		T(a_vmm_that_fills_its_eventfd_holds_no_interrupt_up),
-		T(a_vmm_that_fills_its_eventfd_holds_no_notice_up),
 		T(flr_keeps_eventfds_and_reset_does_not),
 		T(a_program_is_called_instead),
 		T(eventfd_and_call_replace_each_other),
 		T(a_call_can_only_be_triggered),
 		cmocka_unit_test(a_function_without_interrupts_shows_none),
-		T(eventfds_come_and_go_while_threads_fire),
 	};
 
 	return cmocka_run_group_tests_name("guest irqs", tests, NULL, NULL);
