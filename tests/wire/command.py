@@ -7,6 +7,7 @@ import subprocess
 from child import TIMEOUT
 
 OK, FAILED, USAGE, UNAVAILABLE, FAULTS = range(5)
+TAKES = ("--host-option", "caller-iova=on")
 
 
 def gangway(rig, *args, env=None):
@@ -24,6 +25,13 @@ def refused(rig, status, words, *args, env=None):
     assert got == status, f"{args}: exit status {got}, not {status}: {err}"
     for word in words:
         assert word in err, f"{args}: '{word}' is missing in: {err}"
+    return err
+
+
+def serve(rig, status, words, *args):
+    path = rig.path("s")
+    err = refused(rig, status, words, "serve", *args, "--socket", path)
+    assert not os.path.lexists(path), "a socket was left"
     return err
 
 

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`gangway share`: what it wants, and what the broker writes down."""
+
+import json
+import os
+import signal
+import stat
+
+from child import Child
+from command import FAILED, OK, TAKES, UNAVAILABLE, USAGE, gangway, refused, serve
+from runner import main, test
+
+
+@test
+def sharing_wants_a_broker_and_a_screen(rig):
+    broker = rig.path("broker")
+    refused(rig, USAGE, ["broker, list, show or watch", "--help"], "share")
+    refused(rig, USAGE, ["broker, list, show or watch"], "share", "frob", "--broker", broker)
+    refused(rig, USAGE, ["share list", "--broker PATH"], "share", "list")
+    refused(rig, USAGE, ["share show", "a screen", "--png"], "share", "show", "1", "--broker", broker)
+    refused(rig, USAGE, ["share watch", "a screen"], "share", "watch", "--broker", broker)
+    refused(rig, USAGE, ["share: ", "'--frob'"], "share", "list", "--frob")
+    for port in "0", "65536", "-1", "vnc":
+        refused(rig, USAGE, [f"'{port}'", "1 to 65535"], "share", "watch", "1", "--broker", broker,
+                "--vnc", port)
+    for words in (["list"], ["show", "1", "--png", rig.path("p")], ["watch", "1"]):
+        refused(rig, FAILED, [broker, "viewer", "No such file"], "share", *words, "--broker", broker)
+    refused(rig, FAILED, [rig.path("policy")], "share", "broker", "--broker", broker, "--policy",
+            rig.path("policy"))
+    serve(rig, USAGE, ["--scan-out", "--share PATH"], "sim:gpu", "--scan-out", *TAKES)
+    serve(rig, UNAVAILABLE, [broker, "VM guest"], "sim:gpu", "--share", broker, *TAKES)
+
+
+@test
+def a_broker_s_decisions_are_lines_of_json(rig):
+    broker, policy, audit = rig.path("broker"), rig.path("policy"), rig.path("audit")
+    with open(policy, "w", encoding="ascii") as file:
+        file.write(f"importer viewer uid {os.getuid()}\n")
+    os.chmod(policy, 0o600)
+    with open(audit, "w", encoding="ascii") as file:
+        file.write("{}\n")     # of an earlier broker
+    refused(rig, FAILED, [rig.path("no/audit"), "No such file"], "share", "broker", "--broker",
+            broker, "--policy", policy, "--audit", rig.path("no/audit"))
+    child = Child("broker", [rig.gangway, "share", "broker", "--broker", broker, "--policy", policy,
+                             "--audit", audit])
+    try:
+        child.wait_words("broker at", broker)
+        assert stat.S_IMODE(os.stat(broker).st_mode) == 0o660
+        assert gangway(rig, "share", "list", "--broker", broker)[0] == OK
+        refused(rig, FAILED, ["stranger", "Permission denied"], "share", "list", "--broker", broker,
+                "--as", "stranger")
+        refused(rig, FAILED, [broker, "another program listens there"], "share", "broker",
+                "--broker", broker, "--policy", policy)
+        child.signal(signal.SIGTERM)
+        assert child.wait_exit() == OK
+    finally:
+        child.kill()
+    assert not os.path.lexists(broker)
+    with open(audit, encoding="ascii") as file:
+        first, *lines = [json.loads(line) for line in file]
+    assert first == {} and len(lines) == 1, lines
+    assert lines[0].pop("time") and lines[0].pop("pid")
+    assert lines[0] == {"verdict": "deny", "uid": os.getuid(), "request": "hello",
+                        "about": "as=importer name=stranger",
+                        "reason": "the policy has none of this user"}
+
+
+if __name__ == "__main__":
+    main()
