@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "iokit_standin.h"
 
-#include <CoreFoundation/CoreFoundation.h>
 #include <IOKit/IOKitLib.h>
 #include <dispatch/dispatch.h>
 #include <errno.h>
@@ -10,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cf_standin.h"
 #include "machine.h"
 
 /*
@@ -52,7 +52,7 @@ mach_port_t mach_task_self_ = 7;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct object object[MAX_OBJECTS];	/* lock; a handle is an index, 0 is none */
-static _Atomic long live;			/* of CoreFoundation, queues and ports */
+static _Atomic long live;			/* of queues and ports */
 static struct gw_sim *sim;
 static struct gw_dext_services *backend;
 static pthread_mutex_t messages_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -103,94 +103,11 @@ kern_return_t IOObjectRelease(io_object_t h)
 	return 0;
 }
 
-/* CoreFoundation: a value with its type in front */
-
-struct value {
-	char type;			/* 's', 'd', 'n', 'm' */
-	int64_t number;
-	size_t len;
-	char bytes[64];
-};
-
-static struct value *new_value(char type, const void *bytes, size_t len, int64_t number)
-{
-	struct value *v = calloc(1, sizeof(*v));
-
-	if (!v || len >= sizeof(v->bytes))
-		abort();
-	v->type = type;
-	v->number = number;
-	v->len = len;
-	memcpy(v->bytes, bytes, len);
-	live++;
-	return v;
-}
-
-void CFRelease(CFTypeRef cf)
-{
-	if (!cf)
-		abort();
-	live--;
-	free((void *)(uintptr_t)cf);
-}
-
-CFTypeID CFGetTypeID(CFTypeRef cf)
-{
-	return (CFTypeID)((const struct value *)cf)->type;
-}
-
-CFTypeID CFStringGetTypeID(void)
-{
-	return 's';
-}
-
-CFTypeID CFDataGetTypeID(void)
-{
-	return 'd';
-}
-
-CFTypeID CFNumberGetTypeID(void)
-{
-	return 'n';
-}
-
-CFStringRef CFStringCreateWithCString(CFAllocatorRef alloc, const char *s, CFStringEncoding encoding)
-{
-	return (CFStringRef)new_value('s', s, strlen(s), 0);
-}
-
-Boolean CFStringGetCString(CFStringRef s, char *buffer, CFIndex size, CFStringEncoding encoding)
-{
-	const struct value *v = (const void *)s;
-
-	if ((CFIndex)v->len >= size)
-		return false;
-	memcpy(buffer, v->bytes, v->len);
-	buffer[v->len] = '\0';
-	return true;
-}
-
-CFIndex CFDataGetLength(CFDataRef data)
-{
-	return (CFIndex)((const struct value *)(const void *)data)->len;
-}
-
-const uint8_t *CFDataGetBytePtr(CFDataRef data)
-{
-	return (const uint8_t *)((const struct value *)(const void *)data)->bytes;
-}
-
-Boolean CFNumberGetValue(CFNumberRef number, CFNumberType type, void *value)
-{
-	*(int64_t *)value = ((const struct value *)(const void *)number)->number;
-	return type == kCFNumberSInt64Type;
-}
-
 /* the registry: user service, PCI device, bridge, root of all */
 
 CFMutableDictionaryRef IOServiceMatching(const char *name)
 {
-	return (CFMutableDictionaryRef)(void *)new_value('m', name, strlen(name), 0);
+	return (CFMutableDictionaryRef)(uintptr_t)cf_new('m', name, strlen(name), 0);
 }
 
 kern_return_t IOServiceGetMatchingServices(mach_port_t mainPort, CFDictionaryRef matching,
@@ -260,32 +177,32 @@ static CFTypeRef device_property(const struct machine_function *f, const char *k
 	f->platform->limits(f->ctx, &l);
 	snprintf(text, sizeof(text), "%u:%u:%u(3:3)", at[0], at[1], at[2]);
 	if (!strcmp(key, "pcidebug"))
-		return new_value('s', text, strlen(text), 0);
+		return cf_new('s', text, strlen(text), 0);
 	if (!strcmp(key, "vendor-id"))
-		return new_value('d', &vendor, 4, 0);
+		return cf_new('d', &vendor, 4, 0);
 	if (!strcmp(key, "device-id"))
-		return new_value('d', &device, 4, 0);
+		return cf_new('d', &device, 4, 0);
 	if (!strcmp(key, "class-code"))
-		return new_value('d', &class, 4, 0);
+		return cf_new('d', &class, 4, 0);
 	if (!strcmp(key, "IOPCIDeviceMapperPageSize"))
-		return new_value('n', "", 0, (int64_t)l.granule);
+		return cf_new('n', "", 0, (int64_t)l.granule);
 	if (!strcmp(key, "IOPCIDeviceMemoryMapBase"))
-		return new_value('n', "", 0, (int64_t)(l.iova_first / l.granule));
+		return cf_new('n', "", 0, (int64_t)(l.iova_first / l.granule));
 	if (!strcmp(key, "IOPCIDeviceMemoryMapSize"))
-		return new_value('n', "", 0, (int64_t)((l.iova_last - l.iova_first + 1) / l.granule));
+		return cf_new('n', "", 0, (int64_t)((l.iova_last - l.iova_first + 1) / l.granule));
 	return NULL;
 }
 
 CFTypeRef IORegistryEntryCreateCFProperty(io_registry_entry_t h, CFStringRef key,
 					  CFAllocatorRef allocator, IOOptionBits options)
 {
-	const char *name = ((const struct value *)(const void *)key)->bytes;
+	const char *name = cf_text(key);
 	struct machine_function f;
 
 	if (!function(object[h].i, &f))
 		return NULL;
 	if (object[h].kind == SERVICE && !strcmp(name, "IOUserClass"))
-		return new_value('s', "GangwayDriver", 13, 0);
+		return cf_new('s', "GangwayDriver", 13, 0);
 	return object[h].kind == DEVICE ? device_property(&f, name) : NULL;
 }
 
@@ -628,7 +545,7 @@ void standin_start(struct gw_sim *s, struct gw_dext_services *services)
 
 long standin_stop(void)
 {
-	long left = live;
+	long left = live + cf_left();
 
 	for (unsigned int h = 1; h < MAX_OBJECTS; h++)
 		left += object[h].kind != FREE;
