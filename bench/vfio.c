@@ -128,14 +128,17 @@ static void trap_read(const char *gangway, const char *edu, unsigned int rounds)
 	bench_daemon_stop(&d);
 }
 
-/* The descriptor of BAR 2, which comes with the reply. */
+#define AREAS	32	/* bytes: the capability that says what may be mapped, of one area */
+
+/* The descriptor of BAR 2, which comes with a reply that has room for what may be mapped. */
 static int bar_fd(struct bench_client *c)
 {
 	struct {
 		uint16_t id, command;
 		uint32_t size, flags, error, argsz, region_flags, index, caps;
 		uint64_t bar_size, off;
-	} m = { 1, GW_VU_GET_REGION_INFO, sizeof(m), 0, 0, 32, 0, 2, 0, 0, 0 };
+		uint8_t areas[AREAS];
+	} m = { 1, GW_VU_GET_REGION_INFO, sizeof(m) - AREAS, 0, 0, 32 + AREAS, 0, 2, 0, 0, 0, { 0 } };
 	union {
 		struct cmsghdr h;
 		char room[CMSG_SPACE(sizeof(int))];
@@ -145,7 +148,7 @@ static int bar_fd(struct bench_client *c)
 			     .msg_controllen = sizeof(control) };
 	int fd;
 
-	bench_send(c->fd, &m, sizeof(m), -1);
+	bench_send(c->fd, &m, sizeof(m) - AREAS, -1);
 	if (recvmsg(c->fd, &mh, MSG_WAITALL) != sizeof(m) || m.error || !CMSG_FIRSTHDR(&mh)) {
 		fprintf(stderr, "the BAR cannot be mapped\n");
 		exit(1);
