@@ -37,8 +37,8 @@ static void smooth(uint64_t *mean, uint64_t val)
 void gw_nvme_poll_init(struct nvme_poll *p, uint64_t max_ns, bool fixed, unsigned int share)
 {
 	*p = (struct nvme_poll){
-		.max_ns = max_ns, .fixed = fixed, .share = share, .on = max_ns, .wake_ns = WAKE_NS,
-		.misses = 1, .backoff = MIN_PAUSE, .credit_ns = CREDIT_MAX_NS,
+		.max_ns = max_ns, .fixed = fixed, .share = share, .wake_ns = WAKE_NS,
+		.misses = max_ns ? 1 : 0, .backoff = MIN_PAUSE, .credit_ns = CREDIT_MAX_NS,
 	};
 }
 
@@ -66,7 +66,7 @@ uint64_t gw_nvme_poll_begin(struct nvme_poll *p, uint64_t now, unsigned int wake
 	uint64_t look = worth(p, wakeups);
 
 	p->begun = now;
-	if (!p->on)
+	if (!p->misses)
 		return 0;
 	if (!p->fixed && p->gap_ns && GAPS * p->gap_ns < look)
 		look = GAPS * p->gap_ns < LOOK_MIN_NS ? min(LOOK_MIN_NS, look) : GAPS * p->gap_ns;
@@ -84,7 +84,7 @@ void gw_nvme_poll_paid(struct nvme_poll *p, uint64_t now)
 
 static void take_pause(struct nvme_poll *p, bool loaded)
 {
-	p->on = false;
+	p->misses = 0;
 	p->loaded = loaded;
 	p->quick = 0;
 	p->pause = p->backoff;
@@ -107,13 +107,12 @@ void gw_nvme_poll_loaded(struct nvme_poll *p, uint64_t now)
 
 void gw_nvme_poll_slept(struct nvme_poll *p)
 {
-	if (p->on || !p->max_ns)
+	if (p->misses || !p->max_ns)
 		return;
 	if (p->pause) {
 		p->pause--;
 		return;
 	}
-	p->on = true;
 	p->misses = 1;
 }
 
@@ -122,7 +121,7 @@ void gw_nvme_poll_woken(struct nvme_poll *p, uint64_t now, uint64_t rung, unsign
 	uint64_t gap = rung > p->begun ? rung - p->begun : 0;
 
 	smooth(&p->wake_ns, min(now - rung, WAKE_MAX_NS));
-	if (p->on || p->loaded || !p->max_ns)
+	if (p->misses || p->loaded || !p->max_ns)
 		return;
 	/* it would have been there sooner by what its own wake-up took */
 	gap -= min(gap, (wakeups - 1) * p->wake_ns);
@@ -130,6 +129,5 @@ void gw_nvme_poll_woken(struct nvme_poll *p, uint64_t now, uint64_t rung, unsign
 	if (p->quick < QUICK)
 		return;
 	p->gap_ns = gap;
-	p->on = true;
 	p->misses = MISSES;
 }

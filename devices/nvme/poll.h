@@ -10,13 +10,12 @@ struct nvme_poll {
 	uint64_t max_ns;		/* of a look; 0: never */
 	bool fixed;			/* a look is always as long */
 	unsigned int share;		/* of a processor that looks may take, in percent */
-	bool on;
 
 	uint64_t wake_ns;		/* what a wake-up takes here, smoothed */
 	uint64_t gap_ns;		/* how long hosts were waited for when a look paid, smoothed */
 	uint64_t begun;			/* this wait */
 	uint64_t credit_ns, credited;	/* for looks; as of when */
-	unsigned int misses;		/* looks in vain that are left until it is off */
+	unsigned int misses;		/* looks in vain that are left until it is off; 0: it is */
 	unsigned int pause;		/* sleeps to go before it is tried again */
 	unsigned int backoff;		/* the next pause */
 	unsigned int quick;		/* sleeps in a row that a look would have spared */
@@ -29,6 +28,12 @@ struct nvme_poll {
  * @share:  of a processor, percent, 1 to 100
  */
 void gw_nvme_poll_init(struct nvme_poll *p, uint64_t max_ns, bool fixed, unsigned int share);
+
+/** gw_nvme_poll_is_on() - will the worker look before it sleeps? */
+static inline bool gw_nvme_poll_is_on(const struct nvme_poll *p)
+{
+	return p->misses;
+}
 
 /**
  * gw_nvme_poll_begin() - a wait begins

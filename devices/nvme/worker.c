@@ -115,7 +115,7 @@ static bool work_round(struct nvme *nv)
 	did |= gw_nvme_ring_reap(nv);	/* what was in the page cache is done already */
 	gw_nvme_events_deliver(nv);
 	did |= gw_nvme_post(nv);
-	gw_nvme_signal(nv, !nv->poll.on && !nv->nap.on);
+	gw_nvme_signal(nv, !gw_nvme_poll_is_on(&nv->poll) && !nv->nap.on);
 	gw_nvme_shadow_end(nv);
 	return did;
 }

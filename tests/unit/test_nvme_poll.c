@@ -90,7 +90,7 @@ static void a_host_that_becomes_quick_is_noticed_within_a_few_commands(void **st
 	struct play s = play_new(MAX_NS, 100, 20 * US);
 
 	sleeps_of(&s, 5000, 20000 * US, 20 * US);
-	assert_false(s.p.on);
+	assert_false(gw_nvme_poll_is_on(&s.p));
 	assert_in_range(sleeps_of(&s, 100, 100 * US, 20 * US), 1, 4);
 }
 
@@ -101,7 +101,7 @@ static void a_few_looks_in_vain_do_not_end_it(void **state)
 	sleeps_of(&s, 100, 60 * US, 20 * US);
 	for (unsigned int i = 0; i < 100; i++) {
 		assert_int_equal(sleeps_of(&s, 3, 3000 * US, 20 * US), 3);
-		assert_true(s.p.on);
+		assert_true(gw_nvme_poll_is_on(&s.p));
 		assert_int_equal(sleeps_of(&s, 1, 60 * US, 20 * US), 0);
 	}
 }
