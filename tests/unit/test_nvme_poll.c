@@ -60,8 +60,10 @@ static void zero_turns_it_off_for_good(void **state)
 {
 	struct play s = play_new(0, 100, 10 * US);
 
+	assert_false(gw_nvme_poll_is_on(&s.p));
 	assert_int_equal(sleeps_of(&s, 5000, 10 * US, 10 * US), 5000);
 	assert_int_equal(s.looked, 0);
+	assert_false(gw_nvme_poll_is_on(&s.p));
 }
 
 /* The same host is looked for where wake-ups are dear, and not where they are cheap. */
