@@ -121,7 +121,7 @@ void gw_nvme_poll_woken(struct nvme_poll *p, uint64_t now, uint64_t rung, unsign
 	uint64_t gap = rung > p->begun ? rung - p->begun : 0;
 
 	smooth(&p->wake_ns, min(now - rung, WAKE_MAX_NS));
-	if (p->misses || p->loaded || !p->max_ns)
+	if (p->misses || p->loaded)
 		return;
 	/* it would have been there sooner by what its own wake-up took */
 	gap -= min(gap, (wakeups - 1) * p->wake_ns);
