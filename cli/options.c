@@ -46,8 +46,6 @@ static const char serve_help[] =
 "                        guest's kernel uses the window first\n"
 "  --pool-size SIZE      plan pool: how much of it each device reaches\n"
 "                        (default: by the kind of device; 64M for a disk)\n"
-"  --one-node            do not make what lies above the window a NUMA node of its own, by which a\n"
-"                        guest's kernel uses the window first\n"
 "\n";
 
 static const char run_help[] =
@@ -78,8 +76,6 @@ static const char run_help[] =
 "                        (default: by the kind of device; 64M for a disk)\n"
 "  --viommu KIND         plan direct: a virtual IOMMU before the devices, by which the guest's\n"
 "                        kernel says page by page what they reach: virtio, intel (x86_64 only)\n"
-"  --one-node            do not make what lies above the window a NUMA node of its own, by which the\n"
-"                        guest's kernel uses the window first\n"
 "                        or none (default)\n";
 
 static const char companion_help[] =
@@ -309,7 +305,6 @@ static const struct row rows[] = {
 	{ "port", FOR_COMPANION, set_text, AT(port) },
 	{ "qemu", FOR_RUN, set_text, AT(qemu) },
 	{ "ram", FOR_COMPANION, set_ram },
-	{ "one-node", FOR_VM, set_flag, AT(one_node), .flag = true },
 	{ "ready-fd", FOR_SERVE, set_number, AT(ready_fd), .min = 3, .max = 65535 },
 	{ "report", FOR_ALL, set_text, AT(report) },
 	{ "scan-out", FOR_VM, set_flag, AT(scan_out), .flag = true },

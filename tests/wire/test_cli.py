@@ -49,7 +49,9 @@ def the_manual_knows_every_command_and_every_option(rig):
     assert len(commands) == 10, commands
     for command in commands:
         assert re.search(rf"^\.It Cm {command}\b", manual, re.M), command
-        options = set(re.findall(r"^ +--([a-z-]+)", gangway(rig, command, "--help")[1], re.M))
+        options = re.findall(r"^ +--([a-z-]+)", gangway(rig, command, "--help")[1], re.M)
+        assert len(options) == len(set(options)), f"{command} --help tells of an option twice"
+        options = set(options)
         assert options
         for option in options:
             assert re.search(rf"Fl -{option}\b", manual), f"{command} --{option}"
