@@ -2,6 +2,7 @@
 #include "base/listen.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -61,15 +62,21 @@ say:
 	return ret;
 }
 
+/* It may be another's by now, but never what a link of theirs leads to. Return: 0; -1 and errno */
+static int widen(const char *path, const struct stat *st, mode_t mode)
+{
+	return (st->st_mode & 0777) == mode ? 0 : fchmodat(AT_FDCWD, path, mode, AT_SYMLINK_NOFOLLOW);
+}
+
 static int listen_as(struct gw_listener *l, const struct sockaddr_un *addr, mode_t mode)
 {
 	struct stat st;
 	int ret;
 
-	/* before bind(2), so that the file never has a wider mode; after it, despite the umask */
+	/* before bind(2), so that the file never has a wider mode; the umask may make it narrower */
 	if (fchmod(l->fd, mode) || bind(l->fd, (const struct sockaddr *)addr, sizeof(*addr)))
 		return -errno;
-	if (!chmod(addr->sun_path, mode) && !listen(l->fd, BACKLOG) && !lstat(addr->sun_path, &st)) {
+	if (!lstat(addr->sun_path, &st) && !widen(addr->sun_path, &st, mode) && !listen(l->fd, BACKLOG)) {
 		l->dev = st.st_dev;
 		l->ino = st.st_ino;
 		return 0;

@@ -14,6 +14,7 @@
 
 static char dir[] = "/tmp/gw-listen-XXXXXX", path[64];
 static bool was_there, steal;
+static const char *link_to;
 
 int __real_listen(int fd, int backlog);
 int __wrap_listen(int fd, int backlog);
@@ -30,6 +31,22 @@ int __wrap_listen(int fd, int backlog)
 		fclose(f);
 	}
 	return __real_listen(fd, backlog);
+}
+
+int __real_bind(int fd, const struct sockaddr *addr, socklen_t len);
+int __wrap_bind(int fd, const struct sockaddr *addr, socklen_t len);
+
+/* Somebody puts a link in the socket's place. */
+int __wrap_bind(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	const char *at = ((const struct sockaddr_un *)addr)->sun_path;
+	int ret = __real_bind(fd, addr, len);
+
+	if (!ret && link_to) {
+		assert_int_equal(unlink(at), 0);
+		assert_int_equal(symlink(link_to, at), 0);
+	}
+	return ret;
 }
 
 static int setup(void **state)
@@ -97,6 +114,40 @@ static void a_path_that_is_another_s_by_now_is_left(void **state)
 	gw_listener_close(&other);
 }
 
+static void the_umask_does_not_keep_the_group_out(void **state)
+{
+	mode_t was = umask(0077);
+	struct gw_listener l;
+	struct stat st;
+
+	assert_int_equal(gw_listener_open(&l, path, SOCK_STREAM, 0660, NULL), 0);
+	umask(was);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0660);
+	gw_listener_close(&l);
+}
+
+static void the_mode_of_what_a_link_leads_to_stays(void **state)
+{
+	mode_t was = umask(0077);
+	struct gw_listener l;
+	struct stat st;
+	char target[80];
+	FILE *f;
+
+	snprintf(target, sizeof(target), "%s/target", dir);
+	f = fopen(target, "w");
+	assert_non_null(f);
+	fclose(f);
+	link_to = target;
+	assert_int_equal(gw_listener_open(&l, path, SOCK_STREAM, 0660, NULL), -EOPNOTSUPP);
+	link_to = NULL;
+	umask(was);
+	assert_int_equal(stat(target, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	unlink(target);
+}
+
 /* Sockets of two types are not confused: who listens for one is there for the other, too. */
 static void one_of_another_type_is_not_left_over(void **state)
 {
@@ -121,6 +172,8 @@ int main(void)
 		cmocka_unit_test(what_another_makes_meanwhile_is_not_replaced),
 		cmocka_unit_test(a_path_that_is_another_s_by_now_is_left),
 		cmocka_unit_test(one_of_another_type_is_not_left_over),
+		cmocka_unit_test(the_umask_does_not_keep_the_group_out),
+		cmocka_unit_test(the_mode_of_what_a_link_leads_to_stays),
 	};
 
 	return cmocka_run_group_tests_name("listen", tests, setup, teardown);
