@@ -18,6 +18,19 @@ void gw_nvme_wake(struct nvme *nv)
 	eventfd_write(nv->ctl.wake_fd, 1);
 }
 
+/* A guest can have it said as often as the file is slow. With the lock. */
+static void set_late(struct nvme *nv, uint64_t since)
+{
+	nv->ctl.late_since = since;
+	nv->ctl.late_said = gw_log_may(nv->log);
+	if (!nv->ctl.late_said)
+		return;
+	gw_err(nv->log, "nvme: backing file does not answer; the disk is off, and keeps hold of memory, "
+	       "until it does");
+	gw_hint(nv->log, "a reset brings it back then; see to the file system or the device that the file "
+		"is on");
+}
+
 bool gw_nvme_order(struct nvme *nv, enum nvme_order order)
 {
 	struct nvme_control *ctl = &nv->ctl;
@@ -32,13 +45,8 @@ bool gw_nvme_order(struct nvme *nv, enum nvme_order order)
 	while (ctl->order != NVME_ORDER_NONE && !ctl->late_since && !ret)
 		ret = gw_os_cond_wait_until(&ctl->done, &ctl->lock, now + ctl->patience_ns);
 	done = ctl->order == NVME_ORDER_NONE;
-	if (!done && !ctl->late_since) {
-		ctl->late_since = now;
-		gw_err(nv->log, "nvme: backing file does not answer; the disk is off, and keeps hold of "
-		       "memory, until it does");
-		gw_hint(nv->log, "a reset brings it back then; see to the file system or the device that "
-			"the file is on");
-	}
+	if (!done && !ctl->late_since)
+		set_late(nv, now);
 	pthread_mutex_unlock(&ctl->lock);
 	return done;
 }

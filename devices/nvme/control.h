@@ -20,6 +20,7 @@ struct nvme_control {
 	enum nvme_order order;
 	uint64_t patience_ns;		/* how long to wait for an order to be done */
 	uint64_t late_since;		/* ns: one is not, since then; 0: none */
+	bool late_said;			/* in the log, so its end is, too */
 	bool left;			/* by the bus: the worker frees all */
 	bool ended;			/* the worker has */
 	_Atomic bool attention;		/* an order or a CC write: look */

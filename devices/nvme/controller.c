@@ -130,7 +130,7 @@ static void disabled(struct nvme *nv)
 	bool late;
 
 	pthread_mutex_lock(&r->lock);
-	late = r->disable_late;
+	late = r->disable_late && r->late_said;
 	r->disable_late = false;
 	r->disable_by = 0;
 	atomic_store(&r->csts, 0);

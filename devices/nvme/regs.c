@@ -24,8 +24,10 @@ static uint32_t status(struct nvme_regs *r, struct gw_log *log)
 	if (r->disable_by && !r->disable_late && gw_now_ns() >= r->disable_by) {
 		r->disable_late = true;
 		atomic_fetch_or(&r->csts, NVME_CSTS_CFS);
-		gw_err(log, "nvme: backing file does not answer; the controller cannot be disabled until it "
-		       "does");
+		r->late_said = gw_log_may(log);
+		if (r->late_said)
+			gw_err(log, "nvme: backing file does not answer; the controller cannot be disabled "
+			       "until it does");
 	}
 	return atomic_load(&r->csts);
 }

@@ -33,6 +33,7 @@ struct nvme_regs {
 	uint64_t disable_ns;		/* CAP.TO; fixed */
 	uint64_t disable_by;		/* ns: CC.EN fell, and the worker has until then; 0: it did not */
 	bool disable_late;		/* it took longer */
+	bool late_said;			/* and that is in the log, so its end is, too */
 	_Atomic uint32_t csts;
 	_Atomic uint32_t bad_doorbells;	/* bit enum nvme_event_error: worker to report */
 };

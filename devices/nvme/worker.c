@@ -67,7 +67,7 @@ static void order_look(struct nvme *nv)
 	if (nv->order_open || order == NVME_ORDER_NONE)
 		return;
 	pthread_mutex_lock(&nv->ctl.lock);
-	if (nv->ctl.late_since && !nv->ctl.left)
+	if (nv->ctl.late_since && nv->ctl.late_said && !nv->ctl.left)
 		gw_warn(nv->log, "nvme: backing file answers again, after %" PRIu64 " ms",
 			(gw_now_ns() - nv->ctl.late_since) / 1000000);
 	nv->ctl.late_since = 0;

@@ -226,6 +226,55 @@ static void a_controller_that_cannot_be_disabled_in_time_says_so_until_it_is(voi
 	works(r);
 }
 
+static _Atomic unsigned int lines;
+
+static void count_line(void *opaque, enum gw_log_level level, const char *line)
+{
+	lines += strstr(line, "does not answer") || strstr(line, "answers again");
+}
+
+/* Have the log of the disk say as many more lines as that, in the next seconds. */
+static void limit(struct rig *r, unsigned int left)
+{
+	struct gw_log *log = to_nvme(r->ep)->log;
+
+	log->level = GW_LOG_WARN;
+	log->write = count_line;
+	atomic_store(&log->window_start, gw_now_ns());
+	atomic_store(&log->in_window, 10 - left);
+	lines = 0;
+}
+
+static void a_stall_that_was_not_logged_has_no_end_in_the_log(void **state)
+{
+	struct rig *r = *state;
+
+	for (unsigned int left = 0; left < 2; left++) {
+		hang(r, 0x57);
+		limit(r, left);
+		assert_int_equal(r->fn->ops->reset(r->fn), -ETIMEDOUT);
+		assert_int_equal(lines, left);
+		thaw(r);
+		await_not_stalled(r);
+		assert_int_equal(r->fn->ops->reset(r->fn), 0);
+		assert_int_equal(lines, 2 * left);
+		command_register(r, 6);
+
+		hang(r, 0x58);
+		set(r, NVME_REG_CC, 4, 0);
+		to_nvme(r->ep)->regs.disable_by = 1;
+		limit(r, left);
+		assert_int_equal(csts(r), NVME_CSTS_RDY | NVME_CSTS_CFS);
+		assert_int_equal(lines, left);
+		thaw(r);
+		await_csts(r, 0);
+		works(r);	/* so the worker has gone on */
+		assert_int_equal(lines, 2 * left);
+		set(r, NVME_REG_CC, 4, 0);
+		await_csts(r, 0);
+	}
+}
+
 /* A read from the disk that the ring does not give back: its memory is not taken away. */
 static void commands_in_the_ring_are_waited_for_likewise(void **state)
 {
@@ -285,6 +334,7 @@ int main(void)
 		T(who_does_not_let_go_of_memory_is_off_the_bus_until_a_reset),
 		T(bus_mastering_goes_off_and_comes_back_once_the_write_is),
 		T(a_controller_that_cannot_be_disabled_in_time_says_so_until_it_is),
+		T(a_stall_that_was_not_logged_has_no_end_in_the_log),
 		T(commands_in_the_ring_are_waited_for_likewise),
 		cmocka_unit_test_setup(the_host_is_freed_while_the_file_does_not_answer, setup),
 	};
