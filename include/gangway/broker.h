@@ -23,7 +23,8 @@ struct gw_broker;
  * struct gw_broker_options
  * @socket: where to listen; made, with rights for its owner and group, and removed at the end
  * @policy: file; see docs/sharing.md. NULL: all is denied
- * @audit:  file for the decisions, a line of JSON each, which stays the caller's; -1: to @log
+ * @audit:  file for the decisions, a line of JSON each, which stays the caller's; -1: to @log, which of
+ *          many in a short time has a few only
  */
 struct gw_broker_options {
 	const char *socket, *policy;

@@ -58,7 +58,7 @@ void gw_audit_write(int fd, struct gw_log *log, const struct gw_audit *a)
 
 	gmtime_r(&now, &tm);
 	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	if (fd >= 0 && write_json(fd, when, a))
+	if ((fd >= 0 && write_json(fd, when, a)) || !gw_log_may(log))
 		return;
 	gw_info(log, "%s %s %s%s%s pid=%d uid=%u %s%s%s%s%s", when, a->reason ? "deny" : "allow",
 		a->role ? a->role : "-", a->role ? "=" : "", a->role ? a->name : "", a->pid, a->uid,

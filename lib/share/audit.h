@@ -21,7 +21,8 @@ struct gw_audit {
 
 /**
  * gw_audit_write() - one line, whole
- * @fd: a file, for a line of JSON; -1, or one that cannot be written to: a line of text to @log
+ * @fd: a file, for a line of JSON; -1, or one that cannot be written to: a line of text to @log, if
+ *      gw_log_may(), as peers ask as often as they like
  */
 void gw_audit_write(int fd, struct gw_log *log, const struct gw_audit *a);
 

@@ -31,6 +31,8 @@ void gw_broker_core_init(struct gw_broker_core *b, struct gw_policy *policy, int
 	b->policy = policy;
 	b->audit = audit;
 	b->log = log;
+	gw_log_own(&b->denied, log);
+	gw_log_own(&b->allowed, log);
 	b->tree = "";
 	b->next_number = 1;
 	LIST_INIT(&b->peers);
@@ -57,8 +59,8 @@ static __attribute__((format(printf, 5, 6))) void audit(struct gw_broker_core *b
 	va_start(ap, fmt);
 	vsnprintf(about, sizeof(about), fmt, ap);
 	va_end(ap);
-	gw_audit_write(b->audit, b->log, &(struct gw_audit){ role, p->name, p->pid, p->uid, request,
-							     about, reason });
+	gw_audit_write(b->audit, reason ? &b->denied : &b->allowed,
+		       &(struct gw_audit){ role, p->name, p->pid, p->uid, request, about, reason });
 }
 
 static void peer_close(int fd, int process)

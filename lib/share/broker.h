@@ -54,6 +54,7 @@ struct gw_broker_core {
 	struct gw_policy *policy;
 	struct gw_log *log;
 	int audit;
+	struct gw_log denied, allowed;	/* to @log, by limits of their own: refusals do not mute the others */
 	const char *tree;		/* holds sys/; "" the machine */
 	LIST_HEAD(, gw_broker_peer) peers;
 	LIST_HEAD(, gw_published) published;

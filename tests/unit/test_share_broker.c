@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "pci_tree.h"
+#include "share/audit.h"
 #include "share/broker.h"
 #include "share/handles.h"
 #include "share/policy.h"
@@ -190,6 +191,40 @@ static void a_function_is_what_the_machine_says_at_its_index(void **state)
 	gw_broker_core_fini(&core);
 	close(pair[1]);
 	tree_fini();
+}
+
+static unsigned int denied, allowed;
+
+static void count_decision(void *opaque, enum gw_log_level level, const char *line)
+{
+	denied += strstr(line, " deny ") != NULL;
+	allowed += strstr(line, " allow ") != NULL;
+}
+
+static void refusals_neither_fill_the_log_nor_mute_what_is_allowed(void **state)
+{
+	struct gw_log log = { .level = GW_LOG_INFO, .write = count_decision };
+	struct gw_policy *policy;
+	int pair[2];
+
+	assert_int_equal(gw_policy_new(&policy), 0);
+	gw_broker_core_init(&core, policy, -1, &log);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(gw_broker_join(&core, pair[0], -1, 1, 0), 0);
+	for (int i = 0; i < 100; i++) {
+		gw_share_msg_init(&msg, GW_SHARE_HELLO, 1);
+		gw_share_put_u32(&msg, GW_SHARE_VERSION);
+		gw_share_put_u32(&msg, GW_SHARE_EXPORTER);
+		gw_share_put_text(&msg, "stranger", GW_SHARE_NAME);
+		gw_broker_message(&core, LIST_FIRST(&core.peers), &msg);
+		assert_int_equal(gw_share_recv(pair[1], &msg), 0);
+		assert_int_equal(msg.status, -EACCES);
+	}
+	assert_in_range(denied, 1, 50);	/* a machine may take its time */
+	gw_audit_write(-1, &core.allowed, &(struct gw_audit){ .request = "ask", .about = "" });
+	assert_int_equal(allowed, 1);
+	gw_broker_core_fini(&core);
+	close(pair[1]);
 }
 
 static void a_handle_is_good_once(void **state)
@@ -487,6 +522,7 @@ int main(void)
 		cmocka_unit_test(a_policy_that_others_may_change_is_not_taken),
 		cmocka_unit_test(handles_are_found_whole_or_not_at_all),
 		cmocka_unit_test(a_function_is_what_the_machine_says_at_its_index),
+		cmocka_unit_test(refusals_neither_fill_the_log_nor_mute_what_is_allowed),
 		cmocka_unit_test(a_handle_is_good_once),
 		cmocka_unit_test(a_guess_is_refused_and_audited),
 		cmocka_unit_test(a_handle_of_somebody_else_is_refused),
