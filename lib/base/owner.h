@@ -11,7 +11,7 @@
  * has claimed. The caller's lock is held.
  */
 
-/** struct gw_owner - zeroed: nobody */
+/** struct gw_owner - zeroed: nobody; without claims @vmm is who had it last */
 struct gw_owner {
 	struct gw_vmm vmm;
 	unsigned int claims;

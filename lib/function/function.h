@@ -38,7 +38,6 @@ struct gw_guest_owner {
 	pthread_cond_t left;
 	struct gw_owner vmm;
 	const char *has;		/* what it claimed last */
-	struct gw_vmm first;		/* under plans whose memory is made before a VMM comes: the only one */
 };
 
 /**

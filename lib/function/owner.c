@@ -34,24 +34,19 @@ static void refuse(const struct gw_guest_function *gf, const struct gw_vmm *vmm,
 
 /*
  * A window or a pool is in memory that was made for one VMM. Who has it keeps it for as long as it likes,
- * so nobody else gets that memory. With the owner's lock.
+ * so nobody else gets that memory, and whoever had it last was the first. With the owner's lock.
  */
 static bool is_too_late(struct gw_guest_function *gf, const struct gw_vmm *vmm)
 {
+	const struct gw_vmm *last = &gf->owner.vmm.vmm;
 	enum gw_plan plan = gw_dma_plan(gf->dma);
-	struct gw_vmm *first = &gf->owner.first;
 
-	if (plan != GW_PLAN_WINDOW && plan != GW_PLAN_POOL)
+	if ((plan != GW_PLAN_WINDOW && plan != GW_PLAN_POOL) || !*last->name || gw_vmm_same(last, vmm))
 		return false;
-	if (!*first->name)
-		*first = *vmm;
-	else if (!gw_vmm_same(first, vmm)) {
-		gw_log_guest(gf->log, "%s: %s cannot have it: the guest's memory is that of %s, which may have kept "
-			     "it; start 'gangway serve' again for another", gf->fn->info.name, vmm->name,
-			     first->name);
-		return true;
-	}
-	return false;
+	gw_log_guest(gf->log, "%s: %s cannot have it: the guest's memory is that of %s, which may have kept "
+		     "it; start 'gangway serve' again for another", gf->fn->info.name, vmm->name,
+		     last->name);
+	return true;
 }
 
 /* A VMM that ends loses the two one after the other, and its successor may be quicker than that. */
