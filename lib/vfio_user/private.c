@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "vfio_user/private.h"
 
-#include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
+
+#include "base/os.h"
 
 /*
  * How it works: a VMM whose RAM is a private mapping of a file (QEMU: share=off) sends that
@@ -29,16 +30,16 @@ static pid_t peer_pid(int sock)
 }
 
 /* "address perms offset major:minor inode path"; a path may hold anything but a newline. */
-static bool line_is_of(const char *line, const struct stat *st, char perms[5])
+static bool line_is_of(const char *line, uint64_t dev, uint64_t ino, char perms[5])
 {
 	unsigned int maj, min;
-	unsigned long long ino;
+	uint64_t i;
 
-	return sscanf(line, "%*s %4s %*s %x:%x %llu", perms, &maj, &min, &ino) == 4 &&
-	       maj == major(st->st_dev) && min == minor(st->st_dev) && ino == st->st_ino;
+	return sscanf(line, "%*s %4s %*s %x:%x %" SCNu64, perms, &maj, &min, &i) == 4 &&
+	       maj == major(dev) && min == minor(dev) && i == ino;
 }
 
-static bool look_private(pid_t pid, const struct stat *st)
+static bool look_private(pid_t pid, uint64_t dev, uint64_t ino)
 {
 	char line[256], path[sizeof("/proc/-2147483648/maps")], perms[5];
 	bool is_private = false, is_shared = false, begins = true;
@@ -51,7 +52,7 @@ static bool look_private(pid_t pid, const struct stat *st)
 	for (unsigned int i = 0; i < MAX_LINES && !is_shared; i++) {
 		if (!fgets(line, sizeof(line), maps))
 			break;
-		if (begins && line_is_of(line, st, perms) && perms[1] == 'w') {
+		if (begins && line_is_of(line, dev, ino, perms) && perms[1] == 'w') {
 			is_shared = perms[3] == 's';
 			is_private |= !is_shared;
 		}
@@ -64,23 +65,19 @@ static bool look_private(pid_t pid, const struct stat *st)
 bool gw_private_memory(struct gw_private *p, int sock, int fd)
 {
 	struct gw_private_file *f;
-	struct stat st = { 0 };
-	struct statx stx;
+	uint64_t dev, ino;
 	pid_t pid;
 
-	/* what the kernel knows at once: the owner of a file system may not answer */
-	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &stx))
+	if (!gw_os_file_id(fd, &dev, &ino))
 		return false;
-	st.st_dev = makedev(stx.stx_dev_major, stx.stx_dev_minor);
-	st.st_ino = (ino_t)stx.stx_ino;
 	for (unsigned int i = 0; i < p->nr; i++)
-		if (p->file[i].dev == st.st_dev && p->file[i].ino == st.st_ino)
+		if (p->file[i].dev == dev && p->file[i].ino == ino)
 			return p->file[i].is_private;
 	pid = peer_pid(sock);
 	if (!pid)
 		return false;
 	f = &p->file[p->next];
-	*f = (struct gw_private_file){ st.st_dev, st.st_ino, look_private(pid, &st) };
+	*f = (struct gw_private_file){ dev, ino, look_private(pid, dev, ino) };
 	p->next = (p->next + 1) % GW_PRIVATE_FILES;
 	if (p->nr < GW_PRIVATE_FILES)
 		p->nr++;
