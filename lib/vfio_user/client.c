@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "base/vmm.h"
 #include "vfio_user/dispatch.h"
 #include "vfio_user/remote.h"
-#include "base/vmm.h"
 
 #define HELLO_NS		10000000000ull
 #define CALL_TIMEOUT_NS		30000000000ull

@@ -24,6 +24,20 @@
 #define GO_MS		1000	/* QEMU 11.1 aborts if it sees us hang up before it has, so it goes first */
 #define PAUSE_MS	200	/* when we can take nobody: no descriptor is left, or too many do not close */
 
+/* Every reply needs the client's lock, so the kernel is asked about its process without. */
+static bool client_ended(struct gw_client *c)
+{
+	struct gw_vmm vmm;
+	bool ended;
+
+	pthread_mutex_lock(&c->lock);
+	ended = c->fd < 0;
+	if (!ended)
+		vmm = c->vmm;
+	pthread_mutex_unlock(&c->lock);
+	return ended || gw_vmm_is_gone(&vmm);
+}
+
 /* Take the next in the queue, if the client that is served is there to stay. With its name. */
 static int take(struct gw_door *d, char holder[GW_VMM_NAME], bool *goes)
 {
@@ -31,9 +45,12 @@ static int take(struct gw_door *d, char holder[GW_VMM_NAME], bool *goes)
 	struct pollfd p = { .fd = -1 };
 	int fd = -1;
 
+	*goes = client_ended(c);
+	if (*goes)
+		return -1;
 	pthread_mutex_lock(&c->lock);
 	p.fd = c->fd;
-	*goes = p.fd < 0 || poll(&p, 1, 0) || gw_vmm_is_gone(&c->vmm);
+	*goes = p.fd < 0 || poll(&p, 1, 0);
 	if (!*goes && !gw_closer_stuck(c->closer)) {
 		fd = accept4(d->listener->fd, NULL, NULL, SOCK_CLOEXEC);
 		memcpy(holder, c->vmm.name, GW_VMM_NAME);
