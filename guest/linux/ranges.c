@@ -269,8 +269,6 @@ static const char *ranges_partly(struct gw_ranges *r, const struct gw_ram *ram, 
 	for (i = 0; i < ram->nr && ram->runs[i].start < end; i++)
 		if (!ranges_have(r, ram->runs[i].start, min(ram->runs[i].last, end - 1), true))
 			return "the budget is less than the memory where the kernel allocates for devices";
-	dev_warn(r->dev, "gangway: %llu of %llu MiB of RAM are mapped, the kernel copies the rest\n",
-		 r->bytes >> 20, ram->bytes >> 20);
 	return NULL;
 }
 
@@ -376,6 +374,9 @@ static const char *ranges_fill(struct gw_ranges *r, const struct gw_ram *ram, bo
 		dev_warn(r->dev, "gangway: memory is in use at %pa\n", &r->extents[i].last);
 		why = "memory at the end of a range is in use";
 	}
+	if (!why && r->missing)
+		dev_warn(r->dev, "gangway: %llu of %llu MiB of RAM are mapped, the kernel copies the rest\n",
+			 r->bytes >> 20, ram->bytes >> 20);
 	return why;
 }
 
