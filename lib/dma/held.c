@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "dma/held.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 void gw_dma_held_add(struct gw_dma_held_list *l, const struct gw_dma_held *what)
@@ -24,10 +25,15 @@ static void held_drop(struct gw_dma_held_list *l, struct gw_dma_held *h)
 bool gw_dma_held_retry(struct gw_dma_held_list *l, struct gw_function *fn)
 {
 	struct gw_dma_held *h, *next;
+	int ret = 0;
 
-	SLIST_FOREACH_SAFE(h, l, link, next)
-		if (!gw_function_unmap(fn, h->handle, h->size))
+	/* a device that has not answered for one mapping does not for the next, and each is waited for */
+	for (h = SLIST_FIRST(l); h && ret != -ETIMEDOUT; h = next) {
+		next = SLIST_NEXT(h, link);
+		ret = gw_function_unmap(fn, h->handle, h->size);
+		if (!ret)
 			held_drop(l, h);
+	}
 	return SLIST_EMPTY(l);
 }
 

@@ -20,6 +20,7 @@ struct fake {
 	unsigned int nr;
 	uint64_t next;
 	int fail_map, fail_unmap;
+	unsigned int unmaps;		/* asked for */
 	unsigned int split;		/* segments of a mapping whose address the host chooses */
 };
 
@@ -55,6 +56,7 @@ static int fake_unmap(struct gw_function *fn, uint64_t handle)
 {
 	struct fake *f = container_of(fn, struct fake, fn);
 
+	f->unmaps++;
 	if (f->fail_unmap)
 		return f->fail_unmap;
 	for (unsigned int i = 0; i < f->nr; i++) {
@@ -472,6 +474,25 @@ static void what_could_not_be_unmapped_can_be_mapped_where_it_was(void **state)
 	assert_int_equal(e->fake.nr, 0);
 }
 
+/* Each time it is asked may take as long as a device is waited for. */
+static void a_device_that_does_not_answer_is_asked_once_by_a_map_whatever_it_holds(void **state)
+{
+	struct env *e = *state;
+	struct gw_slice s = { .size = MiB, .prot = RW };
+	uint64_t bytes;
+
+	for (unsigned int i = 0; i < 3; i++, s.iova.v += MiB, s.off += MiB)
+		assert_int_equal(gw_dma_map(e->dma, &s, e->mem), 0);
+	e->fake.fail_unmap = -ETIMEDOUT;
+	assert_int_equal(gw_dma_unmap(e->dma, (gw_iova){ 0 }, (gw_iova){ 3 * MiB - 1 }, &bytes), -ETIMEDOUT);
+	e->fake.unmaps = 0;
+	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), 0);
+	assert_int_equal(e->fake.unmaps, 1);
+	e->fake.fail_unmap = 0;
+	gw_dma_unmap_all(e->dma);
+	assert_int_equal(e->fake.nr, 0);
+}
+
 static void memory_without_a_file_is_reached_through_the_remote(void **state)
 {
 	struct env *e = *state;
@@ -518,6 +539,7 @@ int main(void)
 		direct(a_host_that_fails_leaves_nothing_behind),
 		direct(memory_stays_mapped_here_until_the_host_can_unmap_it),
 		direct(what_could_not_be_unmapped_can_be_mapped_where_it_was),
+		direct(a_device_that_does_not_answer_is_asked_once_by_a_map_whatever_it_holds),
 		direct(memory_without_a_file_is_reached_through_the_remote),
 		cmocka_unit_test_setup_teardown(under_window_runs_are_known_but_not_mapped,
 						setup_window, teardown),
