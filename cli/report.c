@@ -324,15 +324,13 @@ int report_print(struct vm *vm, const char *path)
 			return CLI_FAILED;
 		}
 	}
-	if (r.sim.io_errors) {
+	if (r.sim.io_errors)
 		gw_err(vm->log, "%" PRIu64 " reads and writes of devices failed at the files behind them",
 		       r.sim.io_errors);
-		return CLI_FAILED;
-	}
-	if (r.sim.stalled) {
+	if (r.sim.stalled)
 		gw_err(vm->log, "%" PRIu64 " devices wait for files that do not answer; what they were to write "
 		       "may be written yet", r.sim.stalled);
+	if (r.sim.io_errors || r.sim.stalled)
 		return CLI_FAILED;
-	}
 	return r.sim.faults ? CLI_FAULTS : CLI_OK;
 }
