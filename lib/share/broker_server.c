@@ -90,6 +90,8 @@ static int process_of(int fd, pid_t pid)
 
 	if (!getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &process, &len))
 		return process;
+	if (errno != ENOPROTOOPT)
+		return -1;	/* it has ended, and its number may be another's */
 #endif
 	process = pidfd_open(pid, 0);
 	if (process < 0 || (!poll(&p, 1, 0) && !p.revents))

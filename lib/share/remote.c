@@ -29,6 +29,14 @@ static struct gw_remote_importer *remote_of(struct gw_importer *imp)
 	return container_of(imp, struct gw_remote_importer, base);
 }
 
+/* It was not told. One that has hung up has said that it has nothing mapped; another one is stuck. */
+static void unheard(struct gw_remote_importer *r, int ret)
+{
+	r->hang_up = true;
+	if (ret != -EPIPE && ret != -ECONNRESET)
+		r->stuck = true;
+}
+
 /* Unasked. One that does not read is hung up on; the thread notices, and abandons it. */
 static void tell(struct gw_remote_importer *r, struct gw_attachment *a, uint16_t type, uint32_t why)
 {
@@ -44,7 +52,7 @@ static void tell(struct gw_remote_importer *r, struct gw_attachment *a, uint16_t
 	}
 	free(m);
 	if (ret) {
-		r->hang_up = r->stuck = true;
+		unheard(r, ret);
 		shutdown(r->fd, SHUT_RDWR);
 	}
 }
@@ -452,5 +460,5 @@ void gw_remote_message(struct gw_remote_importer *r, struct gw_share_msg *m)
 	ret = gw_share_send(r->fd, m);
 	gw_share_msg_close(m);
 	if (ret)
-		r->hang_up = true;
+		unheard(r, ret);
 }

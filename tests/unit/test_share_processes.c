@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "share_world.h"
 
+#include <sys/socket.h>
+
 /*
  * Exporter, importer and broker are killed, or hang, at each state of an attachment. Nobody waits
  * for ever, and a revoke ends before whatever comes after it.
@@ -110,6 +112,50 @@ static void an_importer_that_hangs_with_memory_mapped_is_ended(void **state)
 	assert_int_equal(world_ask(&w, 'r'), 1);
 	assert_int_equal(waitpid(pid, &status, WNOHANG), pid);
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	world_fini(&w);
+}
+
+/* Maps memory and hangs up, which the exporter may hear of only when it tells of the next revoke. */
+static void importer_hang_up(struct world *w, const struct gw_share_accept *memory)
+{
+	const struct gw_remote_map *map;
+	struct gw_share_client *c;
+	struct gw_remote_share *s;
+
+	if (gw_share_client_new(w->socket, "screen", &c) ||
+	    gw_share_client_open(c, w->handle, "work", memory, 1, NULL, &s, NULL) ||
+	    gw_remote_share_map(s, &map))
+		_exit(1);
+	kill(w->exporter, SIGSTOP);
+	shutdown(gw_remote_share_fd(s), SHUT_RDWR);
+	world_tell(w, 'r');
+	kill(w->exporter, SIGCONT);
+	world_hear(w);
+	gw_remote_share_close(s);
+	gw_share_client_free(c);
+}
+
+static void an_importer_that_has_hung_up_is_not_ended(void **state)
+{
+	static const struct gw_share_accept memory[] = {
+		{ &gw_share_memfd, .data = { GW_SHARE_FILE_MEMORY } },
+	};
+	struct world w;
+
+	world_init(&w, RIG_BYTES / RIG_PAGE, 1000);
+	for (unsigned int i = 0; i < 20; i++) {
+		pid_t pid = fork();
+		int status;
+
+		if (!pid) {
+			importer_hang_up(&w, memory);
+			_exit(0);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+		assert_int_equal(world_ask(&w, 'a'), 0);
+		world_grant(&w, 'g');
+	}
 	world_fini(&w);
 }
 
@@ -371,6 +417,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(an_importer_may_be_killed_in_any_state),
 		cmocka_unit_test(an_importer_may_hang_in_any_state),
 		cmocka_unit_test(an_importer_that_hangs_with_memory_mapped_is_ended),
+		cmocka_unit_test(an_importer_that_has_hung_up_is_not_ended),
 		cmocka_unit_test(an_exporter_ends_although_an_importer_hangs),
 		cmocka_unit_test(an_exporter_may_be_killed_in_any_state),
 		cmocka_unit_test(an_exporter_that_hangs_is_not_waited_for_ever),
