@@ -213,6 +213,16 @@ static inline void world_init(struct world *w, unsigned int ranges, unsigned int
 	world_start_exporter(w, ranges, force_ms);
 }
 
+/* kill() returns before a process has stopped, which may yet answer. */
+static inline void world_stop(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(kill(pid, SIGSTOP), 0);
+	assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+	assert_true(WIFSTOPPED(status));
+}
+
 static inline void world_end(pid_t *pid)
 {
 	if (*pid) {

@@ -81,7 +81,7 @@ static void an_importer_may_hang_in_any_state(void **state)
 
 		world_init(&w, 4, 200);
 		pid = importer_start(&w, want);
-		kill(pid, SIGSTOP);
+		world_stop(pid);
 		assert_int_equal(world_ask(&w, 'r'), want == MAPPED);
 		assert_int_equal(world_ask(&w, 'r'), 0);
 		assert_int_equal(world_ask(&w, 'a'), 0);
@@ -108,7 +108,7 @@ static void an_importer_that_hangs_with_memory_mapped_is_ended(void **state)
 	takes = memory;
 	pid = importer_start(&w, MAPPED);
 	takes = copy_only;
-	kill(pid, SIGSTOP);
+	world_stop(pid);
 	assert_int_equal(world_ask(&w, 'r'), 1);
 	assert_int_equal(waitpid(pid, &status, WNOHANG), pid);
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
@@ -168,7 +168,7 @@ static void an_exporter_ends_although_an_importer_hangs(void **state)
 
 	world_init(&w, 4, 200);
 	pid = importer_start(&w, MAPPED);
-	kill(pid, SIGSTOP);
+	world_stop(pid);
 	assert_int_equal(world_ask(&w, 'd'), 0);
 	close(w.say);
 	w.say = -1;
@@ -248,7 +248,7 @@ static void an_exporter_that_hangs_is_not_waited_for_ever(void **state)
 
 	world_init(&w, 4, 60000);
 	reach(&w, OPENED, &c, &s, &h);
-	kill(w.exporter, SIGSTOP);
+	world_stop(w.exporter);
 	assert_int_equal(gw_remote_share_map(s, &map), -ETIMEDOUT);
 	/* what comes late is not taken for the reply to what is asked next */
 	assert_int_equal(gw_remote_share_map(s, &map), -ENOTCONN);
@@ -334,7 +334,7 @@ static void a_broker_that_hangs_keeps_nobody_from_a_revoke(void **state)
 
 	world_init(&w, 4, 60000);
 	reach(&w, MAPPED, &c, &s, &h);
-	kill(w.broker, SIGSTOP);
+	world_stop(w.broker);
 	world_tell(&w, 'r');
 	while (!h.invalidated)
 		assert_int_equal(gw_remote_share_dispatch(s), 0);
