@@ -5,7 +5,8 @@
 
 /*
  * Accesses of a device that reach nothing, for one reason: the guest gave it addresses of its own. A
- * device may be at work while its function's lock is held, so nothing here takes that.
+ * device may be at work while its function's lock is held, so nothing here takes that, nor a lock under which
+ * another takes it.
  */
 
 static bool in_ram(const struct gw_vm *vm, uint64_t at)
@@ -19,10 +20,10 @@ static bool in_registers(struct gw_vm *vm, uint64_t at)
 {
 	bool found = false;
 
-	pthread_rwlock_rdlock(&vm->lock);
+	pthread_mutex_lock(&vm->list_lock);
 	for (struct gw_vm_function *f = vm->functions; f && !found; f = f->next)
 		found = gw_guest_function_had_bar(f->guest, (gw_gpa){ at });
-	pthread_rwlock_unlock(&vm->lock);
+	pthread_mutex_unlock(&vm->list_lock);
 	return found;
 }
 

@@ -74,8 +74,10 @@ void gw_vm_join(struct gw_vm_function *f)
 	if (vm->sim || f->fn->ops->peer)
 		gw_dma_set_peers(f->dma, &peers);
 	pthread_rwlock_wrlock(&vm->lock);
+	pthread_mutex_lock(&vm->list_lock);
 	f->next = vm->functions;
 	vm->functions = f;
+	pthread_mutex_unlock(&vm->list_lock);
 	pthread_rwlock_unlock(&vm->lock);
 }
 
@@ -85,10 +87,12 @@ void gw_vm_part(struct gw_vm_function *f)
 	struct gw_vm *vm = f->vm;
 
 	pthread_rwlock_wrlock(&vm->lock);
+	pthread_mutex_lock(&vm->list_lock);
 	for (p = &vm->functions; *p && *p != f; p = &(*p)->next)
 		continue;
 	if (*p)
 		*p = f->next;
+	pthread_mutex_unlock(&vm->list_lock);
 	pthread_rwlock_unlock(&vm->lock);
 	/* not under the lock, which who holds an address space may be waiting for */
 	for (other = vm->functions; other; other = other->next)

@@ -29,6 +29,7 @@ int gw_vm_new(const struct gw_vm_options *opt, struct gw_log *log, struct gw_vm 
 	vm->log = log;
 	vm->plan = GW_PLAN_AUTO;
 	pthread_rwlock_init(&vm->lock, NULL);
+	pthread_mutex_init(&vm->list_lock, NULL);
 	*out = vm;
 	return 0;
 }
@@ -42,6 +43,7 @@ void gw_vm_free(struct gw_vm *vm)
 	for (unsigned int i = 0; i < vm->nr_options; i++)
 		free(vm->option[i]);
 	free(vm->option);
+	pthread_mutex_destroy(&vm->list_lock);
 	pthread_rwlock_destroy(&vm->lock);
 	free(vm);
 }

@@ -46,6 +46,8 @@ struct gw_vm_card {
  * @host:       where all functions come from; NULL while none is open
  * @nr:         functions that are open
  * @nr_sim:     endpoints ever put on the simulated bus
+ * @list_lock:  @functions change with both locks held, so either is enough to look. Innermost: a device at
+ *              work takes it, while whoever has @lock may wait for what waits for the device
  * @plan:       GW_PLAN_AUTO until the first function is opened
  */
 struct gw_vm {
@@ -59,6 +61,7 @@ struct gw_vm {
 	struct gw_host *host;
 	unsigned int nr, nr_sim;
 	pthread_rwlock_t lock;			/* @functions; who looks for peers has it */
+	pthread_mutex_t list_lock;
 	struct gw_vm_function *functions;	/* that are shown to the guest */
 	SLIST_HEAD(, gw_vm_card) cards;		/* that are open; they go with the host */
 

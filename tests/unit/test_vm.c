@@ -14,6 +14,7 @@
 #include <gangway/devices.h>
 #include "devices/probe_regs.h"
 #include "host/sim/fault.h"
+#include "vm/vm.h"
 
 #define MiB	(1ull << 20)
 #define PAGE	16384u
@@ -352,6 +353,33 @@ static void faults_of_a_guest_that_ignores_the_window_have_a_cause(void **state)
 	gw_vm_free(vm);
 }
 
+/* Who waits for a device to be quiet may have what keeps others from looking for peers. */
+static void the_cause_of_a_fault_is_found_while_functions_change(void **state)
+{
+	const struct gw_vm_options opt = { .plan = GW_PLAN_WINDOW, .device_tree = true,
+					   .endpoints = gw_endpoint_types };
+	struct gw_vm_memory m = { .gpa = ram, .size = 128 * MiB, .window = 64 * MiB };
+	const uint32_t registers = 0x80000000;
+	struct gw_vm_function *f;
+	struct gw_device *d;
+	struct gw_vm *vm;
+
+	assert_int_equal(gw_vm_new(&opt, NULL, &vm), 0);
+	assert_int_equal(gw_vm_set_option(vm, "base=0x10080000000"), 0);
+	f = open_probe(vm);
+	d = gw_vm_device(f);
+	assert_int_equal(gw_vm_reach(f, &m, 0, 0), 0);
+	assert_int_equal(d->ops->attach(d, NULL, NULL), 0);
+	set(d, GW_REGION_CONFIG, GW_PCI_BAR0 + 8, registers, 4);
+	pthread_rwlock_wrlock(&vm->lock);
+	fill(d, registers, 8, PROBE_FAILED);
+	pthread_rwlock_unlock(&vm->lock);
+	d->ops->detach(d);
+	assert_true(gw_vm_had_cause(vm, GW_VM_CAUSE_REGISTERS));
+	gw_vm_close(f);
+	gw_vm_free(vm);
+}
+
 static void a_pool_stays_where_the_guest_was_told(void **state)
 {
 	struct gw_vm *vm = vm_new(GW_PLAN_POOL, true, NULL);
@@ -387,6 +415,7 @@ int main(void)
 		cmocka_unit_test(what_cannot_work_is_refused),
 		cmocka_unit_test(a_window_is_where_the_guests_memory_is_already),
 		cmocka_unit_test(faults_of_a_guest_that_ignores_the_window_have_a_cause),
+		cmocka_unit_test(the_cause_of_a_fault_is_found_while_functions_change),
 		cmocka_unit_test(a_pool_stays_where_the_guest_was_told),
 	};
 
