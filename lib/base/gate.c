@@ -34,10 +34,21 @@ void gw_gate_lock_patient(struct gw_gate *g) GW_UNPROVED
 	}
 }
 
-/* Who waits will lock and unlock, so the last of them wakes the patient. */
-void gw_gate_unlock(struct gw_gate *g) GW_UNPROVED
+/* Who waits will lock, and let go, so the last of them wakes the patient. */
+static void give_turn(struct gw_gate *g) GW_HOLDS(g->lock)
 {
 	if (g->patient && !atomic_load_explicit(&g->waiting, memory_order_relaxed))
 		pthread_cond_broadcast(&g->turn);
+}
+
+void gw_gate_wait(struct gw_gate *g, pthread_cond_t *cond) GW_UNPROVED
+{
+	give_turn(g);
+	pthread_cond_wait(cond, &g->lock);
+}
+
+void gw_gate_unlock(struct gw_gate *g) GW_UNPROVED
+{
+	give_turn(g);
 	pthread_mutex_unlock(&g->lock);
 }

@@ -80,11 +80,59 @@ static void a_patient_one_steps_back_for_each_that_waits(void **state)
 	gw_gate_fini(&e.gate);
 }
 
+struct turns {
+	struct gw_gate gate;
+	pthread_cond_t told;
+	bool done;			/* under the gate */
+};
+
+static void *patient_once(void *opaque)
+{
+	struct turns *t = opaque;
+
+	gw_gate_lock_patient(&t->gate);
+	t->done = true;
+	pthread_cond_signal(&t->told);
+	gw_gate_unlock(&t->gate);
+	return NULL;
+}
+
+static bool sleeps(struct gw_gate *g)
+{
+	bool is;
+
+	pthread_mutex_lock(&g->lock);
+	is = g->patient;
+	pthread_mutex_unlock(&g->lock);
+	return is;
+}
+
+/* Waiting for something lets go of the gate as unlocking does. */
+static void a_patient_one_has_its_turn_while_another_waits_for_it(void **state)
+{
+	struct turns t = { .told = PTHREAD_COND_INITIALIZER };
+	pthread_t thread;
+
+	gw_gate_init(&t.gate);
+	atomic_store(&t.gate.waiting, 1);	/* as if somebody were about to lock */
+	assert_int_equal(pthread_create(&thread, NULL, patient_once, &t), 0);
+	while (!sleeps(&t.gate))
+		sched_yield();
+	gw_gate_lock(&t.gate);
+	atomic_store(&t.gate.waiting, 0);
+	while (!t.done)
+		gw_gate_wait(&t.gate, &t.told);
+	gw_gate_unlock(&t.gate);
+	pthread_join(thread, NULL);
+	gw_gate_fini(&t.gate);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_is_waited_for_gets_in_between),
 		cmocka_unit_test(a_patient_one_steps_back_for_each_that_waits),
+		cmocka_unit_test(a_patient_one_has_its_turn_while_another_waits_for_it),
 	};
 
 	return cmocka_run_group_tests_name("gate", tests, NULL, NULL);
