@@ -27,6 +27,7 @@ struct out {
 
 static void put(struct out *o, uint64_t v, unsigned int bytes)
 {
+	assert(bytes <= GW_ACPI_TABLE - o->n);
 	for (; bytes; bytes--, v >>= 8)
 		o->at[o->n++] = (uint8_t)v;
 }
@@ -35,6 +36,7 @@ static void put_text(struct out *o, const char *text)
 {
 	size_t n = strlen(text);
 
+	assert(n <= GW_ACPI_TABLE - o->n);
 	memcpy(o->at + o->n, text, n);
 	o->n += n;
 }
@@ -59,7 +61,6 @@ static size_t finish(struct out *o)
 	struct out length = { .at = o->at + 4 };
 	uint8_t sum = 0;
 
-	assert(o->n <= GW_ACPI_TABLE);
 	put(&length, o->n, 4);
 	for (size_t i = 0; i < o->n; i++)
 		sum = (uint8_t)(sum + o->at[i]);
@@ -96,6 +97,7 @@ size_t gw_acpi_ssdt(const struct gw_window *w, uint8_t table[GW_ACPI_TABLE])
 	const unsigned int scope = SCOPE_SIZE - 1;	/* PkgLength does not count the opcode */
 	struct out o = { .at = table };
 
+	_Static_assert(HEADER_SIZE + SCOPE_SIZE <= GW_ACPI_TABLE, "the SSDT has no room");
 	header(&o, "SSDT", 2);
 	put(&o, 0x10, 1);
 	put(&o, 0x40 | (scope & 0xf), 1);
@@ -147,6 +149,7 @@ size_t gw_acpi_iort(const struct gw_window *w, uint8_t table[GW_ACPI_TABLE])
 	struct out o = { .at = table };
 	unsigned int bits = zone_bits(w);
 
+	_Static_assert(ROOT + ROOT_SIZE + MAPPING_SIZE <= GW_ACPI_TABLE, "the IORT has no room");
 	if (!bits)
 		return 0;
 	header(&o, "IORT", 0);
