@@ -244,7 +244,7 @@ static void measure_entry(unsigned int rounds)
 
 static void memory_open(void)
 {
-	struct gw_slice s = { .iova.v = RAM_GPA, .size = RAM_SIZE,
+	struct gw_slice s = { .at.v = RAM_GPA, .size = RAM_SIZE,
 			      .prot = GW_PROT_READ | GW_PROT_WRITE };
 	struct gw_device *fn = gw_guest_function_device(b.guest);
 	int fd = memfd_create("ram", MFD_CLOEXEC);

@@ -30,7 +30,7 @@ struct ram {
 static int ram_set(struct ram *r, const char *word)
 {
 	if (!strncmp(word, "gpa=", 4))
-		return gw_size_parse(word + 4, &r->slice.iova.v);
+		return gw_size_parse(word + 4, &r->slice.at.v);
 	if (!strncmp(word, "offset=", 7))
 		return gw_size_parse(word + 7, &r->slice.off);
 	if (!strncmp(word, "size=", 5))
@@ -75,7 +75,7 @@ static int ram_tell(struct gw_device *d, struct ram *r, struct gw_log *log)
 	}
 	if (ret) {
 		gw_err(log, "%s: cannot be guest memory at %#" PRIx64 ": %s", r->file,
-		       r->slice.iova.v, strerror(-ret));
+		       r->slice.at.v, strerror(-ret));
 		gw_hint(log, "it is the file of a memory-backend-file or -memfd with share=on, in pages of "
 			"%u bytes, and pieces do not overlap", GW_PAGE_SIZE);
 	}

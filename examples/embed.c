@@ -82,7 +82,7 @@ static int put(struct gw_device *d, unsigned int region, uint64_t off, uint64_t 
 /* Connect the guest: its memory, and where interrupts go. */
 static int connect_guest(struct gw_device *d, void *memory, struct doorbell *b)
 {
-	struct gw_slice s = { .iova = { GUEST_GPA }, .size = GUEST_SIZE, .addr = memory,
+	struct gw_slice s = { .at = { GUEST_GPA }, .size = GUEST_SIZE, .addr = memory,
 			      .prot = GW_PROT_READ | GW_PROT_WRITE };
 	struct gw_irq_info info;
 	struct gw_irq_set irqs = { .index = GW_IRQ_MSIX, .action = GW_IRQ_TRIGGER,

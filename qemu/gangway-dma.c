@@ -31,7 +31,7 @@ static bool is_memory(MemoryRegion *mr)
 
 static void dma_map(GangwayPCI *g, hwaddr at, uint64_t size, void *addr, bool readonly)
 {
-	struct gw_slice s = { .iova = { at }, .size = size, .addr = addr,
+	struct gw_slice s = { .at = { at }, .size = size, .addr = addr,
 			      .prot = GW_PROT_READ | (readonly ? 0 : GW_PROT_WRITE) };
 	int ret = g->dev->ops->dma_map(g->dev, &s, -1);
 
@@ -44,7 +44,8 @@ static bool dma_unmap(GangwayPCI *g, hwaddr first, hwaddr last)
 {
 	uint64_t bytes;
 
-	return !g->dev->ops->dma_unmap(g->dev, (gw_iova){ first }, (gw_iova){ last }, &bytes);
+	return !g->dev->ops->dma_unmap(g->dev, (gw_vmm_addr){ first }, (gw_vmm_addr){ last },
+				       &bytes);
 }
 
 /* The guest's IOMMU says what an address is. Called with the RCU read lock held. */

@@ -17,6 +17,12 @@ extern "C" {
 /** Guest physical address. */
 typedef struct { uint64_t v; } gw_gpa;
 
+/**
+ * Address at which a VMM maps memory for a device, and at which it is asked for what it keeps to
+ * itself: the guest physical address, or what a virtual IOMMU translates.
+ */
+typedef struct { uint64_t v; } gw_vmm_addr;
+
 /** Address that a device puts on the bus; valid for one function only. */
 typedef struct { uint64_t v; } gw_iova;
 

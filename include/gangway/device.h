@@ -104,9 +104,9 @@ struct gw_irq_set {
 #define GW_PROT_READ	1
 #define GW_PROT_WRITE	2
 
-/* A run of guest memory: bytes, page aligned; iova + size may be exactly 2^64. */
+/* A run of guest memory: bytes, page aligned; at + size may be exactly 2^64. */
 struct gw_slice {
-	gw_iova iova;			/* address the VMM maps at: GPA without a vIOMMU */
+	gw_vmm_addr at;
 	uint64_t size;
 	uint64_t off;			/* in the file */
 	int prot;			/* GW_PROT_*, the device's */
@@ -175,7 +175,7 @@ struct gw_device_ops {
 	void (*irq_info)(struct gw_device *d, enum gw_irq index, struct gw_irq_info *info);
 	int (*irq_set)(struct gw_device *d, struct gw_irq_set *set);
 	int (*dma_map)(struct gw_device *d, const struct gw_slice *s, int fd);
-	int (*dma_unmap)(struct gw_device *d, gw_iova first, gw_iova last, uint64_t *bytes);
+	int (*dma_unmap)(struct gw_device *d, gw_vmm_addr first, gw_vmm_addr last, uint64_t *bytes);
 	int (*reset)(struct gw_device *d);
 
 	int (*dma_buf)(struct gw_device *d, unsigned int bar, const struct gw_bar_range *range,

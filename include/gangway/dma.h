@@ -262,7 +262,7 @@ int gw_dma_map(struct gw_dma *dma, const struct gw_slice *s, int fd);
  * host answered for one that the device still uses. That is forgotten, too, but its file stays mapped
  * here until a later call can have it unmapped, and whoever gave it must not use it for anything else.
  */
-int gw_dma_unmap(struct gw_dma *dma, gw_iova first, gw_iova last, uint64_t *bytes);
+int gw_dma_unmap(struct gw_dma *dma, gw_vmm_addr first, gw_vmm_addr last, uint64_t *bytes);
 
 /** gw_dma_unmap_all() - forget everything; never fails */
 void gw_dma_unmap_all(struct gw_dma *dma);

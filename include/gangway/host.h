@@ -81,7 +81,7 @@ struct gw_memory {
 	void *addr;
 	struct gw_file_at file;
 	struct gw_remote *remote;
-	gw_iova remote_addr;
+	gw_vmm_addr remote_addr;
 	bool read_only;			/* for the device */
 	gw_iova last;			/* where the host chooses: nothing above; 0: anywhere */
 };

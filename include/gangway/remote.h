@@ -27,8 +27,8 @@ struct gw_remote;
  *         whatever waits for a device to be quiet while the VMM waits for us
  */
 struct gw_remote_ops {
-	int (*read)(struct gw_remote *r, gw_iova addr, void *buf, size_t len);
-	int (*write)(struct gw_remote *r, gw_iova addr, const void *buf, size_t len);
+	int (*read)(struct gw_remote *r, gw_vmm_addr addr, void *buf, size_t len);
+	int (*write)(struct gw_remote *r, gw_vmm_addr addr, const void *buf, size_t len);
 	void (*stop)(struct gw_remote *r);
 	void (*start)(struct gw_remote *r);
 };

@@ -216,7 +216,8 @@ static int device_dma_map(struct gw_device *d, const struct gw_slice *s, int fd)
 	return ret;
 }
 
-static int device_dma_unmap(struct gw_device *d, gw_iova first, gw_iova last, uint64_t *bytes)
+static int device_dma_unmap(struct gw_device *d, gw_vmm_addr first, gw_vmm_addr last,
+			    uint64_t *bytes)
 {
 	struct gw_companion *c = from_device(d);
 	struct gw_companion_ring *r = &c->ring;

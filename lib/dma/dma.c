@@ -36,7 +36,7 @@ static bool run_elsewhere(struct gw_dma *dma, struct gw_dma_run *dma_run, struct
 {
 	const struct gw_run *run = &dma_run->run;
 	const struct gw_dma_peers *p = &dma->peers;
-	gw_gpa at = { run->node.first };
+	gw_gpa at = gw_gpa_of_vmm_addr(gw_run_at(run));
 
 	if (p->find && p->find(p->opaque, at, gw_run_size(run), peer)) {
 		mem->addr = peer->addr;
@@ -44,7 +44,7 @@ static bool run_elsewhere(struct gw_dma *dma, struct gw_dma_run *dma_run, struct
 	}
 	*peer = (struct gw_dma_peer){ 0 };
 	mem->remote = dma->fn->limits.remote ? dma->remote : NULL;
-	mem->remote_addr = gw_run_iova(run);
+	mem->remote_addr = gw_run_at(run);
 	return mem->remote;
 }
 
@@ -52,7 +52,7 @@ static bool run_elsewhere(struct gw_dma *dma, struct gw_dma_run *dma_run, struct
 static int peer_map(struct gw_dma *dma, struct gw_dma_run *dma_run,
 		    const struct gw_dma_peer *peer) GW_HOLDS(dma->gate)
 {
-	const gw_iova iova = gw_run_iova(&dma_run->run);
+	const gw_iova iova = gw_iova_of_vmm_addr(gw_run_at(&dma_run->run));
 	const struct gw_bar_range range = { peer->off, gw_run_size(&dma_run->run) };
 	struct gw_mapping map;
 	int ret = gw_function_map_bar(dma->fn, peer->fn, peer->bar, &range, &iova, &map);
@@ -86,7 +86,7 @@ static int run_map(struct gw_dma *dma, struct gw_dma_run *dma_run) GW_HOLDS(dma-
 {
 	const struct gw_run *run = &dma_run->run;
 	struct gw_memory mem = { .read_only = !(run->prot & GW_PROT_WRITE) };
-	const gw_iova iova = gw_run_iova(run);
+	const gw_iova iova = gw_iova_of_vmm_addr(gw_run_at(run));
 	struct gw_dma_peer peer = { 0 };
 	struct gw_mapping map;
 	int ret;
@@ -143,7 +143,7 @@ static int run_gone(struct gw_guest_memory *m, struct gw_run *run) GW_UNPROVED
 	struct gw_dma_run *dma_run = gw_dma_run_of(run);
 	const struct gw_dma_held held = {
 		.handle = dma_run->handle, .size = gw_run_size(run), .file = run->file,
-		.addr = run->addr, .iova = gw_run_iova(run),
+		.addr = run->addr, .iova = gw_iova_of_vmm_addr(gw_run_at(run)),
 	};
 	struct gw_dma *dma = dma_of(m);
 	int ret = gw_dma_drop_run(dma, dma_run);
@@ -269,7 +269,7 @@ int gw_dma_map(struct gw_dma *dma, const struct gw_slice *s, int fd)
 	return ret;
 }
 
-int gw_dma_unmap(struct gw_dma *dma, gw_iova first, gw_iova last, uint64_t *bytes)
+int gw_dma_unmap(struct gw_dma *dma, gw_vmm_addr first, gw_vmm_addr last, uint64_t *bytes)
 {
 	int ret;
 

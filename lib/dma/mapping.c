@@ -150,7 +150,8 @@ static int mapping_make(struct gw_dma *dma, const struct gw_dma_want *w, struct 
 
 	ret = mapping_check(dma, w, &last);
 	if (!ret)
-		ret = gw_guest_memory_runs(&dma->memory, w->gpa.v, last, prot, &run, &nr);
+		ret = gw_guest_memory_runs(&dma->memory, gw_vmm_addr_of_gpa(w->gpa), last, prot,
+					   &run, &nr);
 	if (ret)
 		return ret;
 	slot = gw_dma_slot_get(&dma->slots, dma->generation);

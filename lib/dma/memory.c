@@ -29,9 +29,9 @@ void gw_guest_memory_fini(struct gw_guest_memory *m)
 
 static int slice_last(const struct gw_slice *s, uint64_t *last)
 {
-	if (!s->size || (s->iova.v | s->size | s->off | (uintptr_t)s->addr) % GW_PAGE_SIZE)
+	if (!s->size || (s->at.v | s->size | s->off | (uintptr_t)s->addr) % GW_PAGE_SIZE)
 		return -EINVAL;
-	return __builtin_add_overflow(s->iova.v, s->size - 1, last) ? -EOVERFLOW : 0;
+	return __builtin_add_overflow(s->at.v, s->size - 1, last) ? -EOVERFLOW : 0;
 }
 
 static int run_remove(struct gw_guest_memory *m, struct gw_run *run)
@@ -92,7 +92,7 @@ int gw_guest_memory_add(struct gw_guest_memory *m, const struct gw_slice *s, int
 	run = calloc(1, m->run_size);
 	if (!run)
 		return -ENOMEM;
-	run->node.first = s->iova.v;
+	run->node.first = s->at.v;
 	run->node.last = last;
 	run->addr = slice.addr;
 	run->prot = slice.prot;
@@ -110,7 +110,8 @@ static bool cut_at(const struct gw_guest_memory *m, uint64_t addr)
 	return n && n->first != addr;
 }
 
-int gw_guest_memory_remove(struct gw_guest_memory *m, gw_iova first, gw_iova last, uint64_t *bytes)
+int gw_guest_memory_remove(struct gw_guest_memory *m, gw_vmm_addr first, gw_vmm_addr last,
+			   uint64_t *bytes)
 {
 	struct gw_imap_node *n, *next;
 	int ret = 0, err;
@@ -149,10 +150,10 @@ static bool run_continues(const struct gw_run *run, const struct gw_run *next)
 	return run_meets(run, next) && run->addr + gw_run_size(run) == next->addr;
 }
 
-int gw_guest_memory_runs(struct gw_guest_memory *m, uint64_t gpa, uint64_t last, int prot,
+int gw_guest_memory_runs(struct gw_guest_memory *m, gw_vmm_addr at, uint64_t last, int prot,
 			 struct gw_run **first, unsigned int *nr)
 {
-	struct gw_run *run = gw_run_of(gw_imap_find(&m->runs, gpa));
+	struct gw_run *run = gw_run_of(gw_imap_find(&m->runs, at.v));
 
 	*first = run;
 	if (!run || !run->addr)
@@ -179,7 +180,7 @@ int gw_guest_memory_find(struct gw_guest_memory *m, gw_gpa gpa, uint64_t size, i
 		return -EINVAL;
 	if (__builtin_add_overflow(gpa.v, size - 1, &last))
 		return -EOVERFLOW;
-	ret = gw_guest_memory_runs(m, gpa.v, last, prot, &run, &nr);
+	ret = gw_guest_memory_runs(m, gw_vmm_addr_of_gpa(gpa), last, prot, &run, &nr);
 	if (!ret)
 		*addr = run->addr + (gpa.v - run->node.first);
 	return ret;

@@ -17,6 +17,27 @@
  * caller locks.
  */
 
+/*
+ * The VMM maps memory at its guest physical address, unless a virtual IOMMU is in front of the
+ * function: then it maps at what the guest's driver uses, and no plan but direct works.
+ */
+static inline gw_vmm_addr gw_vmm_addr_of_gpa(gw_gpa gpa)
+{
+	return (gw_vmm_addr){ gpa.v };
+}
+
+/* BARs are looked for where the VMM maps what has no file, on the same terms. */
+static inline gw_gpa gw_gpa_of_vmm_addr(gw_vmm_addr at)
+{
+	return (gw_gpa){ at.v };
+}
+
+/* Under plan direct the device uses the addresses that the VMM maps at. */
+static inline gw_iova gw_iova_of_vmm_addr(gw_vmm_addr at)
+{
+	return (gw_iova){ at.v };
+}
+
 /** struct gw_run - a run of guest memory; first member of its owner's own */
 struct gw_run {
 	struct gw_imap_node node;	/* by the address the VMM gave it */
@@ -79,19 +100,20 @@ int gw_guest_memory_add(struct gw_guest_memory *m, const struct gw_slice *s, int
  *
  * Return: as gw_dma_unmap(); what gone() answered first, and then all have gone here nevertheless.
  */
-int gw_guest_memory_remove(struct gw_guest_memory *m, gw_iova first, gw_iova last, uint64_t *bytes);
+int gw_guest_memory_remove(struct gw_guest_memory *m, gw_vmm_addr first, gw_vmm_addr last,
+			   uint64_t *bytes);
 
 /** gw_guest_memory_clear() - forget all runs, and unmap their files */
 void gw_guest_memory_clear(struct gw_guest_memory *m);
 
 /**
- * gw_guest_memory_runs() - the runs that hold @gpa..@last
+ * gw_guest_memory_runs() - the runs that hold @at..@last
  * @prot:  what each must allow
  * @first: takes the first, followed by *@nr - 1 others that continue it in this process too
  *
  * Return: 0; -EFAULT some of it is no memory of ours, -EXDEV it is not in one piece here, -EACCES.
  */
-int gw_guest_memory_runs(struct gw_guest_memory *m, uint64_t gpa, uint64_t last, int prot,
+int gw_guest_memory_runs(struct gw_guest_memory *m, gw_vmm_addr at, uint64_t last, int prot,
 			 struct gw_run **first, unsigned int *nr);
 
 /** gw_guest_memory_find() - where a range is in this process. Return: as gw_dma_find() */
@@ -109,9 +131,9 @@ static inline struct gw_run *gw_run_next(struct gw_run *run)
 	return gw_run_of(gw_imap_next(&run->node));
 }
 
-static inline gw_iova gw_run_iova(const struct gw_run *run)
+static inline gw_vmm_addr gw_run_at(const struct gw_run *run)
 {
-	return (gw_iova){ run->node.first };
+	return (gw_vmm_addr){ run->node.first };
 }
 
 static inline uint64_t gw_run_size(const struct gw_run *run)

@@ -354,7 +354,8 @@ static int device_dma_map(struct gw_device *d, const struct gw_slice *s, int fd)
 	return gw_dma_map(from_device(d)->dma, s, fd);
 }
 
-static int device_dma_unmap(struct gw_device *d, gw_iova first, gw_iova last, uint64_t *bytes)
+static int device_dma_unmap(struct gw_device *d, gw_vmm_addr first, gw_vmm_addr last,
+			    uint64_t *bytes)
 {
 	struct gw_guest_function *gf = from_device(d);
 	int ret;

@@ -26,13 +26,13 @@ int gw_do_dma_map(struct gw_client *c, struct gw_msg *m, struct gw_reply *r)
 	int ret;
 
 	if (!gw_reader_u32(&in, &argsz) || !gw_reader_u32(&in, &flags) ||
-	    !gw_reader_u64(&in, &s.off) || !gw_reader_u64(&in, &s.iova.v) ||
+	    !gw_reader_u64(&in, &s.off) || !gw_reader_u64(&in, &s.at.v) ||
 	    !gw_reader_u64(&in, &s.size))
 		return -EMSGSIZE;
 	if (argsz < DMA_MAP || flags & ~(GW_VU_MAP_READ | GW_VU_MAP_WRITE | GW_VU_MAP_MMAP) ||
 	    !(flags & (GW_VU_MAP_READ | GW_VU_MAP_WRITE)))
 		return -EINVAL;
-	ret = check_run(s.iova.v, s.size, s.off, &last);
+	ret = check_run(s.at.v, s.size, s.off, &last);
 	if (ret)
 		return ret;
 	if (__builtin_add_overflow(s.off, s.size - 1, &end))
@@ -40,12 +40,12 @@ int gw_do_dma_map(struct gw_client *c, struct gw_msg *m, struct gw_reply *r)
 	if (fd >= 0 && gw_private_memory(&c->private, c->fd, fd)) {
 		gw_log_guest(c->log, "vfio-user: guest memory %#" PRIx64 "-%#" PRIx64 " is private "
 			     "to the VMM, the device would see other contents; start QEMU with "
-			     "share=on in its -object memory-backend-...", s.iova.v, last);
+			     "share=on in its -object memory-backend-...", s.at.v, last);
 		return -EACCES;
 	}
 	s.prot = (flags & GW_VU_MAP_READ ? GW_PROT_READ : 0) |
 		 (flags & GW_VU_MAP_WRITE ? GW_PROT_WRITE : 0);
-	gw_trace(c->log, "vfio-user: map %#" PRIx64 "-%#" PRIx64 "%s", s.iova.v, last,
+	gw_trace(c->log, "vfio-user: map %#" PRIx64 "-%#" PRIx64 "%s", s.at.v, last,
 		 fd < 0 ? ", by message" : "");
 	return c->dev->ops->dma_map(c->dev, &s, fd);
 }
@@ -78,5 +78,5 @@ int gw_do_dma_unmap(struct gw_client *c, struct gw_msg *m, struct gw_reply *r)
 	gw_trace(c->log, "vfio-user: unmap %#" PRIx64 "-%#" PRIx64, iova, last);
 	memcpy(r->data, m->body, DMA_UNMAP);
 	r->len = DMA_UNMAP;
-	return c->dev->ops->dma_unmap(c->dev, (gw_iova){ iova }, (gw_iova){ last }, &bytes);
+	return c->dev->ops->dma_unmap(c->dev, (gw_vmm_addr){ iova }, (gw_vmm_addr){ last }, &bytes);
 }

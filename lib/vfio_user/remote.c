@@ -252,7 +252,7 @@ static int learn_layout(struct gw_client *c, uint64_t addr)
 	return 0;
 }
 
-static int transfer(struct gw_client *c, uint16_t cmd, gw_iova addr, uint8_t *in,
+static int transfer(struct gw_client *c, uint16_t cmd, gw_vmm_addr addr, uint8_t *in,
 		    const uint8_t *out, size_t len)
 {
 	struct gw_call call;
@@ -279,12 +279,12 @@ static int transfer(struct gw_client *c, uint16_t cmd, gw_iova addr, uint8_t *in
 	return ret;
 }
 
-static int remote_read(struct gw_remote *r, gw_iova addr, void *buf, size_t len)
+static int remote_read(struct gw_remote *r, gw_vmm_addr addr, void *buf, size_t len)
 {
 	return transfer(client_of(r), GW_VU_DMA_READ, addr, buf, NULL, len);
 }
 
-static int remote_write(struct gw_remote *r, gw_iova addr, const void *buf, size_t len)
+static int remote_write(struct gw_remote *r, gw_vmm_addr addr, const void *buf, size_t len)
 {
 	return transfer(client_of(r), GW_VU_DMA_WRITE, addr, NULL, buf, len);
 }

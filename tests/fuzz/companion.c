@@ -111,7 +111,8 @@ static void vmm_step(struct rig *r, uint8_t what)
 		check(!(r->f->cfg[GW_PCI_COMMAND] & GW_PCI_COMMAND_MASTER));
 		break;
 	case 1:
-		check(!d->ops->dma_unmap(d, (gw_iova){ 0 }, (gw_iova){ UINT64_MAX }, &bytes));
+		check(!d->ops->dma_unmap(d, (gw_vmm_addr){ 0 }, (gw_vmm_addr){ UINT64_MAX },
+					 &bytes));
 		rig_give_memory(r, d);
 		break;
 	case 2:

@@ -95,12 +95,12 @@ static int irq_set(struct gw_device *d, struct gw_irq_set *set)
 
 static int dma_map(struct gw_device *d, const struct gw_slice *s, int fd)
 {
-	assert(s->size && !((s->iova.v | s->size | s->off) % GW_PAGE_SIZE));
-	assert(s->iova.v + (s->size - 1) >= s->iova.v && s->prot);
+	assert(s->size && !((s->at.v | s->size | s->off) % GW_PAGE_SIZE));
+	assert(s->at.v + (s->size - 1) >= s->at.v && s->prot);
 	return 0;
 }
 
-static int dma_unmap(struct gw_device *d, gw_iova first, gw_iova last, uint64_t *bytes)
+static int dma_unmap(struct gw_device *d, gw_vmm_addr first, gw_vmm_addr last, uint64_t *bytes)
 {
 	assert(first.v <= last.v);
 	*bytes = 0;

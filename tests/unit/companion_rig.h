@@ -149,7 +149,7 @@ static inline int rig_file(uint64_t size)
 static inline int rig_map_run(struct gw_device *d, uint64_t gpa, uint64_t size, uint64_t off,
 			      int prot, int fd)
 {
-	struct gw_slice s = { .iova.v = gpa, .size = size, .off = off, .prot = prot };
+	struct gw_slice s = { .at.v = gpa, .size = size, .off = off, .prot = prot };
 
 	return d->ops->dma_map(d, &s, fd);
 }

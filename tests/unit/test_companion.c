@@ -337,8 +337,9 @@ static void what_the_vmm_takes_is_told(void **state)
 	cqe[0] = rig_ring_do(r, GW_RING_MAP, GW_RING_F_READ_ONLY, RIG_ROM_GPA, 0x1000);
 	cqe[1] = rig_ring_do(r, GW_RING_MAP, GW_RING_F_READ_ONLY, RIG_ROM_GPA + 0x2000, 0x3000);
 	warnings = r->f->warnings;
-	assert_int_equal(r->fn->ops->dma_unmap(r->fn, (gw_iova){ RIG_ROM_GPA },
-					       (gw_iova){ RIG_ROM_GPA + (1 << 20) - 1 }, &bytes),
+	assert_int_equal(r->fn->ops->dma_unmap(r->fn, (gw_vmm_addr){ RIG_ROM_GPA },
+					       (gw_vmm_addr){ RIG_ROM_GPA + (1 << 20) - 1 },
+					       &bytes),
 			 0);
 	/* before the VMM has its answer */
 	assert_int_equal(r->hdr->dropped, 2);
@@ -401,8 +402,8 @@ static void the_vmm_takes_memory_and_the_mappings_in_it_go_first(void **state)
 	a_driver_at_work(r);
 	rig_ring_do(r, GW_RING_MAP, GW_RING_F_READ_ONLY, RIG_ROM_GPA, 4096);
 	assert_int_equal(r->nr, 2);
-	assert_int_equal(r->fn->ops->dma_unmap(r->fn, (gw_iova){ RIG_RAM_GPA },
-					       (gw_iova){ UINT64_MAX }, &bytes), 0);
+	assert_int_equal(r->fn->ops->dma_unmap(r->fn, (gw_vmm_addr){ RIG_RAM_GPA },
+					       (gw_vmm_addr){ UINT64_MAX }, &bytes), 0);
 	assert_int_equal(bytes, RIG_RAM_SIZE);
 	assert_int_equal(r->nr, 1);
 	assert_true(r->map[1].size);

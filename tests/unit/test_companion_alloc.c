@@ -65,8 +65,8 @@ static void split_memory(struct rig *r)
 	const uint64_t half = RIG_RAM_SIZE / 2;
 	uint64_t bytes;
 
-	assert_int_equal(r->fn->ops->dma_unmap(r->fn, (gw_iova){ RIG_RAM_GPA },
-					       (gw_iova){ UINT64_MAX }, &bytes), 0);
+	assert_int_equal(r->fn->ops->dma_unmap(r->fn, (gw_vmm_addr){ RIG_RAM_GPA },
+					       (gw_vmm_addr){ UINT64_MAX }, &bytes), 0);
 	assert_int_equal(rig_map_run(r->fn, RIG_RAM_GPA, half, 0, 3, r->ram_fd), 0);
 	assert_int_equal(rig_map_run(r->fn, RIG_RAM_GPA + half, half, half, 3, r->ram_fd), 0);
 }

@@ -276,16 +276,18 @@ static void a_name_is_free_again_when_its_memory_has_gone(void **state)
 
 	put_map(r, 0, TARGET, 0x1000);
 	assert_int_equal(doorbell(r, 1, 1, REQ, RESP), 0);
-	assert_int_equal(r->fn->ops->dma_unmap(r->fn, (gw_iova){ 0 }, (gw_iova){ UINT64_MAX },
-					       &bytes), 0);
+	assert_int_equal(r->fn->ops->dma_unmap(r->fn, (gw_vmm_addr){ 0 },
+					       (gw_vmm_addr){ UINT64_MAX }, &bytes),
+			 0);
 	assert_int_equal(r->nr, 0);
 	put_unmap(r, 0, TARGET, 0x1000);
 	assert_int_equal(doorbell(r, 2, 1, REQ, RESP), GW_STATUS_IOERR);
 	rig_give_memory(r, r->fn);
 	put_map(r, 0, TARGET, 0x1000);
 	assert_int_equal(doorbell(r, 1, 1, REQ, RESP), 0);
-	assert_int_equal(r->fn->ops->dma_unmap(r->fn, (gw_iova){ 0 }, (gw_iova){ UINT64_MAX },
-					       &bytes), 0);
+	assert_int_equal(r->fn->ops->dma_unmap(r->fn, (gw_vmm_addr){ 0 },
+					       (gw_vmm_addr){ UINT64_MAX }, &bytes),
+			 0);
 	rig_give_memory(r, r->fn);
 	put_map(r, 0, TARGET, 0x1000);
 	assert_int_equal(doorbell(r, 1, 1, REQ, RESP), 0);
@@ -301,8 +303,8 @@ static void names_of_mappings_that_went_do_not_pile_up(void **state)
 		for (unsigned int i = 0; i < 100; i++)
 			put_map(r, i, TARGET + 4096ull * (100 * round % 3000 + i), 4096);
 		assert_int_equal(doorbell(r, 1, 100, REQ, RESP), 0);
-		assert_int_equal(r->fn->ops->dma_unmap(r->fn, (gw_iova){ 0 },
-						       (gw_iova){ UINT64_MAX }, &bytes), 0);
+		assert_int_equal(r->fn->ops->dma_unmap(r->fn, (gw_vmm_addr){ 0 },
+						       (gw_vmm_addr){ UINT64_MAX }, &bytes), 0);
 		rig_give_memory(r, r->fn);
 	}
 	assert_int_equal(r->nr, 0);

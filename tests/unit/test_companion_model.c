@@ -183,7 +183,8 @@ static void *vmm_main(void *opaque)
 
 	/* the VMM and the guest's driver, by the function's own connection */
 	for (unsigned int i = 0; i < 60; i++) {
-		if (r->fn->ops->dma_unmap(r->fn, (gw_iova){ 0 }, (gw_iova){ UINT64_MAX }, &bytes))
+		if (r->fn->ops->dma_unmap(r->fn, (gw_vmm_addr){ 0 }, (gw_vmm_addr){ UINT64_MAX },
+					  &bytes))
 			abort();
 		if (rig_map_run(r->fn, RIG_RAM_GPA, RIG_RAM_SIZE / 2, 0, 3, r->ram_fd) ||
 		    rig_map_run(r->fn, half, RIG_RAM_SIZE / 2, RIG_RAM_SIZE / 2, 3, r->ram_fd))

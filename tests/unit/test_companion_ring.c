@@ -387,11 +387,11 @@ static void the_ring_stops_when_the_vmm_takes_its_memory(void **state)
 	struct rig *r = *state;
 	uint64_t bytes;
 
-	assert_int_equal(r->dev->ops->dma_unmap(r->dev, (gw_iova){ 0 },
-						(gw_iova){ RIG_RAM_GPA - 1 }, &bytes), 0);
+	assert_int_equal(r->dev->ops->dma_unmap(r->dev, (gw_vmm_addr){ 0 },
+						(gw_vmm_addr){ RIG_RAM_GPA - 1 }, &bytes), 0);
 	assert_int_equal(rig_get(r, GW_REG_RING_ENABLE), 1);
-	assert_int_equal(r->dev->ops->dma_unmap(r->dev, (gw_iova){ RIG_RAM_GPA },
-						(gw_iova){ UINT64_MAX }, &bytes), 0);
+	assert_int_equal(r->dev->ops->dma_unmap(r->dev, (gw_vmm_addr){ RIG_RAM_GPA },
+						(gw_vmm_addr){ UINT64_MAX }, &bytes), 0);
 	assert_int_equal(rig_get(r, GW_REG_RING_ENABLE), 0);
 	rig_put(r, GW_REG_RING_DOORBELL, 1);
 	rig_put(r, GW_REG_RING_ENABLE, 1);

@@ -161,7 +161,7 @@ static void register_at_honours_address_and_direction(void **state)
 	free(mem);
 }
 
-static int remote_read(struct gw_remote *remote, gw_iova addr, void *buf, size_t len)
+static int remote_read(struct gw_remote *remote, gw_vmm_addr addr, void *buf, size_t len)
 {
 	memcpy(buf, &addr.v, len);
 	return 0;

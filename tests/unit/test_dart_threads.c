@@ -91,12 +91,12 @@ static void a_pin_holds_unregistering_back(void **state)
 struct slow_remote {
 	struct gw_remote r;
 	sem_t entered, go;
-	gw_iova addr;
+	gw_vmm_addr addr;
 	size_t len;
 	int answer;
 };
 
-static int slow(struct gw_remote *r, gw_iova addr, size_t len)
+static int slow(struct gw_remote *r, gw_vmm_addr addr, size_t len)
 {
 	struct slow_remote *s = container_of(r, struct slow_remote, r);
 
@@ -107,13 +107,13 @@ static int slow(struct gw_remote *r, gw_iova addr, size_t len)
 	return s->answer;
 }
 
-static int slow_read(struct gw_remote *r, gw_iova addr, void *buf, size_t len)
+static int slow_read(struct gw_remote *r, gw_vmm_addr addr, void *buf, size_t len)
 {
 	memset(buf, 'r', len);
 	return slow(r, addr, len);
 }
 
-static int slow_write(struct gw_remote *r, gw_iova addr, const void *buf, size_t len)
+static int slow_write(struct gw_remote *r, gw_vmm_addr addr, const void *buf, size_t len)
 {
 	return slow(r, addr, len);
 }

@@ -117,29 +117,34 @@ static int teardown(void **state)
 
 #define RW (GW_PROT_READ | GW_PROT_WRITE)
 
+static int unmap(struct env *e, uint64_t first, uint64_t last, uint64_t *bytes)
+{
+	return gw_dma_unmap(e->dma, (gw_vmm_addr){ first }, (gw_vmm_addr){ last }, bytes);
+}
+
 static void map_may_end_at_the_top_but_not_wrap(void **state)
 {
 	struct env *e = *state;
-	struct gw_slice s = { .iova.v = 0 - 4096ull, .size = 8192, .prot = RW };
+	struct gw_slice s = { .at.v = 0 - 4096ull, .size = 8192, .prot = RW };
 
 	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), -EOVERFLOW);
 	s.size = 4096;
 	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), 0);
 	assert_int_equal(e->fake.nr, 1);
-	assert_true(e->fake.map[0].iova == s.iova.v);
+	assert_true(e->fake.map[0].iova == s.at.v);
 }
 
 static void bad_slices_are_refused_and_change_nothing(void **state)
 {
 	struct env *e = *state;
 	static const struct { struct gw_slice s; int ret; } bad[] = {
-		{ { .iova.v = 0, .size = 0, .prot = RW }, -EINVAL },
-		{ { .iova.v = 1, .size = 4096, .prot = RW }, -EINVAL },
-		{ { .iova.v = 0, .size = 4097, .prot = RW }, -EINVAL },
-		{ { .iova.v = 0, .size = 4096, .off = 5, .prot = RW }, -EINVAL },
-		{ { .iova.v = 0, .size = 65 * MiB, .prot = RW }, -EINVAL },
-		{ { .iova.v = 0, .size = 4096, .off = 64 * MiB, .prot = RW }, -EINVAL },
-		{ { .iova.v = 0, .size = 8192, .off = 0 - 4096ull, .prot = RW }, -EOVERFLOW },
+		{ { .at.v = 0, .size = 0, .prot = RW }, -EINVAL },
+		{ { .at.v = 1, .size = 4096, .prot = RW }, -EINVAL },
+		{ { .at.v = 0, .size = 4097, .prot = RW }, -EINVAL },
+		{ { .at.v = 0, .size = 4096, .off = 5, .prot = RW }, -EINVAL },
+		{ { .at.v = 0, .size = 65 * MiB, .prot = RW }, -EINVAL },
+		{ { .at.v = 0, .size = 4096, .off = 64 * MiB, .prot = RW }, -EINVAL },
+		{ { .at.v = 0, .size = 8192, .off = 0 - 4096ull, .prot = RW }, -EOVERFLOW },
 	};
 	struct gw_dma_usage u;
 
@@ -178,7 +183,7 @@ static void only_regular_files_hold_guest_memory(void **state)
 static void memory_of_this_process_needs_no_file(void **state)
 {
 	static uint8_t mem[3 * 4096] __attribute__((aligned(4096)));
-	struct gw_slice s = { .iova.v = 16 * MiB, .size = 8192, .prot = RW, .addr = mem };
+	struct gw_slice s = { .at.v = 16 * MiB, .size = 8192, .prot = RW, .addr = mem };
 	struct env *e = *state;
 	uint64_t bytes;
 	void *addr;
@@ -191,7 +196,7 @@ static void memory_of_this_process_needs_no_file(void **state)
 	assert_ptr_equal(e->fake.map[0].addr, mem + 4096);
 	assert_int_equal(gw_dma_find(e->dma, (gw_gpa){ 16 * MiB + 8 }, 4, RW, &addr), 0);
 	assert_ptr_equal(addr, mem + 4096 + 8);
-	assert_int_equal(gw_dma_unmap(e->dma, s.iova, (gw_iova){ UINT64_MAX }, &bytes), 0);
+	assert_int_equal(gw_dma_unmap(e->dma, s.at, (gw_vmm_addr){ UINT64_MAX }, &bytes), 0);
 	assert_int_equal(bytes, 8192);
 	assert_int_equal(e->fake.nr, 0);
 }
@@ -199,11 +204,11 @@ static void memory_of_this_process_needs_no_file(void **state)
 static void overlap_is_refused(void **state)
 {
 	struct env *e = *state;
-	struct gw_slice s = { .iova.v = 16 * MiB, .size = MiB, .prot = RW };
+	struct gw_slice s = { .at.v = 16 * MiB, .size = MiB, .prot = RW };
 
 	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), 0);
 	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), -EEXIST);
-	s.iova.v += MiB - 4096;
+	s.at.v += MiB - 4096;
 	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), -EEXIST);
 	assert_int_equal(e->fake.nr, 1);
 }
@@ -214,22 +219,22 @@ static void an_unmap_drops_what_is_inside_and_cuts_nothing(void **state)
 	struct gw_slice s = { .size = MiB, .prot = RW };
 	uint64_t bytes;
 
-	for (s.iova.v = 0; s.iova.v < 4 * MiB; s.iova.v += MiB)
+	for (s.at.v = 0; s.at.v < 4 * MiB; s.at.v += MiB)
 		assert_int_equal(gw_dma_map(e->dma, &s, e->mem), 0);
 	/* cuts the first, or the last */
-	assert_int_equal(gw_dma_unmap(e->dma, (gw_iova){ 4096 }, (gw_iova){ 4 * MiB - 1 }, &bytes),
+	assert_int_equal(unmap(e, 4096, 4 * MiB - 1, &bytes),
 			 -EINVAL);
-	assert_int_equal(gw_dma_unmap(e->dma, (gw_iova){ 0 }, (gw_iova){ 4096 }, &bytes), -EINVAL);
+	assert_int_equal(unmap(e, 0, 4096, &bytes), -EINVAL);
 	assert_int_equal(e->fake.nr, 4);
 	/* a range larger than what it holds, as QEMU sends with a vIOMMU */
-	assert_int_equal(gw_dma_unmap(e->dma, (gw_iova){ MiB }, (gw_iova){ 3 * MiB - 1 }, &bytes), 0);
+	assert_int_equal(unmap(e, MiB, 3 * MiB - 1, &bytes), 0);
 	assert_int_equal(bytes, 2 * MiB);
-	assert_int_equal(gw_dma_unmap(e->dma, (gw_iova){ MiB }, (gw_iova){ 3 * MiB - 1 }, &bytes), 0);
+	assert_int_equal(unmap(e, MiB, 3 * MiB - 1, &bytes), 0);
 	assert_int_equal(bytes, 0);
-	assert_int_equal(gw_dma_unmap(e->dma, (gw_iova){ 0 }, (gw_iova){ UINT64_MAX }, &bytes), 0);
+	assert_int_equal(unmap(e, 0, UINT64_MAX, &bytes), 0);
 	assert_int_equal(bytes, 2 * MiB);
 	assert_int_equal(e->fake.nr, 0);
-	assert_int_equal(gw_dma_unmap(e->dma, (gw_iova){ 2 }, (gw_iova){ 1 }, &bytes), -EINVAL);
+	assert_int_equal(unmap(e, 2, 1, &bytes), -EINVAL);
 }
 
 /* Firmware does this some twenty times; the file must not be mapped anew each time. */
@@ -248,7 +253,7 @@ static void remaps_of_one_file_reuse_its_mapping(void **state)
 		if (!first)
 			first = e->fake.map[0].addr;
 		assert_ptr_equal(e->fake.map[0].addr, first);
-		assert_int_equal(gw_dma_unmap(e->dma, (gw_iova){ 0 }, (gw_iova){ UINT64_MAX }, &bytes), 0);
+		assert_int_equal(unmap(e, 0, UINT64_MAX, &bytes), 0);
 	}
 }
 
@@ -261,7 +266,7 @@ static void files_without_end_are_refused_at_a_bound(void **state)
 	uint64_t bytes;
 	int ret = 0, fd;
 
-	for (; !ret && nr < 5000; nr += !ret, s.iova.v += s.size) {
+	for (; !ret && nr < 5000; nr += !ret, s.at.v += s.size) {
 		fd = memfd_create("one of many", MFD_CLOEXEC);
 		assert_int_equal(ftruncate(fd, 4096), 0);
 		ret = gw_dma_map(e->dma, &s, fd);
@@ -270,7 +275,7 @@ static void files_without_end_are_refused_at_a_bound(void **state)
 	assert_int_equal(ret, -ENOSPC);
 	assert_int_equal(nr, 1024);
 	/* there is room again for whoever lets go of some */
-	assert_int_equal(gw_dma_unmap(e->dma, (gw_iova){ 0 }, (gw_iova){ 16 * 4096 - 1 }, &bytes), 0);
+	assert_int_equal(unmap(e, 0, 16 * 4096 - 1, &bytes), 0);
 	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), 0);
 }
 
@@ -291,12 +296,12 @@ static void files_beyond_all_measure_are_refused(void **state)
 	}
 	assert_int_equal(gw_dma_map(e->dma, &s, fd[0]), -ENOSPC);
 	assert_int_equal(gw_dma_map(e->dma, &s, fd[1]), 0);
-	s.iova.v = MiB;
+	s.at.v = MiB;
 	assert_int_equal(gw_dma_map(e->dma, &s, fd[2]), -ENOSPC);
 	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), 0);
 	/* what is let go of counts no more, though its mapping was kept for the next user */
-	assert_int_equal(gw_dma_unmap(e->dma, (gw_iova){ 0 }, (gw_iova){ 4095 }, &bytes), 0);
-	s.iova.v = 0;
+	assert_int_equal(unmap(e, 0, 4095, &bytes), 0);
+	s.at.v = 0;
 	assert_int_equal(gw_dma_map(e->dma, &s, fd[2]), 0);
 	for (int i = 0; i < 3; i++)
 		close(fd[i]);
@@ -314,7 +319,7 @@ static void memory_whose_owner_may_not_answer_is_taken_only_on_demand(void **sta
 	assert_int_equal(gw_dma_map(e->dma, &s, ends[0]), -EACCES);
 	gw_dma_any_memory(e->dma);
 	assert_int_equal(gw_dma_map(e->dma, &s, disk), 0);
-	s.iova.v = MiB;
+	s.at.v = MiB;
 	assert_int_equal(gw_dma_map(e->dma, &s, ends[0]), -EINVAL);
 	close(disk);
 	close(ends[0]);
@@ -326,7 +331,7 @@ static void under_a_window_ram_is_the_file_made_for_it(void **state)
 {
 	struct env *e = *state;
 	struct gw_ram ram;
-	struct gw_slice s = { .iova.v = 1024 * MiB, .size = 4 * MiB, .prot = RW };
+	struct gw_slice s = { .at.v = 1024 * MiB, .size = 4 * MiB, .prot = RW };
 
 	assert_int_equal(gw_ram_open(&ram, (gw_gpa){ 1024 * MiB }, 16 * MiB, NULL, NULL), 0);
 	assert_int_equal(gw_ram_settle(&ram, 2 * MiB, NULL), 0);
@@ -337,18 +342,18 @@ static void under_a_window_ram_is_the_file_made_for_it(void **state)
 	assert_int_equal(gw_dma_map(e->dma, &s, ram.fd), -EACCES);
 	s.off = 2 * MiB;
 	assert_int_equal(gw_dma_map(e->dma, &s, ram.fd), 0);
-	s = (struct gw_slice){ .iova.v = 1028 * MiB, .size = 4 * MiB, .off = 4 * MiB, .prot = RW };
+	s = (struct gw_slice){ .at.v = 1028 * MiB, .size = 4 * MiB, .off = 4 * MiB, .prot = RW };
 	assert_int_equal(gw_dma_map(e->dma, &s, ram.fd), 0);	/* counted from where RAM begins */
 	/* half in RAM */
-	s = (struct gw_slice){ .iova.v = 1038 * MiB, .size = 4 * MiB, .off = 16 * MiB, .prot = RW };
+	s = (struct gw_slice){ .at.v = 1038 * MiB, .size = 4 * MiB, .off = 16 * MiB, .prot = RW };
 	assert_int_equal(gw_dma_map(e->dma, &s, ram.fd), -EACCES);
 	assert_int_equal(gw_dma_map(e->dma, &s, -1), -EACCES);
-	s = (struct gw_slice){ .iova.v = 1020 * MiB, .size = 8 * MiB, .prot = RW };
+	s = (struct gw_slice){ .at.v = 1020 * MiB, .size = 8 * MiB, .prot = RW };
 	assert_int_equal(gw_dma_map(e->dma, &s, ram.fd), -EACCES);
 	/* what is not RAM is anybody's */
-	s = (struct gw_slice){ .iova.v = 1040 * MiB, .size = 4 * MiB, .prot = RW };
+	s = (struct gw_slice){ .at.v = 1040 * MiB, .size = 4 * MiB, .prot = RW };
 	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), 0);
-	s = (struct gw_slice){ .iova.v = 0, .size = 64 * MiB, .prot = RW };
+	s = (struct gw_slice){ .at.v = 0, .size = 64 * MiB, .prot = RW };
 	assert_int_equal(gw_dma_map(e->dma, &s, -1), 0);
 	gw_dma_unmap_all(e->dma);
 	gw_ram_close(&ram, false);
@@ -359,7 +364,7 @@ static void ram_in_two_nodes_is_found_where_it_is(void **state)
 {
 	struct env *e = *state;
 	struct gw_ram ram;
-	struct gw_slice s = { .iova.v = 1032 * MiB, .size = 8 * MiB, .off = 2 * MiB, .prot = RW };
+	struct gw_slice s = { .at.v = 1032 * MiB, .size = 8 * MiB, .off = 2 * MiB, .prot = RW };
 	uint8_t *at;
 	void *addr;
 
@@ -385,7 +390,7 @@ static void runs_without_end_are_refused_at_a_bound(void **state)
 	unsigned int nr = 0;
 	int ret = 0;
 
-	for (; !ret && nr < 70000; nr += !ret, s.iova.v += s.size)
+	for (; !ret && nr < 70000; nr += !ret, s.at.v += s.size)
 		ret = gw_dma_map(e->dma, &s, -1);
 	assert_int_equal(ret, -ENOSPC);
 	assert_int_equal(nr, 65536);
@@ -399,11 +404,11 @@ static void the_budget_is_checked_before_the_host_is_asked(void **state)
 	struct gw_slice s = { .size = MiB, .prot = RW };
 	uint64_t bytes;
 
-	for (int i = 0; i < 16; i++, s.iova.v += MiB)
+	for (int i = 0; i < 16; i++, s.at.v += MiB)
 		assert_int_equal(gw_dma_map(e->dma, &s, e->mem), 0);
 	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), -ENOSPC);
 	assert_int_equal(e->fake.nr, 16);
-	assert_int_equal(gw_dma_unmap(e->dma, (gw_iova){ 0 }, (gw_iova){ MiB - 1 }, &bytes), 0);
+	assert_int_equal(unmap(e, 0, MiB - 1, &bytes), 0);
 	e->fake.fn.limits.max_bytes = 15 * MiB + 4096;
 	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), -ENOSPC);
 	s.size = 4096;
@@ -413,11 +418,11 @@ static void the_budget_is_checked_before_the_host_is_asked(void **state)
 static void memory_not_in_granules_is_refused(void **state)
 {
 	struct env *e = *state;
-	struct gw_slice s = { .iova.v = 4096, .size = 16384, .prot = RW };
+	struct gw_slice s = { .at.v = 4096, .size = 16384, .prot = RW };
 
 	e->fake.fn.limits.granule = 16384;
 	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), -EINVAL);
-	s.iova.v = 0;
+	s.at.v = 0;
 	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), 0);
 }
 
@@ -447,7 +452,7 @@ static void memory_stays_mapped_here_until_the_host_can_unmap_it(void **state)
 	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), 0);
 	at = (uint8_t *)e->fake.map[0].addr;
 	e->fake.fail_unmap = -EIO;
-	assert_int_equal(gw_dma_unmap(e->dma, (gw_iova){ 0 }, (gw_iova){ MiB - 1 }, &bytes), -EIO);
+	assert_int_equal(unmap(e, 0, MiB - 1, &bytes), -EIO);
 	gw_dma_unmap_all(e->dma);
 	*(volatile uint8_t *)at = 1;
 	assert_int_equal(e->fake.nr, 1);
@@ -466,11 +471,11 @@ static void what_could_not_be_unmapped_can_be_mapped_where_it_was(void **state)
 
 	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), 0);
 	e->fake.fail_unmap = -EIO;
-	assert_int_equal(gw_dma_unmap(e->dma, (gw_iova){ 0 }, (gw_iova){ MiB - 1 }, &bytes), -EIO);
+	assert_int_equal(unmap(e, 0, MiB - 1, &bytes), -EIO);
 	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), 0);
 	assert_int_equal(e->fake.nr, 1);
 	e->fake.fail_unmap = 0;
-	assert_int_equal(gw_dma_unmap(e->dma, (gw_iova){ 0 }, (gw_iova){ MiB - 1 }, &bytes), 0);
+	assert_int_equal(unmap(e, 0, MiB - 1, &bytes), 0);
 	assert_int_equal(e->fake.nr, 0);
 }
 
@@ -481,10 +486,10 @@ static void a_device_that_does_not_answer_is_asked_once_by_a_map_whatever_it_hol
 	struct gw_slice s = { .size = MiB, .prot = RW };
 	uint64_t bytes;
 
-	for (unsigned int i = 0; i < 3; i++, s.iova.v += MiB, s.off += MiB)
+	for (unsigned int i = 0; i < 3; i++, s.at.v += MiB, s.off += MiB)
 		assert_int_equal(gw_dma_map(e->dma, &s, e->mem), 0);
 	e->fake.fail_unmap = -ETIMEDOUT;
-	assert_int_equal(gw_dma_unmap(e->dma, (gw_iova){ 0 }, (gw_iova){ 3 * MiB - 1 }, &bytes), -ETIMEDOUT);
+	assert_int_equal(unmap(e, 0, 3 * MiB - 1, &bytes), -ETIMEDOUT);
 	e->fake.unmaps = 0;
 	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), 0);
 	assert_int_equal(e->fake.unmaps, 1);
@@ -496,7 +501,7 @@ static void a_device_that_does_not_answer_is_asked_once_by_a_map_whatever_it_hol
 static void memory_without_a_file_is_reached_through_the_remote(void **state)
 {
 	struct env *e = *state;
-	struct gw_slice s = { .iova.v = 16 * MiB, .size = 4096, .prot = GW_PROT_READ };
+	struct gw_slice s = { .at.v = 16 * MiB, .size = 4096, .prot = GW_PROT_READ };
 	struct gw_remote remote = { 0 };
 
 	/* nothing to reach it with: known, and out of the device's reach */
@@ -513,7 +518,7 @@ static void memory_without_a_file_is_reached_through_the_remote(void **state)
 static void under_window_runs_are_known_but_not_mapped(void **state)
 {
 	struct env *e = *state;
-	struct gw_slice s = { .iova.v = 1024 * MiB, .size = 64 * MiB, .prot = RW };
+	struct gw_slice s = { .at.v = 1024 * MiB, .size = 64 * MiB, .prot = RW };
 	struct gw_dma_usage u;
 
 	assert_int_equal(gw_dma_map(e->dma, &s, e->mem), 0);

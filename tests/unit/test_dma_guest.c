@@ -91,7 +91,7 @@ static int teardown(void **state)
 
 static void run(struct env *e, uint64_t gpa, uint64_t pages, uint64_t off, int prot, int fd)
 {
-	struct gw_slice s = { .iova.v = gpa, .size = pages * PAGE, .off = off * PAGE,
+	struct gw_slice s = { .at.v = gpa, .size = pages * PAGE, .off = off * PAGE,
 			      .prot = prot };
 
 	assert_int_equal(gw_dma_map(e->dma, &s, fd), 0);
@@ -112,7 +112,8 @@ static void unmap_run(struct env *e, uint64_t first, uint64_t last)
 {
 	uint64_t bytes;
 
-	assert_int_equal(gw_dma_unmap(e->dma, (gw_iova){ first }, (gw_iova){ last }, &bytes), 0);
+	assert_int_equal(
+		gw_dma_unmap(e->dma, (gw_vmm_addr){ first }, (gw_vmm_addr){ last }, &bytes), 0);
 }
 
 static void a_mapping_goes_over_runs_that_follow_each_other_in_the_file(void **state)
@@ -336,20 +337,20 @@ static void memory_of_this_process_is_mapped_where_it_is(void **state)
 {
 	const struct gw_dma_want want = { .gpa = { PAGE }, .size = 2 * PAGE };
 	static uint8_t mem[4 * PAGE] __attribute__((aligned(PAGE)));
-	struct gw_slice s = { .iova.v = 0, .size = 2 * PAGE, .prot = RW, .addr = mem };
+	struct gw_slice s = { .at.v = 0, .size = 2 * PAGE, .prot = RW, .addr = mem };
 	struct env *e = *state;
 	struct gw_mapping map;
 	uint64_t bytes;
 
 	assert_int_equal(gw_dma_map(e->dma, &s, -1), 0);
-	s.iova.v = 2 * PAGE;
+	s.at.v = 2 * PAGE;
 	s.addr = mem + 2 * PAGE;
 	assert_int_equal(gw_dma_map(e->dma, &s, -1), 0);
 	assert_int_equal(gw_dma_guest_map(e->dma, &want, &map), 0);
 	assert_ptr_equal(e->last, mem + PAGE);
 	/* the mapping goes with either run, and a host that fails takes nobody down */
 	e->fail_unmap = -EIO;
-	assert_int_equal(gw_dma_unmap(e->dma, s.iova, (gw_iova){ 4 * PAGE - 1 }, &bytes), -EIO);
+	assert_int_equal(gw_dma_unmap(e->dma, s.at, (gw_vmm_addr){ 4 * PAGE - 1 }, &bytes), -EIO);
 	e->fail_unmap = 0;
 	assert_int_equal(e->live, 1);
 	assert_false(gw_dma_guest_live(e->dma, map.handle));

@@ -44,9 +44,9 @@ static uint64_t draw(struct storm *s, uint64_t below)
 	return s->rng % below;
 }
 
-static gw_iova at(uint64_t slot)
+static gw_vmm_addr at(uint64_t slot)
 {
-	return (gw_iova){ BASE + slot * PAGE };
+	return (gw_vmm_addr){ BASE + slot * PAGE };
 }
 
 static int setup(void **state)
@@ -96,14 +96,15 @@ static void check_slot(struct storm *s, unsigned int i)
 {
 	const struct slot *slot = &s->slot[i];
 	uint64_t val = ~0ull;
-	int ret = gw_endpoint_dma_read(&s->r->ep->ep, at(i), &val, sizeof(val));
+	const gw_iova iova = { at(i).v };
+	int ret = gw_endpoint_dma_read(&s->r->ep->ep, iova, &val, sizeof(val));
 
 	assert_int_equal(ret, slot->of ? 0 : -EFAULT);
 	if (slot->of)
 		assert_int_equal(val, slot->page);
 	s->faults += !slot->of;
 	val = slot->page;	/* what is there, so that pages mapped twice stay what they are */
-	ret = gw_endpoint_dma_write(&s->r->ep->ep, at(i), &val, sizeof(val));
+	ret = gw_endpoint_dma_write(&s->r->ep->ep, iova, &val, sizeof(val));
 	assert_int_equal(ret, slot->of && slot->writable ? 0 : -EFAULT);
 	s->faults += !slot->of || !slot->writable;
 }
@@ -130,7 +131,7 @@ static void map_some(struct storm *s)
 	page = (unsigned int)draw(s, MEM_PAGES - pages);
 	for (i = first; i < first + pages; i++)
 		taken |= s->slot[i].of;
-	slice = (struct gw_slice){ .iova = at(first), .size = pages * PAGE, .off = page * PAGE,
+	slice = (struct gw_slice){ .at = at(first), .size = pages * PAGE, .off = page * PAGE,
 				   .prot = GW_PROT_READ | (writable ? GW_PROT_WRITE : 0) };
 	fd = dup(s->fd);	/* each comes with one of its own */
 	assert_int_equal(gw_dma_map(s->dma, &slice, fd), taken ? -EEXIST : 0);
@@ -165,7 +166,8 @@ static int model_unmap(struct storm *s, unsigned int first, unsigned int last, b
 	return pages;
 }
 
-static void unmap(struct storm *s, unsigned int first, unsigned int last, gw_iova from, gw_iova to)
+static void unmap(struct storm *s, unsigned int first, unsigned int last, gw_vmm_addr from,
+		  gw_vmm_addr to)
 {
 	int pages = model_unmap(s, first, last, false);
 	uint64_t bytes = ~0ull;
@@ -181,7 +183,7 @@ static void unmap_some(struct storm *s)
 {
 	unsigned int pages = 1u << draw(s, 9), first = (unsigned int)draw(s, SLOTS) & ~(pages - 1);
 
-	unmap(s, first, first + pages - 1, at(first), (gw_iova){ at(first + pages).v - 1 });
+	unmap(s, first, first + pages - 1, at(first), (gw_vmm_addr){ at(first + pages).v - 1 });
 }
 
 /* One that exists, whole. */
@@ -193,7 +195,7 @@ static void unmap_exactly(struct storm *s)
 		return;
 	first = s->slot[first].of - 1u;
 	unmap(s, first, first + s->slot[first].run - 1u, at(first),
-	      (gw_iova){ at(first + s->slot[first].run).v - 1 });
+	      (gw_vmm_addr){ at(first + s->slot[first].run).v - 1 });
 }
 
 static void pages_come_and_go_and_the_device_reaches_just_those(void **state)
@@ -230,7 +232,7 @@ static void unmaps_of_all_there_could_be_leave_nothing(void **state)
 			map_some(s);
 		check_usage(s);
 		for (unsigned int bit = 12; bit < 64; bit++) {
-			gw_iova first = { 1ull << bit }, last = { (first.v - 1) * 2 + 1 };
+			gw_vmm_addr first = { 1ull << bit }, last = { (first.v - 1) * 2 + 1 };
 
 			if (last.v < BASE || first.v >= 0x100000000ull) {
 				assert_int_equal(gw_dma_unmap(s->dma, first, last, &bytes), 0);

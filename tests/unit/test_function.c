@@ -27,7 +27,7 @@ static void map_memory(struct guest *g)
 
 	assert_int_equal(ftruncate(fd, 2 * GW_PAGE_SIZE), 0);
 	assert_int_equal(g->dev->ops->dma_map(g->dev, &s, fd), 0);
-	s.iova.v = s.off = GW_PAGE_SIZE;
+	s.at.v = s.off = GW_PAGE_SIZE;
 	assert_int_equal(g->dev->ops->dma_map(g->dev, &s, fd), 0);
 	assert_int_equal(g->f->maps, 2);
 	close(fd);
@@ -57,8 +57,9 @@ static void unmap_happens_while_the_remote_is_stopped(void **state)
 
 	map_memory(g);
 	g->f->trace[0] = '\0';
-	assert_int_equal(g->dev->ops->dma_unmap(g->dev, (gw_iova){ 0 }, (gw_iova){ 0xfff }, &bytes),
-			 0);
+	assert_int_equal(
+		g->dev->ops->dma_unmap(g->dev, (gw_vmm_addr){ 0 }, (gw_vmm_addr){ 0xfff }, &bytes),
+		0);
 	assert_int_equal(bytes, 0x1000);
 	assert_string_equal(g->f->trace, "unmap ");
 }

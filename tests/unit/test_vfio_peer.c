@@ -401,7 +401,7 @@ static void settle(struct gw_device *d, uint32_t bar)
 static void share_a_guest(enum gw_vfio_choice iommufd, bool allowed)
 {
 	const struct gw_vm_options opt = { .plan = GW_PLAN_DIRECT };
-	const struct gw_slice s = { .iova.v = BAR_AT + 0x1000, .size = 0x2000,
+	const struct gw_slice s = { .at.v = BAR_AT + 0x1000, .size = 0x2000,
 				    .prot = GW_PROT_READ | GW_PROT_WRITE };
 	struct gw_vm_function *client, *provider;
 	struct gw_device *d;
@@ -420,10 +420,11 @@ static void share_a_guest(enum gw_vfio_choice iommufd, bool allowed)
 	assert_int_equal(d->ops->dma_map(d, &s, -1), 0);
 	assert_int_equal(fake.nr_maps, allowed);
 	if (allowed)
-		assert_true(fake.map[0].iova == s.iova.v && fake.map[0].size == s.size);
+		assert_true(fake.map[0].iova == s.at.v && fake.map[0].size == s.size);
 	else
 		assert_true(fake_logged("cannot reach BAR 0 of " PROVIDER));
-	assert_int_equal(d->ops->dma_unmap(d, s.iova, (gw_iova){ s.iova.v + s.size - 1 }, &bytes), 0);
+	assert_int_equal(d->ops->dma_unmap(d, s.at, (gw_vmm_addr){ s.at.v + s.size - 1 }, &bytes),
+			 0);
 	assert_int_equal(bytes, s.size);
 	assert_int_equal(fake.nr_maps, 0);
 	/* it is gone before the function is another's */

@@ -297,7 +297,7 @@ static void a_client_that_goes_fails_what_waits_for_it(void **state)
 	for (unsigned int i = 0; i < 3; i++)
 		assert_int_equal(job_end(&j[i]), -EPIPE);
 	wait_detached(p, 1);
-	assert_int_equal(r->ops->read(r, (gw_iova){ 0 }, buf, 8), -EPIPE);
+	assert_int_equal(r->ops->read(r, (gw_vmm_addr){ 0 }, buf, 8), -EPIPE);
 }
 
 static void a_server_that_closes_fails_what_waits(void **state)
@@ -329,7 +329,7 @@ static void stopped_calls_are_cancelled_until_the_last_start(void **state)
 	r->ops->stop(r);
 	r->ops->stop(r);
 	r->ops->start(r);
-	assert_int_equal(r->ops->read(r, (gw_iova){ 0x2000 }, buf, 8), -ECANCELED);
+	assert_int_equal(r->ops->read(r, (gw_vmm_addr){ 0x2000 }, buf, 8), -ECANCELED);
 	r->ops->start(r);
 	reply(p, &m, 24, 0);	/* too late, dropped */
 	job_start(p, &j, false, 0x2000, buf, sizeof(buf));

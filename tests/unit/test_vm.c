@@ -91,7 +91,7 @@ static void a_device_writes_memory_and_calls(void **state)
 	struct gw_vm_function *f = open_probe(vm);
 	struct gw_device *d = gw_vm_device(f);
 	struct heard h = { .call.fire = hear };
-	struct gw_slice s = { .iova = { ram.v }, .size = sizeof(memory), .addr = memory,
+	struct gw_slice s = { .at = { ram.v }, .size = sizeof(memory), .addr = memory,
 			      .prot = GW_PROT_READ | GW_PROT_WRITE };
 	struct gw_irq_set irq = { .index = GW_IRQ_MSIX, .action = GW_IRQ_TRIGGER,
 				  .data = GW_IRQ_CALL, .count = PROBE_VECTORS, .call = &h.call };
@@ -113,7 +113,7 @@ static void a_device_writes_memory_and_calls(void **state)
 	assert_non_null(info.addr);
 	set(d, GW_REGION_BAR0 + 2, 64, 0x77, 1);
 	assert_int_equal(((uint8_t *)info.addr)[64], 0x77);
-	assert_int_equal(d->ops->dma_unmap(d, s.iova, (gw_iova){ UINT64_MAX }, &bytes), 0);
+	assert_int_equal(d->ops->dma_unmap(d, s.at, (gw_vmm_addr){ UINT64_MAX }, &bytes), 0);
 	fill(d, ram.v + PAGE, 8, PROBE_FAILED);
 	d->ops->detach(d);
 	gw_vm_close(f);
@@ -126,12 +126,12 @@ struct other {
 	_Atomic unsigned int writes;
 };
 
-static int other_read(struct gw_remote *r, gw_iova addr, void *buf, size_t len)
+static int other_read(struct gw_remote *r, gw_vmm_addr addr, void *buf, size_t len)
 {
 	return -EFAULT;
 }
 
-static int other_write(struct gw_remote *r, gw_iova addr, const void *buf, size_t len)
+static int other_write(struct gw_remote *r, gw_vmm_addr addr, const void *buf, size_t len)
 {
 	container_of(r, struct other, remote)->writes++;
 	return 0;
@@ -150,7 +150,7 @@ static const struct gw_remote_ops other_ops = { other_read, other_write, other_n
 static unsigned int fill_peer(const char *option, uint8_t *seen)
 {
 	struct gw_vm *vm = vm_new(GW_PLAN_AUTO, false, "caller-iova=on");
-	struct gw_slice s = { .iova.v = GPU_MEMORY, .size = 16 * MiB,
+	struct gw_slice s = { .at.v = GPU_MEMORY, .size = 16 * MiB,
 			      .prot = GW_PROT_READ | GW_PROT_WRITE };
 	struct other other = { .remote.ops = &other_ops };
 	struct gw_vm_function *probe, *gpu;

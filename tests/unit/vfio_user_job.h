@@ -18,7 +18,7 @@ struct job {
 static inline void *job_run(void *opaque)
 {
 	struct job *j = opaque;
-	gw_iova at = { j->addr };
+	gw_vmm_addr at = { j->addr };
 
 	j->ret = j->write ? j->r->ops->write(j->r, at, j->buf, j->len) :
 			    j->r->ops->read(j->r, at, j->buf, j->len);

@@ -213,11 +213,11 @@ static int peer_dma_map(struct gw_device *d, const struct gw_slice *s, int fd)
 	if (fd >= 0)
 		fstat(fd, &st);
 	return note(peer_of(d), "map %" PRIx64 " %" PRIx64 " off %" PRIx64 " prot %d%s%s\n",
-		    s->iova.v, s->size, s->off, s->prot, fd >= 0 ? " fd" : "",
+		    s->at.v, s->size, s->off, s->prot, fd >= 0 ? " fd" : "",
 		    S_ISREG(st.st_mode) ? " file" : "");
 }
 
-static int peer_dma_unmap(struct gw_device *d, gw_iova first, gw_iova last, uint64_t *bytes)
+static int peer_dma_unmap(struct gw_device *d, gw_vmm_addr first, gw_vmm_addr last, uint64_t *bytes)
 {
 	*bytes = 0;
 	return note(peer_of(d), "unmap %" PRIx64 "-%" PRIx64 "\n", first.v, last.v);

@@ -32,7 +32,7 @@ static struct gw_dart_mapping *get(struct gw_dart *d, uint64_t iova, enum gw_dma
 static int copy_remote(struct gw_remote *r, uint64_t addr, void *buf, size_t len,
 		       enum gw_dma_dir dir)
 {
-	gw_iova at = { addr };
+	gw_vmm_addr at = { addr };
 	int ret = dir == GW_DMA_READ ? r->ops->read(r, at, buf, len) :
 				       r->ops->write(r, at, buf, len);
 
