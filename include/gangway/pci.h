@@ -65,7 +65,9 @@ extern "C" {
 
 /* MSI */
 #define GW_PCI_MSI_CTRL			0x02u
+#define GW_PCI_MSI_ENABLE		0x0001u
 #define GW_PCI_MSI_MMC			0x000eu
+#define GW_PCI_MSI_MME			0x0070u	/* vectors in use */
 #define GW_PCI_MSI_64BIT		0x0080u
 #define GW_PCI_MSI_SIZE32		10u
 #define GW_PCI_MSI_SIZE64		14u
@@ -87,9 +89,17 @@ extern "C" {
 #define GW_PCI_PCIE_VERSION		0x000fu
 #define GW_PCI_PCIE_TYPE(flags)		((flags) >> 4 & 0xfu)
 #define GW_PCI_PCIE_DEVCAP		0x04u
+#define GW_PCI_PCIE_DEVCAP_RBER		0x00008000u
 #define GW_PCI_PCIE_DEVCAP_FLR		0x10000000u
 #define GW_PCI_PCIE_DEVCTL		0x08u
 #define GW_PCI_PCIE_DEVCTL_FLR		0x8000u
+#define GW_PCI_PCIE_DEVSTA		0x0au
+#define GW_PCI_PCIE_LNKCAP		0x0cu
+#define GW_PCI_PCIE_LNKCTL		0x10u
+#define GW_PCI_PCIE_LNKSTA		0x12u
+#define GW_PCI_PCIE_DEVCAP2		0x24u
+#define GW_PCI_PCIE_DEVCTL2		0x28u
+#define GW_PCI_PCIE_LNKCTL2		0x30u
 #define GW_PCI_PCIE_SIZE1		0x14u	/* version 1, endpoint */
 #define GW_PCI_PCIE_SIZE2		0x3cu
 
@@ -107,6 +117,17 @@ extern "C" {
 #define GW_PCI_ACS_CAP			0x04u
 #define GW_PCI_ACS_CTRL			0x06u
 #define GW_PCI_EXT_SRIOV		0x0010u
+#define GW_PCI_SRIOV_CTRL		0x08u
+#define GW_PCI_SRIOV_CTRL_ENABLE	0x0001u
+#define GW_PCI_SRIOV_CTRL_MEMORY	0x0008u	/* the functions' memory decodes */
+#define GW_PCI_SRIOV_INITIAL		0x0cu
+#define GW_PCI_SRIOV_TOTAL		0x0eu
+#define GW_PCI_SRIOV_NUM		0x10u
+#define GW_PCI_SRIOV_OFFSET		0x14u
+#define GW_PCI_SRIOV_STRIDE		0x16u
+#define GW_PCI_SRIOV_DEVICE		0x1au
+#define GW_PCI_SRIOV_PAGES		0x1cu	/* sizes that it supports */
+#define GW_PCI_SRIOV_PAGE		0x20u	/* the one in use */
 #define GW_PCI_SRIOV_BAR0		0x24u
 #define GW_PCI_EXT_VENDOR		0x000bu
 #define GW_PCI_EXT_VENDOR_LEN_SHIFT	20

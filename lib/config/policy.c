@@ -304,6 +304,8 @@ static void policy_ext_caps(struct gw_pci_policy *p, const uint8_t *cfg)
 	unsigned int link = 0, len;
 	uint32_t header;
 
+	if (gw_pci_get(cfg, GW_PCI_EXT_FIRST, 4) == UINT32_MAX)
+		return;		/* a bridge answers for a conventional function, which ends before */
 	gw_pci_caps_walk_ext(cfg, &caps);
 	p->broken |= caps.broken;
 	for (unsigned int i = 0; i < caps.nr; i++) {

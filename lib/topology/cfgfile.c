@@ -8,6 +8,7 @@
 
 #include "base/bitmap.h"
 #include "config/caps.h"
+#include "config/walk.h"
 #include "topology/treefile.h"
 
 int gw_cfgfile_open(struct gw_cfgfile *c, int dir, const char *path)
@@ -46,48 +47,24 @@ int gw_cfgfile_get(struct gw_cfgfile *c, unsigned int off, unsigned int width, u
 	return 0;
 }
 
+static int source_get(void *opaque, unsigned int off, unsigned int width, uint32_t *val)
+{
+	return gw_cfgfile_get(opaque, off, width, val);
+}
+
+static int find(struct gw_cfgfile *c, bool ext, unsigned int id, unsigned int *off)
+{
+	int ret = gw_pci_find(&(struct gw_pci_source){ source_get, c }, ext, id, off);
+
+	return ret == 1 ? 0 : ret ? -ENODATA : -ENOENT;
+}
+
 int gw_cfgfile_cap(struct gw_cfgfile *c, unsigned int id, unsigned int *off)
 {
-	uint32_t status, at, header;
-
-	if (gw_cfgfile_get(c, GW_PCI_STATUS, 2, &status) || status == UINT16_MAX)
-		return -ENODATA;
-	if (!(status & GW_PCI_STATUS_CAPS))
-		return -ENOENT;
-	if (gw_cfgfile_get(c, GW_PCI_CAP_PTR, 1, &at))
-		return -ENODATA;
-	for (unsigned int i = 0; i < GW_PCI_MAX_CAPS; i++) {
-		at &= 0xfcu;
-		if (!at)
-			return -ENOENT;
-		if (at < GW_PCI_CAPS_FIRST || gw_cfgfile_get(c, at, 2, &header) ||
-		    (header & 0xff) == 0xff)
-			return -ENODATA;
-		if ((header & 0xff) == id) {
-			*off = at;
-			return 0;
-		}
-		at = header >> 8;
-	}
-	return at & 0xfcu ? -ENODATA : -ENOENT;
+	return find(c, false, id, off);
 }
 
 int gw_cfgfile_ext_cap(struct gw_cfgfile *c, unsigned int id, unsigned int *off)
 {
-	unsigned int at = GW_PCI_EXT_FIRST;
-	uint32_t header;
-
-	for (unsigned int i = 0; i < GW_PCI_MAX_EXT_CAPS; i++) {
-		if (at < GW_PCI_EXT_FIRST || gw_cfgfile_get(c, at, 4, &header) ||
-		    header == UINT32_MAX)
-			return -ENODATA;
-		if (header && GW_PCI_EXT_ID(header) == id) {
-			*off = at;
-			return 0;
-		}
-		at = GW_PCI_EXT_NEXT(header);
-		if (!at)
-			return -ENOENT;
-	}
-	return -ENODATA;
+	return find(c, true, id, off);
 }

@@ -4,16 +4,9 @@
 #include <errno.h>
 #include <stdio.h>
 
-/* The capability (PCI Express 4.0, 9.3.3). */
-#define EXT_FIRST	0x100u
-#define EXT_END		0x1000u
-#define SRIOV_ID	0x0010u
-#define SRIOV_CONTROL	0x08u
-#define  SRIOV_ON	0x0009u		/* enable, and memory decodes */
-#define SRIOV_TOTAL	0x0eu
-#define SRIOV_NUM	0x10u
-#define SRIOV_OFFSET	0x14u
-#define SRIOV_STRIDE	0x16u
+#include "config/walk.h"
+
+#define SRIOV_ON	(GW_PCI_SRIOV_CTRL_ENABLE | GW_PCI_SRIOV_CTRL_MEMORY)
 
 static uint32_t config(struct gw_function *f, unsigned int off, unsigned int width)
 {
@@ -22,23 +15,20 @@ static uint32_t config(struct gw_function *f, unsigned int off, unsigned int wid
 	return f->ops->config_read(f, off, width, &val) ? UINT32_MAX : val;
 }
 
+static int source_get(void *opaque, unsigned int off, unsigned int width, uint32_t *val)
+{
+	struct gw_function *f = opaque;
+
+	return f->ops->config_read(f, off, width, val);
+}
+
 /* Return: where it is; 0: nowhere. */
 static unsigned int find_sriov(struct gw_function *f)
 {
-	unsigned int at = EXT_FIRST;
+	const struct gw_pci_source config_space = { source_get, f };
+	unsigned int at;
 
-	for (unsigned int steps = 0; steps < (EXT_END - EXT_FIRST) / 8; steps++) {
-		uint32_t head = config(f, at, 4);
-
-		if (!head || head == UINT32_MAX)
-			return 0;
-		if ((head & 0xffff) == SRIOV_ID)
-			return at;
-		at = head >> 20 & 0xffc;
-		if (at < EXT_FIRST)
-			return 0;
-	}
-	return 0;
+	return gw_pci_find(&config_space, true, GW_PCI_EXT_SRIOV, &at) == 1 ? at : 0;
 }
 
 int gw_virtual_enable(struct gw_function *pf)
@@ -48,13 +38,13 @@ int gw_virtual_enable(struct gw_function *pf)
 
 	if (!at)
 		return 0;
-	total = config(pf, at + SRIOV_TOTAL, 2);
-	ret = pf->ops->config_write(pf, at + SRIOV_NUM, 2, total);
+	total = config(pf, at + GW_PCI_SRIOV_TOTAL, 2);
+	ret = pf->ops->config_write(pf, at + GW_PCI_SRIOV_NUM, 2, total);
 	if (!ret)
-		ret = pf->ops->config_write(pf, at + SRIOV_CONTROL, 2, SRIOV_ON);
+		ret = pf->ops->config_write(pf, at + GW_PCI_SRIOV_CTRL, 2, SRIOV_ON);
 	if (ret)
 		return ret;
-	if ((config(pf, at + SRIOV_CONTROL, 2) & SRIOV_ON) != SRIOV_ON) {
+	if ((config(pf, at + GW_PCI_SRIOV_CTRL, 2) & SRIOV_ON) != SRIOV_ON) {
 		gw_err(pf->log, "%s does not enable its virtual functions", pf->info.name);
 		return -EIO;
 	}
@@ -66,7 +56,8 @@ void gw_virtual_name(struct gw_function *pf, unsigned int vf, char name[GW_VIRTU
 	unsigned int at = find_sriov(pf);
 	uint32_t id = (uint32_t)pf->info.bus << 8 | pf->info.dev << 3 | pf->info.fn;
 
-	id += config(pf, at + SRIOV_OFFSET, 2) + vf * config(pf, at + SRIOV_STRIDE, 2);
+	id += config(pf, at + GW_PCI_SRIOV_OFFSET, 2) +
+	      vf * config(pf, at + GW_PCI_SRIOV_STRIDE, 2);
 	snprintf(name, GW_VIRTUAL_NAME, "%02x:%02x.%x%s%.31s", id >> 8 & 0xff, id >> 3 & 31, id & 7,
 		 *pf->info.root ? "@" : "", pf->info.root);
 }
@@ -76,5 +67,5 @@ void gw_virtual_disable(struct gw_function *pf)
 	unsigned int at = find_sriov(pf);
 
 	if (at)
-		pf->ops->config_write(pf, at + SRIOV_CONTROL, 2, 0);
+		pf->ops->config_write(pf, at + GW_PCI_SRIOV_CTRL, 2, 0);
 }

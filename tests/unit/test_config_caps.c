@@ -116,6 +116,7 @@ static void a_function_that_is_gone_has_no_capabilities(void **state)
 	assert_true(caps.broken);
 	gw_pci_caps_walk_ext(cfg, &caps);
 	assert_int_equal(caps.nr, 0);
+	assert_true(caps.broken);
 }
 
 static void extended_lists_are_bounded_likewise(void **state)

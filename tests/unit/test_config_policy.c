@@ -155,6 +155,17 @@ static void hidden_capabilities_are_unlinked(void **state)
 	assert_int_equal(e->p.size, 4096);
 }
 
+static void a_conventional_function_has_no_extended_list_and_that_is_not_broken(void **state)
+{
+	struct env *e = *state;
+
+	assert_false(e->p.broken);
+	memset(e->f->cfg + GW_PCI_EXT_FIRST, 0xff, GW_PCI_CFG_SIZE - GW_PCI_EXT_FIRST);
+	compile(e);
+	assert_false(e->p.broken);
+	assert_int_equal(gw_pci_get(e->p.initial, GW_PCI_EXT_FIRST, 4), 0);
+}
+
 static void a_shown_capability_may_come_first(void **state)
 {
 	struct env *e = *state;
@@ -318,6 +329,7 @@ int main(void)
 		T(rules_leave_no_bit_of_the_header_out),
 		T(command_is_the_only_register_forwarded),
 		T(hidden_capabilities_are_unlinked),
+		T(a_conventional_function_has_no_extended_list_and_that_is_not_broken),
 		T(a_shown_capability_may_come_first),
 		T(without_pci_express_there_is_no_extended_space),
 		T(a_capability_outside_the_list_can_only_be_read),

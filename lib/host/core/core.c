@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <stdlib.h>
 
+#include <gangway/pci.h>
+
 #include "base/util.h"
 #include "host/core/client.h"
 
@@ -11,10 +13,6 @@
  * which dies leaves a device that does no DMA. Once the function is gone, what gives something
  * back still works and all else answers NO_DEVICE.
  */
-
-#define COMMAND		0x04u
-#define COMMAND_ON	0x06u		/* memory and bus master */
-#define COMMAND_MASTER	0x04u
 
 struct gw_core *gw_core_new(const struct gw_core_platform *platform, void *ctx,
 			    unsigned int flags)
@@ -79,9 +77,10 @@ uint32_t gw_core_client_new(struct gw_core *core, void *ctx, struct gw_core_clie
 
 static void master_off(struct gw_core *core)
 {
-	uint32_t command = core->platform->config_read(core->ctx, COMMAND, 2);
+	uint32_t command = core->platform->config_read(core->ctx, GW_PCI_COMMAND, 2);
 
-	core->platform->config_write(core->ctx, COMMAND, 2, command & ~COMMAND_MASTER);
+	core->platform->config_write(core->ctx, GW_PCI_COMMAND, 2,
+				     command & ~GW_PCI_COMMAND_MASTER);
 }
 
 /* The first to claim begins the session; what cannot change is learnt now. */
@@ -96,7 +95,9 @@ static uint32_t begin(struct gw_core *core)
 	for (unsigned int i = 0; i < GW_DEXT_NR_BARS; i++)
 		if (p->bar(core->ctx, i, &core->bar[i]))
 			core->bar[i] = (struct gw_core_bar){ .size = 0 };
-	p->config_write(core->ctx, COMMAND, 2, p->config_read(core->ctx, COMMAND, 2) | COMMAND_ON);
+	p->config_write(core->ctx, GW_PCI_COMMAND, 2,
+			p->config_read(core->ctx, GW_PCI_COMMAND, 2) | GW_PCI_COMMAND_MEMORY |
+				GW_PCI_COMMAND_MASTER);
 	return GW_IORETURN_SUCCESS;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "base/lock.h"
 #include "base/util.h"
+#include "config/walk.h"
 #include "host/core/client.h"
 
 /*
@@ -11,12 +12,6 @@
  * two sees the other, and the completion is taken by exactly one of them. It is called without
  * any lock, so it may wait again from inside.
  */
-
-#define STATUS		0x06u
-#define STATUS_CAPS	0x0010u
-#define CAPS		0x34u
-#define CAP_MSI		0x05u
-#define CAP_MSIX	0x11u
 
 /* Take the stored completion and call it with @result. */
 static void complete(struct gw_core_client *c, uint32_t result)
@@ -66,31 +61,26 @@ bool gw_core_is_gone(struct gw_core *core)
 	return atomic_load(&core->gone);
 }
 
-static unsigned int find_cap(struct gw_core *core, uint32_t id)
+static int source_get(void *opaque, unsigned int off, unsigned int width, uint32_t *val)
 {
-	const struct gw_core_platform *p = core->platform;
-	unsigned int at, left = 48;	/* more cannot fit, so a loop ends */
+	struct gw_core *core = opaque;
 
-	if (!(p->config_read(core->ctx, STATUS, 2) & STATUS_CAPS))
-		return 0;
-	at = p->config_read(core->ctx, CAPS, 1) & 0xfc;
-	for (; at && left; left--) {
-		if (p->config_read(core->ctx, at, 1) == id)
-			return at;
-		at = p->config_read(core->ctx, at + 1, 1) & 0xfc;
-	}
+	*val = core->platform->config_read(core->ctx, off, width);
 	return 0;
 }
 
 /* As many as the function has of the better type; 256 if that makes no sense. */
 static unsigned int vectors_wanted(struct gw_core *core, enum gw_core_irq_type *type)
 {
-	unsigned int nr, at = find_cap(core, CAP_MSIX);
+	const struct gw_pci_source config = { source_get, core };
+	unsigned int nr, at;
+	bool msix = gw_pci_find(&config, false, GW_PCI_CAP_MSIX, &at) == 1;
 
-	*type = at ? GW_CORE_IRQ_MSIX : GW_CORE_IRQ_MSI;
-	if (!at)
+	*type = msix ? GW_CORE_IRQ_MSIX : GW_CORE_IRQ_MSI;
+	if (!msix)
 		return 1;		/* the platform grants one message, whatever it is asked for */
-	nr = (core->platform->config_read(core->ctx, at + 2, 2) & 0x7ff) + 1;
+	nr = (core->platform->config_read(core->ctx, at + GW_PCI_MSIX_CTRL, 2) &
+	      GW_PCI_MSIX_TABLE_SIZE) + 1;
 	return nr > GW_DEXT_MAX_VECTORS ? GW_DEXT_MAX_VECTORS : nr;
 }
 

@@ -7,11 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <gangway/pci.h>
+
 #include "base/util.h"
 #include "host/dext/claim.h"
-
-#define COMMAND			0x04u
-#define COMMAND_MASTER		0x04u
 
 static struct gw_dext_function *to_fn(struct gw_function *f)
 {
@@ -227,10 +226,11 @@ disconnect:
 static void function_quiesce(struct gw_dext_function *fn)
 {
 	uint32_t command;
-	int ret = gw_dext_config_read(&fn->client, COMMAND, 2, &command);
+	int ret = gw_dext_config_read(&fn->client, GW_PCI_COMMAND, 2, &command);
 
 	if (!ret)
-		ret = gw_dext_config_write(&fn->client, COMMAND, 2, command & ~COMMAND_MASTER);
+		ret = gw_dext_config_write(&fn->client, GW_PCI_COMMAND, 2,
+					   command & ~GW_PCI_COMMAND_MASTER);
 	if (!ret || ret == -ENODEV)
 		return;
 	gw_warn(fn->f.log, "%s: cannot turn bus mastering off: %s; resetting it", fn->f.info.name,

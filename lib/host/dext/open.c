@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <gangway/pci.h>
+
 #include "base/util.h"
 #include "host/dext/function.h"
 #include "host/dext/job.h"
@@ -12,10 +14,6 @@
  * first, and a dext may not answer at all, so a thread of its own does it, and is left alone with it
  * if it takes too long.
  */
-
-#define COMMAND			0x04u
-#define COMMAND_MEMORY		0x02u
-#define BAR0			0x10u
 
 struct open_job {
 	struct gw_dext_job job;
@@ -35,7 +33,7 @@ static int bar_has_address(struct gw_dext_function *fn, unsigned int bar, bool *
 
 	*has = false;
 	for (unsigned int i = 0; i < halves; i++) {
-		ret = gw_dext_config_read(&fn->client, BAR0 + 4 * bar + 2 * i, 2, &val);
+		ret = gw_dext_config_read(&fn->client, GW_PCI_BAR0 + 4 * bar + 2 * i, 2, &val);
 		if (ret)
 			return ret;
 		*has |= (i ? val : val & ~0xfu) != 0;
@@ -100,13 +98,13 @@ static int decoding_check(struct gw_dext_function *fn)
 		memory |= fn->bar[i].bar.info.size && !fn->bar[i].bar.info.io;
 	if (!memory)
 		return 0;
-	ret = gw_dext_config_read(&fn->client, COMMAND, 2, &command);
-	if (ret || command & COMMAND_MEMORY)
+	ret = gw_dext_config_read(&fn->client, GW_PCI_COMMAND, 2, &command);
+	if (ret || command & GW_PCI_COMMAND_MEMORY)
 		return ret;
-	ret = gw_dext_config_write(&fn->client, COMMAND, 2, command | COMMAND_MEMORY);
+	ret = gw_dext_config_write(&fn->client, GW_PCI_COMMAND, 2, command | GW_PCI_COMMAND_MEMORY);
 	if (!ret)
-		ret = gw_dext_config_read(&fn->client, COMMAND, 2, &command);
-	if (ret || command & COMMAND_MEMORY)
+		ret = gw_dext_config_read(&fn->client, GW_PCI_COMMAND, 2, &command);
+	if (ret || command & GW_PCI_COMMAND_MEMORY)
 		return ret;
 	gw_err(fn->f.log, "%s: its BARs do not answer: memory decoding stays off (COMMAND is %#x)",
 	       fn->f.info.name, command);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <gangway/pci.h>
+
 #include "base/lock.h"
 #include "base/os.h"
 #include "base/util.h"
@@ -19,8 +21,6 @@
  * right after a reset; all else waits, for less than a VMM's patience.
  */
 
-#define COMMAND			0x04u
-#define COMMAND_MASTER		0x04u
 #define ACCESS_NS		3000000000ull	/* stock QEMU gives up after 5 s */
 #define CLOSE_NS		10000000000ull
 
@@ -59,13 +59,13 @@ static int await_locked(struct gw_dext_reset *r, uint64_t deadline) GW_HOLDS(r->
 static int master_off(struct gw_dext_function *fn, uint16_t *command)
 {
 	uint32_t is;
-	int ret = gw_dext_config_read(&fn->client, COMMAND, 2, &is);
+	int ret = gw_dext_config_read(&fn->client, GW_PCI_COMMAND, 2, &is);
 
 	if (ret)
 		return ret;
-	*command = (uint16_t)(is & ~COMMAND_MASTER);
-	return is & COMMAND_MASTER ?
-	       gw_dext_config_write(&fn->client, COMMAND, 2, *command) : 0;
+	*command = (uint16_t)(is & ~GW_PCI_COMMAND_MASTER);
+	return is & GW_PCI_COMMAND_MASTER ?
+	       gw_dext_config_write(&fn->client, GW_PCI_COMMAND, 2, *command) : 0;
 }
 
 /* Once the state changes, who waits to close @fn may do so. */
@@ -79,7 +79,7 @@ static void reset_over(struct gw_dext_function *fn, int ret)
 		gw_dext_irq_kick(&fn->irq);
 	pthread_mutex_lock(&r->lock);
 	if (!ret && r->wanted)
-		ret = gw_dext_config_write(&fn->client, COMMAND, 2, r->command);
+		ret = gw_dext_config_write(&fn->client, GW_PCI_COMMAND, 2, r->command);
 	if (ret)
 		master_off(fn, &command);	/* who knows how it came back */
 	if (ret && r->late) {
@@ -193,7 +193,7 @@ bool gw_dext_reset_config_read(struct gw_dext_function *fn, unsigned int off, un
 	if (atomic_load_explicit(&r->state, memory_order_acquire) == GW_DEXT_RESET_NONE)
 		return false;
 	pthread_mutex_lock(&r->lock);
-	if (r->state == GW_DEXT_RESET_RUNS && off == COMMAND && width == 2)
+	if (r->state == GW_DEXT_RESET_RUNS && off == GW_PCI_COMMAND && width == 2)
 		*val = r->command;
 	else if (off_bus_locked(r))
 		*val = UINT32_MAX >> (32 - 8 * width);
@@ -212,7 +212,7 @@ bool gw_dext_reset_config_write(struct gw_dext_function *fn, unsigned int off, u
 	if (atomic_load_explicit(&r->state, memory_order_acquire) == GW_DEXT_RESET_NONE)
 		return false;
 	pthread_mutex_lock(&r->lock);
-	if (r->state == GW_DEXT_RESET_RUNS && off == COMMAND && width == 2) {
+	if (r->state == GW_DEXT_RESET_RUNS && off == GW_PCI_COMMAND && width == 2) {
 		r->command = (uint16_t)val;
 		r->wanted = true;
 	} else {

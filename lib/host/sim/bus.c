@@ -116,7 +116,7 @@ static unsigned int decodes(const struct gw_endpoint_bus *b)
 	const struct gw_config *c = &b->config;
 	unsigned int bits = 0;
 
-	if (!(c->byte[GW_CFG_COMMAND] & GW_CFG_COMMAND_MEM) || !gw_config_in_d0(c))
+	if (!(c->byte[GW_PCI_COMMAND] & GW_PCI_COMMAND_MEMORY) || !gw_config_in_d0(c))
 		return 0;
 	for (unsigned int i = 0; i < GW_NR_BARS; i++)
 		if (desc->bar[i].size && gw_config_bar(c, desc, i) == b->bar_addr[i])
@@ -188,7 +188,7 @@ static bool may_run(struct gw_endpoint_bus *b)
 
 	pthread_mutex_lock(&b->config_lock);
 	run = !atomic_load(&b->gone) && !atomic_load(&b->fenced) &&
-	      b->config.byte[GW_CFG_COMMAND] & GW_CFG_COMMAND_MASTER && gw_config_in_d0(&b->config);
+	      b->config.byte[GW_PCI_COMMAND] & GW_PCI_COMMAND_MASTER && gw_config_in_d0(&b->config);
 	pthread_mutex_unlock(&b->config_lock);
 	return run;
 }
@@ -357,7 +357,7 @@ unsigned int gw_bus_irq_setup(struct gw_endpoint_bus *b)
 
 int gw_bus_reset(struct gw_endpoint_bus *b, bool flr, bool fail)
 {
-	static const unsigned int master = GW_CFG_COMMAND_MASTER;
+	static const unsigned int master = GW_PCI_COMMAND_MASTER;
 	struct gw_config *c = &b->config;
 
 	if (flr && b->ep->desc.no_flr)
@@ -367,7 +367,7 @@ int gw_bus_reset(struct gw_endpoint_bus *b, bool flr, bool fail)
 	if (!fail)
 		fail = !reset_endpoint(b);
 	if (fail)
-		set_config(b, GW_CFG_COMMAND, 1, c->byte[GW_CFG_COMMAND] & ~master);
+		set_config(b, GW_PCI_COMMAND, 1, c->byte[GW_PCI_COMMAND] & ~master);
 	settle(b);
 	pthread_mutex_unlock(&b->state_lock);
 	return fail ? -ETIMEDOUT : 0;

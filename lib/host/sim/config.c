@@ -21,26 +21,6 @@
 #define SERIAL_AT	0x100u
 #define SRIOV_AT	0x140u		/* at SERIAL_AT if that is free: there the list begins */
 
-#define PM_CONTROL		4u
-#define  PM_STATE		0x3u
-#define  PM_NO_SOFT_RESET	0x8u
-#define MSI_CONTROL		2u
-#define  MSI_ENABLED		0x01u
-#define  MSI_VECTORS		0x70u
-#define MSIX_CONTROL		2u
-#define PCIE_DEVCAP		4u
-#define  PCIE_DEVCAP_FLR	(1u << 28)
-#define  PCIE_DEVCAP_RBER	(1u << 15)
-#define PCIE_DEVCTL		8u
-#define  PCIE_DEVCTL_FLR	0x80u		/* in the upper byte */
-#define PCIE_DEVSTA		10u
-#define PCIE_LNKCAP		12u
-#define PCIE_LNKCTL		16u
-#define PCIE_LNKSTA		18u
-#define PCIE_DEVCAP2		36u
-#define PCIE_DEVCTL2		40u
-#define PCIE_LNKCTL2		48u
-
 static int check_bar(const struct gw_endpoint_desc *desc, unsigned int i, const char **why)
 {
 	const struct gw_endpoint_bar *bar = &desc->bar[i];
@@ -132,7 +112,7 @@ static void link_cap(struct gw_config *c, uint8_t *last, uint8_t at, uint8_t id)
 	c->byte[*last] = at;
 	c->byte[at] = id;
 	*last = at + 1;
-	c->byte[GW_CFG_STATUS] |= GW_CFG_STATUS_CAPS;
+	c->byte[GW_PCI_STATUS] |= GW_PCI_STATUS_CAPS;
 }
 
 uint32_t gw_config_bar_type(const struct gw_endpoint_bar *bar)
@@ -144,8 +124,8 @@ static void build_header(struct gw_config *c, const struct gw_endpoint_desc *d)
 {
 	reg(c, 0x00, 2, d->vendor, 0);
 	reg(c, 0x02, 2, d->device, 0);
-	reg(c, GW_CFG_COMMAND, 2, 0, 0x0546);	/* memory, master, parity, SERR, INTx disable */
-	put(&c->w1c[GW_CFG_STATUS], 2, 0xf900);
+	reg(c, GW_PCI_COMMAND, 2, 0, 0x0546);	/* memory, master, parity, SERR, INTx disable */
+	put(&c->w1c[GW_PCI_STATUS], 2, 0xf900);
 	reg(c, 0x08, 4, d->class_code << 8 | d->revision, 0);
 	reg(c, 0x0c, 1, 0, 0xff);		/* cache line size */
 	reg(c, 0x2c, 2, d->subvendor, 0);
@@ -157,9 +137,9 @@ static void build_header(struct gw_config *c, const struct gw_endpoint_desc *d)
 
 		if (!bar->size)
 			continue;
-		reg(c, GW_CFG_BAR0 + 4 * i, 4, gw_config_bar_type(bar), (uint32_t)mask);
+		reg(c, GW_PCI_BAR0 + 4 * i, 4, gw_config_bar_type(bar), (uint32_t)mask);
 		if (bar->is_64bit)
-			reg(c, GW_CFG_BAR0 + 4 * i + 4, 4, 0, (uint32_t)(mask >> 32));
+			reg(c, GW_PCI_BAR0 + 4 * i + 4, 4, 0, (uint32_t)(mask >> 32));
 	}
 }
 
@@ -169,16 +149,17 @@ static void build_msi(struct gw_config *c, const struct gw_endpoint_desc *d, uin
 
 	if (d->msi_vectors) {
 		c->msi = MSI_AT;
-		link_cap(c, last, MSI_AT, GW_CAP_MSI);
-		reg(c, MSI_AT + MSI_CONTROL, 2, 0x80 | log2 << 1, MSI_ENABLED | MSI_VECTORS);
+		link_cap(c, last, MSI_AT, GW_PCI_CAP_MSI);
+		reg(c, MSI_AT + GW_PCI_MSI_CTRL, 2, 0x80 | log2 << 1,
+		    GW_PCI_MSI_ENABLE | GW_PCI_MSI_MME);
 		reg(c, MSI_AT + 4, 4, 0, 0xfffffffc);
 		reg(c, MSI_AT + 8, 4, 0, 0xffffffff);
 		reg(c, MSI_AT + 12, 2, 0, 0xffff);
 	}
 	if (d->msix_vectors) {
 		c->msix = MSIX_AT;
-		link_cap(c, last, MSIX_AT, GW_CAP_MSIX);
-		reg(c, MSIX_AT + MSIX_CONTROL, 2, d->msix_vectors - 1u, 0xc000);
+		link_cap(c, last, MSIX_AT, GW_PCI_CAP_MSIX);
+		reg(c, MSIX_AT + GW_PCI_MSIX_CTRL, 2, d->msix_vectors - 1u, 0xc000);
 		reg(c, MSIX_AT + 4, 4, d->msix_table | d->msix_bar, 0);
 		reg(c, MSIX_AT + 8, 4, d->msix_pba | d->msix_bar, 0);
 	}
@@ -192,27 +173,28 @@ static void build_pcie(struct gw_config *c, const struct gw_endpoint_desc *d, ui
 	c->flr = !d->no_flr;
 	link_cap(c, last, PCIE_AT, 0x10);
 	reg(c, p + 2, 2, 0x0002, 0);		/* version 2, endpoint */
-	reg(c, p + PCIE_DEVCAP, 4, PCIE_DEVCAP_RBER | 0x21 | (c->flr ? PCIE_DEVCAP_FLR : 0), 0);
-	reg(c, p + PCIE_DEVCTL, 2, 0x2810, 0x7fff);	/* relaxed, no snoop, 512 byte reads */
-	put(&c->w1c[p + PCIE_DEVSTA], 2, 0x000f);
-	reg(c, p + PCIE_LNKCAP, 4, 0x00000043, 0);	/* 8 GT/s, 4 lanes */
-	reg(c, p + PCIE_LNKCTL, 2, 0, 0x01cb);
-	reg(c, p + PCIE_LNKSTA, 2, 0x0043, 0);
-	reg(c, p + PCIE_DEVCAP2, 4, 0x0000001f, 0);
-	reg(c, p + PCIE_DEVCTL2, 2, 0, 0x001f);
-	reg(c, p + PCIE_LNKCTL2, 2, 0x0003, 0);
+	reg(c, p + GW_PCI_PCIE_DEVCAP, 4,
+	    GW_PCI_PCIE_DEVCAP_RBER | 0x21 | (c->flr ? GW_PCI_PCIE_DEVCAP_FLR : 0), 0);
+	reg(c, p + GW_PCI_PCIE_DEVCTL, 2, 0x2810, 0x7fff); /* relaxed, no snoop, 512 byte reads */
+	put(&c->w1c[p + GW_PCI_PCIE_DEVSTA], 2, 0x000f);
+	reg(c, p + GW_PCI_PCIE_LNKCAP, 4, 0x00000043, 0);	/* 8 GT/s, 4 lanes */
+	reg(c, p + GW_PCI_PCIE_LNKCTL, 2, 0, 0x01cb);
+	reg(c, p + GW_PCI_PCIE_LNKSTA, 2, 0x0043, 0);
+	reg(c, p + GW_PCI_PCIE_DEVCAP2, 4, 0x0000001f, 0);
+	reg(c, p + GW_PCI_PCIE_DEVCTL2, 2, 0, 0x001f);
+	reg(c, p + GW_PCI_PCIE_LNKCTL2, 2, 0x0003, 0);
 }
 
 void gw_config_build(struct gw_config *c, const struct gw_endpoint_desc *d)
 {
-	uint8_t last = GW_CFG_CAPS;
+	uint8_t last = GW_PCI_CAP_PTR;
 
 	memset(c, 0, sizeof(*c));
 	build_header(c, d);
 	c->pm = PM_AT;
 	link_cap(c, &last, PM_AT, 0x01);
 	reg(c, PM_AT + 2, 2, 0x0003, 0);	/* version 3, D0 and D3 */
-	reg(c, PM_AT + PM_CONTROL, 2, PM_NO_SOFT_RESET, PM_STATE);
+	reg(c, PM_AT + GW_PCI_PM_CTRL, 2, GW_PCI_PM_NO_SOFT_RESET, GW_PCI_PM_STATE);
 	build_msi(c, d, &last);
 	build_pcie(c, d, &last);
 	if (d->serial) {
@@ -227,22 +209,22 @@ void gw_config_build(struct gw_config *c, const struct gw_endpoint_desc *d)
 void gw_config_reset(struct gw_config *c, const struct gw_endpoint_desc *d)
 {
 	/* PCI Express 4.0, 6.6.2: payload size and link control are not the function's to reset */
-	uint32_t payload = gw_config_get(c, PCIE_AT + PCIE_DEVCTL, 2) & 0x00e0;
-	uint32_t lnkctl = gw_config_get(c, PCIE_AT + PCIE_LNKCTL, 2);
-	uint8_t header = c->byte[GW_CFG_HEADER];
+	uint32_t payload = gw_config_get(c, PCIE_AT + GW_PCI_PCIE_DEVCTL, 2) & 0x00e0;
+	uint32_t lnkctl = gw_config_get(c, PCIE_AT + GW_PCI_PCIE_LNKCTL, 2);
+	uint8_t header = c->byte[GW_PCI_HEADER_TYPE];
 	uint32_t devctl;
 
 	gw_config_build(c, d);
-	c->byte[GW_CFG_HEADER] = header;
-	devctl = gw_config_get(c, PCIE_AT + PCIE_DEVCTL, 2);
-	gw_config_set(c, PCIE_AT + PCIE_DEVCTL, 2, devctl | payload);
-	gw_config_set(c, PCIE_AT + PCIE_LNKCTL, 2, lnkctl);
+	c->byte[GW_PCI_HEADER_TYPE] = header;
+	devctl = gw_config_get(c, PCIE_AT + GW_PCI_PCIE_DEVCTL, 2);
+	gw_config_set(c, PCIE_AT + GW_PCI_PCIE_DEVCTL, 2, devctl | payload);
+	gw_config_set(c, PCIE_AT + GW_PCI_PCIE_LNKCTL, 2, lnkctl);
 }
 
 /* A power state that the function does not have is not entered (PCI PM 1.2, 3.2.4). */
 static void after_power(struct gw_config *c, uint8_t was)
 {
-	uint8_t *at = &c->byte[PM_AT + PM_CONTROL], state = *at & PM_STATE;
+	uint8_t *at = &c->byte[PM_AT + GW_PCI_PM_CTRL], state = *at & GW_PCI_PM_STATE;
 
 	if (state == 1 || state == 2)
 		*at = was;
@@ -251,16 +233,16 @@ static void after_power(struct gw_config *c, uint8_t was)
 /* No more vectors than the function asked for. */
 static void after_msi(struct gw_config *c)
 {
-	uint8_t *at = &c->byte[MSI_AT + MSI_CONTROL];
+	uint8_t *at = &c->byte[MSI_AT + GW_PCI_MSI_CTRL];
 	unsigned int can = *at >> 1 & 7, on = *at >> 4 & 7;
 
 	if (c->msi && on > can)
-		*at = (uint8_t)((*at & ~MSI_VECTORS) | can << 4);
+		*at = (uint8_t)((*at & ~GW_PCI_MSI_MME) | can << 4);
 }
 
 bool gw_config_write(struct gw_config *c, unsigned int off, unsigned int width, uint32_t val)
 {
-	uint8_t power = c->byte[PM_AT + PM_CONTROL];
+	uint8_t power = c->byte[PM_AT + GW_PCI_PM_CTRL];
 	unsigned int vfs = gw_sriov_vfs(c);
 	uint16_t num = gw_sriov_num(c);
 	bool flr = false;
@@ -270,7 +252,7 @@ bool gw_config_write(struct gw_config *c, unsigned int off, unsigned int width, 
 
 		c->byte[i] = (uint8_t)((c->byte[i] & ~c->wmask[i]) | (b & c->wmask[i]));
 		c->byte[i] &= (uint8_t)~(b & c->w1c[i]);
-		flr |= i == PCIE_AT + PCIE_DEVCTL + 1 && b & PCIE_DEVCTL_FLR;
+		flr |= i == PCIE_AT + GW_PCI_PCIE_DEVCTL + 1 && b & GW_PCI_PCIE_DEVCTL_FLR >> 8;
 	}
 	after_power(c, power);
 	after_msi(c);
@@ -281,10 +263,10 @@ bool gw_config_write(struct gw_config *c, unsigned int off, unsigned int width, 
 uint64_t gw_config_bar(const struct gw_config *c, const struct gw_endpoint_desc *desc,
 		       unsigned int bar)
 {
-	uint64_t addr = gw_config_get(c, GW_CFG_BAR0 + 4 * bar, 4) & ~0xfull;
+	uint64_t addr = gw_config_get(c, GW_PCI_BAR0 + 4 * bar, 4) & ~0xfull;
 
 	if (desc->bar[bar].is_64bit)
-		addr |= (uint64_t)gw_config_get(c, GW_CFG_BAR0 + 4 * bar + 4, 4) << 32;
+		addr |= (uint64_t)gw_config_get(c, GW_PCI_BAR0 + 4 * bar + 4, 4) << 32;
 	return addr;
 }
 
@@ -293,12 +275,12 @@ void gw_config_set_bar(struct gw_config *c, const struct gw_endpoint_desc *desc,
 {
 	uint32_t type = gw_config_bar_type(&desc->bar[bar]);
 
-	gw_config_set(c, GW_CFG_BAR0 + 4 * bar, 4, (uint32_t)addr | type);
+	gw_config_set(c, GW_PCI_BAR0 + 4 * bar, 4, (uint32_t)addr | type);
 	if (desc->bar[bar].is_64bit)
-		gw_config_set(c, GW_CFG_BAR0 + 4 * bar + 4, 4, (uint32_t)(addr >> 32));
+		gw_config_set(c, GW_PCI_BAR0 + 4 * bar + 4, 4, (uint32_t)(addr >> 32));
 }
 
 bool gw_config_in_d0(const struct gw_config *c)
 {
-	return !(c->byte[PM_AT + PM_CONTROL] & PM_STATE);
+	return !(c->byte[PM_AT + GW_PCI_PM_CTRL] & GW_PCI_PM_STATE);
 }

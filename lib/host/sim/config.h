@@ -6,28 +6,14 @@
 #include <stdint.h>
 
 #include <gangway/endpoint.h>
+#include <gangway/pci.h>
 
 /* The device's side of config space. The caller locks. */
 
-#define GW_CONFIG_SIZE		4096u
-
-/* Registers that others look at (PCI 3.0, 6.1 and PCI Express 4.0, 7.5). */
-#define GW_CFG_COMMAND		0x04u
-#define  GW_CFG_COMMAND_MEM	0x0002u
-#define  GW_CFG_COMMAND_MASTER	0x0004u
-#define GW_CFG_STATUS		0x06u
-#define  GW_CFG_STATUS_CAPS	0x0010u
-#define GW_CFG_HEADER		0x0eu
-#define GW_CFG_BAR0		0x10u
-#define GW_CFG_CAPS		0x34u
-
-#define GW_CAP_MSI		0x05u
-#define GW_CAP_MSIX		0x11u
-
 struct gw_config {
-	uint8_t byte[GW_CONFIG_SIZE];
-	uint8_t wmask[GW_CONFIG_SIZE];	/* bits that a write sets */
-	uint8_t w1c[GW_CONFIG_SIZE];	/* bits that writing one clears */
+	uint8_t byte[GW_PCI_CFG_SIZE];
+	uint8_t wmask[GW_PCI_CFG_SIZE];	/* bits that a write sets */
+	uint8_t w1c[GW_PCI_CFG_SIZE];	/* bits that writing one clears */
 	uint16_t pm, msi, msix, pcie, sriov;	/* where the capabilities are; 0: absent */
 	bool flr;
 };

@@ -50,10 +50,10 @@ static uint32_t session_open(void *ctx)
 static void session_close(void *ctx)
 {
 	struct gw_sim_function *f = function_of(ctx);
-	uint32_t command = gw_bus_config_read(&f->bus, GW_CFG_COMMAND, 2);
+	uint32_t command = gw_bus_config_read(&f->bus, GW_PCI_COMMAND, 2);
 
-	gw_bus_config_write(&f->bus, GW_CFG_COMMAND, 2,
-			    command & ~(uint32_t)(GW_CFG_COMMAND_MEM | GW_CFG_COMMAND_MASTER));
+	gw_bus_config_write(&f->bus, GW_PCI_COMMAND, 2,
+			    command & ~(uint32_t)(GW_PCI_COMMAND_MEMORY | GW_PCI_COMMAND_MASTER));
 	atomic_store(&f->session, false);
 }
 

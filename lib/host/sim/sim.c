@@ -73,7 +73,7 @@ static void mark_multifunction(struct gw_sim *sim, const struct gw_endpoint_bus 
 	if (!first || !others)
 		return;
 	pthread_mutex_lock(&first->bus.config_lock);
-	first->bus.config.byte[GW_CFG_HEADER] |= 0x80;
+	first->bus.config.byte[GW_PCI_HEADER_TYPE] |= 0x80;
 	pthread_mutex_unlock(&first->bus.config_lock);
 }
 

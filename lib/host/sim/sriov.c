@@ -5,19 +5,6 @@
 
 #include "base/util.h"
 
-#define SRIOV_ID	0x0010u
-#define SRIOV_CONTROL	0x08u
-#define  SRIOV_ENABLE	0x0001u
-#define  SRIOV_MEMORY	0x0008u
-#define SRIOV_INITIAL	0x0cu
-#define SRIOV_TOTAL	0x0eu
-#define SRIOV_NUM	0x10u
-#define SRIOV_OFFSET	0x14u
-#define SRIOV_STRIDE	0x16u
-#define SRIOV_DEVICE	0x1au
-#define SRIOV_PAGES	0x1cu
-#define SRIOV_PAGE	0x20u
-#define SRIOV_BAR	0x24u
 
 #define PAGES		0x553u		/* 4 KiB, 8, 64, 256 KiB, 1 and 4 MiB: all that must be */
 
@@ -60,25 +47,25 @@ void gw_sriov_build(struct gw_config *c, const struct gw_endpoint_desc *desc, ui
 	if (from)
 		gw_config_set(c, from + 2u, 2, gw_config_get(c, from + 2u, 2) | (uint32_t)at << 4);
 	c->sriov = at;
-	reg(c, at, 4, SRIOV_ID | 1u << 16, 0);
-	reg(c, at + SRIOV_CONTROL, 2, 0, SRIOV_ENABLE | SRIOV_MEMORY);
-	reg(c, at + SRIOV_INITIAL, 2, s->total, 0);
-	reg(c, at + SRIOV_TOTAL, 2, s->total, 0);
-	reg(c, at + SRIOV_NUM, 2, 0, 0xffff);
-	reg(c, at + SRIOV_OFFSET, 2, s->offset, 0);
-	reg(c, at + SRIOV_STRIDE, 2, s->stride, 0);
-	reg(c, at + SRIOV_DEVICE, 2, s->device, 0);
-	reg(c, at + SRIOV_PAGES, 4, PAGES, 0);
-	reg(c, at + SRIOV_PAGE, 4, 1, PAGES);
+	reg(c, at, 4, GW_PCI_EXT_SRIOV | 1u << 16, 0);
+	reg(c, at + GW_PCI_SRIOV_CTRL, 2, 0, GW_PCI_SRIOV_CTRL_ENABLE | GW_PCI_SRIOV_CTRL_MEMORY);
+	reg(c, at + GW_PCI_SRIOV_INITIAL, 2, s->total, 0);
+	reg(c, at + GW_PCI_SRIOV_TOTAL, 2, s->total, 0);
+	reg(c, at + GW_PCI_SRIOV_NUM, 2, 0, 0xffff);
+	reg(c, at + GW_PCI_SRIOV_OFFSET, 2, s->offset, 0);
+	reg(c, at + GW_PCI_SRIOV_STRIDE, 2, s->stride, 0);
+	reg(c, at + GW_PCI_SRIOV_DEVICE, 2, s->device, 0);
+	reg(c, at + GW_PCI_SRIOV_PAGES, 4, PAGES, 0);
+	reg(c, at + GW_PCI_SRIOV_PAGE, 4, 1, PAGES);
 	for (unsigned int i = 0; i < GW_NR_BARS; i++) {
 		const struct gw_endpoint_bar *bar = &s->bar[i];
 		uint64_t mask = ~(bar->size - 1);
 
 		if (!bar->size)
 			continue;
-		reg(c, at + SRIOV_BAR + 4 * i, 4, gw_config_bar_type(bar), (uint32_t)mask);
+		reg(c, at + GW_PCI_SRIOV_BAR0 + 4 * i, 4, gw_config_bar_type(bar), (uint32_t)mask);
 		if (bar->is_64bit)
-			reg(c, at + SRIOV_BAR + 4 * i + 4, 4, 0, (uint32_t)(mask >> 32));
+			reg(c, at + GW_PCI_SRIOV_BAR0 + 4 * i + 4, 4, 0, (uint32_t)(mask >> 32));
 	}
 }
 
@@ -86,7 +73,7 @@ void gw_sriov_set_bar(struct gw_config *c, const struct gw_endpoint_desc *desc, 
 		      uint64_t addr)
 {
 	const struct gw_endpoint_bar *b = &desc->sriov.bar[bar];
-	unsigned int at = c->sriov + SRIOV_BAR + 4 * bar;
+	unsigned int at = c->sriov + GW_PCI_SRIOV_BAR0 + 4 * bar;
 
 	gw_config_set(c, at, 4, (uint32_t)addr | gw_config_bar_type(b));
 	if (b->is_64bit)
@@ -95,7 +82,7 @@ void gw_sriov_set_bar(struct gw_config *c, const struct gw_endpoint_desc *desc, 
 
 uint16_t gw_sriov_num(const struct gw_config *c)
 {
-	return c->sriov ? (uint16_t)gw_config_get(c, c->sriov + SRIOV_NUM, 2) : 0;
+	return c->sriov ? (uint16_t)gw_config_get(c, c->sriov + GW_PCI_SRIOV_NUM, 2) : 0;
 }
 
 /* Enabling more than there are, or none, enables nothing: the specification leaves it open. */
@@ -105,19 +92,21 @@ void gw_sriov_after_write(struct gw_config *c, unsigned int was, uint16_t num)
 
 	if (!c->sriov)
 		return;
-	control = gw_config_get(c, c->sriov + SRIOV_CONTROL, 2);
-	total = gw_config_get(c, c->sriov + SRIOV_TOTAL, 2);
+	control = gw_config_get(c, c->sriov + GW_PCI_SRIOV_CTRL, 2);
+	total = gw_config_get(c, c->sriov + GW_PCI_SRIOV_TOTAL, 2);
 	if (was)
-		gw_config_set(c, c->sriov + SRIOV_NUM, 2, num);
-	else if (control & SRIOV_ENABLE && (!gw_sriov_num(c) || gw_sriov_num(c) > total))
-		gw_config_set(c, c->sriov + SRIOV_CONTROL, 2, control & ~SRIOV_ENABLE);
+		gw_config_set(c, c->sriov + GW_PCI_SRIOV_NUM, 2, num);
+	else if (control & GW_PCI_SRIOV_CTRL_ENABLE &&
+		 (!gw_sriov_num(c) || gw_sriov_num(c) > total))
+		gw_config_set(c, c->sriov + GW_PCI_SRIOV_CTRL, 2,
+			      control & ~GW_PCI_SRIOV_CTRL_ENABLE);
 }
 
 unsigned int gw_sriov_vfs(const struct gw_config *c)
 {
-	const uint32_t on = SRIOV_ENABLE | SRIOV_MEMORY;
+	const uint32_t on = GW_PCI_SRIOV_CTRL_ENABLE | GW_PCI_SRIOV_CTRL_MEMORY;
 
-	if (!c->sriov || (gw_config_get(c, c->sriov + SRIOV_CONTROL, 2) & on) != on)
+	if (!c->sriov || (gw_config_get(c, c->sriov + GW_PCI_SRIOV_CTRL, 2) & on) != on)
 		return 0;
 	return gw_sriov_num(c);
 }
