@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -36,9 +35,8 @@ int gw_client_init(struct gw_client *c, struct gw_device *dev, unsigned int spin
 	ret = gw_closer_new(&c->closer);
 	if (ret)
 		return ret;
-	c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (c->wake_fd < 0) {
-		ret = -errno;
+	ret = gw_kick_init(&c->kick);
+	if (ret) {
 		gw_closer_free(c->closer);
 		return ret;
 	}
@@ -55,7 +53,7 @@ void gw_client_fini(struct gw_client *c)
 	assert(c->fd < 0);
 	pthread_cond_destroy(&c->done);
 	pthread_mutex_destroy(&c->lock);
-	close(c->wake_fd);
+	gw_kick_fini(&c->kick);
 	gw_closer_free(c->closer);
 }
 
@@ -127,33 +125,14 @@ void gw_client_end(struct gw_client *c)
 	gw_closer_hang_up(c->closer, fd);
 }
 
-void gw_client_kick(struct gw_client *c)
-{
-	uint64_t one = 1;
-	ssize_t n;
-
-	atomic_store(&c->kicked, true);
-	n = write(c->wake_fd, &one, sizeof(one));
-	(void)n;	/* fails only when the counter is full: then the thread is awake */
-}
-
 void gw_client_close(struct gw_client *c)
 {
 	atomic_store(&c->closing, true);
-	gw_client_kick(c);
+	gw_kick_give(&c->kick);
 	pthread_mutex_lock(&c->lock);
 	if (c->fd >= 0)
 		shutdown(c->fd, SHUT_RD);	/* the reply being made can still be sent */
 	pthread_mutex_unlock(&c->lock);
-}
-
-void gw_client_unkick(struct gw_client *c)
-{
-	uint64_t count;
-	ssize_t n = read(c->wake_fd, &count, sizeof(count));
-
-	(void)n;	/* fails only when there was no kick */
-	atomic_store(&c->kicked, false);
 }
 
 int gw_client_flush(struct gw_client *c)
@@ -170,14 +149,14 @@ static int client_sleep(struct gw_client *c)
 {
 	struct pollfd p[2] = {
 		{ .fd = c->fd, .events = (short)(c->out.bytes ? POLLIN | POLLOUT : POLLIN) },
-		{ .fd = c->wake_fd, .events = POLLIN },
+		{ .fd = c->kick.fd, .events = POLLIN },
 	};
 	int ret = 0;
 
 	if (poll(p, 2, -1) < 0)
 		return errno == EINTR ? 0 : -errno;
 	if (p[1].revents)
-		gw_client_unkick(c);
+		gw_kick_take(&c->kick);
 	if (p[0].revents & POLLOUT) {
 		pthread_mutex_lock(&c->lock);
 		ret = gw_client_flush(c);
@@ -219,7 +198,7 @@ static ssize_t client_fill(struct gw_client *c)
 	int ret;
 
 	for (;;) {
-		if (atomic_load_explicit(&c->kicked, memory_order_acquire))
+		if (atomic_load_explicit(&c->kick.given, memory_order_acquire))
 			spin = false;	/* sleeping takes note of it */
 		if (atomic_load_explicit(&c->closing, memory_order_relaxed))
 			return -ESHUTDOWN;

@@ -14,6 +14,7 @@
 
 #include "base/spin.h"
 #include "vfio_user/inbox.h"
+#include "vfio_user/kick.h"
 #include "vfio_user/outbox.h"
 #include "vfio_user/private.h"
 
@@ -52,11 +53,10 @@ struct gw_client {
 	struct gw_device *dev;
 	struct gw_log *log;
 	struct gw_closer *closer;	/* of what a client sends, and of its socket */
-	int wake_fd;			/* eventfd: the connection thread has something to do */
+	struct gw_kick kick;		/* the connection thread has something to do */
 	uint64_t call_timeout_ns;
 	uint64_t hello_ns;		/* that a client has for its version */
 	_Atomic bool closing;		/* serve() is to return */
-	_Atomic bool kicked;
 	_Atomic bool polls;		/* between open() and end(): other threads may kick */
 
 	/* the connection thread's, between open() and end() */
@@ -113,14 +113,8 @@ void gw_client_serve(struct gw_client *c);
 /** gw_client_end() - fails what waits for the client, detaches the device, closes the socket */
 void gw_client_end(struct gw_client *c);
 
-/** gw_client_kick() - have a connection thread that polls look at the outbox; any thread */
-void gw_client_kick(struct gw_client *c);
-
 /** gw_client_close() - no further client: serve() returns, and nobody is accepted; any thread */
 void gw_client_close(struct gw_client *c);
-
-/** gw_client_unkick() - take note of a kick, before looking; connection thread */
-void gw_client_unkick(struct gw_client *c);
 
 /** gw_client_flush() - send what the socket takes of the outbox. @lock held. Return: 0; -errno */
 int gw_client_flush(struct gw_client *c);

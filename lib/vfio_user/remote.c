@@ -153,7 +153,7 @@ static int send_call(struct gw_client *c, const struct gw_call *call, const uint
 		return -EPIPE;
 	}
 	if (c->out.bytes)
-		gw_client_kick(c);
+		gw_kick_give(&c->kick);
 	return 0;
 }
 

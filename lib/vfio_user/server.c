@@ -22,7 +22,7 @@
 static int server_accept(struct gw_vfio_user *s, bool *starved)
 {
 	struct pollfd p[2] = {
-		{ .fd = s->client.wake_fd, .events = POLLIN },
+		{ .fd = s->client.kick.fd, .events = POLLIN },
 		{ .fd = s->listener.fd, .events = POLLIN },
 	};
 	bool stuck = gw_closer_stuck(s->client.closer);
@@ -36,7 +36,7 @@ static int server_accept(struct gw_vfio_user *s, bool *starved)
 	if (poll(p, *starved ? 1 : 2, *starved ? ACCEPT_PAUSE_MS : -1) < 0)
 		return -1;
 	if (p[0].revents) {
-		gw_client_unkick(&s->client);
+		gw_kick_take(&s->client.kick);
 		return -1;
 	}
 	if (stuck)
