@@ -8,8 +8,10 @@ void gw_dma_held_add(struct gw_dma_held_list *l, const struct gw_dma_held *what)
 {
 	struct gw_dma_held *h = malloc(sizeof(*h));
 
-	if (!h)
+	if (!h) {
+		free(what->more);
 		return;
+	}
 	*h = *what;
 	SLIST_INSERT_HEAD(l, h, link);
 }
@@ -19,6 +21,9 @@ static void held_drop(struct gw_dma_held_list *l, struct gw_dma_held *h)
 	SLIST_REMOVE(l, h, gw_dma_held, link);
 	if (h->file)
 		gw_file_put(h->file);
+	for (unsigned int i = 0; i < h->nr_more; i++)
+		gw_file_put(h->more[i]);
+	free(h->more);
 	free(h);
 }
 
@@ -58,6 +63,7 @@ void gw_dma_held_forget(struct gw_dma_held_list *l)
 
 	while ((h = SLIST_FIRST(l))) {
 		SLIST_REMOVE_HEAD(l, link);
+		free(h->more);
 		free(h);
 	}
 }

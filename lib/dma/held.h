@@ -23,6 +23,8 @@ struct gw_dma_held {
 	SLIST_ENTRY(gw_dma_held) link;
 	uint64_t handle, size;
 	struct gw_file *file;		/* one of whose users it is; NULL: none */
+	struct gw_file **more;		/* likewise, of a mapping in several pieces; from the heap */
+	unsigned int nr_more;
 	const uint8_t *addr;		/* of a run that was mapped at @iova; NULL: of another mapping */
 	gw_iova iova;
 };
@@ -31,9 +33,9 @@ SLIST_HEAD(gw_dma_held_list, gw_dma_held);
 
 /**
  * gw_dma_held_add() - keep a mapping
- * @what: copied; its use of the file becomes the list's
+ * @what: copied; its use of the files, and @more, become the list's
  *
- * Without memory for it the mapping and its file stay for good.
+ * Without memory for it the mapping and its files stay for good.
  */
 void gw_dma_held_add(struct gw_dma_held_list *l, const struct gw_dma_held *what);
 

@@ -81,25 +81,37 @@ static int mapping_undo(struct gw_dma *dma, struct gw_dma_slot *slot)
 	return 0;
 }
 
+/* The device may still reach it: its files must not become something else. */
+static void mapping_hold(struct gw_dma *dma, struct gw_dma_slot *slot)
+{
+	struct gw_dma_held held = { .handle = slot->host, .size = slot->size };
+
+	if (slot->nr_spans > 1)
+		held.more = calloc(slot->nr_spans - 1u, sizeof(*held.more));
+	for (unsigned int i = 0; i < slot->nr_spans; i++) {
+		struct gw_file *file = slot_span(slot, i)->run->run.file;
+
+		if (!file)
+			continue;
+		file->users++;		/* without memory for @more, for good */
+		if (!i)
+			held.file = file;
+		else if (held.more)
+			held.more[held.nr_more++] = file;
+	}
+	gw_dma_held_add(&dma->held, &held);
+}
+
 /* The slot goes in any case. Return: 0; -errno of the host */
 static int mapping_drop(struct gw_dma *dma, struct gw_dma_slot *slot)
 {
-	struct gw_dma_held held = { .handle = slot->host, .size = slot->size };
 	int ret = mapping_undo(dma, slot);
 
 	if (!ret)
 		return 0;
 	gw_err_guest(dma->log, "%s: cannot unmap %#" PRIx64 " bytes of guest memory: %s",
 		     dma->fn->info.name, slot->size, strerror(-ret));
-	/* the device may still reach it: it must not become something else */
-	held.file = slot->first.run->run.file;
-	for (unsigned int i = 0; i < slot->nr_spans; i++) {
-		struct gw_file *file = slot_span(slot, i)->run->run.file;
-
-		if (file && (!i || file != held.file))
-			file->users++;		/* of a second file, which is rare, for good */
-	}
-	gw_dma_held_add(&dma->held, &held);
+	mapping_hold(dma, slot);
 	slot_release(dma, slot);
 	return ret;
 }

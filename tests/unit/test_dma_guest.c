@@ -8,6 +8,7 @@
 #include <gangway/dma.h>
 
 #include "base/util.h"
+#include "dma/dma.h"
 
 #define PAGE	4096ull
 #define RW	(GW_PROT_READ | GW_PROT_WRITE)
@@ -356,6 +357,53 @@ static void memory_of_this_process_is_mapped_where_it_is(void **state)
 	assert_false(gw_dma_guest_live(e->dma, map.handle));
 }
 
+/* Move the files of the runs at @gpa[0] and @gpa[1] side by side, as the system may put them. */
+static void put_side_by_side(struct env *e, const uint64_t gpa[2], size_t size)
+{
+	uint8_t *room = mmap(NULL, 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	assert_ptr_not_equal(room, MAP_FAILED);
+	for (unsigned int i = 0; i < 2; i++) {
+		struct gw_run *r = gw_run_of(gw_imap_find(&e->dma->memory.runs, gpa[i]));
+		uint8_t *to = room + i * size;
+
+		assert_ptr_equal(r->addr, r->file->addr);
+		assert_ptr_equal(mremap(r->addr, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to),
+				 to);
+		r->addr = r->file->addr = to;
+	}
+}
+
+/* Whichever of the runs goes. */
+static void files_of_one_mapping_are_kept_until_the_host_can_unmap_it(void **state)
+{
+	const uint64_t gpa[2] = { 0, 16 * PAGE };
+	const size_t size = 16 * PAGE;
+	const int low = file_of(size), high = file_of(size);
+	struct env *e = *state;
+	uint64_t bytes;
+	uint8_t *at;
+
+	run(e, gpa[0], 16, 0, RW, low);
+	run(e, gpa[1], 16, 0, RW, high);
+	put_side_by_side(e, gpa, size);
+	assert_int_equal(map(e, 0, 32, NULL), 0);
+	at = (uint8_t *)e->last;
+	e->fail_unmap = -EIO;
+	assert_int_equal(gw_dma_unmap(e->dma, (gw_vmm_addr){ 0 }, (gw_vmm_addr){ size - 1 },
+				      &bytes), -EIO);
+	gw_dma_unmap_all(e->dma);
+	*(volatile uint8_t *)at = 1;
+	*(volatile uint8_t *)(at + size) = 1;
+	e->fail_unmap = 0;
+	gw_dma_unmap_all(e->dma);
+	assert_int_equal(e->live, 0);
+	assert_int_equal(msync(at, PAGE, MS_ASYNC), -1);
+	assert_int_equal(msync(at + size, PAGE, MS_ASYNC), -1);
+	close(low);
+	close(high);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -372,6 +420,7 @@ int main(void)
 		T(a_handle_the_host_has_lost_counts_as_unmapped),
 		T(memory_is_found_where_it_is),
 		T(memory_of_this_process_is_mapped_where_it_is),
+		T(files_of_one_mapping_are_kept_until_the_host_can_unmap_it),
 	};
 
 	return cmocka_run_group_tests_name("dma_guest", tests, NULL, NULL);
