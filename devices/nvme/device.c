@@ -48,6 +48,8 @@ static uint64_t file_serial(int fd)
 
 static int state_init(struct nvme *nv, const struct nvme_options *o, struct gw_log *log)
 {
+	int ret;
+
 	gw_log_own(&nv->own_log, log);
 	nv->log = &nv->own_log;
 	nv->serial = o->serial ? o->serial : file_serial(nv->back.fd);
@@ -57,11 +59,21 @@ static int state_init(struct nvme *nv, const struct nvme_options *o, struct gw_l
 	nv->quiet = true;	/* until bus mastering is on */
 	nv->health.power_cycles = 1;
 	nv->health.started = gw_now_ns();
-	pthread_mutex_init(&nv->regs.lock, NULL);
-	pthread_mutex_init(&nv->ctl.lock, NULL);
 	nv->regs.disable_ns = NVME_TIMEOUT * 500000000ull;
 	nv->ctl.patience_ns = PATIENCE_NS;
-	return gw_os_cond_init(&nv->ctl.done);
+	ret = gw_os_cond_init(&nv->ctl.done);
+	if (ret)
+		return ret;
+	pthread_mutex_init(&nv->regs.lock, NULL);
+	pthread_mutex_init(&nv->ctl.lock, NULL);
+	return 0;
+}
+
+static void state_fini(struct nvme *nv)
+{
+	pthread_mutex_destroy(&nv->regs.lock);
+	pthread_mutex_destroy(&nv->ctl.lock);
+	pthread_cond_destroy(&nv->ctl.done);
 }
 
 int gw_nvme_init(struct nvme *nv, const struct nvme_options *o, struct gw_log *log)
@@ -75,7 +87,7 @@ int gw_nvme_init(struct nvme *nv, const struct nvme_options *o, struct gw_log *l
 		goto close_backing;
 	ret = commands_init(nv);
 	if (ret)
-		goto close_backing;
+		goto fini_state;
 	nv->ctl.wake_fd = eventfd(0, EFD_CLOEXEC);
 	if (nv->ctl.wake_fd < 0) {
 		ret = -errno;
@@ -85,6 +97,8 @@ int gw_nvme_init(struct nvme *nv, const struct nvme_options *o, struct gw_log *l
 	return 0;
 free_commands:
 	commands_free(nv);
+fini_state:
+	state_fini(nv);
 close_backing:
 	gw_nvme_backing_close(&nv->back);
 	return ret;
@@ -96,8 +110,6 @@ void gw_nvme_free(struct nvme *nv)
 	commands_free(nv);
 	close(nv->ctl.wake_fd);
 	gw_nvme_backing_close(&nv->back);
-	pthread_mutex_destroy(&nv->regs.lock);
-	pthread_mutex_destroy(&nv->ctl.lock);
-	pthread_cond_destroy(&nv->ctl.done);
+	state_fini(nv);
 	free(nv);
 }
