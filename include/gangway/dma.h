@@ -219,8 +219,13 @@ struct gw_dma_peers {
  */
 void gw_dma_set_peers(struct gw_dma *dma, const struct gw_dma_peers *peers);
 
-/** gw_dma_forget_peer() - nothing of @peer's is in the device's reach when this returns */
-void gw_dma_forget_peer(struct gw_dma *dma, const struct gw_function *peer);
+/**
+ * gw_dma_forget_peer() - nothing of @peer's is in the device's reach when this returns
+ *
+ * Return: 0; -EBUSY: the device is using some of it and does not let go, so what BARs of @peer's are
+ * mapped in this process must stay so for good.
+ */
+int gw_dma_forget_peer(struct gw_dma *dma, const struct gw_function *peer);
 
 /**
  * gw_dma_any_memory() - take guest memory in files of every kind; before the first gw_dma_map()

@@ -143,7 +143,7 @@ static int run_gone(struct gw_guest_memory *m, struct gw_run *run) GW_UNPROVED
 	struct gw_dma_run *dma_run = gw_dma_run_of(run);
 	const struct gw_dma_held held = {
 		.handle = dma_run->handle, .size = gw_run_size(run), .file = run->file,
-		.addr = run->addr, .iova = gw_iova_of_vmm_addr(gw_run_at(run)),
+		.addr = run->addr, .iova = gw_iova_of_vmm_addr(gw_run_at(run)), .peer = dma_run->peer,
 	};
 	struct gw_dma *dma = dma_of(m);
 	int ret = gw_dma_drop_run(dma, dma_run);
@@ -227,25 +227,31 @@ void gw_dma_set_peers(struct gw_dma *dma, const struct gw_dma_peers *peers)
 	gw_gate_unlock(&dma->gate);
 }
 
-/* Under the gate: the run stays known, and out of the device's reach. */
-static void forget(struct gw_dma *dma, struct gw_dma_run *dma_run)
+/* Under the gate: the run stays known, and out of the device's reach, unless the host failed. */
+static void forget(struct gw_dma *dma, struct gw_dma_run *dma_run) GW_HOLDS(dma->gate)
 {
 	const struct gw_run *run = &dma_run->run;
-	uint64_t size = gw_run_size(run);
-	int ret = dma_run->mapped ? gw_function_unmap(dma->fn, dma_run->handle, size) : 0;
+	const struct gw_dma_held held = { .handle = dma_run->handle, .size = gw_run_size(run),
+					  .peer = dma_run->peer };
+	int ret = dma_run->mapped ? gw_function_unmap(dma->fn, held.handle, held.size) : 0;
 
-	if (ret)
-		gw_err_guest(dma->log, "%s: cannot unmap %#" PRIx64 "+%#" PRIx64 ": %s",
-			     dma->fn->info.name, run->node.first, size, strerror(-ret));
 	dma_run->mapped = false;
 	dma_run->peer = NULL;
+	if (!ret)
+		return;
+	gw_err_guest(dma->log, "%s: cannot unmap %#" PRIx64 "+%#" PRIx64 ", which is %s's: %s; it stays "
+		     "mapped until a later try succeeds", dma->fn->info.name, run->node.first, held.size,
+		     held.peer->info.name, strerror(-ret));
+	gw_dma_held_add(&dma->held, &held);
 }
 
-void gw_dma_forget_peer(struct gw_dma *dma, const struct gw_function *peer)
+int gw_dma_forget_peer(struct gw_dma *dma, const struct gw_function *peer)
 {
 	struct gw_imap_node *node;
+	bool held;
 
 	gw_gate_lock(&dma->gate);
+	gw_dma_held_retry(&dma->held, dma->fn);
 	for (node = gw_imap_from(&dma->memory.runs, 0); node;
 	     node = node->last == UINT64_MAX ? NULL :
 					       gw_imap_from(&dma->memory.runs, node->last + 1)) {
@@ -254,7 +260,9 @@ void gw_dma_forget_peer(struct gw_dma *dma, const struct gw_function *peer)
 		if (gw_dma_run_of(run)->peer == peer)
 			forget(dma, gw_dma_run_of(run));
 	}
+	held = gw_dma_held_part(&dma->held, peer);
 	gw_gate_unlock(&dma->gate);
+	return held ? -EBUSY : 0;
 }
 
 int gw_dma_map(struct gw_dma *dma, const struct gw_slice *s, int fd)

@@ -57,6 +57,20 @@ bool gw_dma_held_take(struct gw_dma_held_list *l, gw_iova iova, uint64_t size, c
 	return false;
 }
 
+bool gw_dma_held_part(struct gw_dma_held_list *l, const struct gw_function *peer)
+{
+	struct gw_dma_held *h;
+	bool some = false;
+
+	SLIST_FOREACH(h, l, link) {
+		if (h->peer != peer)
+			continue;
+		some = true;
+		h->peer = NULL;		/* the next one may be at its place */
+	}
+	return some;
+}
+
 void gw_dma_held_forget(struct gw_dma_held_list *l)
 {
 	struct gw_dma_held *h;

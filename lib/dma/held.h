@@ -27,6 +27,7 @@ struct gw_dma_held {
 	unsigned int nr_more;
 	const uint8_t *addr;		/* of a run that was mapped at @iova; NULL: of another mapping */
 	gw_iova iova;
+	const struct gw_function *peer;	/* whose BAR it is; NULL: of none, or of one that has gone */
 };
 
 SLIST_HEAD(gw_dma_held_list, gw_dma_held);
@@ -49,6 +50,9 @@ bool gw_dma_held_retry(struct gw_dma_held_list *l, struct gw_function *fn);
  */
 bool gw_dma_held_take(struct gw_dma_held_list *l, gw_iova iova, uint64_t size, const uint8_t *addr,
 		      uint64_t *handle);
+
+/** gw_dma_held_part() - @peer goes. Return: whether there is something of its BARs, which must stay then */
+bool gw_dma_held_part(struct gw_dma_held_list *l, const struct gw_function *peer);
 
 /** gw_dma_held_forget() - what is left, with its files, stays for good */
 void gw_dma_held_forget(struct gw_dma_held_list *l);

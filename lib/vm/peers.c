@@ -81,8 +81,20 @@ void gw_vm_join(struct gw_vm_function *f)
 	pthread_rwlock_unlock(&vm->lock);
 }
 
+/* What others use of its BARs and do not let go stays mapped here, for good. */
+static void leave_bars(struct gw_function *fn)
+{
+	struct gw_bar_map map;
+
+	for (unsigned int i = 0; i < GW_NR_BARS; i++)
+		if (!fn->ops->bar_map(fn, i, &map))
+			gw_debug(fn->log, "%s: BAR %u stays mapped, as another function uses it",
+				 fn->info.name, i);
+}
+
 void gw_vm_part(struct gw_vm_function *f)
 {
+	bool used = false, joined;
 	struct gw_vm_function **p, *other;
 	struct gw_vm *vm = f->vm;
 
@@ -90,11 +102,16 @@ void gw_vm_part(struct gw_vm_function *f)
 	pthread_mutex_lock(&vm->list_lock);
 	for (p = &vm->functions; *p && *p != f; p = &(*p)->next)
 		continue;
-	if (*p)
+	joined = *p;
+	if (joined)
 		*p = f->next;
 	pthread_mutex_unlock(&vm->list_lock);
 	pthread_rwlock_unlock(&vm->lock);
+	if (!joined)
+		return;
 	/* not under the lock, which who holds an address space may be waiting for */
 	for (other = vm->functions; other; other = other->next)
-		gw_dma_forget_peer(other->dma, f->fn);
+		used |= gw_dma_forget_peer(other->dma, f->fn) != 0;
+	if (used)
+		leave_bars(f->fn);
 }

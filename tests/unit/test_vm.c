@@ -12,6 +12,7 @@
 #include "base/util.h"
 #include "config/caps.h"
 #include <gangway/devices.h>
+#include "devices/probe.h"
 #include "devices/probe_regs.h"
 #include "host/sim/fault.h"
 #include "vm/vm.h"
@@ -183,6 +184,83 @@ static unsigned int fill_peer(const char *option, uint8_t *seen)
 	gw_vm_close(probe);
 	gw_vm_free(vm);
 	return writes;
+}
+
+/* An endpoint that holds what it was pointed at, as a disk does whose file does not answer. */
+static struct gw_endpoint holder;
+
+static void holder_nothing(struct gw_endpoint *ep)
+{
+}
+
+static int holder_make(const char *opts, struct gw_log *log, struct gw_endpoint **ep)
+{
+	static const struct gw_endpoint_ops ops = {
+		.quiesce = holder_nothing, .resume = holder_nothing, .reset = holder_nothing,
+		.free = holder_nothing,
+	};
+
+	holder = (struct gw_endpoint){ .ops = &ops, .desc = { .vendor = 0x1b36, .device = 0x10,
+					.class_code = 0x010802, .bar[0] = { .size = PAGE } } };
+	*ep = &holder;
+	return 0;
+}
+
+static const struct gw_endpoint_type holder_type = { "holder", "", holder_make };
+static const struct gw_endpoint_type *const holder_types[] = { &holder_type, &gw_probe_type, NULL };
+
+static void memory_of_a_function_that_goes_stays_while_another_uses_it(void **state)
+{
+	const struct gw_vm_options opt = { .endpoints = holder_types };
+	struct gw_slice s = { .at.v = GPU_MEMORY, .size = MiB,
+			      .prot = GW_PROT_READ | GW_PROT_WRITE };
+	struct other other = { .remote.ops = &other_ops };
+	struct iovec iov = { 0 };
+	struct gw_endpoint_pin pin = { .iov = &iov, .max_iov = 1 };
+	const gw_iova at = { GPU_MEMORY };
+	struct gw_vm_function *user, *probe;
+	struct gw_device *d, *p;
+	struct gw_vm *vm;
+
+	assert_int_equal(gw_vm_new(&opt, NULL, &vm), 0);
+	assert_int_equal(gw_vm_set_option(vm, "caller-iova=on"), 0);
+	assert_int_equal(gw_vm_open(vm, "sim:holder", NULL, &user), 0);
+	probe = open_probe(vm);
+	d = gw_vm_device(user);
+	p = gw_vm_device(probe);
+	assert_int_equal(d->ops->attach(d, &other.remote, NULL), 0);
+	assert_int_equal(p->ops->attach(p, &other.remote, NULL), 0);
+	set(p, GW_REGION_CONFIG, GW_PCI_BAR0 + 8, 0, 4);
+	set(p, GW_REGION_CONFIG, GW_PCI_BAR0 + 12, GPU_MEMORY >> 32, 4);
+	set(p, GW_REGION_CONFIG, GW_PCI_COMMAND, GW_PCI_COMMAND_MEMORY, 2);
+	set(d, GW_REGION_CONFIG, GW_PCI_COMMAND, GW_PCI_COMMAND_MASTER, 2);
+	assert_int_equal(d->ops->dma_map(d, &s, -1), 0);
+	assert_int_equal(gw_endpoint_pin(&holder, at, PAGE, GW_DMA_WRITE, &pin), 0);
+	p->ops->detach(p);
+	gw_vm_close(probe);
+	*(volatile uint8_t *)iov.iov_base = 1;
+	gw_endpoint_unpin(&holder, &pin);
+	assert_int_not_equal(gw_endpoint_pin(&holder, at, PAGE, GW_DMA_WRITE, &pin), 0);
+	d->ops->detach(d);
+	gw_vm_close(user);
+	gw_vm_free(vm);
+}
+
+static void one_that_cannot_be_opened_takes_nothing_from_another(void **state)
+{
+	struct gw_vm *vm = vm_new(GW_PLAN_AUTO, false, "caller-iova=on");
+	struct gw_vm_function *f = open_probe(vm), *none;
+	struct gw_device *d = gw_vm_device(f);
+	struct gw_slice s = { .at = { ram.v }, .size = sizeof(memory), .addr = memory,
+			      .prot = GW_PROT_READ | GW_PROT_WRITE };
+
+	assert_int_equal(d->ops->attach(d, NULL, NULL), 0);
+	assert_int_equal(d->ops->dma_map(d, &s, -1), 0);
+	assert_int_equal(gw_vm_open(vm, "sim:nothing", NULL, &none), -EINVAL);
+	fill(d, ram.v, 8, PROBE_OK);
+	d->ops->detach(d);
+	gw_vm_close(f);
+	gw_vm_free(vm);
 }
 
 static void functions_reach_each_other_if_the_fabric_lets_them(void **state)
@@ -410,6 +488,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_device_writes_memory_and_calls),
 		cmocka_unit_test(functions_reach_each_other_if_the_fabric_lets_them),
+		cmocka_unit_test(memory_of_a_function_that_goes_stays_while_another_uses_it),
+		cmocka_unit_test(one_that_cannot_be_opened_takes_nothing_from_another),
 		cmocka_unit_test(a_card_has_a_function_for_each_guest_device),
 		cmocka_unit_test(the_first_function_decides_for_all),
 		cmocka_unit_test(what_cannot_work_is_refused),

@@ -265,7 +265,7 @@ void gw_dext_function_free(struct gw_dext_function *fn)
 	gw_dext_irq_stop(&fn->irq);
 	gw_dext_function_dma_fini(fn);
 	for (unsigned int i = 0; i < GW_NR_BARS; i++)
-		if (fn->bar[i].bar.info.mappable)
+		if (fn->bar[i].bar.info.mappable && !atomic_load(&fn->bar[i].users))
 			gw_dext_unmap_bar(&fn->client, i, &fn->bar[i].map);
 	gw_dext_disconnect(&fn->client);
 	gw_dext_irq_fini(&fn->irq);
