@@ -14,7 +14,7 @@
 #define COMMAND_SIZE	19u	/* " (command)", 15 bytes at most of what it calls itself */
 #define STATE_FIELD	3	/* the first behind the name, which may hold anything */
 
-static pid_t peer_pid(int fd)
+pid_t gw_vmm_pid(int fd)
 {
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
@@ -53,7 +53,7 @@ static uint64_t process_started(pid_t pid, char command[COMMAND_SIZE])
 void gw_vmm_of_socket(int fd, struct gw_vmm *vmm)
 {
 	char command[COMMAND_SIZE];
-	pid_t pid = peer_pid(fd);
+	pid_t pid = gw_vmm_pid(fd);
 
 	*vmm = (struct gw_vmm){ .name = "a process out of sight" };
 	if (pid <= 0)

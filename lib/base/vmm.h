@@ -2,7 +2,12 @@
 #ifndef GW_BASE_VMM_H
 #define GW_BASE_VMM_H
 
+#include <sys/types.h>
+
 #include <gangway/device.h>
+
+/** gw_vmm_pid() - its number. Return: 0: it is not known, or in a PID namespace that is not seen here */
+pid_t gw_vmm_pid(int fd);
 
 /**
  * gw_vmm_of_socket() - which process is at the other end of @fd

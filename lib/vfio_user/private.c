@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "vfio_user/private.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/sysmacros.h>
-
 #include "base/os.h"
+#include "base/shown.h"
+#include "base/vmm.h"
 
 /*
  * How it works: a VMM whose RAM is a private mapping of a file (QEMU: share=off) sends that
@@ -20,46 +16,24 @@
 
 #define MAX_LINES	131072u		/* twice the mappings a process may have by default */
 
-static pid_t peer_pid(int sock)
+struct seen {
+	bool is_private, is_shared;
+};
+
+static int see(void *opaque, const struct gw_shown *s)
 {
-	struct ucred cred;
-	socklen_t len = sizeof(cred);
+	struct seen *seen = opaque;
 
-	/* 0: the peer is in a pid namespace that we do not see */
-	return getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &cred, &len) ? 0 : cred.pid;
-}
-
-/* "address perms offset major:minor inode path"; a path may hold anything but a newline. */
-static bool line_is_of(const char *line, uint64_t dev, uint64_t ino, char perms[5])
-{
-	unsigned int maj, min;
-	uint64_t i;
-
-	return sscanf(line, "%*s %4s %*s %x:%x %" SCNu64, perms, &maj, &min, &i) == 4 &&
-	       maj == major(dev) && min == minor(dev) && i == ino;
+	seen->is_shared |= s->writable && s->shared;
+	seen->is_private |= s->writable && !s->shared;
+	return seen->is_shared;
 }
 
 static bool look_private(pid_t pid, uint64_t dev, uint64_t ino)
 {
-	char line[256], path[sizeof("/proc/-2147483648/maps")], perms[5];
-	bool is_private = false, is_shared = false, begins = true;
-	FILE *maps;
+	struct seen seen = { 0 };
 
-	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
-	maps = fopen(path, "re");
-	if (!maps)
-		return false;
-	for (unsigned int i = 0; i < MAX_LINES && !is_shared; i++) {
-		if (!fgets(line, sizeof(line), maps))
-			break;
-		if (begins && line_is_of(line, dev, ino, perms) && perms[1] == 'w') {
-			is_shared = perms[3] == 's';
-			is_private |= !is_shared;
-		}
-		begins = strchr(line, '\n');	/* else what follows is the rest of a long path */
-	}
-	fclose(maps);
-	return is_private && !is_shared;
+	return !gw_shown_each(pid, dev, ino, MAX_LINES, see, &seen) && seen.is_private;
 }
 
 bool gw_private_memory(struct gw_private *p, int sock, int fd)
@@ -73,8 +47,8 @@ bool gw_private_memory(struct gw_private *p, int sock, int fd)
 	for (unsigned int i = 0; i < p->nr; i++)
 		if (p->file[i].dev == dev && p->file[i].ino == ino)
 			return p->file[i].is_private;
-	pid = peer_pid(sock);
-	if (!pid)
+	pid = gw_vmm_pid(sock);
+	if (pid <= 0)
 		return false;
 	f = &p->file[p->next];
 	*f = (struct gw_private_file){ dev, ino, look_private(pid, dev, ino) };
