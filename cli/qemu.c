@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,10 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* The process group of a QEMU that is asked something, which may be a script with a QEMU of its own. */
+static _Atomic pid_t asked;
+static _Atomic bool ending;	/* another thread ends this process */
 
 static void cache_dir(char dir[PATH_MAX])
 {
@@ -65,6 +70,7 @@ static void child_exec(const struct qemu_args *a, int fd, int out, pid_t parent)
 	if (fd >= 0 && fcntl(fd, F_SETFD, 0))
 		_exit(127);
 	if (out >= 0) {
+		setpgid(0, 0);
 		null = open("/dev/null", O_RDWR);
 		if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0)
 			_exit(127);
@@ -89,13 +95,42 @@ pid_t qemu_spawn(const struct qemu_args *a, int fd, int out, struct gw_log *log)
 	}
 	if (!pid)
 		child_exec(a, fd, out, parent);
+	if (out >= 0) {
+		setpgid(pid, pid);	/* whoever of the two comes first */
+		atomic_store(&asked, pid);
+	}
 	return pid;
+}
+
+/* Until then its number is nobody else's. */
+static void wait_ended(pid_t pid)
+{
+	siginfo_t info;
+
+	while (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT) && errno == EINTR)
+		continue;
+}
+
+void qemu_end_asked(void)
+{
+	pid_t pid;
+
+	atomic_store(&ending, true);
+	pid = atomic_load(&asked);
+	if (pid <= 0)
+		return;
+	kill(-pid, SIGKILL);
+	wait_ended(pid);
 }
 
 int qemu_wait(pid_t pid)
 {
 	int status;
 
+	wait_ended(pid);
+	while (atomic_load(&ending))
+		pause();	/* what it did not say is of no interest any more */
+	atomic_store(&asked, 0);
 	while (waitpid(pid, &status, 0) < 0) {
 		if (errno != EINTR)
 			return 127;

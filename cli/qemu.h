@@ -28,6 +28,13 @@ pid_t qemu_spawn(const struct qemu_args *a, int fd, int out, struct gw_log *log)
 /** qemu_wait() - Return: its exit status, 128 + N if signal N ended it */
 int qemu_wait(pid_t pid);
 
+/**
+ * qemu_end_asked() - end the one whose output goes somewhere, with whatever it started
+ *
+ * For a thread that is about to end this process: who waits for it then waits for that.
+ */
+void qemu_end_asked(void);
+
 /** qemu_sandboxes() - can this QEMU give up system calls that a guest's emulation has no use for? */
 bool qemu_sandboxes(const char *path, struct gw_log *log);
 

@@ -454,6 +454,7 @@ static int prepare_until_signal(struct run *r)
 	struct stop guard = stop_for(r);
 	int ret;
 
+	guard.first = qemu_end_asked;
 	stop_while_opening(&guard);
 	ret = prepare(r);
 	stop_done(&guard);

@@ -27,6 +27,8 @@ static void remove_folder(const char *path)
 
 static __attribute__((noreturn)) void end_now(const struct stop *s, int code)
 {
+	if (s->first)
+		s->first();
 	if (s->left && s->folder)
 		remove_folder(s->left);
 	else if (s->left)

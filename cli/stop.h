@@ -21,6 +21,7 @@ struct stop {
 	int wake[2];			/* closing it ends the thread */
 	const char *left;		/* a file or folder to be removed by who ends at once, or NULL */
 	bool folder;
+	void (*first)(void);		/* what ends before that is removed, or NULL */
 	int ms;				/* until the end; -1: until a signal comes */
 	int base;			/* exit status: the signal's number is added, unless it is 0 */
 	bool runs;

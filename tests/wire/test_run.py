@@ -16,6 +16,19 @@ from qemu import MIB
 from runner import main, test
 
 
+def members(path):
+    """The process whose number is in a file, and its child; once there are both."""
+    if not os.path.exists(path):
+        return None
+    with open(path, encoding="ascii") as file:
+        pid = file.read().strip()
+    if not pid:
+        return None
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        child = file.read().strip()
+    return [pid, child] if child else None
+
+
 @test
 def a_signal_ends_run_while_it_starts_and_nothing_is_left(rig):
     """While a host is slow, and while QEMU does not get on with its device tree."""
@@ -24,7 +37,8 @@ def a_signal_ends_run_while_it_starts_and_nothing_is_left(rig):
     hangs = rig.path("qemu")
     with open(hangs, "w", encoding="utf-8") as file:
         file.write("#!/bin/sh\ncase $* in *help) echo vfio-user-pci options; exit;; esac\n"
-                   "case $* in *dumpdtb=*) : >" + rig.path("asked") + "; exec sleep 1000;; esac\n")
+                   "case $* in *dumpdtb=*) echo $$ >" + rig.path("asked") +
+                   "; sleep 1000; exit 1;; esac\n")
     os.chmod(hangs, 0o755)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         for options in (("--host-option", "call-delay-us=10000000"), ()):
@@ -35,11 +49,14 @@ def a_signal_ends_run_while_it_starts_and_nothing_is_left(rig):
             if options:
                 wait_until("a folder", lambda: os.listdir(folder))
             else:
-                wait_until("QEMU is asked", lambda: os.path.exists(rig.path("asked")))
+                asked = wait_until("QEMU is asked", lambda: members(rig.path("asked")))
                 os.remove(rig.path("asked"))
             child.signal(number)
             assert child.wait_exit() == 128 + number, child.output
             assert not os.listdir(folder)
+            if not options:
+                wait_until("it has ended, with what it started",
+                           lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in asked))
 
 
 @test
