@@ -1,140 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "unit.h"
+#include "dext_rig.h"
 
 #include <poll.h>
-#include <pthread.h>
-#include <sched.h>
-#include <stdatomic.h>
 
-#include <gangway/sim.h>
-
-#include "base/util.h"
-#include <gangway/devices.h>
-#include "devices/probe.h"
-#include "dext_backend.h"
 #include "host/dext/function.h"
 
 /* The client against a dext: that the two mean the same by every call. */
-
-struct counter {
-	struct gw_irq_sink sink;
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	unsigned int count[PROBE_VECTORS];
-};
-
-static struct gw_sim *sim;
-static struct gw_dext_services *services;
-static struct gw_host *host;
-static struct gw_function *fn;
-static struct counter counter;
-static char memory[4][16384] __attribute__((aligned(16384)));
-
-static char said[512];			/* the last error */
-
-static void keep_error(void *opaque, enum gw_log_level level, const char *line)
-{
-	if (level == GW_LOG_ERR)
-		snprintf(said, sizeof(said), "%s", line);
-}
-
-static struct gw_log error_log = { .level = GW_LOG_ERR, .write = keep_error };
-
-static void counter_fire(struct gw_irq_sink *s, const uint64_t pending[GW_IRQ_WORDS])
-{
-	struct counter *c = container_of(s, struct counter, sink);
-
-	pthread_mutex_lock(&c->lock);
-	for (unsigned int v = 0; v < PROBE_VECTORS; v++)
-		c->count[v] += pending[0] >> v & 1;
-	pthread_cond_broadcast(&c->changed);
-	pthread_mutex_unlock(&c->lock);
-}
-
-static void counter_await(unsigned int v, unsigned int n)
-{
-	pthread_mutex_lock(&counter.lock);
-	while (counter.count[v] < n)
-		pthread_cond_wait(&counter.changed, &counter.lock);
-	pthread_mutex_unlock(&counter.lock);
-}
-
-static void add_probe(const char *root)
-{
-	struct gw_endpoint *ep = NULL;
-
-	for (unsigned int i = 0; gw_endpoint_types[i]; i++)
-		if (!strcmp(gw_endpoint_types[i]->name, "probe"))
-			assert_int_equal(gw_endpoint_types[i]->make("", NULL, &ep), 0);
-	assert_non_null(ep);
-	assert_int_equal(gw_sim_add(sim, ep, root, 0, 1, 0), 0);
-}
-
-static int setup(void **state)
-{
-	memset(&counter, 0, sizeof(counter));
-	counter.sink.fire = counter_fire;
-	pthread_mutex_init(&counter.lock, NULL);
-	pthread_cond_init(&counter.changed, NULL);
-	assert_int_equal(gw_sim_new(NULL, &sim), 0);
-	add_probe("sim0");
-	services = backend_start(sim);
-	return gw_dext_host_new(services, &error_log, &host);
-}
-
-static int teardown(void **state)
-{
-	struct gw_sim_stats stats;
-
-	if (fn)
-		fn->ops->close(fn);
-	fn = NULL;
-	host->ops->free(host);
-	backend_stop();
-	gw_sim_stats(sim, &stats);
-	assert_int_equal(stats.live_maps, 0);
-	assert_int_equal(stats.faults, 0);
-	gw_sim_free(sim);
-	return 0;
-}
-
-static void option(const char *key, const char *value)
-{
-	assert_int_equal(gw_sim_set_option(sim, key, value), 0);
-}
-
-static void open_it(void)
-{
-	assert_int_equal(host->ops->open(host, "00:01.0", &fn), 0);
-}
-
-static void reg_write(uint64_t off, unsigned int width, uint64_t val)
-{
-	assert_int_equal(fn->ops->reg_write(fn, 0, (gw_bar_off){ off }, width, val), 0);
-}
-
-static uint64_t reg_read(uint64_t off, unsigned int width)
-{
-	uint64_t val;
-
-	assert_int_equal(fn->ops->reg_read(fn, 0, (gw_bar_off){ off }, width, &val), 0);
-	return val;
-}
-
-static void map(unsigned int i, struct gw_mapping *m)
-{
-	const struct gw_memory mem = { .addr = memory[i] };
-
-	assert_int_equal(fn->ops->dma_map(fn, &mem, sizeof(memory[i]), NULL, m), 0);
-}
-
-static void start(void)
-{
-	unsigned int nr;
-
-	assert_int_equal(fn->ops->irq_setup(fn, &counter.sink, &nr), 0);
-	assert_int_equal(nr, PROBE_VECTORS);
-}
 
 static void identity_bars_and_registers_agree(void **state)
 {
@@ -281,63 +152,6 @@ static void equal_addresses_under_two_roots_are_told_apart(void **state)
 	free(list);
 	assert_int_equal(host->ops->open(host, "00:01.0", &fn), -EINVAL);
 	assert_int_equal(host->ops->open(host, "00:01.0@sim1", &fn), 0);
-}
-
-/* connections without a client library between */
-
-static struct gw_dext_conn *connect_raw(void)
-{
-	struct gw_dext_conn *c;
-	char root[GW_ROOT_SIZE];
-
-	assert_int_equal(services->ops->describe ?
-			 services->ops->describe(services, 0, &(struct gw_dext_description){ .root = "" }) : 0, 0);
-	assert_int_equal(services->ops->open(services, 0, &c, root), 0);
-	assert_string_equal(root, "sim0");
-	return c;
-}
-
-static uint32_t call(struct gw_dext_conn *c, uint32_t selector, const uint64_t *in,
-		     unsigned int nr_in, uint64_t *out, unsigned int room)
-{
-	unsigned int nr = room;
-
-	return c->ops->call(c, selector, in, nr_in, out, &nr);
-}
-
-static struct gw_dext_conn *claim_raw(void)
-{
-	struct gw_dext_conn *c = connect_raw();
-
-	assert_int_equal(call(c, GW_DEXT_CLAIM, NULL, 0, NULL, 0), GW_IORETURN_SUCCESS);
-	return c;
-}
-
-static uint32_t register_raw(struct gw_dext_conn *c, uint64_t key, void *addr, uint64_t size)
-{
-	const uint64_t in[] = { key, (uintptr_t)addr, size };
-	uint64_t out[3];
-
-	return call(c, GW_DEXT_REGISTER_REGION, in, 3, out, 3);
-}
-
-struct raw_wait {
-	_Atomic unsigned int calls;
-	_Atomic uint32_t result;
-};
-
-static void raw_done(void *opaque, uint32_t result)
-{
-	struct raw_wait *w = opaque;
-
-	atomic_store(&w->result, result);
-	atomic_fetch_add(&w->calls, 1);
-}
-
-static void raw_await(struct raw_wait *w)
-{
-	while (!atomic_load(&w->calls))
-		sched_yield();
 }
 
 static void without_the_claim_nothing_is_told_or_done(void **state)
@@ -525,8 +339,6 @@ static void calls_in_any_order_break_nothing(void **state)
 		if (c[i])
 			c[i]->ops->close(c[i]);
 }
-
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
