@@ -97,6 +97,15 @@ static void wait_finish(struct wait *w, uint32_t result)
 	free(w);
 }
 
+/* More than one if messages of earlier ones are still under way. */
+static void waits_finish(struct conn *c, uint32_t result)
+{
+	struct wait *w;
+
+	while ((w = wait_take(c->io, 0, c)))
+		wait_finish(w, result);
+}
+
 static void wait_message(void *refcon, IOReturn result)
 {
 	struct wait *w = NULL;
@@ -193,7 +202,7 @@ static void conn_close(struct gw_dext_conn *base)
 	if (c->interest)
 		IOObjectRelease(c->interest);
 	IOServiceClose(c->connect);
-	wait_finish(wait_take(c->io, 0, c), GW_IORETURN_ABORTED);
+	waits_finish(c, GW_IORETURN_ABORTED);
 	/* news of this service may be on its way through the queue */
 	dispatch_sync_f(c->io->queue, NULL, nothing);
 	free(c);
@@ -214,7 +223,7 @@ static void service_message(void *refcon, io_service_t service, uint32_t type, v
 	if (type != kIOMessageServiceIsTerminated)
 		return;
 	atomic_store(&c->terminated, true);
-	wait_finish(wait_take(c->io, 0, c), GW_IORETURN_NO_DEVICE);
+	waits_finish(c, GW_IORETURN_NO_DEVICE);
 }
 
 /* Look anew which extensions there are. The caller holds the lock. */
