@@ -106,6 +106,16 @@ void GangwayDriver::stopped()
 	release();
 }
 
+/*
+ * macOS waits for the last line, and then takes the power; on the way back it has restored config space
+ * before. This runs on the queue that calls of clients run on, so none of them is under way.
+ */
+kern_return_t IMPL(GangwayDriver, SetPowerState)
+{
+	gw_core_power(ivars->platform.core, powerFlags != kIOServicePowerCapabilityOff);
+	return SetPowerState(powerFlags, SUPERDISPATCH);
+}
+
 kern_return_t IMPL(GangwayDriver, NewUserClient)
 {
 	IOService *client = nullptr;

@@ -232,6 +232,9 @@ static void driverEvent(void *ctx, enum gw_core_event event, uint64_t a, uint64_
 		IOLog("gangway: %llu bytes fall into more than %d segments\n", (unsigned long long)a,
 		      GW_CORE_MAX_SEGMENTS);
 		break;
+	case GW_CORE_EVENT_POWER:
+		IOLog("gangway: the device %s\n", a ? "has power again" : "goes to sleep");
+		break;
 	case GW_CORE_EVENT_BUDGET:
 		IOLog("gangway: %llu bytes refused, %llu are mapped\n", (unsigned long long)a,
 		      (unsigned long long)b);

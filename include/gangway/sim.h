@@ -57,6 +57,15 @@ int gw_sim_add(struct gw_sim *sim, struct gw_endpoint *ep, const char *root, uin
 /** gw_sim_services() - its dexts, to connect to; stays @sim's */
 struct gw_dext_services *gw_sim_services(struct gw_sim *sim);
 
+/**
+ * gw_sim_power() - the machine goes to sleep (@on is false), or wakes
+ *
+ * Its functions do no DMA, and nothing of them can be reached, until it wakes. Then config space, and what was
+ * mapped for them, is as it was, and they have forgotten all else. Not to be called by an endpoint, nor
+ * by two threads at a time.
+ */
+void gw_sim_power(struct gw_sim *sim, bool on);
+
 /** gw_sim_vanish() - the function disappears, as on a cable pulled. Return: 0; -ENOENT */
 int gw_sim_vanish(struct gw_sim *sim, const char *root, uint8_t bus, uint8_t dev, uint8_t fn);
 

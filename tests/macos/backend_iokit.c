@@ -33,6 +33,11 @@ static long dexts_stop(void)
 	return shell_stop();
 }
 
+void backend_power(bool on)
+{
+	shell_power(on);
+}
+
 void backend_fault(const uint32_t words[GW_DEXT_FAULT_WORDS])
 {
 	shell_fault(0, words);
@@ -48,6 +53,11 @@ static struct gw_dext_services *dexts(struct gw_sim *sim)
 {
 	machine = sim;
 	return gw_sim_services(sim);
+}
+
+void backend_power(bool on)
+{
+	gw_sim_power(machine, on);
 }
 
 void backend_fault(const uint32_t words[GW_DEXT_FAULT_WORDS])

@@ -18,6 +18,11 @@ void backend_vanished(void)
 	shell_look_for_gone();
 }
 
+void backend_power(bool on)
+{
+	shell_power(on);
+}
+
 void backend_fault(const uint32_t words[GW_DEXT_FAULT_WORDS])
 {
 	shell_fault(0, words);

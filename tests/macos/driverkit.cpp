@@ -328,6 +328,22 @@ kern_return_t IOService::NewUserClient(uint32_t type, IOUserClient **userClient,
 	return super ? kIOReturnError : NewUserClient_Impl(type, userClient);
 }
 
+/* Until a driver calls its super class the machine waits for it. */
+kern_return_t IOService::SetPowerState(uint32_t powerFlags, OSDispatchMethod super)
+{
+	if (!super)
+		return SetPowerState_Impl(powerFlags);
+	if (!self->powerChanges)
+		fail("a change of power is acknowledged that nobody asked for");
+	self->powerChanges = false;
+	return kIOReturnSuccess;
+}
+
+kern_return_t IOService::SetPowerState_Impl(uint32_t powerFlags)
+{
+	return SetPowerState(powerFlags, SUPERDISPATCH);
+}
+
 kern_return_t IOService::Start_Impl(IOService *provider)
 {
 	return kIOReturnSuccess;

@@ -250,6 +250,8 @@ kern_return_t IOPCIDevice::Open(IOService *forClient, IOOptionBits options)
 {
 	std::lock_guard<std::mutex> held(device->lock);
 
+	if (device->off)
+		fail("a session is begun while the device sleeps: 10 s are lost");
 	if (device->opener)
 		return kIOReturnNotOpen;
 	device->opener = forClient;
@@ -330,8 +332,8 @@ static uint64_t memory_read(DeviceState *d, uint8_t index, uint64_t offset, unsi
 {
 	uint64_t val = UINT64_MAX;
 
-	if (!d->opener)
-		fail("registers are read without a session");
+	if (!d->opener || d->off)
+		fail("registers are read without a session, or without power");
 	d->f.platform->mmio_read(d->f.ctx, index, offset, width, &val);
 	return val;
 }
@@ -339,8 +341,8 @@ static uint64_t memory_read(DeviceState *d, uint8_t index, uint64_t offset, unsi
 static void memory_write(DeviceState *d, uint8_t index, uint64_t offset, unsigned int width,
 			 uint64_t val)
 {
-	if (!d->opener)
-		fail("registers are written without a session");
+	if (!d->opener || d->off)
+		fail("registers are written without a session, or without power");
 	d->f.platform->mmio_write(d->f.ctx, index, offset, width, val);
 }
 
@@ -417,6 +419,8 @@ kern_return_t IOPCIDevice::ConfigureInterrupts(uint32_t interruptType, uint32_t 
 	unsigned int nr = numRequested;
 	uint32_t ret;
 
+	if (device->off)
+		fail("interrupts are configured of a device that has no power");
 	if (!numRequired || numRequired > numRequested || options)
 		return kIOReturnBadArgument;
 	if (device->nr_irqs)
@@ -435,6 +439,8 @@ kern_return_t IOPCIDevice::ConfigureInterrupts(uint32_t interruptType, uint32_t 
 
 kern_return_t IOPCIDevice::Reset(IOOptionBits type, IOOptionBits options)
 {
+	if (device->off)
+		fail("a device is reset that has no power");
 	if ((type != kIOPCIDeviceResetTypeFunctionReset && type != kIOPCIDeviceResetTypeHotReset) ||
 	    options)
 		return kIOReturnBadArgument;

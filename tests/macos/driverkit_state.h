@@ -33,6 +33,7 @@ struct ServiceState {
 	std::mutex lock;
 	std::condition_variable changed;
 	bool stopped = false, registered = false;
+	bool powerChanges = false;	/* and is to be acknowledged */
 	std::atomic<bool> terminated{ false };
 	QueueState calls;		/* the default queue */
 };
@@ -51,6 +52,7 @@ struct DeviceState {
 	struct machine_function f;
 	std::mutex lock;
 	IOService *opener = nullptr;
+	std::atomic<bool> off{ false };	/* it has no power */
 	uint32_t irq_type = 0;
 	unsigned int nr_irqs = 0;
 	std::vector<IOInterruptDispatchSource *> sources;

@@ -73,6 +73,11 @@ bool machine_is_gone(const struct machine_function *f)
 	return atomic_load(&((struct gw_sim_function *)f->ctx)->bus.gone);
 }
 
+void machine_power(const struct machine_function *f, bool on)
+{
+	gw_bus_power(&((struct gw_sim_function *)f->ctx)->bus, on);
+}
+
 void *machine_view(int fd, uint64_t size)
 {
 	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);

@@ -37,6 +37,9 @@ void machine_on_irq(const struct machine_function *f,
 /** machine_is_gone() - whether the function has disappeared */
 bool machine_is_gone(const struct machine_function *f);
 
+/** machine_power() - the function loses its power, or has it again; config space is kept */
+void machine_power(const struct machine_function *f, bool on);
+
 /** machine_view() - memory of a platform once more; by munmap(2) it goes. Return: NULL */
 void *machine_view(int fd, uint64_t size);
 

@@ -123,6 +123,38 @@ void shell_look_for_gone(void)
 			stop(&d);
 }
 
+/* Drivers hear of it before the power goes, and after it is back. */
+static void power(Driver *d, bool on)
+{
+	DeviceState *device = d->device->device;
+
+	if (on) {
+		machine_power(&device->f, true);
+		device->off = false;
+	}
+	if (d->driver && !d->stopped) {
+		ServiceState *s = d->driver->self;
+
+		s->powerChanges = true;
+		s->calls.sync([&] {
+			d->driver->SetPowerState(on ? kIOServicePowerCapabilityOn :
+						 kIOServicePowerCapabilityOff);
+		});
+		if (s->powerChanges)	/* 20 s, and the name of the driver in the log */
+			abort();
+	}
+	if (!on) {
+		device->off = true;
+		machine_power(&device->f, false);
+	}
+}
+
+void shell_power(bool on)
+{
+	for (auto &d : drivers)
+		power(&d, on);
+}
+
 long shell_stop(void)
 {
 	for (auto &d : drivers)

@@ -19,6 +19,9 @@ struct gw_dext_services *shell_start(struct gw_sim *sim);
 /** shell_look_for_gone() - drivers that were terminated, or whose functions disappeared, are stopped, as the kernel does */
 void shell_look_for_gone(void);
 
+/** shell_power() - the machine goes to sleep (@on is false), or wakes */
+void shell_power(bool on);
+
 /** shell_fault() - the DART of the @i-th function, which is open, reports a fault */
 void shell_fault(unsigned int i, const unsigned int words[5]);
 

@@ -18,6 +18,11 @@ void backend_vanished(void)
 {
 }
 
+void backend_power(bool on)
+{
+	gw_sim_power(machine, on);
+}
+
 void backend_fault(const uint32_t words[GW_DEXT_FAULT_WORDS])
 {
 	gw_core_fault(machine->fn[0]->core, words);

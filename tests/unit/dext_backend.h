@@ -15,6 +15,9 @@ struct gw_dext_services *backend_start(struct gw_sim *sim);
 /** backend_vanished() - a function of @sim has disappeared */
 void backend_vanished(void);
 
+/** backend_power() - the machine goes to sleep (@on is false), or wakes */
+void backend_power(bool on);
+
 /** backend_fault() - the DART of the first function, which is open, reports a fault */
 void backend_fault(const uint32_t words[GW_DEXT_FAULT_WORDS]);
 

@@ -85,7 +85,7 @@ static int setup(void **state)
 	pthread_cond_init(&sink.changed, NULL);
 	fake_init(&dext);
 	fake = fake_add(&dext, "pcic0", 1, 2, 3);
-	assert_int_equal(gw_dext_host_new(&dext.services, NULL, &host), 0);
+	assert_int_equal(gw_dext_host_new(&dext.services, &fake_log, &host), 0);
 	return host->ops->open(host, "01:02.3", &fn);
 }
 
@@ -314,6 +314,20 @@ static void a_wait_that_fails_is_made_again_but_not_for_ever(void **state)
 	assert_true(fake_waited_for(fake));
 	fake_raise(fake, 2);
 	assert_int_equal(sink.count[2], 1);
+}
+
+/* It is said each time, and counts as no failure, however often it is. */
+static void a_machine_that_sleeps_ends_no_delivery(void **state)
+{
+	start();
+	for (unsigned int i = 0; i < 20; i++) {
+		memset(fake_lines, 0, sizeof(fake_lines));
+		assert_true(fake_complete(fake, GW_IORETURN_NO_POWER));
+		assert_non_null(strstr(fake_lines, "this machine goes to sleep, and the device forgets"));
+	}
+	fake_raise(fake, 1);
+	assert_int_equal(sink.count[1], 1);
+	assert_false(is_gone());
 }
 
 static void waits_that_cannot_be_made_end(void **state)
@@ -555,6 +569,7 @@ int main(void)
 		C(a_mask_the_dext_refuses_is_an_error),
 		BOTH(bits_beyond_the_vectors_are_dropped),
 		BOTH(a_wait_that_fails_is_made_again_but_not_for_ever),
+		BOTH(a_machine_that_sleeps_ends_no_delivery),
 		BOTH(waits_that_cannot_be_made_end),
 		C(taking_that_fails_is_tried_again),
 		BOTH(a_device_that_goes_ends_delivery_and_says_so),

@@ -28,9 +28,12 @@ struct gw_core {
 	void *ctx;
 	bool old;
 	_Atomic bool gone;		/* the function has, or the driver */
+	_Atomic bool asleep;		/* the device has no power; written under lock */
+	_Atomic unsigned int sleeps;	/* how often it lost that; likewise */
 
 	struct gw_core_lock lock;
 	unsigned int claims GW_GUARDED_BY(lock);	/* clients that claimed */
+	uint16_t command GW_GUARDED_BY(lock);	/* COMMAND while asleep; all ones: nobody has claimed */
 	struct gw_core_bar bar[GW_DEXT_NR_BARS];	/* constant once somebody has claimed */
 	struct gw_core_limits limits;	/* likewise */
 	/* NONE until it is configured, then for ever */
@@ -53,6 +56,7 @@ struct gw_core_client {
 	struct gw_core *core;
 	void *ctx;
 	_Atomic bool claimed;		/* written under core->lock */
+	_Atomic bool extended;		/* it knows of gangway's own calls */
 
 	struct gw_core_lock lock;
 	struct core_table regions GW_GUARDED_BY(lock);
@@ -66,8 +70,9 @@ struct gw_core_client {
 	_Atomic bool irq_ready;
 
 	struct gw_core_lock wait_lock;	/* innermost; the stored completion */
-	void (*done)(void *opaque, uint32_t result);
-	void *opaque;
+	void (*done)(void *opaque, uint32_t result) GW_GUARDED_BY(wait_lock);
+	void *opaque GW_GUARDED_BY(wait_lock);
+	unsigned int sleeps_told GW_GUARDED_BY(wait_lock);	/* of core->sleeps */
 	_Atomic bool waiting;		/* done is set */
 };
 
@@ -92,6 +97,10 @@ uint32_t core_prepare(struct gw_core *core, void *mapping, const struct gw_core_
 /** core_complete() - undo it; @size as asked for. Return: the platform's, and then it stays */
 uint32_t core_complete(struct gw_core *core, void *mapping, uint64_t size);
 
+/** core_command() - COMMAND, also while the device sleeps */
+uint32_t core_command(struct gw_core *core) GW_HOLDS(core->lock);
+void core_set_command(struct gw_core *core, uint32_t val) GW_HOLDS(core->lock);
+
 uint32_t core_alloc_buffer(struct gw_core_client *c, struct core_call *call);
 uint32_t core_free_buffer(struct gw_core_client *c, struct core_call *call);
 uint32_t core_map_buffer(struct gw_core_client *c,
@@ -111,6 +120,8 @@ uint32_t core_check_interrupt(struct gw_core_client *c, struct core_call *call);
 uint32_t core_wait_interrupt(struct gw_core_client *c,
 			     void (*done)(void *opaque, uint32_t result), void *opaque);
 uint32_t core_set_irq_mask(struct gw_core_client *c, struct core_call *call);
+/** core_tell_sleep() - who waits for interrupts hears that the device loses its power, if it knows of such */
+void core_tell_sleep(struct gw_core *core);
 void core_drop_interrupts(struct gw_core_client *c);
 
 uint32_t core_get_identity(struct gw_core_client *c, struct core_call *call);

@@ -75,16 +75,13 @@ uint32_t gw_core_client_new(struct gw_core *core, void *ctx, struct gw_core_clie
 	return GW_IORETURN_SUCCESS;
 }
 
-static void master_off(struct gw_core *core)
+static void master_off(struct gw_core *core) GW_HOLDS(core->lock)
 {
-	uint32_t command = core->platform->config_read(core->ctx, GW_PCI_COMMAND, 2);
-
-	core->platform->config_write(core->ctx, GW_PCI_COMMAND, 2,
-				     command & ~GW_PCI_COMMAND_MASTER);
+	core_set_command(core, core_command(core) & ~GW_PCI_COMMAND_MASTER);
 }
 
 /* The first to claim begins the session; what cannot change is learnt now. */
-static uint32_t begin(struct gw_core *core)
+static uint32_t begin(struct gw_core *core) GW_HOLDS(core->lock)
 {
 	const struct gw_core_platform *p = core->platform;
 	uint32_t ret = p->open(core->ctx);
@@ -95,9 +92,8 @@ static uint32_t begin(struct gw_core *core)
 	for (unsigned int i = 0; i < GW_DEXT_NR_BARS; i++)
 		if (p->bar(core->ctx, i, &core->bar[i]))
 			core->bar[i] = (struct gw_core_bar){ .size = 0 };
-	p->config_write(core->ctx, GW_PCI_COMMAND, 2,
-			p->config_read(core->ctx, GW_PCI_COMMAND, 2) | GW_PCI_COMMAND_MEMORY |
-				GW_PCI_COMMAND_MASTER);
+	core_set_command(core, core_command(core) | GW_PCI_COMMAND_MEMORY |
+			       GW_PCI_COMMAND_MASTER);
 	return GW_IORETURN_SUCCESS;
 }
 
@@ -178,15 +174,18 @@ struct core_op {
 	bool claim;			/* only for who has claimed */
 	bool strict;			/* likewise, though an earlier dext did not ask for it */
 	bool always;			/* also when the function is gone */
+	bool awake;			/* not while the device sleeps */
 };
 
 static const struct core_op ops[GW_DEXT_NR_SELECTORS] = {
 	[GW_DEXT_GET_IDENTITY] = { core_get_identity, .out = 6 },
-	[GW_DEXT_CLAIM] = { do_claim },
+	[GW_DEXT_CLAIM] = { do_claim, .awake = true },
 	[GW_DEXT_TERMINATE] = { do_terminate, .strict = true },
-	[GW_DEXT_ALLOC_BUFFER] = { core_alloc_buffer, .in = 2, .out = 6, .claim = true },
+	[GW_DEXT_ALLOC_BUFFER] = { core_alloc_buffer, .in = 2, .out = 6,
+				     .claim = true, .awake = true },
 	[GW_DEXT_FREE_BUFFER] = { core_free_buffer, .claim = true, .always = true },
-	[GW_DEXT_REGISTER_REGION] = { core_register_region, .in = 3, .out = 3, .claim = true },
+	[GW_DEXT_REGISTER_REGION] = { core_register_region, .in = 3, .out = 3,
+				     .claim = true, .awake = true },
 	[GW_DEXT_UNREGISTER_REGION] = { core_unregister_region, .in = 1, .claim = true,
 					.always = true },
 	[GW_DEXT_PROBE_REGION] = { core_probe_region, .in = 2, .out = 1, .claim = true },
@@ -195,15 +194,18 @@ static const struct core_op ops[GW_DEXT_NR_SELECTORS] = {
 	[GW_DEXT_GET_BAR_INFO] = { core_get_bar_info, .in = 1, .out = 3 },
 	[GW_DEXT_MMIO_READ] = { core_mmio_read, .in = 3, .out = 1, .strict = true },
 	[GW_DEXT_MMIO_WRITE] = { core_mmio_write, .in = 4, .strict = true },
-	[GW_DEXT_SETUP_INTERRUPTS] = { core_setup_interrupts, .out = 1, .claim = true },
+	[GW_DEXT_SETUP_INTERRUPTS] = { core_setup_interrupts, .out = 1,
+				     .claim = true, .awake = true },
 	[GW_DEXT_CHECK_INTERRUPT] = { core_check_interrupt, .out = 4, .claim = true },
 	[GW_DEXT_SET_IRQ_MASK] = { core_set_irq_mask, .in = 4, .claim = true },
-	[GW_DEXT_RESET_DEVICE] = { core_reset_device, .claim = true },
+	[GW_DEXT_RESET_DEVICE] = { core_reset_device, .claim = true, .awake = true },
 	[GW_DEXT_GET_FAULTS] = { core_get_faults, .out = 1 + GW_DEXT_FAULT_WORDS, .claim = true,
 				 .always = true },
 	[GW_DEXT_GET_LIMITS] = { core_get_limits, .out = 8 },
-	[GW_DEXT_REGISTER_AT] = { core_register_at, .in = 5, .out = 3, .claim = true },
-	[GW_DEXT_REGISTER_REMOTE] = { core_register_remote, .in = 6, .out = 3, .claim = true },
+	[GW_DEXT_REGISTER_AT] = { core_register_at, .in = 5, .out = 3,
+				     .claim = true, .awake = true },
+	[GW_DEXT_REGISTER_REMOTE] = { core_register_remote, .in = 6, .out = 3,
+				     .claim = true, .awake = true },
 };
 
 uint32_t gw_core_call(struct gw_core_client *c, uint32_t selector, const uint64_t *in,
@@ -224,6 +226,8 @@ uint32_t gw_core_call(struct gw_core_client *c, uint32_t selector, const uint64_
 		return GW_IORETURN_NO_DEVICE;
 	if ((op->claim || (op->strict && !c->core->old)) && !atomic_load(&c->claimed))
 		return GW_IORETURN_NOT_OPEN;
+	if (op->awake && atomic_load(&c->core->asleep))
+		return GW_IORETURN_NO_POWER;
 	call.nr_filled = op->out;
 	ret = op->run(c, &call);
 	if (ret == GW_IORETURN_SUCCESS && nr_out)

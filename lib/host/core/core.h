@@ -82,6 +82,7 @@ enum gw_core_event {
 	GW_CORE_EVENT_LEFT,		/* a client went with so many regions, so many bytes */
 	GW_CORE_EVENT_TRUNCATED,	/* a mapping of so many bytes came out with so many less */
 	GW_CORE_EVENT_BUDGET,		/* refused: size, bytes in use */
+	GW_CORE_EVENT_POWER,		/* it is back, or goes (1, 0); how often it went */
 };
 
 /**
@@ -168,6 +169,14 @@ void gw_core_interrupt(struct gw_core *core, unsigned int v, bool notify);
 
 /** gw_core_fault() - the DART has reported an access of the function's to memory it was not given */
 void gw_core_fault(struct gw_core *core, const uint32_t words[GW_DEXT_FAULT_WORDS]);
+
+/**
+ * gw_core_power() - the platform is about to take the device's power (@on is false), or has brought it back
+ *
+ * Before: there is no DMA on return. Afterwards config space must be as it was. Nothing is asked of the device
+ * meanwhile but to end the session.
+ */
+void gw_core_power(struct gw_core *core, bool on);
 
 /** gw_core_gone() - the function disappeared: calls fail from now on, waits end with NO_DEVICE */
 void gw_core_gone(struct gw_core *core);

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <gangway/pci.h>
+
 #include "base/util.h"
 #include "host/core/client.h"
 
@@ -14,9 +16,29 @@
 #define BAR_FIRST	0x10u
 #define BAR_LAST	0x24u
 
+/* COMMAND is there also while the device sleeps. Return: whether that is asked for */
+static bool command_asleep(struct gw_core *core, unsigned int off, unsigned int width)
+{
+	return off == GW_PCI_COMMAND && width == 2 && atomic_load(&core->asleep);
+}
+
+static uint32_t command(struct gw_core *core)
+{
+	uint32_t val;
+
+	gw_core_lock(&core->lock);
+	val = core_command(core);
+	gw_core_unlock(&core->lock);
+	return val;
+}
+
 static uint32_t config(struct gw_core_client *c, unsigned int off, unsigned int width)
 {
 	if (!atomic_load(&c->claimed))
+		return UINT32_MAX >> (32 - 8 * width);
+	if (command_asleep(c->core, off, width))
+		return command(c->core);
+	if (atomic_load(&c->core->asleep))
 		return UINT32_MAX >> (32 - 8 * width);
 	return c->core->platform->config_read(c->core->ctx, off, width);
 }
@@ -38,6 +60,7 @@ uint32_t core_get_limits(struct gw_core_client *c, struct core_call *call)
 {
 	struct gw_core_limits l;
 
+	atomic_store(&c->extended, true);
 	c->core->platform->limits(c->core->ctx, &l);
 	call->out[0] = l.granule;
 	call->out[1] = l.max_bytes;
@@ -104,12 +127,20 @@ uint32_t core_config_read(struct gw_core_client *c, struct core_call *call)
 uint32_t core_config_write(struct gw_core_client *c, struct core_call *call)
 {
 	uint64_t off = call->in[0], width = call->in[1], val = call->in[2];
+	struct gw_core *core = c->core;
 
 	if (!in_config(off, width))
 		return GW_IORETURN_BAD_ARGUMENT;
-	if (atomic_load(&c->claimed))	/* else it is dropped, as macOS does */
-		c->core->platform->config_write(c->core->ctx, (unsigned int)off,
-						(unsigned int)width, (uint32_t)val);
+	if (!atomic_load(&c->claimed))	/* it is dropped, as macOS does */
+		return GW_IORETURN_SUCCESS;
+	if (command_asleep(core, (unsigned int)off, (unsigned int)width)) {
+		gw_core_lock(&core->lock);
+		core_set_command(core, (uint32_t)val);
+		gw_core_unlock(&core->lock);
+	} else if (!atomic_load(&core->asleep)) {
+		core->platform->config_write(core->ctx, (unsigned int)off, (unsigned int)width,
+					     (uint32_t)val);
+	}
 	return GW_IORETURN_SUCCESS;
 }
 
@@ -153,6 +184,9 @@ uint32_t core_mmio_read(struct gw_core_client *c, struct core_call *call)
 	}
 	if (!in_bar(c->core, in[0], in[1], in[2]))
 		return GW_IORETURN_BAD_ARGUMENT;
+	call->out[0] = UINT64_MAX;
+	if (atomic_load(&c->core->asleep))
+		return GW_IORETURN_SUCCESS;
 	return c->core->platform->mmio_read(c->core->ctx, in[0], in[1], (unsigned int)in[2],
 					    call->out);
 }
@@ -165,6 +199,8 @@ uint32_t core_mmio_write(struct gw_core_client *c, struct core_call *call)
 		return GW_IORETURN_SUCCESS;
 	if (!in_bar(c->core, in[0], in[1], in[2]))
 		return GW_IORETURN_BAD_ARGUMENT;
+	if (atomic_load(&c->core->asleep))
+		return GW_IORETURN_SUCCESS;
 	return c->core->platform->mmio_write(c->core->ctx, in[0], in[1], (unsigned int)in[2],
 					     in[3]);
 }

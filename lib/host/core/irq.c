@@ -13,22 +13,59 @@
  * any lock, so it may wait again from inside.
  */
 
+struct wait {
+	void (*done)(void *opaque, uint32_t result);
+	void *opaque;
+};
+
+static struct wait take_locked(struct gw_core_client *c) GW_HOLDS(c->wait_lock)
+{
+	struct wait w = { c->done, c->opaque };
+
+	c->done = NULL;
+	atomic_store(&c->waiting, false);
+	return w;
+}
+
 /* Take the stored completion and call it with @result. */
 static void complete(struct gw_core_client *c, uint32_t result)
 {
-	void (*done)(void *opaque, uint32_t result);
-	void *opaque;
+	struct wait w;
 
 	if (!atomic_load(&c->waiting))
 		return;
 	gw_core_lock(&c->wait_lock);
-	done = c->done;
-	opaque = c->opaque;
-	c->done = NULL;
-	atomic_store(&c->waiting, false);
+	w = take_locked(c);
 	gw_core_unlock(&c->wait_lock);
-	if (done)
-		done(opaque, result);
+	if (w.done)
+		w.done(w.opaque, result);
+}
+
+/* Once for each time; a wait that is made later is told then. */
+static void tell_sleep(struct gw_core_client *c)
+{
+	struct wait w = { NULL, NULL };
+	unsigned int sleeps;
+
+	if (!atomic_load(&c->extended))
+		return;
+	gw_core_lock(&c->wait_lock);
+	sleeps = atomic_load(&c->core->sleeps);
+	if (c->sleeps_told != sleeps && c->done) {
+		c->sleeps_told = sleeps;
+		w = take_locked(c);
+	}
+	gw_core_unlock(&c->wait_lock);
+	if (w.done)
+		w.done(w.opaque, GW_IORETURN_NO_POWER);
+}
+
+void core_tell_sleep(struct gw_core *core)
+{
+	if (!gw_use_get(&core->irq_use))
+		return;
+	tell_sleep(core->irq_client);
+	gw_use_put(&core->irq_use);
 }
 
 void gw_core_interrupt(struct gw_core *core, unsigned int v, bool notify)
@@ -128,6 +165,9 @@ static uint32_t start(struct gw_core *core, struct gw_core_client *c) GW_HOLDS(c
 	c->irq_page = (struct core_irq_page *)c->irq_memory.addr;
 	for (unsigned int i = 0; i < GW_CORE_IRQ_WORDS; i++)
 		atomic_store(&c->irq_page->enabled[i], UINT64_MAX);
+	gw_core_lock(&c->wait_lock);
+	c->sleeps_told = atomic_load(&core->sleeps);
+	gw_core_unlock(&c->wait_lock);
 	core->irq_client = c;
 	gw_use_open(&core->irq_use);
 	ret = configure(core);
@@ -195,6 +235,8 @@ uint32_t core_wait_interrupt(struct gw_core_client *c,
 		complete(c, GW_IORETURN_NO_DEVICE);
 	else if (pending)
 		complete(c, GW_IORETURN_SUCCESS);
+	else
+		tell_sleep(c);
 	return GW_IORETURN_SUCCESS;
 }
 

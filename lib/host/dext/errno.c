@@ -35,6 +35,8 @@ static const struct {
 	{ GW_IORETURN_NOT_OPEN,		ENOTCONN },
 	/* interrupts have to be set up first */
 	{ GW_IORETURN_NOT_READY,	EAGAIN },
+	/* the machine sleeps */
+	{ GW_IORETURN_NO_POWER,		EAGAIN },
 	/* it is there already: key registered, address taken, interrupts set up */
 	{ GW_IORETURN_STILL_OPEN,	EEXIST },
 	/* the memory falls into more ranges than the reply has room for */

@@ -92,6 +92,15 @@ static void irq_failed(struct gw_dext_irq *irq, int ret)
 			     irq->client->info.name, strerror(-ret));
 }
 
+/* It is a message for whoever wonders why the guest's driver fails afterwards. */
+static void irq_slept(struct gw_dext_irq *irq)
+{
+	gw_warn(irq->client->log, "%s: this machine goes to sleep, and the device forgets what its driver told it",
+		irq->client->info.name);
+	gw_hint(irq->client->log, "its driver in the guest has to reset it, or be loaded anew; to stay awake "
+		"meanwhile: caffeinate -i");
+}
+
 /* Have the dext tell us of what comes next. @result is ours again only if that fails. */
 static int irq_arm(struct gw_dext_irq *irq)
 {
@@ -109,9 +118,12 @@ static int irq_arm(struct gw_dext_irq *irq)
 /* The last wait is over: deliver, and make the next one. Return: false to try that again. */
 static bool irq_renew(struct gw_dext_irq *irq)
 {
-	bool failed = irq->result != GW_IORETURN_SUCCESS;
+	bool slept = irq->result == GW_IORETURN_NO_POWER;
+	bool failed = irq->result != GW_IORETURN_SUCCESS && !slept;
 	int ret;
 
+	if (slept)
+		irq_slept(irq);
 	if (failed)
 		irq_failed(irq, gw_dext_errno(irq->result));
 	irq->result = GW_IORETURN_SUCCESS;

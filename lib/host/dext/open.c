@@ -142,6 +142,8 @@ static int claim(struct gw_dext_function *fn)
 		gw_err(fn->f.log, "%s: cannot be claimed: %s", fn->f.info.name, strerror(-ret));
 		if (ret == -EBUSY)
 			gw_hint(fn->f.log, "another process has it open; end that one first");
+		if (ret == -EAGAIN)
+			gw_hint(fn->f.log, "this machine sleeps, or is waking up; try again in a moment");
 		return ret;
 	}
 	fn->claimed = true;

@@ -181,14 +181,19 @@ static void release_held(struct gw_endpoint_bus *b)
 	}
 }
 
+static bool absent(struct gw_endpoint_bus *b)
+{
+	return atomic_load(&b->gone) || atomic_load(&b->fenced) || atomic_load(&b->asleep);
+}
+
 /* Does config space let the endpoint do DMA? */
 static bool may_run(struct gw_endpoint_bus *b)
 {
 	bool run;
 
 	pthread_mutex_lock(&b->config_lock);
-	run = !atomic_load(&b->gone) && !atomic_load(&b->fenced) &&
-	      b->config.byte[GW_PCI_COMMAND] & GW_PCI_COMMAND_MASTER && gw_config_in_d0(&b->config);
+	run = !absent(b) && b->config.byte[GW_PCI_COMMAND] & GW_PCI_COMMAND_MASTER &&
+	      gw_config_in_d0(&b->config);
 	pthread_mutex_unlock(&b->config_lock);
 	return run;
 }
@@ -196,7 +201,7 @@ static bool may_run(struct gw_endpoint_bus *b)
 /* Act on what config space now says. */
 static void settle(struct gw_endpoint_bus *b) GW_HOLDS(b->state_lock)
 {
-	bool run = may_run(b), off = atomic_load(&b->gone) || atomic_load(&b->fenced);
+	bool run = may_run(b), off = absent(b);
 	enum gw_bus_irq mode;
 
 	if (!b->running || !run) {
@@ -278,7 +283,7 @@ uint32_t gw_bus_config_read(struct gw_endpoint_bus *b, unsigned int off, unsigne
 {
 	uint32_t val;
 
-	if (atomic_load(&b->gone))
+	if (atomic_load(&b->gone) || atomic_load(&b->asleep))
 		return UINT32_MAX >> (32 - 8 * width);
 	pthread_mutex_lock(&b->config_lock);
 	val = gw_config_get(&b->config, off, width);
@@ -309,7 +314,7 @@ void gw_bus_config_write(struct gw_endpoint_bus *b, unsigned int off, unsigned i
 	bool flr;
 
 	pthread_mutex_lock(&b->state_lock);
-	if (atomic_load(&b->gone))
+	if (atomic_load(&b->gone) || atomic_load(&b->asleep))
 		goto unlock;
 	pthread_mutex_lock(&b->config_lock);
 	flr = gw_config_write(&b->config, off, width, val);
@@ -365,12 +370,22 @@ int gw_bus_reset(struct gw_endpoint_bus *b, bool flr, bool fail)
 	pthread_mutex_lock(&b->state_lock);
 	/* config space is saved and restored around a reset, so it never changes */
 	if (!fail)
-		fail = !reset_endpoint(b);
+		fail = atomic_load(&b->asleep) || !reset_endpoint(b);
 	if (fail)
 		set_config(b, GW_PCI_COMMAND, 1, c->byte[GW_PCI_COMMAND] & ~master);
 	settle(b);
 	pthread_mutex_unlock(&b->state_lock);
 	return fail ? -ETIMEDOUT : 0;
+}
+
+void gw_bus_power(struct gw_endpoint_bus *b, bool on)
+{
+	pthread_mutex_lock(&b->state_lock);
+	if (!on && !atomic_load(&b->gone))
+		reset_endpoint(b);
+	atomic_store(&b->asleep, !on);
+	settle(b);
+	pthread_mutex_unlock(&b->state_lock);
 }
 
 void gw_bus_vanish(struct gw_endpoint_bus *b)

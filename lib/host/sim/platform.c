@@ -287,6 +287,9 @@ static void event(void *ctx, enum gw_core_event event, uint64_t a, uint64_t b)
 		gw_log_guest(f->sim->log, "%s: cannot map %" PRIu64 " bytes: they fall into more than "
 			     "%d pieces", f->bus.name, a, GW_CORE_MAX_SEGMENTS);
 		break;
+	case GW_CORE_EVENT_POWER:
+		gw_trace(f->sim->log, "%s: %s", f->bus.name, a ? "has power again" : "goes to sleep");
+		break;
 	case GW_CORE_EVENT_BUDGET:
 		gw_log_guest(f->sim->log, "%s: cannot map %" PRIu64 " bytes: %" PRIu64 " of %" PRIu64
 			     " are in use", f->bus.name, a, b, f->sim->limits.max_bytes);

@@ -209,6 +209,36 @@ void gw_sim_function_vanish(struct gw_sim_function *f)
 		gw_core_gone(core);
 }
 
+/* The dext hears of it while the device has its power, as on macOS. */
+static void power(struct gw_sim *sim, struct gw_sim_function *f, bool on)
+{
+	struct gw_core *core;
+
+	pthread_mutex_lock(&sim->lock);
+	core = f->core;
+	pthread_mutex_unlock(&sim->lock);
+	if (on)
+		gw_bus_power(&f->bus, true);
+	if (core)
+		gw_core_power(core, on);
+	if (!on)
+		gw_bus_power(&f->bus, false);
+}
+
+void gw_sim_power(struct gw_sim *sim, bool on)
+{
+	struct gw_sim_function *f;
+
+	for (size_t i = 0;; i++) {
+		pthread_mutex_lock(&sim->lock);
+		f = i < sim->nr ? sim->fn[i] : NULL;
+		pthread_mutex_unlock(&sim->lock);
+		if (!f)
+			return;
+		power(sim, f, on);
+	}
+}
+
 int gw_sim_vanish(struct gw_sim *sim, const char *root, uint8_t bus, uint8_t dev, uint8_t fn)
 {
 	struct gw_sim_function *f;

@@ -144,6 +144,8 @@ public:
 
 /* (xnu) IOService.iig */
 #define kIOServiceSearchPropertyParents	1
+#define kIOServicePowerCapabilityOff	0
+#define kIOServicePowerCapabilityOn	2
 class IOService : public OSObject
 {
 public:
@@ -153,6 +155,7 @@ public:
 	kern_return_t Stop(IOService *provider, OSDispatchMethod super = nullptr);
 	kern_return_t NewUserClient(uint32_t type, IOUserClient **userClient,
 				    OSDispatchMethod super = nullptr);
+	kern_return_t SetPowerState(uint32_t powerFlags, OSDispatchMethod super = nullptr);
 	kern_return_t Create(IOService *provider, const IOPropertyName propertiesKey,
 			     IOService **result);
 	kern_return_t RegisterService();
@@ -166,6 +169,7 @@ public:
 	/* what subclasses implement; the plain names above lead here */
 	virtual kern_return_t Start_Impl(IOService *provider);
 	virtual kern_return_t Stop_Impl(IOService *provider);
+	virtual kern_return_t SetPowerState_Impl(uint32_t powerFlags);
 	virtual kern_return_t NewUserClient_Impl(uint32_t type, IOUserClient **userClient);
 	virtual OSContainer *harnessProperty(const char *name);
 };
