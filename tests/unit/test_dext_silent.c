@@ -5,7 +5,8 @@
 
 #include "base/util.h"
 #include "fake_dext.h"
-#include "host/dext/client.h"
+#include "base/os.h"
+#include "host/dext/function.h"
 
 /*
  * A dext in another process that stops answering, at each of the calls that an open function makes: the call
@@ -20,6 +21,20 @@ static struct gw_host *host;
 static struct gw_function *fn;
 static char memory[16384] __attribute__((aligned(16384)));
 static unsigned int fired;
+
+static _Atomic uint64_t longest;	/* deadline that anybody has waited for */
+
+int __real_gw_os_cond_wait_until(pthread_cond_t *c, pthread_mutex_t *m, uint64_t deadline);
+int __wrap_gw_os_cond_wait_until(pthread_cond_t *c, pthread_mutex_t *m, uint64_t deadline);
+
+int __wrap_gw_os_cond_wait_until(pthread_cond_t *c, pthread_mutex_t *m, uint64_t deadline)
+{
+	uint64_t was = atomic_load(&longest);
+
+	while (deadline > was && !atomic_compare_exchange_weak(&longest, &was, deadline))
+		continue;
+	return __real_gw_os_cond_wait_until(c, m, deadline);
+}
 
 static int setup(void **state)
 {
@@ -162,6 +177,44 @@ static void every_call_ends_and_the_next_do_not_wait(void **state)
 	assert_non_null(strstr(fake_lines, "01:02.3: its driver extension answers again"));
 }
 
+/* It is the only one: a second would take its place. */
+static void a_buffer_that_comes_late_is_given_back(void **state)
+{
+	struct gw_dext_client *c = &container_of(fn, struct gw_dext_function, f)->client;
+	struct gw_dext_buffer buffer;
+
+	atomic_store(&fake->hang, 1u << GW_DEXT_ALLOC_BUFFER);
+	assert_int_equal(gw_dext_alloc_buffer(c, sizeof(memory), 0, &buffer), -ETIMEDOUT);
+	await_answers();
+	assert_int_equal(atomic_load(&fake->calls[GW_DEXT_FREE_BUFFER]), 1);
+	/* and one that fails late is none */
+	fake_fail(fake, GW_DEXT_ALLOC_BUFFER, GW_IORETURN_NO_MEMORY, 0);
+	atomic_store(&fake->hang, 1u << GW_DEXT_ALLOC_BUFFER);
+	assert_int_equal(gw_dext_alloc_buffer(c, sizeof(memory), 0, &buffer), -ETIMEDOUT);
+	await_answers();
+	assert_int_equal(atomic_load(&fake->calls[GW_DEXT_FREE_BUFFER]), 1);
+}
+
+#define LONG_MS		60000u
+
+static void a_reset_has_three_times_as_long_as_a_call(void **state)
+{
+	const uint64_t ns = LONG_MS * 1000000ull;
+	uint64_t start;
+
+	fn->ops->close(fn);
+	fn = NULL;
+	gw_dext_host_set_options(host, &(struct gw_dext_options){ .call_ms = LONG_MS });
+	assert_int_equal(host->ops->open(host, "01:02.3", &fn), 0);
+	atomic_store(&longest, 0);
+	start = gw_now_ns();
+	assert_int_equal(read_register(), 0);
+	assert_in_range(atomic_load(&longest), start + ns, gw_now_ns() + ns);
+	start = gw_now_ns();
+	assert_int_equal(reset(), 0);
+	assert_in_range(atomic_load(&longest), start + 3 * ns, gw_now_ns() + 3 * ns);
+}
+
 static void what_is_not_unmapped_in_time_counts_as_mapped(void **state)
 {
 	struct gw_mapping m;
@@ -230,6 +283,9 @@ static void close_with(unsigned int hang)
 	fake_release(fake);
 	while (fake_open_conns(fake))
 		sched_yield();
+	/* but who has mapped is who unmaps, and who could not be asked is asked once there is an answer */
+	for (unsigned int i = 0; i < ARRAY_SIZE(fake->maps); i++)
+		assert_int_equal(fake->maps[i], 0);
 	for (unsigned int i = 0; i < FAKE_REGIONS; i++)	/* the end of a connection takes them */
 		fake->region[i].key = 0;
 }
@@ -277,6 +333,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(every_call_ends_and_the_next_do_not_wait),
+		T(a_buffer_that_comes_late_is_given_back),
+		T(a_reset_has_three_times_as_long_as_a_call),
 		T(what_is_not_unmapped_in_time_counts_as_mapped),
 		T(a_wait_that_is_made_late_delivers),
 		T(a_wait_that_fails_late_is_made_again),

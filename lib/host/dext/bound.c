@@ -16,7 +16,8 @@
  * How it works: a call to another process cannot be called back, so a worker makes it and the caller waits
  * for the worker, for a while. A worker that was left alone undoes what came of its call once it returns, and
  * is then as good as any. Until then nothing else is asked: who does not answer once would not again, and
- * calls would overtake each other. There are as many workers as there were callers at one time.
+ * calls would overtake each other. There are as many workers as there were callers at one time. What could not
+ * be unmapped meanwhile is when the late one returns.
  *
  * The connection ends with its workers: if one has not returned when it is closed, it closes the inner one.
  */
@@ -33,6 +34,14 @@ struct wait {
 	struct bound *b;
 	void (*done)(void *opaque, uint32_t result);	/* lock; NULL: told already */
 	void *opaque;
+};
+
+/* Something that the caller has mapped. */
+struct mapping {
+	LIST_ENTRY(mapping) link;
+	unsigned int type;
+	struct gw_dext_map map;
+	bool owed;			/* lock; it is to go, and could not be asked to */
 };
 
 /* What is asked, and the answer. */
@@ -67,6 +76,7 @@ struct bound {
 	unsigned int workers, left;	/* lock: all; those in state LEFT */
 	bool closing, orphan;		/* lock: workers are to end; the last frees all */
 	LIST_HEAD(, wait) waits;	/* lock */
+	LIST_HEAD(, mapping) maps;	/* lock */
 };
 
 static struct bound *to_bound(struct gw_dext_conn *c)
@@ -88,6 +98,32 @@ static void wait_done(void *opaque, uint32_t result)
 	free(w);
 }
 
+/* Unmap what is owed; @all: and what is not, because it ends. The caller holds the lock. */
+static void pay_locked(struct bound *b, bool all) GW_HOLDS(b->lock)
+{
+	struct mapping *m;
+
+	for (;;) {
+		LIST_FOREACH(m, &b->maps, link)
+			if (m->owed || all)
+				break;
+		if (!m)
+			return;
+		LIST_REMOVE(m, link);
+		pthread_mutex_unlock(&b->lock);
+		b->inner->ops->unmap(b->inner, m->type, &m->map);
+		free(m);
+		pthread_mutex_lock(&b->lock);
+	}
+}
+
+static void pay_all(struct bound *b)
+{
+	pthread_mutex_lock(&b->lock);
+	pay_locked(b, true);
+	pthread_mutex_unlock(&b->lock);
+}
+
 static void ask(struct bound *b, struct question *q)
 {
 	const struct gw_dext_conn_ops *ops = b->inner->ops;
@@ -107,6 +143,7 @@ static void ask(struct bound *b, struct question *q)
 		ops->unmap(b->inner, q->selector, &q->map);
 		break;
 	case CLOSE:
+		pay_all(b);
 		ops->close(b->inner);
 		b->inner = NULL;
 	}
@@ -133,8 +170,10 @@ static void undo(struct bound *b, struct question *q)
 
 static void bound_free(struct bound *b)
 {
-	if (b->inner)
+	if (b->inner) {
+		pay_all(b);
 		b->inner->ops->close(b->inner);
+	}
 	pthread_cond_destroy(&b->ended);
 	pthread_mutex_destroy(&b->lock);
 	free(b);
@@ -151,6 +190,8 @@ static void answer_locked(struct bound *b, struct worker *w) GW_HOLDS(b->lock)
 	pthread_mutex_unlock(&b->lock);
 	undo(b, &w->q);
 	pthread_mutex_lock(&b->lock);
+	if (b->inner)
+		pay_locked(b, false);
 	b->left--;
 	if (w->q.kind == CALL_ASYNC && w->q.result) {	/* who waits may ask anew from inside */
 		pthread_mutex_unlock(&b->lock);
@@ -297,17 +338,66 @@ static uint32_t bound_map(struct gw_dext_conn *c, unsigned int type, uint32_t op
 			  struct gw_dext_map *map)
 {
 	struct question q = { .kind = MAP, .selector = type, .options = options };
+	struct mapping *m = calloc(1, sizeof(*m));
+	struct bound *b = to_bound(c);
 
-	bound_ask(to_bound(c), &q, to_bound(c)->ms);
+	if (!m)
+		return GW_IORETURN_NO_MEMORY;
+	bound_ask(b, &q, b->ms);
 	*map = q.map;
-	return q.result;
+	if (q.result != GW_IORETURN_SUCCESS) {
+		free(m);
+		return q.result;
+	}
+	*m = (struct mapping){ .type = type, .map = q.map };
+	pthread_mutex_lock(&b->lock);
+	LIST_INSERT_HEAD(&b->maps, m, link);
+	pthread_mutex_unlock(&b->lock);
+	return GW_IORETURN_SUCCESS;
+}
+
+/* Take it off the list; or leave it there, owed, because another call is late: then NULL. */
+static struct mapping *mapping_take(struct bound *b, unsigned int type, const void *addr)
+{
+	struct mapping *m;
+
+	pthread_mutex_lock(&b->lock);
+	LIST_FOREACH(m, &b->maps, link)
+		if (!m->owed && m->type == type && m->map.addr == addr)
+			break;
+	if (m && b->left) {
+		m->owed = true;
+		m = NULL;
+	}
+	if (m)
+		LIST_REMOVE(m, link);
+	pthread_mutex_unlock(&b->lock);
+	return m;
+}
+
+/* It was not asked for after all. */
+static void mapping_put(struct bound *b, struct mapping *m)
+{
+	pthread_mutex_lock(&b->lock);
+	LIST_INSERT_HEAD(&b->maps, m, link);
+	pthread_mutex_unlock(&b->lock);
 }
 
 static void bound_unmap(struct gw_dext_conn *c, unsigned int type, const struct gw_dext_map *map)
 {
 	struct question q = { .kind = UNMAP, .selector = type, .map = *map };
+	struct bound *b = to_bound(c);
+	struct mapping *m;
 
-	bound_ask(to_bound(c), &q, to_bound(c)->ms);
+	while ((m = mapping_take(b, type, map->addr))) {
+		if (bound_ask(b, &q, b->ms) != IDLE) {
+			free(m);
+			return;
+		}
+		mapping_put(b, m);
+		if (q.result == GW_IORETURN_NO_MEMORY)
+			return;		/* it goes with the connection */
+	}
 }
 
 /* Whoever waits is not kept until the dext answers. */
@@ -377,6 +467,7 @@ struct gw_dext_conn *gw_dext_bound_new(struct gw_dext_conn *inner, unsigned int 
 	b->ms = ms;
 	SLIST_INIT(&b->idle);
 	LIST_INIT(&b->waits);
+	LIST_INIT(&b->maps);
 	if (pthread_mutex_init(&b->lock, NULL))
 		goto free_bound;
 	if (!gw_os_cond_init(&b->ended))
