@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,6 +50,17 @@ static void usage(FILE *to)
 		    "gangway COMMAND --help tells more; gangway(1) is the manual.\n");
 }
 
+/*
+ * What is opened later must not become what is printed to: one that is closed is taken by something that
+ * nothing can be written to, or read from, either.
+ */
+static void take_closed(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd ? O_RDONLY : O_WRONLY) < 0)
+			return;		/* then there is nothing to be opened at all */
+}
+
 /* What was printed and did not arrive was not done. */
 static int written(int code, struct gw_log *log)
 {
@@ -63,6 +75,7 @@ int main(int argc, char **argv)
 	struct gw_log log = { .level = GW_LOG_INFO, .write = log_to_stderr };
 	int i = 1;
 
+	take_closed();
 	/* whoever reads what we say may go; what is served, and the report, do not end with that */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);	/* a file that may not grow is an error of the device's */

@@ -2,10 +2,12 @@
 #include "cli/picture.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <png.h>
@@ -122,33 +124,57 @@ static int write_png(const struct picture *p, const uint8_t *rgb, FILE *file)
 	return png_image_write_to_stdio(&image, file, 0, rgb, 0, NULL) ? 0 : -EIO;
 }
 
+/* A new file, of that name and nobody else's. Return: 0; -errno */
+static int write_part(const struct picture *p, const uint8_t *rgb, const char *part)
+{
+	int fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666), ret;
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "wb");
+
+	if (!file) {
+		ret = -errno;
+		if (fd >= 0)
+			close(fd);
+		return ret;
+	}
+	ret = write_png(p, rgb, file);
+	if (fclose(file) && !ret)
+		ret = -errno;
+	if (ret)
+		unlink(part);
+	return ret;
+}
+
+/* The new file takes the place of what is there, which must not be a device or a pipe. */
+static int write_in_place(const struct picture *p, const uint8_t *rgb, const char *path)
+{
+	struct stat st;
+	char *part;
+	int ret;
+
+	if (!lstat(path, &st) && !S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode))
+		return -EEXIST;
+	if (asprintf(&part, "%s.%d", path, (int)getpid()) < 0)
+		return -ENOMEM;
+	ret = write_part(p, rgb, part);
+	if (!ret && rename(part, path)) {
+		ret = -errno;
+		unlink(part);
+	}
+	free(part);
+	return ret;
+}
+
 int picture_png(const struct picture *p, const uint8_t *mem, const char *path, struct gw_log *log)
 {
-	char *part = NULL;
 	uint8_t *rgb;
-	FILE *file;
 	int ret;
 
 	rgb = take(p, mem, &ret);
-	if (!rgb)
-		goto out;
-	ret = -ENOMEM;
-	if (asprintf(&part, "%s.%d", path, (int)getpid()) < 0) {
-		part = NULL;
-		goto out;
-	}
-	file = fopen(part, "wb");
-	ret = file ? write_png(p, rgb, file) : -errno;
-	if (file && fclose(file) && !ret)
-		ret = -errno;
-	if (!ret && rename(part, path))
-		ret = -errno;
-	if (ret && file)
-		unlink(part);
-out:
+	if (rgb)
+		ret = write_in_place(p, rgb, path);
 	if (ret)
-		gw_err(log, "%s: cannot be written: %s", path, strerror(-ret));
-	free(part);
+		gw_err(log, "%s: cannot be written: %s", path, ret == -EEXIST ?
+		       "there is something that is no file" : strerror(-ret));
 	free(rgb);
 	return ret;
 }

@@ -116,8 +116,8 @@ static int do_show(const struct share_options *o, struct gw_log *log)
 	return ret ? CLI_FAILED : CLI_OK;
 }
 
-/* A line for the second that has passed. */
-static void print_second(const struct viewer *v, uint64_t frames, uint64_t ns, long changed)
+/* A line for the second that has passed. Return: 0; -EIO */
+static int print_second(const struct viewer *v, uint64_t frames, uint64_t ns, long changed)
 {
 	printf("%6.1f frames/s  %8" PRIu64 " frames  %" PRIu64 " bytes copied  by %s  %ux%u",
 	       (double)frames * SECOND_NS / (double)ns, v->frames, v->copied, viewer_kind(v),
@@ -125,7 +125,7 @@ static void print_second(const struct viewer *v, uint64_t frames, uint64_t ns, l
 	if (changed >= 0)
 		printf("  %ld pixels repainted", changed);
 	printf("\n");
-	fflush(stdout);
+	return fflush(stdout) || ferror(stdout) ? -EIO : 0;
 }
 
 /* Return: pixels repainted, or -errno. */
@@ -156,7 +156,9 @@ static int watch(const struct share_options *o, struct viewer *v, struct vnc *vn
 		ret = viewer_refresh(v);
 		if (ret && ret != -ENOENT)
 			return (int)ret;
-		print_second(v, v->frames - before, now - since, vnc ? changed : -1);
+		ret = print_second(v, v->frames - before, now - since, vnc ? changed : -1);
+		if (ret)
+			return (int)ret;	/* who printed it is told by main() */
 		since = now;
 		before = v->frames;
 		changed = 0;
@@ -214,8 +216,8 @@ static int do_broker(const struct share_options *o, struct gw_log *log)
 	int ret;
 
 	if (o->audit) {
-		opt.audit = open(o->audit, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY,
-				 0640);
+		opt.audit = open(o->audit, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY |
+				 O_NONBLOCK, 0640);
 		if (opt.audit < 0) {
 			gw_err(log, "%s: cannot write decisions there: %s", o->audit,
 			       strerror(errno));
@@ -231,13 +233,13 @@ static int do_broker(const struct share_options *o, struct gw_log *log)
 static const struct {
 	const char *name;
 	int nr_args;
-	bool png;
+	bool png, policy;
 	int (*run)(const struct share_options *o, struct gw_log *log);
 } commands[] = {
-	{ "broker", 0, false, do_broker },
-	{ "list", 0, false, do_list },
-	{ "show", 1, true, do_show },
-	{ "watch", 1, false, do_watch },
+	{ "broker", 0, false, true, do_broker },
+	{ "list", 0, false, false, do_list },
+	{ "show", 1, true, false, do_show },
+	{ "watch", 1, false, false, do_watch },
 };
 
 enum { OPT_BROKER = 1, OPT_AS, OPT_AUDIT, OPT_POLICY, OPT_PNG, OPT_VNC, OPT_FRAMES, OPT_HELP };
@@ -314,10 +316,12 @@ static int share_run(int argc, char **argv, struct gw_log *log)
 			continue;
 		o.arg++;
 		o.nr_args--;
-		if (!o.broker || o.nr_args != commands[i].nr_args || (commands[i].png && !o.png)) {
-			gw_err(log, "share %s: wants --broker PATH%s%s; see gangway share --help",
+		if (!o.broker || o.nr_args != commands[i].nr_args || (commands[i].png && !o.png) ||
+		    (commands[i].policy && !o.policy)) {
+			gw_err(log, "share %s: wants --broker PATH%s%s%s; see gangway share --help",
 			       commands[i].name, commands[i].nr_args ? ", a screen" : "",
-			       commands[i].png ? " and --png FILE" : "");
+			       commands[i].png ? " and --png FILE" : "",
+			       commands[i].policy ? " and --policy FILE" : "");
 			return CLI_USAGE;
 		}
 		return commands[i].run(&o, log);

@@ -306,8 +306,8 @@ struct gw_host;
 /**
  * struct gw_host_ops - what a host offers
  * @list:  *@list is an array of *@nr functions, to be freed with free(3)
- * @open:  claims the function called @name. -ENOENT no such function, -EBUSY claimed by another
- *         process, -EACCES not permitted, -EOPNOTSUPP it cannot be passed through as it is;
+ * @open:  claims the function called @name. -EINVAL that is no name, -ENOENT no such function,
+ *         -EBUSY claimed by another process, -EACCES not permitted, -EOPNOTSUPP it cannot be passed through as it is;
  *         hosts that know why log it, with the way out
  * @free:  every function must be closed
  */

@@ -9,6 +9,8 @@
 
 #include <gangway/dma.h>
 
+#include "topology/treefile.h"
+
 /*
  * How it works: a guest that boots by ACPI learns of the window from a _DMA object of the host bridge
  * (ACPI 6.5, 6.2.4), in a table of its own. Linux takes such tables from an archive before its
@@ -207,12 +209,16 @@ static int write_archive(const struct gw_window *w, FILE *f)
 static int append_file(FILE *f, const char *path)
 {
 	uint8_t buf[65536];
-	FILE *from = fopen(path, "re");
-	int ret = 0;
+	int fd = gw_treefile_open(AT_FDCWD, path), ret = 0;
+	FILE *from = fd < 0 ? NULL : fdopen(fd, "r");
 	size_t n;
 
-	if (!from)
-		return -errno;
+	if (fd < 0)
+		return fd;
+	if (!from) {
+		close(fd);
+		return -ENOMEM;
+	}
 	while (!ret && (n = fread(buf, 1, sizeof(buf), from)))
 		if (fwrite(buf, 1, n, f) != n)
 			ret = -errno;
@@ -255,7 +261,8 @@ int gw_acpi_write(const struct gw_window *w, const char *out, const char *initrd
 
 	if (ret)
 		return ret;
-	fd = open(out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	fd = open(out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW |
+		  O_NONBLOCK, 0600);
 	f = fd < 0 ? NULL : fdopen(fd, "w");
 	if (!f) {
 		ret = -errno;
@@ -272,6 +279,7 @@ int gw_acpi_write(const struct gw_window *w, const char *out, const char *initrd
 		ret = -errno;
 	if (ret)
 		gw_err(log, "cannot write ACPI tables%s%s to %s: %s", initrd && *initrd ? " and " : "",
-		       initrd ? initrd : "", out, strerror(-ret));
+		       initrd ? initrd : "", out,
+		       ret == -EBADMSG ? "the initramfs is no file" : strerror(-ret));
 	return ret;
 }

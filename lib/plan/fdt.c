@@ -13,6 +13,8 @@
 #include <gangway/dma.h>
 #include <gangway/pool.h>
 
+#include "topology/treefile.h"
+
 #define FDT_MAX		(2u << 20)	/* QEMU makes them 1 MiB, mostly empty */
 #define ROOM		4096		/* for what we add */
 
@@ -21,12 +23,12 @@
 
 static int read_all(const char *path, void **data, size_t *size)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC), ret = 0;
+	int fd = gw_treefile_open(AT_FDCWD, path), ret = 0;
 	struct stat st;
 	ssize_t n;
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (fstat(fd, &st)) {
 		ret = -errno;
 		goto close_fd;
@@ -54,7 +56,7 @@ close_fd:
 
 static int write_all(const char *path, const void *data, size_t size)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), ret = 0;
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_CLOEXEC, 0600), ret = 0;
 	const char *p = data;
 
 	if (fd < 0)
@@ -231,7 +233,8 @@ static int amend(const char *in, const char *out, int (*change)(void *fdt, const
 
 	ret = read_all(in, &fdt, &size);
 	if (ret) {
-		gw_err(log, "cannot read device tree %s: %s", in, strerror(-ret));
+		gw_err(log, "cannot read device tree %s: %s", in,
+		       ret == -EBADMSG ? "it is no file" : strerror(-ret));
 		hint_tree(log, in);
 		return ret;
 	}

@@ -196,7 +196,9 @@ static int read_file(const char *path, char **text)
 		ret = -ENOMEM;
 	else if (fstat(fd, &st))
 		ret = -errno;
-	else if (!S_ISREG(st.st_mode) || (st.st_uid && st.st_uid != geteuid()) || st.st_mode & 022)
+	else if (!S_ISREG(st.st_mode))
+		ret = -EBADMSG;
+	else if ((st.st_uid && st.st_uid != geteuid()) || st.st_mode & 022)
 		ret = -EPERM;
 	if (!ret) {
 		n = read(fd, *text, MAX_FILE + 1);
@@ -220,7 +222,8 @@ int gw_policy_load(struct gw_policy *p, const char *path, struct gw_log *log)
 
 	if (ret) {
 		gw_err(log, "cannot read the policy %s: %s", path, ret == -EPERM ?
-		       "others than root and this user may change it" : strerror(-ret));
+		       "others than root and this user may change it" : ret == -EBADMSG ?
+		       "it is no file" : strerror(-ret));
 		if (ret == -EPERM)
 			gw_hint(log, "chmod go-w %s", path);
 		return ret;

@@ -19,7 +19,7 @@ static void refused(const char *name, int err, const char *why, const char *hint
 
 static void what_cannot_be_handed_out_is_refused_with_the_way_out(void **state)
 {
-	refused("nonsense", -ENOENT, "not a PCI address", "0000:01:00.0");
+	refused("nonsense", -EINVAL, "not a PCI address", "0000:01:00.0");
 	refused("09:00.0", -ENOENT, "no such PCI function", "gangway list");
 
 	fake_link("sys/bus/pci/devices/0000:01:00.0/driver", "../drivers/nvme");

@@ -87,7 +87,7 @@ static int host_open(struct gw_host *h, const char *name, struct gw_function **f
 
 	if (gw_pci_addr_parse(name, &addr)) {
 		gw_err(h->log, "'%s' is not a PCI address, such as 0000:01:00.0", name);
-		return -ENOENT;
+		return -EINVAL;
 	}
 	gw_pci_addr_format(&addr, bdf);
 	if (already_open(host, bdf)) {
