@@ -8,22 +8,6 @@
 #include "host/dext/client.h"
 #include "host/dext/survey.h"
 
-void gw_dext_link_put(struct gw_dext_link *link)
-{
-	if (!link || atomic_fetch_sub(&link->refs, 1) != 1)
-		return;
-	if (link->conn)
-		link->conn->ops->close(link->conn);
-	free(link);
-}
-
-void gw_dext_disconnect(struct gw_dext_client *c)
-{
-	gw_dext_link_put(c->link);
-	c->link = NULL;
-	c->conn = NULL;
-}
-
 static bool same_addr(const struct gw_function_info *a, const struct gw_function_info *b)
 {
 	return a->bus == b->bus && a->dev == b->dev && a->fn == b->fn;

@@ -201,7 +201,7 @@ int gw_dext_function_alloc(struct gw_dext_client *client, struct gw_dext_host *h
 	ret = gw_dext_irq_init(&fn->irq, &fn->client);
 	if (ret)
 		goto destroy_lock;
-	ret = gw_dext_reset_init(&fn->reset);
+	ret = gw_dext_reset_init(&fn->reset, gw_dext_function_free);
 	if (ret)
 		goto fini_irq;
 	ret = gone_open(fn->gone_fd);

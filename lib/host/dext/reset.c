@@ -29,8 +29,9 @@ struct reset_job {
 	struct gw_dext_function *fn;
 };
 
-int gw_dext_reset_init(struct gw_dext_reset *r)
+int gw_dext_reset_init(struct gw_dext_reset *r, void (*free)(struct gw_dext_function *fn))
 {
+	r->free = free;
 	if (pthread_mutex_init(&r->lock, NULL))
 		return -ENOMEM;
 	if (!gw_os_cond_init(&r->changed))
@@ -93,7 +94,7 @@ static void reset_over(struct gw_dext_function *fn, int ret)
 	pthread_cond_broadcast(&r->changed);
 	pthread_mutex_unlock(&r->lock);
 	if (last)
-		gw_dext_function_free(fn);
+		r->free(fn);
 }
 
 static void reset_run(struct gw_dext_job *job)

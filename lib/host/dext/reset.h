@@ -21,6 +21,7 @@ enum gw_dext_reset_state { GW_DEXT_RESET_NONE, GW_DEXT_RESET_RUNS, GW_DEXT_RESET
  * @command: lock: while one runs, what COMMAND is to be afterwards
  * @wanted:  lock: somebody has written COMMAND meanwhile
  * @late:    lock: nobody waits for its result any more
+ * @free:    constant
  */
 struct gw_dext_reset {
 	pthread_mutex_t lock;
@@ -29,10 +30,11 @@ struct gw_dext_reset {
 	int result;
 	uint16_t command;
 	bool wanted, late;
+	void (*free)(struct gw_dext_function *fn);
 };
 
-/** gw_dext_reset_init() - Return: 0; -ENOMEM */
-int gw_dext_reset_init(struct gw_dext_reset *r);
+/** gw_dext_reset_init() - @free takes the function if its last user is a reset that ends late. Return: 0; -ENOMEM */
+int gw_dext_reset_init(struct gw_dext_reset *r, void (*free)(struct gw_dext_function *fn));
 void gw_dext_reset_fini(struct gw_dext_reset *r);
 
 /**

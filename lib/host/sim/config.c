@@ -79,34 +79,6 @@ int gw_config_check(const struct gw_endpoint_desc *desc, const char **why)
 	return ret ? ret : check_msix(desc, why);
 }
 
-uint32_t gw_config_get(const struct gw_config *c, unsigned int off, unsigned int width)
-{
-	uint32_t val = 0;
-
-	for (unsigned int i = 0; i < width; i++)
-		val |= (uint32_t)c->byte[off + i] << 8 * i;
-	return val;
-}
-
-static void put(uint8_t *at, unsigned int width, uint32_t val)
-{
-	for (unsigned int i = 0; i < width; i++)
-		at[i] = (uint8_t)(val >> 8 * i);
-}
-
-void gw_config_set(struct gw_config *c, unsigned int off, unsigned int width, uint32_t val)
-{
-	put(&c->byte[off], width, val);
-}
-
-/* A register: what it holds, what of it can be written. */
-static void reg(struct gw_config *c, unsigned int off, unsigned int width, uint32_t val,
-		uint32_t wmask)
-{
-	put(&c->byte[off], width, val);
-	put(&c->wmask[off], width, wmask);
-}
-
 static void link_cap(struct gw_config *c, uint8_t *last, uint8_t at, uint8_t id)
 {
 	c->byte[*last] = at;
@@ -115,31 +87,26 @@ static void link_cap(struct gw_config *c, uint8_t *last, uint8_t at, uint8_t id)
 	c->byte[GW_PCI_STATUS] |= GW_PCI_STATUS_CAPS;
 }
 
-uint32_t gw_config_bar_type(const struct gw_endpoint_bar *bar)
-{
-	return (bar->is_64bit ? 4u : 0) | (bar->prefetchable ? 8u : 0);
-}
-
 static void build_header(struct gw_config *c, const struct gw_endpoint_desc *d)
 {
-	reg(c, 0x00, 2, d->vendor, 0);
-	reg(c, 0x02, 2, d->device, 0);
-	reg(c, GW_PCI_COMMAND, 2, 0, 0x0546);	/* memory, master, parity, SERR, INTx disable */
-	put(&c->w1c[GW_PCI_STATUS], 2, 0xf900);
-	reg(c, 0x08, 4, d->class_code << 8 | d->revision, 0);
-	reg(c, 0x0c, 1, 0, 0xff);		/* cache line size */
-	reg(c, 0x2c, 2, d->subvendor, 0);
-	reg(c, 0x2e, 2, d->subdevice, 0);
-	reg(c, 0x3c, 1, 0, 0xff);		/* interrupt line; no pin: the host has no INTx */
+	gw_config_reg(c, 0x00, 2, d->vendor, 0);
+	gw_config_reg(c, 0x02, 2, d->device, 0);
+	gw_config_reg(c, GW_PCI_COMMAND, 2, 0, 0x0546);	/* memory, master, parity, SERR, INTx disable */
+	c->w1c[GW_PCI_STATUS + 1] = 0xf9;
+	gw_config_reg(c, 0x08, 4, d->class_code << 8 | d->revision, 0);
+	gw_config_reg(c, 0x0c, 1, 0, 0xff);		/* cache line size */
+	gw_config_reg(c, 0x2c, 2, d->subvendor, 0);
+	gw_config_reg(c, 0x2e, 2, d->subdevice, 0);
+	gw_config_reg(c, 0x3c, 1, 0, 0xff);		/* interrupt line; no pin: the host has no INTx */
 	for (unsigned int i = 0; i < GW_NR_BARS; i++) {
 		const struct gw_endpoint_bar *bar = &d->bar[i];
 		uint64_t mask = ~(bar->size - 1);
 
 		if (!bar->size)
 			continue;
-		reg(c, GW_PCI_BAR0 + 4 * i, 4, gw_config_bar_type(bar), (uint32_t)mask);
+		gw_config_reg(c, GW_PCI_BAR0 + 4 * i, 4, gw_config_bar_type(bar), (uint32_t)mask);
 		if (bar->is_64bit)
-			reg(c, GW_PCI_BAR0 + 4 * i + 4, 4, 0, (uint32_t)(mask >> 32));
+			gw_config_reg(c, GW_PCI_BAR0 + 4 * i + 4, 4, 0, (uint32_t)(mask >> 32));
 	}
 }
 
@@ -150,18 +117,18 @@ static void build_msi(struct gw_config *c, const struct gw_endpoint_desc *d, uin
 	if (d->msi_vectors) {
 		c->msi = MSI_AT;
 		link_cap(c, last, MSI_AT, GW_PCI_CAP_MSI);
-		reg(c, MSI_AT + GW_PCI_MSI_CTRL, 2, 0x80 | log2 << 1,
+		gw_config_reg(c, MSI_AT + GW_PCI_MSI_CTRL, 2, 0x80 | log2 << 1,
 		    GW_PCI_MSI_ENABLE | GW_PCI_MSI_MME);
-		reg(c, MSI_AT + 4, 4, 0, 0xfffffffc);
-		reg(c, MSI_AT + 8, 4, 0, 0xffffffff);
-		reg(c, MSI_AT + 12, 2, 0, 0xffff);
+		gw_config_reg(c, MSI_AT + 4, 4, 0, 0xfffffffc);
+		gw_config_reg(c, MSI_AT + 8, 4, 0, 0xffffffff);
+		gw_config_reg(c, MSI_AT + 12, 2, 0, 0xffff);
 	}
 	if (d->msix_vectors) {
 		c->msix = MSIX_AT;
 		link_cap(c, last, MSIX_AT, GW_PCI_CAP_MSIX);
-		reg(c, MSIX_AT + GW_PCI_MSIX_CTRL, 2, d->msix_vectors - 1u, 0xc000);
-		reg(c, MSIX_AT + 4, 4, d->msix_table | d->msix_bar, 0);
-		reg(c, MSIX_AT + 8, 4, d->msix_pba | d->msix_bar, 0);
+		gw_config_reg(c, MSIX_AT + GW_PCI_MSIX_CTRL, 2, d->msix_vectors - 1u, 0xc000);
+		gw_config_reg(c, MSIX_AT + 4, 4, d->msix_table | d->msix_bar, 0);
+		gw_config_reg(c, MSIX_AT + 8, 4, d->msix_pba | d->msix_bar, 0);
 	}
 }
 
@@ -172,17 +139,17 @@ static void build_pcie(struct gw_config *c, const struct gw_endpoint_desc *d, ui
 	c->pcie = PCIE_AT;
 	c->flr = !d->no_flr;
 	link_cap(c, last, PCIE_AT, 0x10);
-	reg(c, p + 2, 2, 0x0002, 0);		/* version 2, endpoint */
-	reg(c, p + GW_PCI_PCIE_DEVCAP, 4,
+	gw_config_reg(c, p + 2, 2, 0x0002, 0);		/* version 2, endpoint */
+	gw_config_reg(c, p + GW_PCI_PCIE_DEVCAP, 4,
 	    GW_PCI_PCIE_DEVCAP_RBER | 0x21 | (c->flr ? GW_PCI_PCIE_DEVCAP_FLR : 0), 0);
-	reg(c, p + GW_PCI_PCIE_DEVCTL, 2, 0x2810, 0x7fff); /* relaxed, no snoop, 512 byte reads */
-	put(&c->w1c[p + GW_PCI_PCIE_DEVSTA], 2, 0x000f);
-	reg(c, p + GW_PCI_PCIE_LNKCAP, 4, 0x00000043, 0);	/* 8 GT/s, 4 lanes */
-	reg(c, p + GW_PCI_PCIE_LNKCTL, 2, 0, 0x01cb);
-	reg(c, p + GW_PCI_PCIE_LNKSTA, 2, 0x0043, 0);
-	reg(c, p + GW_PCI_PCIE_DEVCAP2, 4, 0x0000001f, 0);
-	reg(c, p + GW_PCI_PCIE_DEVCTL2, 2, 0, 0x001f);
-	reg(c, p + GW_PCI_PCIE_LNKCTL2, 2, 0x0003, 0);
+	gw_config_reg(c, p + GW_PCI_PCIE_DEVCTL, 2, 0x2810, 0x7fff); /* relaxed, no snoop, 512 byte reads */
+	c->w1c[p + GW_PCI_PCIE_DEVSTA] = 0x0f;
+	gw_config_reg(c, p + GW_PCI_PCIE_LNKCAP, 4, 0x00000043, 0);	/* 8 GT/s, 4 lanes */
+	gw_config_reg(c, p + GW_PCI_PCIE_LNKCTL, 2, 0, 0x01cb);
+	gw_config_reg(c, p + GW_PCI_PCIE_LNKSTA, 2, 0x0043, 0);
+	gw_config_reg(c, p + GW_PCI_PCIE_DEVCAP2, 4, 0x0000001f, 0);
+	gw_config_reg(c, p + GW_PCI_PCIE_DEVCTL2, 2, 0, 0x001f);
+	gw_config_reg(c, p + GW_PCI_PCIE_LNKCTL2, 2, 0x0003, 0);
 }
 
 void gw_config_build(struct gw_config *c, const struct gw_endpoint_desc *d)
@@ -193,14 +160,14 @@ void gw_config_build(struct gw_config *c, const struct gw_endpoint_desc *d)
 	build_header(c, d);
 	c->pm = PM_AT;
 	link_cap(c, &last, PM_AT, 0x01);
-	reg(c, PM_AT + 2, 2, 0x0003, 0);	/* version 3, D0 and D3 */
-	reg(c, PM_AT + GW_PCI_PM_CTRL, 2, GW_PCI_PM_NO_SOFT_RESET, GW_PCI_PM_STATE);
+	gw_config_reg(c, PM_AT + 2, 2, 0x0003, 0);	/* version 3, D0 and D3 */
+	gw_config_reg(c, PM_AT + GW_PCI_PM_CTRL, 2, GW_PCI_PM_NO_SOFT_RESET, GW_PCI_PM_STATE);
 	build_msi(c, d, &last);
 	build_pcie(c, d, &last);
 	if (d->serial) {
-		reg(c, SERIAL_AT, 4, 0x00010003, 0);
-		reg(c, SERIAL_AT + 4, 4, (uint32_t)d->serial, 0);
-		reg(c, SERIAL_AT + 8, 4, (uint32_t)(d->serial >> 32), 0);
+		gw_config_reg(c, SERIAL_AT, 4, 0x00010003, 0);
+		gw_config_reg(c, SERIAL_AT + 4, 4, (uint32_t)d->serial, 0);
+		gw_config_reg(c, SERIAL_AT + 8, 4, (uint32_t)(d->serial >> 32), 0);
 	}
 	if (d->sriov.total)
 		gw_sriov_build(c, d, d->serial ? SRIOV_AT : SERIAL_AT, d->serial ? SERIAL_AT : 0);

@@ -2,21 +2,9 @@
 #ifndef GW_SIM_CONFIG_H
 #define GW_SIM_CONFIG_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "host/sim/registers.h"
 
-#include <gangway/endpoint.h>
-#include <gangway/pci.h>
-
-/* The device's side of config space. The caller locks. */
-
-struct gw_config {
-	uint8_t byte[GW_PCI_CFG_SIZE];
-	uint8_t wmask[GW_PCI_CFG_SIZE];	/* bits that a write sets */
-	uint8_t w1c[GW_PCI_CFG_SIZE];	/* bits that writing one clears */
-	uint16_t pm, msi, msix, pcie, sriov;	/* where the capabilities are; 0: absent */
-	bool flr;
-};
+/* What the bus does with config space. The caller locks. */
 
 /** gw_config_check() - whether @desc is a possible function. Return: 0; -EINVAL, *@why says why */
 int gw_config_check(const struct gw_endpoint_desc *desc, const char **why);
@@ -26,11 +14,6 @@ void gw_config_build(struct gw_config *c, const struct gw_endpoint_desc *desc);
 
 /** gw_config_reset() - as after a function level reset: like power on but for what the link owns */
 void gw_config_reset(struct gw_config *c, const struct gw_endpoint_desc *desc);
-
-uint32_t gw_config_get(const struct gw_config *c, unsigned int off, unsigned int width);
-
-/** gw_config_set() - past the write masks, as the function itself does */
-void gw_config_set(struct gw_config *c, unsigned int off, unsigned int width, uint32_t val);
 
 /** gw_config_write() - as from the bus. Return: true if a function level reset was asked for */
 bool gw_config_write(struct gw_config *c, unsigned int off, unsigned int width, uint32_t val);
@@ -43,8 +26,5 @@ void gw_config_set_bar(struct gw_config *c, const struct gw_endpoint_desc *desc,
 
 /** gw_config_in_d0() - the power state lets the function work */
 bool gw_config_in_d0(const struct gw_config *c);
-
-/** gw_config_bar_type() - the low bits of a BAR register */
-uint32_t gw_config_bar_type(const struct gw_endpoint_bar *bar);
 
 #endif

@@ -30,14 +30,7 @@ int gw_sriov_check(const struct gw_endpoint_desc *desc, const char **why)
 	return 0;
 }
 
-static void reg(struct gw_config *c, unsigned int off, unsigned int width, uint32_t val,
-		uint32_t wmask)
-{
-	for (unsigned int i = 0; i < width; i++) {
-		c->byte[off + i] = (uint8_t)(val >> 8 * i);
-		c->wmask[off + i] = (uint8_t)(wmask >> 8 * i);
-	}
-}
+
 
 void gw_sriov_build(struct gw_config *c, const struct gw_endpoint_desc *desc, uint16_t at,
 		    uint16_t from)
@@ -47,25 +40,25 @@ void gw_sriov_build(struct gw_config *c, const struct gw_endpoint_desc *desc, ui
 	if (from)
 		gw_config_set(c, from + 2u, 2, gw_config_get(c, from + 2u, 2) | (uint32_t)at << 4);
 	c->sriov = at;
-	reg(c, at, 4, GW_PCI_EXT_SRIOV | 1u << 16, 0);
-	reg(c, at + GW_PCI_SRIOV_CTRL, 2, 0, GW_PCI_SRIOV_CTRL_ENABLE | GW_PCI_SRIOV_CTRL_MEMORY);
-	reg(c, at + GW_PCI_SRIOV_INITIAL, 2, s->total, 0);
-	reg(c, at + GW_PCI_SRIOV_TOTAL, 2, s->total, 0);
-	reg(c, at + GW_PCI_SRIOV_NUM, 2, 0, 0xffff);
-	reg(c, at + GW_PCI_SRIOV_OFFSET, 2, s->offset, 0);
-	reg(c, at + GW_PCI_SRIOV_STRIDE, 2, s->stride, 0);
-	reg(c, at + GW_PCI_SRIOV_DEVICE, 2, s->device, 0);
-	reg(c, at + GW_PCI_SRIOV_PAGES, 4, PAGES, 0);
-	reg(c, at + GW_PCI_SRIOV_PAGE, 4, 1, PAGES);
+	gw_config_reg(c, at, 4, GW_PCI_EXT_SRIOV | 1u << 16, 0);
+	gw_config_reg(c, at + GW_PCI_SRIOV_CTRL, 2, 0, GW_PCI_SRIOV_CTRL_ENABLE | GW_PCI_SRIOV_CTRL_MEMORY);
+	gw_config_reg(c, at + GW_PCI_SRIOV_INITIAL, 2, s->total, 0);
+	gw_config_reg(c, at + GW_PCI_SRIOV_TOTAL, 2, s->total, 0);
+	gw_config_reg(c, at + GW_PCI_SRIOV_NUM, 2, 0, 0xffff);
+	gw_config_reg(c, at + GW_PCI_SRIOV_OFFSET, 2, s->offset, 0);
+	gw_config_reg(c, at + GW_PCI_SRIOV_STRIDE, 2, s->stride, 0);
+	gw_config_reg(c, at + GW_PCI_SRIOV_DEVICE, 2, s->device, 0);
+	gw_config_reg(c, at + GW_PCI_SRIOV_PAGES, 4, PAGES, 0);
+	gw_config_reg(c, at + GW_PCI_SRIOV_PAGE, 4, 1, PAGES);
 	for (unsigned int i = 0; i < GW_NR_BARS; i++) {
 		const struct gw_endpoint_bar *bar = &s->bar[i];
 		uint64_t mask = ~(bar->size - 1);
 
 		if (!bar->size)
 			continue;
-		reg(c, at + GW_PCI_SRIOV_BAR0 + 4 * i, 4, gw_config_bar_type(bar), (uint32_t)mask);
+		gw_config_reg(c, at + GW_PCI_SRIOV_BAR0 + 4 * i, 4, gw_config_bar_type(bar), (uint32_t)mask);
 		if (bar->is_64bit)
-			reg(c, at + GW_PCI_SRIOV_BAR0 + 4 * i + 4, 4, 0, (uint32_t)(mask >> 32));
+			gw_config_reg(c, at + GW_PCI_SRIOV_BAR0 + 4 * i + 4, 4, 0, (uint32_t)(mask >> 32));
 	}
 }
 

@@ -2,7 +2,7 @@
 #ifndef GW_SIM_SRIOV_H
 #define GW_SIM_SRIOV_H
 
-#include "host/sim/config.h"
+#include "host/sim/registers.h"
 
 /*
  * The SR-IOV capability of a physical function (PCI Express 4.0, 9.3.3). Part of config.c's arrays;
