@@ -262,6 +262,14 @@ int gw_export_new(struct gw_exporter *x, unsigned int bar, const struct gw_bar_r
 /** gw_export_free() - revokes it for good; attachments are dead, and still want detaching */
 void gw_export_free(struct gw_export *e);
 
+/**
+ * gw_exports_end() - likewise, several of one exporter at once; they still want freeing
+ *
+ * Who keeps one of them mapped has the time of one revoke, not of one each. When it returns no
+ * mapping of them is left, and none can be made.
+ */
+void gw_exports_end(struct gw_export *const *e, unsigned int nr);
+
 enum gw_export_state { GW_EXPORT_OK, GW_EXPORT_REVOKED, GW_EXPORT_DEAD };
 
 /** gw_export_state() - as it is now; any thread */

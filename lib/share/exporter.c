@@ -52,28 +52,22 @@ const char *gw_exporter_vm(const struct gw_exporter *x)
 	return x->vm;
 }
 
-/* Drop a reference, and the lock. */
-static void exporter_put(struct gw_exporter *x) GW_UNLOCKS(x->lock)
-{
-	bool last = !--x->refs;
-
-	pthread_mutex_unlock(&x->lock);
-	if (!last)
-		return;
-	gw_notifier_fini(&x->notifier);
-	pthread_mutex_destroy(&x->lock);
-	pthread_cond_destroy(&x->changed);
-	free(x->vm);
-	free(x);
-}
-
-/* What is to be taken back: mappings made until now, of one export, or (NULL) of all. */
+/* What is to be taken back: mappings made until now, of these exports, or (none) of all. */
 struct taking {
 	struct gw_exporter *x;
-	struct gw_export *only;
+	struct gw_export *const *only;
+	unsigned int nr;
 	uint64_t until;			/* generation */
 	uint64_t begun;			/* ns */
 };
+
+static bool meant(const struct taking *t, const struct gw_export *e)
+{
+	for (unsigned int i = 0; i < t->nr; i++)
+		if (t->only[i] == e)
+			return true;
+	return !t->nr;
+}
 
 /* A mapping that is there, or goes only after a callback, or a copy that is under way. */
 static bool holds(const struct taking *t, const struct gw_attachment *a)
@@ -88,7 +82,7 @@ static void event_to_all(const struct taking *t, enum gw_att_event event)
 	struct gw_attachment *a;
 
 	LIST_FOREACH(e, &t->x->exports, link) {
-		if (t->only && e != t->only)
+		if (!meant(t, e))
 			continue;
 		LIST_FOREACH(a, &e->attachments, link)
 			if (event != GW_ATT_FORCE || holds(t, a))
@@ -103,7 +97,7 @@ static unsigned int count_holding(const struct taking *t, bool name_them)
 	unsigned int nr = 0;
 
 	LIST_FOREACH(e, &t->x->exports, link) {
-		if (t->only && e != t->only)
+		if (!meant(t, e))
 			continue;
 		LIST_FOREACH(a, &e->attachments, link) {
 			if (!holds(t, a))
@@ -131,10 +125,10 @@ static bool wait_quiet(struct gw_exporter *x, const struct taking *t, unsigned i
 }
 
 /* Ask, wait, warn, force. What is forced goes without the importer. */
-static unsigned int take_back(struct gw_exporter *x, struct gw_export *only,
-			      enum gw_att_event event) GW_HOLDS(x->lock)
+static unsigned int take_back(struct gw_exporter *x, struct gw_export *const *only,
+			      unsigned int nr, enum gw_att_event event) GW_HOLDS(x->lock)
 {
-	const struct taking t = { x, only, x->generation, gw_now_ns() };
+	const struct taking t = { x, only, nr, x->generation, gw_now_ns() };
 	unsigned int forced;
 
 	event_to_all(&t, event);
@@ -175,7 +169,7 @@ int gw_exporter_revoke(struct gw_exporter *x)
 	pthread_mutex_lock(&x->lock);
 	x->revoked = true;
 	x->revoking++;
-	forced = take_back(x, NULL, GW_ATT_REVOKE);
+	forced = take_back(x, NULL, 0, GW_ATT_REVOKE);
 	x->revoking--;
 	pthread_mutex_unlock(&x->lock);
 	return (int)forced;
@@ -206,95 +200,8 @@ void gw_exporter_free(struct gw_exporter *x)
 	x->dead = true;
 	LIST_FOREACH(e, &x->exports, link)
 		e->dead = true;
-	take_back(x, NULL, GW_ATT_EXPORT_DIES);
-	exporter_put(x);
-}
-
-static int check_ranges(uint64_t bar_size, const struct gw_bar_range *range, unsigned int nr,
-			uint64_t *bytes)
-{
-	*bytes = 0;
-	if (!bar_size || !nr)
-		return -EINVAL;
-	if (nr > GW_RANGES_MAX)
-		return -ENOSPC;
-	for (unsigned int i = 0; i < nr; i++) {
-		uint64_t end;
-
-		if (__builtin_add_overflow(range[i].off.v, range[i].size, &end) ||
-		    __builtin_add_overflow(*bytes, range[i].size, bytes))
-			return -EOVERFLOW;
-		if (!range[i].size || (range[i].off.v | range[i].size) % GW_PAGE_SIZE ||
-		    end > bar_size)
-			return -EINVAL;
-	}
-	return *bytes > bar_size ? -EOVERFLOW : 0;
-}
-
-static int export_make(struct gw_exporter *x, unsigned int bar, const struct gw_bar_range *range,
-		       unsigned int nr, struct gw_export **e)
-{
-	struct gw_export *n = calloc(1, sizeof(*n));
-	int ret = 0;
-
-	if (!n)
-		return -ENOMEM;
-	*n = (struct gw_export){ .x = x, .bar = bar, .refs = 1 };
-	LIST_INIT(&n->attachments);
-	gw_bar_ranges_init(&n->ranges, GW_RANGES_EXTENTS, nr);
-	for (unsigned int i = 0; !ret && i < nr; i++)
-		ret = gw_bar_ranges_add(&n->ranges, range[i].off, range[i].size);
-	if (ret) {
-		gw_bar_ranges_fini(&n->ranges);
-		free(n);
-	} else {
-		*e = n;
-	}
-	return ret;
-}
-
-int gw_export_new(struct gw_exporter *x, unsigned int bar, const struct gw_bar_range *range,
-		  unsigned int nr, struct gw_export **e)
-{
-	struct gw_export *n;
-	uint64_t bytes;
-	int ret;
-
-	ret = bar < GW_NR_BARS ? check_ranges(x->opt.bar_size[bar], range, nr, &bytes) : -EINVAL;
-	if (!ret)
-		ret = export_make(x, bar, range, nr, &n);
-	if (ret)
-		return ret;
-	pthread_mutex_lock(&x->lock);
-	if (x->dead)
-		ret = -ENODEV;
-	else if (x->nr_exports >= GW_SHARE_MAX_EXPORTS)
-		ret = -ENOSPC;
-	if (!ret) {
-		LIST_INSERT_HEAD(&x->exports, n, link);
-		x->nr_exports++;
-		x->refs++;
-		*e = n;
-	}
-	pthread_mutex_unlock(&x->lock);
-	if (ret) {
-		gw_bar_ranges_fini(&n->ranges);
-		free(n);
-	}
-	return ret;
-}
-
-void gw_export_put(struct gw_exporter *x, struct gw_export *e)
-{
-	if (--e->refs) {
-		pthread_mutex_unlock(&x->lock);
-		return;
-	}
-	LIST_REMOVE(e, link);
-	x->nr_exports--;
-	gw_bar_ranges_fini(&e->ranges);
-	free(e);
-	exporter_put(x);
+	take_back(x, NULL, 0, GW_ATT_EXPORT_DIES);
+	gw_exporter_put(x);
 }
 
 void gw_export_free(struct gw_export *e)
@@ -303,8 +210,22 @@ void gw_export_free(struct gw_export *e)
 		return;
 	pthread_mutex_lock(&e->x->lock);
 	e->dead = true;
-	take_back(e->x, e, GW_ATT_EXPORT_DIES);
+	take_back(e->x, &e, 1, GW_ATT_EXPORT_DIES);
 	gw_export_put(e->x, e);
+}
+
+void gw_exports_end(struct gw_export *const *e, unsigned int nr)
+{
+	struct gw_exporter *x;
+
+	if (!nr)
+		return;
+	x = e[0]->x;
+	pthread_mutex_lock(&x->lock);
+	for (unsigned int i = 0; i < nr; i++)
+		e[i]->dead = true;
+	take_back(x, e, nr, GW_ATT_EXPORT_DIES);
+	pthread_mutex_unlock(&x->lock);
 }
 
 enum gw_export_state gw_export_state(struct gw_export *e)
@@ -331,7 +252,7 @@ int gw_export_move(struct gw_export *e, void (*move)(void *opaque), void *opaque
 			ret = -EBUSY;
 	if (!ret) {
 		e->moving = true;
-		take_back(e->x, e, GW_ATT_MOVE);
+		take_back(e->x, &e, 1, GW_ATT_MOVE);
 		pthread_mutex_unlock(&e->x->lock);
 		if (move)
 			move(opaque);
@@ -352,34 +273,4 @@ void gw_export_frame(struct gw_export *e)
 		if (a->state == GW_ATT_MAPPED)
 			gw_fence_step(&a->fence[GW_FENCE_FRAME], &e->x->notifier);
 	pthread_mutex_unlock(&e->x->lock);
-}
-
-const struct gw_share_id *gw_export_id(const struct gw_export *e)
-{
-	return &e->x->opt.id;
-}
-
-const char *gw_export_vm(const struct gw_export *e)
-{
-	return e->x->vm;
-}
-
-unsigned int gw_export_bar(const struct gw_export *e)
-{
-	return e->bar;
-}
-
-uint64_t gw_export_size(const struct gw_export *e)
-{
-	return gw_bar_ranges_bytes(&e->ranges);
-}
-
-const struct gw_bar_ranges *gw_export_ranges(const struct gw_export *e)
-{
-	return &e->ranges;
-}
-
-struct gw_backing *gw_export_backing(const struct gw_export *e)
-{
-	return e->x->opt.backing;
 }

@@ -119,7 +119,10 @@ void gw_attachment_ready(struct gw_attachment *a);
 /** gw_exporter_callbacks() - make those that are owed; drops the lock meanwhile */
 void gw_exporter_callbacks(struct gw_exporter *x) GW_HOLDS(x->lock);
 
-/** gw_export_put() - drop a reference of an attachment's; unlocks, as the exporter may be gone */
+/** gw_exporter_put() - drop a reference; unlocks, as the exporter may be gone */
+void gw_exporter_put(struct gw_exporter *x) GW_UNLOCKS(x->lock);
+
+/** gw_export_put() - likewise, of an export's; its last takes it off its exporter */
 void gw_export_put(struct gw_exporter *x, struct gw_export *e) GW_UNLOCKS(x->lock);
 
 /** gw_negotiate() - fill in matches and steps. Return: 0; -errno, and @reason */
