@@ -10,7 +10,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <gangway/broker.h>
+#include <gangway/buffers.h>
 
 #include "base/bitmap.h"
 #include "base/thread.h"
@@ -23,7 +23,8 @@
  * How it works: a card tells, from the thread of whoever writes the register, that a function shows
  * a picture; that sets a bit and wakes the thread here, which looks at the mode registers and
  * publishes anew if they say another thing than before. What must not wait for that is done in the
- * card's callback: a function that takes its memory back revokes it first.
+ * card's callback: a function that takes its memory back revokes it first. Under plan paravirt the
+ * guest's module can share buffers besides, of which the thread tells the broker.
  */
 
 #define FORCE_MS	1000	/* a reply to the VMM waits for it, so well under its 5 s */
@@ -38,6 +39,8 @@ struct screen {
 	struct gw_exporter *exporter;
 	struct gw_exporter_link *link;
 	struct gw_export *export;
+	struct gw_companion *companion;	/* by which the guest shares buffers; NULL: none */
+	struct gw_buffers *buffers;
 	struct gpu_driver *driver;	/* shows it on the card's own screen; NULL: nobody does */
 	struct gw_export *scanned;	/* the thread's, as is all below: what is shown there */
 	bool published;
@@ -52,9 +55,40 @@ struct screens {
 	int wake;
 	bool started;
 	pthread_t thread;
-	_Atomic uint64_t shown;		/* a bit for each screen: look at it */
+	_Atomic uint64_t shown, todo;	/* a bit for each screen: look at it; at its buffers */
 	_Atomic bool end;
 };
+
+/* Is it the window, from its first byte to its last, in that order? */
+static bool is_window(const struct screen *s, const struct gw_bar_ranges *ranges)
+{
+	struct gw_bar_cursor c;
+	struct gw_bar_run run;
+
+	gw_bar_cursor_init(&c, ranges);
+	return gw_bar_ranges_bytes(ranges) == s->card->opt.window &&
+	       gw_bar_cursor_run(&c, UINT64_MAX, &run) && !run.at.v &&
+	       run.size == s->card->opt.window;
+}
+
+/* Of a part, a dma-buf of just its pages. */
+static int part_file(const struct screen *s, const struct gw_bar_ranges *ranges, int *fd,
+		     struct gw_file_ranges *out, char reason[GW_SHARE_REASON])
+{
+	struct gw_bar_cursor c;
+	struct gw_bar_run run;
+	int ret = 0;
+
+	gw_bar_cursor_init(&c, ranges);
+	while (!ret && gw_bar_cursor_run(&c, UINT64_MAX, &run))
+		ret = gw_file_ranges_add(out, (gw_file_off){ run.at.v }, run.size);
+	if (!ret)
+		ret = gw_share_udmabuf(s->card->slot[s->vf].fd, out, fd);
+	if (ret == -EOPNOTSUPP)
+		snprintf(reason, GW_SHARE_REASON, "the file holds all of the window, not a part, and "
+			 "there is no /dev/udmabuf");
+	return ret;
+}
 
 /* The file holds what the window shows, and nothing else. */
 static int backing_file(struct gw_backing *b, unsigned int bar, const struct gw_bar_ranges *ranges,
@@ -64,9 +98,11 @@ static int backing_file(struct gw_backing *b, unsigned int bar, const struct gw_
 	struct screen *s = container_of(b, struct screen, backing);
 	int ret;
 
-	if (bar != GPU_BAR_MEMORY || gw_bar_ranges_bytes(ranges) != s->card->opt.window) {
-		snprintf(reason, GW_SHARE_REASON, "the file holds all of the window, not a part");
+	if (bar != GPU_BAR_MEMORY)
 		return -EOPNOTSUPP;
+	if (!is_window(s, ranges)) {
+		*what = GW_SHARE_FILE_MEMORY | GW_SHARE_FILE_DMA_BUF;
+		return part_file(s, ranges, fd, out, reason);
 	}
 	*fd = fcntl(s->card->slot[s->vf].fd, F_DUPFD_CLOEXEC, 0);
 	if (*fd < 0)
@@ -207,6 +243,9 @@ static void *screens_thread(void *opaque)
 		word = atomic_exchange(&all->shown, 0);
 		gw_bitmap_for_each(i, word)
 			update(&all->screen[i]);
+		word = atomic_exchange(&all->todo, 0);
+		gw_bitmap_for_each(i, word)
+			gw_buffers_work(all->screen[i].buffers);
 	}
 	return NULL;
 }
@@ -225,6 +264,14 @@ static void wake(struct screen *s)
 	eventfd_write(s->all->wake, 1);
 }
 
+static void on_work(void *opaque)
+{
+	struct screen *s = opaque;
+
+	atomic_fetch_or(&s->all->todo, 1ull << (s - s->all->screen));
+	eventfd_write(s->all->wake, 1);
+}
+
 static void on_flip(void *opaque, struct gpu_card *card, unsigned int vf)
 {
 	struct screen *s = screen_of(opaque, card, vf);
@@ -233,16 +280,27 @@ static void on_flip(void *opaque, struct gpu_card *card, unsigned int vf)
 		wake(s);
 }
 
+static void buffers_end(struct gw_buffers *b)
+{
+	struct gw_sharer *s = gw_buffers_sharer(b);
+
+	s->ops->unshare_all(s);
+}
+
 static void on_decode(void *opaque, struct gpu_card *card, unsigned int vf, bool on)
 {
 	struct screen *s = screen_of(opaque, card, vf);
 
 	if (!s)
 		return;
-	if (on)
+	if (on) {
 		gw_exporter_rearm(s->exporter);
-	else
+	} else {
 		gw_exporter_revoke(s->exporter);
+		/* the screen comes back with the memory; what the guest had shared does not */
+		if (s->buffers)
+			buffers_end(s->buffers);
+	}
 	wake(s);
 }
 
@@ -272,6 +330,23 @@ static int make_exporter(struct screen *s, const struct gw_function *pf, const c
 	return ret ? ret : gw_exporter_link_new(&link, s->exporter, &s->link);
 }
 
+/* What the guest may share: its share of the card's memory, as far as the window shows that. */
+static int make_buffers(struct screen *s)
+{
+	struct gw_buffers_options opt = { .x = s->exporter, .link = s->link, .bar = GPU_BAR_MEMORY,
+					  .work = on_work, .opaque = s, .log = s->all->log };
+	struct gpu_share share;
+	int ret = gw_gpu_share(s->card, s->vf, &share);
+
+	if (ret)
+		return ret;
+	opt.bytes = share.bytes < share.window ? share.bytes : share.window;
+	ret = gw_buffers_new(&opt, &s->buffers);
+	if (!ret)
+		gw_companion_share_by(s->companion, gw_buffers_sharer(s->buffers));
+	return ret;
+}
+
 static bool has_screen(const struct gw_vm_function *f)
 {
 	return f->ep && f->ep->desc.vendor == GPU_PF_VENDOR && f->ep->desc.device == GPU_PF_DEVICE;
@@ -297,6 +372,9 @@ static int add_screen(struct screens *all, const struct gw_vm_function *f, const
 	s->vf = f->vf;
 	s->card = gw_gpu_pf_card(f->ep);
 	ret = make_exporter(s, f->pf, broker, name, &cookie);
+	s->companion = f->companion;
+	if (!ret && s->companion)
+		ret = make_buffers(s);
 	if (!ret && with_driver && !f->vf)
 		ret = make_driver(s, f, cookie);
 	if (ret)
@@ -350,8 +428,11 @@ void screens_close(struct screens *all)
 {
 	if (!all)
 		return;
-	for (unsigned int i = 0; i < all->nr; i++)
+	for (unsigned int i = 0; i < all->nr; i++) {
 		gw_gpu_watch(all->screen[i].card, NULL);
+		if (all->screen[i].buffers)
+			gw_companion_share_by(all->screen[i].companion, NULL);
+	}
 	atomic_store(&all->end, true);
 	if (all->wake >= 0)
 		eventfd_write(all->wake, 1);
@@ -360,6 +441,7 @@ void screens_close(struct screens *all)
 	for (unsigned int i = 0; i < all->nr; i++) {
 		struct screen *s = &all->screen[i];
 
+		gw_buffers_free(s->buffers);
 		if (s->link)
 			withdraw(s);
 		scan_out_end(s);

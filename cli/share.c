@@ -35,12 +35,12 @@ static const char help[] =
 "\n"
 "  broker --policy FILE   introduce those that share to those that look, as FILE allows, until\n"
 "                         SIGTERM or SIGINT; docs/sharing.md says what is in it\n"
-"  list                   the screens that there are\n"
+"  list                   the screens that there are, and buffers that guests share\n"
 "  show SCREEN --png FILE write what is on it to FILE\n"
 "  watch SCREEN           say each second how many frames there were, and what was copied to see\n"
 "                         them, until SIGTERM or SIGINT\n"
 "\n"
-"SCREEN is its number or its VM's name, as listed, or HANDLE:VM.\n"
+"SCREEN is its number or its VM's name, as listed, or HANDLE:VM. A buffer has a number only.\n"
 "\n"
 "  --broker PATH          the broker's socket\n"
 "  --as NAME              what the policy calls the one that looks (default viewer)\n"
@@ -70,6 +70,14 @@ static void print_address(const struct gw_share_id *id)
 	printf("%02x:%02x.%x  ", id->fn.bus, id->fn.dev, id->fn.fn);
 }
 
+static void print_bytes(uint64_t bytes)
+{
+	if (bytes % (1 << 20))
+		printf("%4" PRIu64 " KiB  ", bytes >> 10);
+	else
+		printf("%4" PRIu64 " MiB  ", bytes >> 20);
+}
+
 static int do_list(const struct share_options *o, struct gw_log *log)
 {
 	struct gw_share_client *c;
@@ -88,7 +96,8 @@ static int do_list(const struct share_options *o, struct gw_log *log)
 	for (size_t i = 0; !ret && i < nr; i++) {
 		printf("%-8" PRIu32 "%-16s", list[i].number, list[i].vm);
 		print_address(&list[i].id);
-		printf("%4" PRIu64 " MiB  %s\n", list[i].bytes >> 20, list[i].label);
+		print_bytes(list[i].bytes);
+		printf("%s\n", list[i].label);
 	}
 	if (!ret && !nr)
 		gw_info(log, "no screens that %s may see", o->as);

@@ -58,6 +58,19 @@ static int map(struct viewer *v)
 	return ret;
 }
 
+/* Of a buffer that a guest shares by its module; else it is a screen. */
+static bool is_buffer(const struct gw_share_item *item)
+{
+	return !strncmp(item->label, "buffer", strlen("buffer"));
+}
+
+/* Not the name of the VM, by which its screen is meant, but of one thing among those it shares. */
+static bool same(const struct gw_share_item *a, const struct gw_share_item *b)
+{
+	return is_buffer(a) || is_buffer(b) ? a->number == b->number :
+		gw_share_id_same(&a->id, &b->id) && a->bar == b->bar;
+}
+
 /* The first screen of the list that is meant. Return: 0; -ENOENT; as gw_share_client_list() */
 static int find(struct viewer *v, const char *which, struct gw_share_item *item)
 {
@@ -71,7 +84,9 @@ static int find(struct viewer *v, const char *which, struct gw_share_item *item)
 		return ret;
 	ret = -ENOENT;
 	for (size_t i = 0; i < nr && ret; i++) {
-		if (strcmp(list[i].vm, which) != 0 && (*end || !*which || list[i].number != number))
+		bool by_name = !strcmp(list[i].vm, which) && !is_buffer(&list[i]);
+
+		if (!by_name && (*end || !*which || list[i].number != number))
 			continue;
 		*item = list[i];
 		ret = 0;
@@ -80,7 +95,7 @@ static int find(struct viewer *v, const char *which, struct gw_share_item *item)
 	return ret;
 }
 
-/* What has the same function as before: its number changes with its shape. */
+/* A screen has the same function as before, its number changes with its shape; a buffer's does not. */
 static int find_again(struct viewer *v, struct gw_share_item *item)
 {
 	struct gw_share_item *list;
@@ -91,7 +106,7 @@ static int find_again(struct viewer *v, struct gw_share_item *item)
 		return ret;
 	ret = -ENOENT;
 	for (size_t i = 0; i < nr && ret; i++) {
-		if (!gw_share_id_same(&list[i].id, &v->item.id) || list[i].bar != v->item.bar)
+		if (!same(&list[i], &v->item))
 			continue;
 		*item = list[i];
 		ret = 0;
@@ -174,6 +189,7 @@ void viewer_close(struct viewer *v)
 int viewer_refresh(struct viewer *v)
 {
 	struct gw_share_item item;
+	const char *label;
 	int ret = find_again(v, &item);
 
 	v->has_picture = false;
@@ -186,7 +202,9 @@ int viewer_refresh(struct viewer *v)
 		ret = map(v);
 	if (ret)
 		return ret == -ENOTCONN ? ret : -ENOENT;
-	v->has_picture = picture_parse(item.label, &v->picture) &&
+	label = is_buffer(&item) ? item.label + strlen("buffer") : item.label;
+	label += *label == ' ';
+	v->has_picture = picture_parse(label, &v->picture) &&
 			 picture_fits(&v->picture, item.bytes);
 	return v->has_picture ? 0 : -ENOENT;
 }

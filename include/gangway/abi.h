@@ -84,6 +84,7 @@ typedef uint64_t gw_le64;
 #define GW_FEATURE_PLACE		0x8	/* MAP's @last is where the host looks for a place */
 #define GW_FEATURE_RESUME		0x10	/* ANNOUNCE with a nonce resumes */
 #define GW_FEATURE_DROPPED		0x20	/* DROPPED: register, words and request are there */
+#define GW_FEATURE_SHARE		0x40	/* RANGE, SHARE and UNSHARE are there */
 
 /*
  * After ANNOUNCE a function that was hidden is there at the next scan of its bus; what is mapped
@@ -191,6 +192,10 @@ struct gw_cmd_unmapped {
  * gets fewer than were counted takes everything for dropped. A new generation forgets them, but
  * goes on counting.
  *
+ * The guest may share a part of its function's memory, by offsets in a BAR: pages, in any order,
+ * up to 65536 ranges. Who may look at it the host's policy says. It ends with UNSHARE, with the
+ * generation, and when the function is reset or its memory no longer decodes.
+ *
  * RING_ENABLE 1 starts with both rings empty and all indices zero; it reads as 0 if the ring is not
  * in memory that can be written, and after a reset. Indices that cannot be stop the ring.
  */
@@ -219,6 +224,13 @@ struct gw_ring {
 						 * bytes left in handle (LEFT_BYTES) */
 #define GW_RING_DROPPED			4	/* answers the handle of a mapping that the VMM ended,
 						 * its address and its bytes; NOENT: no more */
+#define GW_RING_RANGE			5	/* of the BAR that is to be shared: addr: offset, len:
+						 * bytes, last: its index in the list. 0 begins one */
+#define GW_RING_SHARE			6	/* the list, of BAR last. addr: width | height << 32,
+						 * len: stride | DRM fourcc << 32 of the picture in
+						 * it, or all 0. Answers a handle; the list is gone */
+#define GW_RING_UNSHARE			7	/* addr: the handle. BUSY: it is being taken back, ask
+						 * again; NOENT: nobody has it (any more) */
 
 #define GW_MAP_PIECE			(1u << 30)
 
@@ -230,7 +242,8 @@ struct gw_ring_sqe {
 	gw_le32 tag;
 	gw_le64 addr;
 	gw_le64 len;
-	gw_le64 last;		/* MAP: the device's last address, 0: any. Others: 0. Version 1: 0 */
+	gw_le64 last;		/* MAP: the device's last address, 0: any. RANGE, SHARE: see there.
+				 * Others: 0. Version 1: 0 */
 };
 
 /* A mapping that the host split answers several of these; all but the last say MORE. */

@@ -2,6 +2,7 @@
 #ifndef GANGWAY_COMPANION_H
 #define GANGWAY_COMPANION_H
 
+#include <gangway/sharer.h>
 #include <gangway/guest.h>
 
 #ifdef __cplusplus
@@ -72,6 +73,14 @@ void gw_companion_free(struct gw_companion *c);
 
 /** gw_companion_device() - what a front end serves; lives as long as @c */
 struct gw_device *gw_companion_device(struct gw_companion *c);
+
+/**
+ * gw_companion_share_by() - the guest may share memory of its function
+ * @s: stays the caller's, and must stay until this is called with NULL: no longer
+ *
+ * A guest looks once whether it may; so this comes before the companion is served.
+ */
+void gw_companion_share_by(struct gw_companion *c, struct gw_sharer *s);
 
 struct gw_companion_link;
 

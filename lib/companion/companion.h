@@ -14,7 +14,7 @@
 
 /*
  * Inside lib/companion: what a companion is, and what its parts ask of it. In floors, of which
- * each calls those below only: device; registers; control; ring and command; companion.
+ * each calls those below only: device; registers; control; ring and command; share; companion.
  */
 
 #define GW_COMPANION_BAR_SIZE	4096u		/* BAR0 */
@@ -47,6 +47,12 @@ struct gw_companion_ring {
 	unsigned int nr_held, next_held;
 };
 
+/* What the guest is about to share, range by range. */
+struct gw_companion_ranges {
+	struct gw_bar_range *range;
+	unsigned int nr, room;
+};
+
 /**
  * struct gw_companion - a companion
  * @name:     of it, for messages
@@ -60,6 +66,7 @@ struct gw_companion_ring {
  * @nonce:    of the last announcement, 0: none; @next_nonce is the register
  * @kept:     a reset came since then; what is mapped stays until the next announcement
  * @releasing: unmapping all is under way, by the poller
+ * @sharer:   by whom what the guest shares; NULL: nothing can be shared
  * @owns:     the client claimed the function with it; the front end's thread's
  * @kicked:   the poller is to look; it sleeps at @kick
  * @poll_after: ns: polling pays no earlier than this
@@ -90,6 +97,8 @@ struct gw_companion {
 	uint64_t nonce GW_GUARDED_BY(gate), next_nonce GW_GUARDED_BY(gate);
 	struct gw_companion_ring ring GW_GUARDED_BY(gate);
 	struct gw_imap ids GW_GUARDED_BY(gate);
+	struct gw_sharer *sharer GW_GUARDED_BY(gate);
+	struct gw_companion_ranges list GW_GUARDED_BY(gate);
 	bool announced GW_GUARDED_BY(gate), kept GW_GUARDED_BY(gate), releasing GW_GUARDED_BY(gate);
 	struct gw_companion_stats stats GW_GUARDED_BY(gate);
 	bool kicked GW_GUARDED_BY(gate), stop GW_GUARDED_BY(gate), owns;

@@ -7,9 +7,10 @@
 #include "base/util.h"
 #include "companion/command.h"
 #include "companion/ring.h"
+#include "companion/share.h"
 
 /*
- * How it works: mappings belong to a generation, and that to a kernel with its module. It ends when
+ * How it works: mappings, and what is shared, belong to a generation, and that to a kernel with its module. It ends when
  * another announces itself, when the module withdraws or asks for that, and when the VMM goes.
  *
  * A reset may be the machine's, or the slot's alone under a module that goes on. If the module has
@@ -19,8 +20,10 @@
 
 int gw_companion_end(struct gw_companion *c, uint64_t deadline)
 {
-	int ret = gw_companion_release(c, deadline);
+	int ret;
 
+	gw_companion_unshare_all(c);
+	ret = gw_companion_release(c, deadline);
 	if (!ret)
 		gw_companion_forget_ids(c);
 	gw_companion_ring_publish(c);

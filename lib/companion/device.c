@@ -15,6 +15,7 @@
 #include "companion/control.h"
 #include "companion/registers.h"
 #include "companion/ring.h"
+#include "companion/share.h"
 
 /*
  * How it works: a PCI device of its own, served to the VMM like the function, by a thread of its
@@ -388,6 +389,7 @@ void gw_companion_free(struct gw_companion *c)
 	gw_gate_lock(&c->gate);
 	c->stop = true;
 	gw_companion_kick(c);
+	gw_companion_unshare_all(c);
 	gw_gate_unlock(&c->gate);
 	pthread_join(c->poller, NULL);
 	gw_guest_function_leave(c->gf);
@@ -403,6 +405,15 @@ void gw_companion_free(struct gw_companion *c)
 struct gw_device *gw_companion_device(struct gw_companion *c)
 {
 	return &c->dev;
+}
+
+void gw_companion_share_by(struct gw_companion *c, struct gw_sharer *s)
+{
+	gw_gate_lock(&c->gate);
+	if (!s)
+		gw_companion_unshare_all(c);
+	c->sharer = s;
+	gw_gate_unlock(&c->gate);
 }
 
 void gw_companion_stats(struct gw_companion *c, struct gw_companion_stats *stats)

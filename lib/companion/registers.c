@@ -54,11 +54,12 @@ static uint64_t read_abi_newest(struct gw_companion *c)
 	return GW_COMPANION_ABI;
 }
 
-static uint64_t read_features(struct gw_companion *c)
+static uint64_t read_features(struct gw_companion *c) GW_HOLDS(c->gate)
 {
 	return GW_FEATURE_RING | GW_FEATURE_PAGE | GW_FEATURE_DROPPED |
 	       (c->opt.show ? 0 : GW_FEATURE_HIDDEN | GW_FEATURE_RESUME) |
-	       (c->limits->places ? GW_FEATURE_PLACE : 0);
+	       (c->limits->places ? GW_FEATURE_PLACE : 0) |
+	       (c->sharer ? GW_FEATURE_SHARE : 0);
 }
 
 static uint64_t read_granule(struct gw_companion *c)

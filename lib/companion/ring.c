@@ -6,6 +6,7 @@
 #include "base/lock.h"
 #include "base/util.h"
 #include "companion/ring.h"
+#include "companion/share.h"
 
 /*
  * How it works: the ring is guest memory, and may change, or go, at any time. Our own indices are
@@ -217,9 +218,35 @@ static int entry_dropped(struct gw_companion *c, const struct gw_ring_sqe *sqe,
 	return 0;
 }
 
+static int entry_range(struct gw_companion *c, const struct gw_ring_sqe *sqe,
+		       struct gw_ring_cqe *cqe) GW_HOLDS(c->gate)
+{
+	const struct gw_bar_range range = { { sqe->addr }, sqe->len };
+
+	return gw_companion_list(c, sqe->last, &range);
+}
+
+static int entry_share(struct gw_companion *c, const struct gw_ring_sqe *sqe,
+		       struct gw_ring_cqe *cqe) GW_HOLDS(c->gate)
+{
+	const struct gw_buffer_picture picture = {
+		.width = (uint32_t)sqe->addr, .height = (uint32_t)(sqe->addr >> 32),
+		.stride = (uint32_t)sqe->len, .fourcc = (uint32_t)(sqe->len >> 32),
+	};
+
+	return gw_companion_share(c, sqe->last, &picture, &cqe->handle);
+}
+
+static int entry_unshare(struct gw_companion *c, const struct gw_ring_sqe *sqe,
+			 struct gw_ring_cqe *cqe) GW_HOLDS(c->gate)
+{
+	cqe->handle = sqe->addr;
+	return gw_companion_unshare(c, sqe->addr);
+}
+
 static const struct op {
 	uint16_t flags;			/* that it knows */
-	bool last, asks;		/* it knows that field; it only asks */
+	bool last, asks;		/* it knows that field; NOENT and BUSY are answers */
 	int (*run)(struct gw_companion *c, const struct gw_ring_sqe *sqe,
 		   struct gw_ring_cqe *cqe);
 	const char *name;
@@ -228,6 +255,9 @@ static const struct op {
 	[GW_RING_UNMAP] = { 0, false, false, entry_unmap, "unmap" },
 	[GW_RING_QUERY] = { 0, false, true, entry_query, "query" },
 	[GW_RING_DROPPED] = { 0, false, true, entry_dropped, "question" },
+	[GW_RING_RANGE] = { 0, true, false, entry_range, "range" },
+	[GW_RING_SHARE] = { 0, true, false, entry_share, "share" },
+	[GW_RING_UNSHARE] = { 0, false, true, entry_unshare, "unshare" },
 };
 
 /* Return: whether one was done; else the ring has stopped or completions do not fit. */
@@ -251,7 +281,7 @@ static bool ring_entry(struct gw_companion *c) GW_HOLDS(c->gate)
 	op = sqe.op < ARRAY_SIZE(ops) ? &ops[sqe.op] : NULL;
 	if (op && op->run && !(sqe.flags & ~op->flags) && (op->last || !sqe.last))
 		ret = op->run(c, &sqe, &cqe);
-	if (ret && !(ret == -ENOENT && op->asks))
+	if (ret && !((ret == -ENOENT || ret == -EBUSY) && op->asks))
 		gw_companion_refuse(c, op && op->run ? op->name : "unknown entry", sqe.addr,
 				    sqe.len, ret);
 	cqe.status = (uint16_t)gw_companion_status(ret);

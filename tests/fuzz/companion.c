@@ -14,6 +14,7 @@
 #define FLAG_SPLIT	2u	/* mappings come in three ranges */
 #define FLAG_FAIL_MAP	4u
 #define FLAG_RING	8u	/* a ring is running at first */
+#define FLAG_SHARE	16u	/* the guest may share */
 #define MAX_MAPS	20u
 #define MAX_BYTES	(1u << 20)
 #define PAGE_AT		(RIG_RAM_GPA + 0x1000)
@@ -44,6 +45,31 @@ static bool inside(struct rig *r, const struct rig_map *m, uint64_t gpa,
 	       m->addr >= (uint8_t *)at && m->size <= size &&
 	       (uint64_t)(m->addr - (uint8_t *)at) <= size - m->size;
 }
+
+/* Whoever shares gets a list that is all there, and no longer than one may be. */
+static int share(struct gw_sharer *s, unsigned int bar, const struct gw_bar_range *range,
+		 unsigned int nr, const struct gw_buffer_picture *picture, uint64_t *handle)
+{
+	uint64_t sum = 0;
+
+	check(bar < GW_NR_BARS && nr <= GW_SHARER_RANGES);
+	for (unsigned int i = 0; i < nr; i++)
+		sum ^= range[i].off.v ^ range[i].size;
+	*handle = sum ^ picture->width ^ picture->fourcc ^ 1;
+	return nr % 5 == 4 ? -EOVERFLOW : 0;
+}
+
+static int give_back(struct gw_sharer *s, uint64_t handle)
+{
+	return handle % 2 ? -EBUSY : -ENOENT;
+}
+
+static void end_all(struct gw_sharer *s)
+{
+}
+
+static const struct gw_sharer_ops sharer_ops = { share, give_back, end_all };
+static struct gw_sharer sharer = { &sharer_ops };
 
 static void check_host(struct rig *r)
 {
@@ -198,6 +224,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	r->f->fn.limits.max_bytes = MAX_BYTES;
 	r->split = flags & FLAG_SPLIT ? 3 : 0;
 	r->fail_map = flags & FLAG_FAIL_MAP ? -EIO : 0;
+	if (flags & FLAG_SHARE)
+		gw_companion_share_by(r->c, &sharer);
 	if (flags & FLAG_RING)
 		check(rig_ring_start(r, GW_RING_MIN_SHIFT));
 	while (step(r, &in))

@@ -83,7 +83,8 @@ static void what_is_not_asked_for_validly_maps_nothing(void **state)
 		{ GW_RING_UNMAP, 0, RIG_RAM_GPA, 0, GW_STATUS_STALE },
 		{ GW_RING_UNMAP, 0, UINT64_MAX, 0, GW_STATUS_STALE },
 		{ 0, 0, RIG_RAM_GPA, 4096, GW_STATUS_INVAL },
-		{ 7, 0, RIG_RAM_GPA, 4096, GW_STATUS_INVAL },
+		{ GW_RING_UNSHARE, 0, RIG_RAM_GPA, 4096, GW_STATUS_INVAL },
+		{ 8, 0, RIG_RAM_GPA, 4096, GW_STATUS_INVAL },
 		{ UINT16_MAX, 0, RIG_RAM_GPA, 4096, GW_STATUS_INVAL },
 	};
 	struct rig *r = *state;
