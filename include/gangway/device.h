@@ -2,6 +2,7 @@
 #ifndef GANGWAY_DEVICE_H
 #define GANGWAY_DEVICE_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,6 +18,10 @@ extern "C" {
  * A PCI device as a VMM sees it: regions, interrupts, DMA. A front end (vfio-user) drives it; a
  * passed-through function and the companion implement it. Numbers are those of VFIO
  * (linux/vfio.h), so that a front end need not translate.
+ *
+ * Front ends pass on what a VMM or a guest has chosen, and the device checks it. A front end only
+ * sees to it that messages are whole, that buffers are as long as it says, and that enumerations
+ * have one of their values.
  */
 
 enum gw_region {
@@ -43,6 +48,13 @@ struct gw_region_info {
 	unsigned int nr_areas;		/* what of it may be mapped; 0: all */
 	struct { uint64_t off, size; } area[GW_MAX_MMAP_AREAS];
 };
+
+/** gw_region_holds() - @len bytes at @off lie in the region, and allow @access (GW_REGION_F_*) */
+static inline bool gw_region_holds(const struct gw_region_info *info, uint32_t access, uint64_t off,
+				   uint64_t len)
+{
+	return (info->flags & access) == access && off <= info->size && len <= info->size - off;
+}
 
 enum gw_irq {
 	GW_IRQ_INTX,
@@ -78,15 +90,14 @@ struct gw_irq_call {
 };
 
 /**
- * struct gw_irq_set - one checked SET_IRQS
+ * struct gw_irq_set - one SET_IRQS
  * @fds:  with GW_IRQ_EVENTFD @count eventfds, or NULL to take them away. The device takes those it
  *        keeps and leaves -1 in their place
  * @call: with GW_IRQ_CALL, what all @count vectors call, or NULL to take it away
  *
  * A vector has an eventfd or a call, whichever came last; both are enabled by GW_IRQ_TRIGGER.
  *
- * @index, @start and @count lie within what irq_info() says. GW_IRQ_NONE, GW_IRQ_TRIGGER and
- * @count 0 disables the whole index.
+ * GW_IRQ_NONE, GW_IRQ_TRIGGER and @count 0 disables the whole index.
  */
 struct gw_irq_set {
 	enum gw_irq index;
@@ -113,6 +124,17 @@ struct gw_slice {
 	void *addr;			/* in this process already, page aligned; the caller keeps it there
 					 * until dma_unmap() has returned. NULL: in a file, or remote */
 };
+
+/** gw_slice_last() - where it ends. Return: 0; -EINVAL empty or unaligned, -EOVERFLOW it wraps */
+static inline int gw_slice_last(const struct gw_slice *s, uint64_t *last)
+{
+	uint64_t end;
+
+	if (!s->size || (s->at.v | s->size | s->off | (uintptr_t)s->addr) % GW_PAGE_SIZE)
+		return -EINVAL;
+	return __builtin_add_overflow(s->off, s->size - 1, &end) ||
+	       __builtin_add_overflow(s->at.v, s->size - 1, last) ? -EOVERFLOW : 0;
+}
 
 #define GW_VMM_NAME	48
 
@@ -151,18 +173,19 @@ struct gw_device;
  *                is another VMM's (logged), -ENODEV the device is gone, -EIO it does not work
  * @detach:       the VMM has gone: no DMA, no interrupts, no mappings are left on return, and the
  *                device is as after reset. Also called after a failed attach()
- * @region_read:  @off + @len lies inside the region and @len is at most 4096 for config, else
- *                what the front end allows; registers are accessed in naturally aligned pieces
+ * @region_read:  registers are accessed in naturally aligned pieces. -EINVAL not inside a region
+ *                that there is, or that can be read
  * @region_write: likewise
+ * @irq_set:      -EINVAL @start and @count are not within what irq_info() says, or the action is
+ *                none of the index's, -EPROTO another index is in use; or -errno of the host
  * @dma_map:      @fd -1: memory in this process, else to be reached through the remote. @fd stays
  *                the caller's.
  *                -EINVAL, -EOVERFLOW, -EEXIST overlap, -ENOSPC budget, -EACCES private memory
  * @dma_unmap:    drop every run inside first..last; a run that is only partly inside is -EINVAL
  *                and nothing changes. *@bytes is what was unmapped, 0 is fine. Another error: the
  *                device does not let go of some of it, so that it must stay as it is
- * @dma_buf:      a dma-buf of ranges of a BAR, which are page aligned, not empty and inside it; *@fd
- *                becomes the caller's. -EOPNOTSUPP the host has none, -EINVAL not what may be
- *                mapped. NULL: there are none
+ * @dma_buf:      a dma-buf of ranges of a BAR; *@fd becomes the caller's. -EOPNOTSUPP the host has
+ *                none, -EINVAL unaligned, empty, or not what may be mapped. NULL: there are none
  */
 struct gw_device_ops {
 	int (*attach)(struct gw_device *d, struct gw_remote *remote, const struct gw_vmm *vmm);

@@ -27,13 +27,6 @@ void gw_guest_memory_fini(struct gw_guest_memory *m)
 	gw_file_abandon(&m->files);
 }
 
-static int slice_last(const struct gw_slice *s, uint64_t *last)
-{
-	if (!s->size || (s->at.v | s->size | s->off | (uintptr_t)s->addr) % GW_PAGE_SIZE)
-		return -EINVAL;
-	return __builtin_add_overflow(s->at.v, s->size - 1, last) ? -EOVERFLOW : 0;
-}
-
 static int run_remove(struct gw_guest_memory *m, struct gw_run *run)
 {
 	int ret = m->ops ? m->ops->gone(m, run) : 0;
@@ -76,7 +69,7 @@ int gw_guest_memory_add(struct gw_guest_memory *m, const struct gw_slice *s, int
 	struct gw_slice slice = *s;
 	struct gw_run *run;
 	uint64_t last;
-	int ret = slice_last(s, &last);
+	int ret = gw_slice_last(s, &last);
 
 	if (!ret && s->addr && fd >= 0)
 		ret = -EINVAL;

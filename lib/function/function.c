@@ -265,36 +265,33 @@ static void device_region_info(struct gw_device *d, unsigned int region,
 	}
 }
 
-/* Return: 0; -EINVAL not inside a region that there is. */
-static int device_check(struct gw_guest_function *gf, unsigned int region, uint64_t off,
+static int device_check(struct gw_device *d, unsigned int region, uint32_t access, uint64_t off,
 			size_t len)
 {
-	uint64_t size = 0;
+	struct gw_region_info info;
 
-	if (region < GW_NR_BARS)
-		size = gf->bar[region].info.size;
-	else if (region == GW_REGION_CONFIG)
-		size = gf->policy.size;
-	return off <= size && len <= size - off ? 0 : -EINVAL;
+	device_region_info(d, region, &info);
+	return gw_region_holds(&info, access, off, len) ? 0 : -EINVAL;
 }
 
 static int device_region_read(struct gw_device *d, unsigned int region, uint64_t off, void *buf,
 			      size_t len)
 {
 	struct gw_guest_function *gf = from_device(d);
-	int ret;
+	int ret = device_check(d, region, GW_REGION_F_READ, off, len);
 
+	if (ret)
+		return ret;
 	device_begin(gf);
-	ret = device_check(gf, region, off, len);
-	if (!ret && region == GW_REGION_CONFIG) {
+	if (region == GW_REGION_CONFIG) {
 		gw_guest_count(&gf->config_reads);
 		gw_guest_config_read(gf, (unsigned int)off, buf, len);
-	} else if (!ret) {
+	} else {
 		gw_guest_count(&gf->reads);
 		gw_guest_bar_read(gf, region, off, buf, len);
 	}
 	device_end(gf);
-	return ret;
+	return 0;
 }
 
 /* A reset that the guest asks for comes before what it writes after that. */
@@ -315,19 +312,20 @@ static int device_region_write(struct gw_device *d, unsigned int region, uint64_
 			       const void *buf, size_t len)
 {
 	struct gw_guest_function *gf = from_device(d);
-	int ret;
+	int ret = device_check(d, region, GW_REGION_F_WRITE, off, len);
 
+	if (ret)
+		return ret;
 	device_begin(gf);
-	ret = device_check(gf, region, off, len);
-	if (!ret && region == GW_REGION_CONFIG) {
+	if (region == GW_REGION_CONFIG) {
 		gw_guest_count(&gf->config_writes);
 		config_write(gf, (unsigned int)off, buf, len);
-	} else if (!ret) {
+	} else {
 		gw_guest_count(&gf->writes);
 		gw_guest_bar_write(gf, region, off, buf, len);
 	}
 	device_end(gf);
-	return ret;
+	return 0;
 }
 
 static void device_irq_info(struct gw_device *d, enum gw_irq index, struct gw_irq_info *info)
@@ -368,10 +366,11 @@ static int device_dma_unmap(struct gw_device *d, gw_vmm_addr first, gw_vmm_addr 
 	return ret;
 }
 
-/* Only of what a VMM may map as well. */
+/* Only whole pages of what a VMM may map as well. */
 static bool may_map(const struct gw_region_info *r, const struct gw_bar_range *range)
 {
-	if (!(r->flags & GW_REGION_F_MMAP))
+	if (!range->size || (range->off.v | range->size) % GW_PAGE_SIZE ||
+	    !gw_region_holds(r, GW_REGION_F_MMAP, range->off.v, range->size))
 		return false;
 	for (unsigned int i = 0; i < r->nr_areas; i++)
 		if (range->off.v >= r->area[i].off && range->size <= r->area[i].size &&
@@ -389,6 +388,8 @@ static int device_dma_buf(struct gw_device *d, unsigned int bar, const struct gw
 
 	if (!peer || !peer->bar_export)
 		return ret;
+	if (bar >= GW_NR_BARS)
+		return -EINVAL;
 	for (unsigned int i = 0; i < nr; i++)
 		if (!may_map(&gf->bar[bar].region, &range[i]))
 			return -EINVAL;

@@ -434,9 +434,6 @@ static int set_vectors(struct gw_guest_irqs *irqs, struct gw_irq_set *set)
 			irqs_off(irqs);
 		return 0;
 	}
-	if (!set->count || set->start >= irqs->count[set->index] ||
-	    set->count > irqs->count[set->index] - set->start)
-		return -EINVAL;
 	if (gives_ways(set)) {
 		if (set->action != GW_IRQ_TRIGGER)
 			return set_unmask_eventfd(irqs, set);
@@ -445,21 +442,26 @@ static int set_vectors(struct gw_guest_irqs *irqs, struct gw_irq_set *set)
 	return mode == set->index ? set_masks(irqs, set) : -EPROTO;
 }
 
+/* Without vectors it can only mean: disable the whole index. A VMM does so also where there is none. */
+static bool set_possible(const struct gw_guest_irqs *irqs, const struct gw_irq_set *set)
+{
+	if (set->index >= GW_NR_IRQS)
+		return false;
+	if (!set->count)
+		return set->data == GW_IRQ_NONE && set->action == GW_IRQ_TRIGGER && !set->start;
+	return set->start < irqs->count[set->index] &&
+	       set->count <= irqs->count[set->index] - set->start;
+}
+
 int gw_guest_irqs_set(struct gw_guest_irqs *irqs, struct gw_irq_set *set)
 {
+	if (!set_possible(irqs, set))
+		return -EINVAL;
 	switch (set->index) {
-	case GW_IRQ_INTX:
-		/* where there is none, a VMM disables it all the same before it enables another */
-		if (!irqs->intx)
-			return set->count ? -EINVAL : 0;
-		return set_vectors(irqs, set);
-	case GW_IRQ_MSI:
-	case GW_IRQ_MSIX:
-		return set_vectors(irqs, set);
 	case GW_IRQ_ERR:
 	case GW_IRQ_REQ:
 		return set_notice(irqs, set);
 	default:
-		return -EINVAL;
+		return set_vectors(irqs, set);
 	}
 }

@@ -68,7 +68,6 @@ struct gw_client {
 	uint32_t max_fds;		/* the client takes with one message */
 	struct gw_private private;
 	struct gw_vmm vmm;		/* who is at the other end */
-	struct { uint64_t size; uint32_t flags; } region[GW_NR_REGIONS];
 
 	struct gw_remote remote;
 

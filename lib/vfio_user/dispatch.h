@@ -30,7 +30,4 @@ gw_vu_handler gw_do_irq_info, gw_do_set_irqs;
 gw_vu_handler gw_do_dma_map, gw_do_dma_unmap;
 gw_vu_handler gw_do_feature;
 
-/** gw_regions_load() - remember sizes and permissions, which do not change */
-void gw_regions_load(struct gw_client *c);
-
 #endif

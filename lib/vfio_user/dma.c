@@ -9,20 +9,13 @@
 #define DMA_MAP		32u		/* bytes of the payload */
 #define DMA_UNMAP	24u
 
-static int check_run(uint64_t iova, uint64_t size, uint64_t off, uint64_t *last)
-{
-	if (!size || (iova | size | off) % GW_PAGE_SIZE)
-		return -EINVAL;
-	return __builtin_add_overflow(iova, size - 1, last) ? -EOVERFLOW : 0;
-}
-
 int gw_do_dma_map(struct gw_client *c, struct gw_msg *m, struct gw_reply *r)
 {
 	struct gw_reader in = gw_reader_init(m->body, m->len);
 	int fd = m->fds && m->fds->nr ? m->fds->fd[0] : -1;
 	uint32_t argsz, flags;
 	struct gw_slice s = { 0 };
-	uint64_t last, end;
+	uint64_t last;
 	int ret;
 
 	if (!gw_reader_u32(&in, &argsz) || !gw_reader_u32(&in, &flags) ||
@@ -32,11 +25,9 @@ int gw_do_dma_map(struct gw_client *c, struct gw_msg *m, struct gw_reply *r)
 	if (argsz < DMA_MAP || flags & ~(GW_VU_MAP_READ | GW_VU_MAP_WRITE | GW_VU_MAP_MMAP) ||
 	    !(flags & (GW_VU_MAP_READ | GW_VU_MAP_WRITE)))
 		return -EINVAL;
-	ret = check_run(s.at.v, s.size, s.off, &last);
+	ret = gw_slice_last(&s, &last);
 	if (ret)
 		return ret;
-	if (__builtin_add_overflow(s.off, s.size - 1, &end))
-		return -EOVERFLOW;
 	if (fd >= 0 && gw_private_memory(&c->private, c->fd, fd)) {
 		gw_log_guest(c->log, "vfio-user: guest memory %#" PRIx64 "-%#" PRIx64 " is private "
 			     "to the VMM, the device would see other contents; start QEMU with "
@@ -57,26 +48,26 @@ int gw_do_dma_map(struct gw_client *c, struct gw_msg *m, struct gw_reply *r)
 int gw_do_dma_unmap(struct gw_client *c, struct gw_msg *m, struct gw_reply *r)
 {
 	struct gw_reader in = gw_reader_init(m->body, m->len);
-	uint64_t iova, size, last, bytes = 0;
+	uint64_t last = UINT64_MAX, bytes = 0;
+	struct gw_slice s = { 0 };
 	uint32_t argsz, flags;
 	int ret = 0;
 
 	if (!gw_reader_u32(&in, &argsz) || !gw_reader_u32(&in, &flags) ||
-	    !gw_reader_u64(&in, &iova) || !gw_reader_u64(&in, &size))
+	    !gw_reader_u64(&in, &s.at.v) || !gw_reader_u64(&in, &s.size))
 		return -EMSGSIZE;
 	if (flags & GW_VU_UNMAP_DIRTY)
 		return -EOPNOTSUPP;
 	if (argsz < DMA_UNMAP || flags & ~GW_VU_UNMAP_ALL || gw_reader_left(&in))
 		return -EINVAL;
-	last = UINT64_MAX;
 	if (!(flags & GW_VU_UNMAP_ALL))
-		ret = check_run(iova, size, 0, &last);
-	else if (iova || size)
+		ret = gw_slice_last(&s, &last);
+	else if (s.at.v || s.size)
 		ret = -EINVAL;
 	if (ret)
 		return ret;
-	gw_trace(c->log, "vfio-user: unmap %#" PRIx64 "-%#" PRIx64, iova, last);
+	gw_trace(c->log, "vfio-user: unmap %#" PRIx64 "-%#" PRIx64, s.at.v, last);
 	memcpy(r->data, m->body, DMA_UNMAP);
 	r->len = DMA_UNMAP;
-	return c->dev->ops->dma_unmap(c->dev, (gw_vmm_addr){ iova }, (gw_vmm_addr){ last }, &bytes);
+	return c->dev->ops->dma_unmap(c->dev, s.at, (gw_vmm_addr){ last }, &bytes);
 }

@@ -22,7 +22,7 @@
 #define HEAD		8u		/* argsz, flags */
 #define DMA_BUF		16u		/* region, open flags, flags, number of ranges */
 
-/* Of a BAR, which the device knows. *@range is to be freed. */
+/* *@range is to be freed. */
 static int take_ranges(struct gw_reader *in, uint32_t *region, struct gw_bar_range **range,
 		       uint32_t *nr)
 {
@@ -31,7 +31,7 @@ static int take_ranges(struct gw_reader *in, uint32_t *region, struct gw_bar_ran
 	if (!gw_reader_u32(in, region) || !gw_reader_u32(in, &open_flags) ||
 	    !gw_reader_u32(in, &flags) || !gw_reader_u32(in, nr))
 		return -EMSGSIZE;
-	if (flags || *region >= GW_REGION_ROM || !*nr)
+	if (flags || !*nr)
 		return -EINVAL;
 	if (gw_reader_left(in) / 16 != *nr || gw_reader_left(in) % 16)
 		return -EMSGSIZE;
@@ -44,27 +44,12 @@ static int take_ranges(struct gw_reader *in, uint32_t *region, struct gw_bar_ran
 	return 0;
 }
 
-/* Page aligned, not empty, and inside the BAR, whose size does not change. */
-static int check_ranges(const struct gw_client *c, uint32_t region,
-			const struct gw_bar_range *range, uint32_t nr)
-{
-	uint64_t size = c->region[region].size;
-
-	for (uint32_t i = 0; i < nr; i++)
-		if (!range[i].size || (range[i].off.v | range[i].size) % GW_PAGE_SIZE ||
-		    range[i].off.v > size || range[i].size > size - range[i].off.v)
-			return -EINVAL;
-	return 0;
-}
-
 static int dma_buf(struct gw_client *c, struct gw_reader *in, int *fd)
 {
 	struct gw_bar_range *range = NULL;
 	uint32_t region, nr;
 	int ret = take_ranges(in, &region, &range, &nr);
 
-	if (!ret)
-		ret = check_ranges(c, region, range, nr);
 	if (!ret)
 		ret = c->dev->ops->dma_buf(c->dev, region, range, nr, fd);
 	free(range);

@@ -67,18 +67,6 @@ static int parse_flags(uint32_t flags, struct gw_irq_set *set)
 	return 0;
 }
 
-/* Without vectors a message can only mean: disable the whole index. */
-static int check_range(struct gw_client *c, const struct gw_irq_set *set)
-{
-	struct gw_irq_info info = { 0 };
-
-	if (!set->count)
-		return set->data == GW_IRQ_NONE && set->action == GW_IRQ_TRIGGER && !set->start ?
-		       0 : -EINVAL;
-	c->dev->ops->irq_info(c->dev, set->index, &info);
-	return set->start < info.count && set->count <= info.count - set->start ? 0 : -EINVAL;
-}
-
 /*
  * Eventfds for all vectors of the message, or for none: then those are taken away. What comes with
  * a message of another kind is not looked at.
@@ -118,8 +106,6 @@ int gw_do_set_irqs(struct gw_client *c, struct gw_msg *m, struct gw_reply *r)
 	if (gw_reader_left(&in) != (set.data == GW_IRQ_BOOL ? set.count : 0))
 		return -EMSGSIZE;
 	set.bools = set.data == GW_IRQ_BOOL ? in.p : NULL;
-	ret = check_range(c, &set);
-	if (!ret)
-		ret = check_fds(c, m, &set);
+	ret = check_fds(c, m, &set);
 	return ret ? ret : c->dev->ops->irq_set(c->dev, &set);
 }

@@ -124,7 +124,6 @@ int gw_do_version(struct gw_client *c, struct gw_msg *m, struct gw_reply *r)
 		c->dev->ops->detach(c->dev);
 		return ret;
 	}
-	gw_regions_load(c);
 	gw_client_greeted(c);
 	version[1] = MINOR;	/* the lesser of the client's and ours */
 	memcpy(r->data, version, sizeof(version));

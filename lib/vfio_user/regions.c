@@ -8,18 +8,6 @@
 #define REGION_INFO	32u		/* bytes of struct vfio_region_info */
 #define SPARSE_HEAD	16u		/* of struct vfio_region_info_cap_sparse_mmap */
 
-void gw_regions_load(struct gw_client *c)
-{
-	struct gw_region_info info;
-
-	for (unsigned int i = 0; i < GW_NR_REGIONS; i++) {
-		memset(&info, 0, sizeof(info));
-		c->dev->ops->region_info(c->dev, i, &info);
-		c->region[i].size = info.size;
-		c->region[i].flags = info.flags;
-	}
-}
-
 static uint8_t *put_u32(uint8_t *p, uint32_t v)
 {
 	memcpy(p, &v, sizeof(v));
@@ -104,12 +92,10 @@ static bool take_access(struct gw_reader *in, struct access *a)
 	       gw_reader_u32(in, &a->count);
 }
 
-static int check_access(const struct gw_client *c, const struct access *a, uint32_t need)
+/* What a message may hold; all else the device checks. */
+static int check_count(const struct access *a)
 {
-	if (a->region >= GW_NR_REGIONS || !(c->region[a->region].flags & need))
-		return -EINVAL;
-	if (!a->count || a->off > c->region[a->region].size ||
-	    a->count > c->region[a->region].size - a->off)
+	if (!a->count)
 		return -EINVAL;
 	return a->count > GW_VU_MAX_XFER ? -E2BIG : 0;
 }
@@ -122,7 +108,7 @@ int gw_do_region_read(struct gw_client *c, struct gw_msg *m, struct gw_reply *r)
 
 	if (!take_access(&in, &a))
 		return -EMSGSIZE;
-	ret = check_access(c, &a, GW_REGION_F_READ);
+	ret = check_count(&a);
 	if (ret)
 		return ret;
 	memcpy(r->data, m->body, sizeof(a));
@@ -138,7 +124,7 @@ int gw_do_region_write(struct gw_client *c, struct gw_msg *m, struct gw_reply *r
 
 	if (!take_access(&in, &a) || gw_reader_left(&in) != a.count)
 		return -EMSGSIZE;
-	ret = check_access(c, &a, GW_REGION_F_WRITE);
+	ret = check_count(&a);
 	if (ret)
 		return ret;
 	memcpy(r->data, m->body, sizeof(a));
@@ -146,7 +132,16 @@ int gw_do_region_write(struct gw_client *c, struct gw_msg *m, struct gw_reply *r
 	return c->dev->ops->region_write(c->dev, a.region, a.off, in.p, a.count);
 }
 
-/* All writes are checked before the first is done. One that the device refuses ends it. */
+static bool is_possible(struct gw_client *c, const struct access *a)
+{
+	struct gw_region_info info = { 0 };
+
+	c->dev->ops->region_info(c->dev, a->region, &info);
+	return a->count && a->count <= 8 &&
+	       gw_region_holds(&info, GW_REGION_F_WRITE, a->off, a->count);
+}
+
+/* All are looked at before the first is done, so that one that cannot be leaves all undone. */
 int gw_do_write_multi(struct gw_client *c, struct gw_msg *m, struct gw_reply *r)
 {
 	struct gw_reader in = gw_reader_init(m->body, m->len), first;
@@ -162,7 +157,7 @@ int gw_do_write_multi(struct gw_client *c, struct gw_msg *m, struct gw_reply *r)
 		return -EMSGSIZE;
 	first = in;
 	while (!ret && take_access(&in, &a) && gw_reader_skip(&in, 8))
-		ret = a.count > 8 ? -EINVAL : check_access(c, &a, GW_REGION_F_WRITE);
+		ret = is_possible(c, &a) ? 0 : -EINVAL;
 	in = first;
 	while (!ret && take_access(&in, &a))
 		ret = c->dev->ops->region_write(c->dev, a.region, a.off, gw_reader_skip(&in, 8),

@@ -54,7 +54,9 @@ static int region_read(struct gw_device *d, unsigned int region, uint64_t off, v
 	struct gw_region_info info;
 
 	region_info(d, region, &info);
-	assert(len && off < info.size && len <= info.size - off);
+	assert(len && len <= GW_VU_MAX_XFER);
+	if (!gw_region_holds(&info, GW_REGION_F_READ, off, len))
+		return -EINVAL;
 	memset(buf, 0x5a, len);
 	return 0;
 }
@@ -66,7 +68,9 @@ static int region_write(struct gw_device *d, unsigned int region, uint64_t off, 
 	uint8_t sum = 0;
 
 	region_info(d, region, &info);
-	assert(region != 2 && len && off < info.size && len <= info.size - off);
+	assert(len && len <= GW_VU_MAX_XFER);
+	if (!gw_region_holds(&info, GW_REGION_F_WRITE, off, len))
+		return -EINVAL;
 	for (size_t i = 0; i < len; i++)
 		sum ^= ((const uint8_t *)buf)[i];
 	return sum == 0xee ? -EIO : 0;
@@ -82,7 +86,9 @@ static int irq_set(struct gw_device *d, struct gw_irq_set *set)
 	struct gw_irq_info info;
 
 	irq_info(d, set->index, &info);
-	assert(set->start <= info.count && set->count <= info.count - set->start);
+	assert(set->index < GW_NR_IRQS);
+	if (set->start > info.count || set->count > info.count - set->start)
+		return -EINVAL;
 	for (uint32_t i = 0; set->bools && i < set->count; i++)
 		if (set->bools[i] == 0xee)
 			return -EIO;

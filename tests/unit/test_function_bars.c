@@ -206,6 +206,10 @@ static int note_export(struct gw_function *f, unsigned int bar, const struct gw_
 static void a_dma_buf_is_made_of_what_may_be_mapped_only(void **state)
 {
 	static const struct gw_peer_ops peers = { .bar_export = note_export };
+	static const struct gw_bar_range bad[] = {
+		{ { 0 }, 0 }, { { 1 }, 0x1000 }, { { 0 }, 1 }, { { 0x800 }, 0x800 },
+		{ { 1ull << 32 }, 0x1000 }, { { 0 - 0x1000ull }, 0x2000 },
+	};
 	const struct gw_bar_range mixed[] = { { { 0 }, 0x1000 }, { { 0x1000 }, 0x1000 } };
 	struct guest *g = *state;
 	static struct gw_function_ops ops;
@@ -225,6 +229,10 @@ static void a_dma_buf_is_made_of_what_may_be_mapped_only(void **state)
 					 may ? 0 : -EINVAL);
 			assert_int_equal(exported, before + may);
 		}
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(g->dev->ops->dma_buf(g->dev, 4, &bad[i], 1, &fd), -EINVAL);
+	assert_int_equal(g->dev->ops->dma_buf(g->dev, 6, mixed, 1, &fd), -EINVAL);
+	assert_int_equal(g->dev->ops->dma_buf(g->dev, UINT32_MAX, mixed, 1, &fd), -EINVAL);
 	assert_int_equal(g->dev->ops->dma_buf(g->dev, 4, mixed, 2, &fd), -EINVAL);
 	assert_int_equal(g->dev->ops->dma_buf(g->dev, 0, mixed, 1, &fd), -EINVAL);
 	assert_int_equal(exported, 2);

@@ -144,6 +144,15 @@ static void what_makes_no_sense_is_refused(void **state)
 			 -EINVAL);
 	assert_int_equal(set(g, GW_IRQ_MSIX, GW_IRQ_MASK, GW_IRQ_NONE, 0, 1, NULL, NULL), -EPROTO);
 	assert_int_equal(set(g, GW_NR_IRQS, GW_IRQ_TRIGGER, GW_IRQ_NONE, 0, 0, NULL, NULL), -EINVAL);
+	assert_int_equal(set(g, GW_IRQ_ERR, GW_IRQ_TRIGGER, GW_IRQ_EVENTFD, 0, 2, NULL,
+			     (int[]){ one, one }), -EINVAL);
+	assert_int_equal(set(g, GW_IRQ_ERR, GW_IRQ_TRIGGER, GW_IRQ_EVENTFD, 1, 1, NULL, &one),
+			 -EINVAL);
+	assert_int_equal(set(g, GW_IRQ_REQ, GW_IRQ_TRIGGER, GW_IRQ_BOOL, 0, 0, NULL, NULL),
+			 -EINVAL);
+	assert_int_equal(set(g, GW_IRQ_MSIX, GW_IRQ_MASK, GW_IRQ_NONE, 0, 0, NULL, NULL), -EINVAL);
+	assert_int_equal(set(g, GW_IRQ_MSIX, GW_IRQ_TRIGGER, GW_IRQ_NONE, 1, 0, NULL, NULL),
+			 -EINVAL);
 	assert_int_equal(one, fd);		/* still the caller's */
 	give(g, GW_IRQ_MSIX, 0, fd);
 	assert_int_equal(set(g, GW_IRQ_MSI, GW_IRQ_TRIGGER, GW_IRQ_EVENTFD, 0, 1, NULL, &one),

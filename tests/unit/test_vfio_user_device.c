@@ -145,7 +145,8 @@ static void accesses_outside_a_region_are_refused(void **state)
 		size_t data = bad[i].count < 8 ? bad[i].count : 8;
 
 		memcpy(&a, &bad[i], 16);
-		assert_int_equal(call(p, GW_VU_REGION_READ, &a, 16, NULL, 0), EINVAL);
+		assert_int_equal(call(p, GW_VU_REGION_READ, &a, 16, NULL, 0),
+				 bad[i].count > GW_VU_MAX_XFER ? E2BIG : EINVAL);
 		assert_int_equal(call(p, GW_VU_REGION_WRITE, &a, 16 + data, NULL, 0),
 				 data == bad[i].count ? EINVAL : EMSGSIZE);
 	}
@@ -221,17 +222,19 @@ static void writes_come_by_the_dozen(void **state)
 static void a_bad_write_among_many_leaves_all_undone(void **state)
 {
 	struct peer *p = *state;
-	struct multi m = { .nr = 2 };
+	struct multi m = { .nr = 3 };
+	static const struct { uint64_t off; uint32_t count; } bad[] = {
+		{ 0, 9 }, { 0, 0 }, { PEER_BAR0 - 7, 8 }, { UINT64_MAX, 1 },
+	};
 
-	m.w[0].count = 4;
-	m.w[1].count = 9;
-	assert_int_equal(call(p, GW_VU_REGION_WRITE_MULTI, &m, 8 + 2 * 24, NULL, 0), EINVAL);
-	m.w[1].count = 0;
-	assert_int_equal(call(p, GW_VU_REGION_WRITE_MULTI, &m, 8 + 2 * 24, NULL, 0), EINVAL);
-	m.w[1].count = 8;
-	m.w[1].off = PEER_BAR0 - 7;
-	assert_int_equal(call(p, GW_VU_REGION_WRITE_MULTI, &m, 8 + 2 * 24, NULL, 0), EINVAL);
-	m.w[1].off = 0;
+	m.w[0].count = m.w[2].count = 4;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		m.w[1].off = bad[i].off;
+		m.w[1].count = bad[i].count;
+		assert_int_equal(call(p, GW_VU_REGION_WRITE_MULTI, &m, 8 + 3 * 24, NULL, 0),
+				 EINVAL);
+	}
+	m.nr = 2;
 	assert_int_equal(call(p, GW_VU_REGION_WRITE_MULTI, &m, 8 + 2 * 24 - 1, NULL, 0), EMSGSIZE);
 	assert_int_equal(call(p, GW_VU_REGION_WRITE_MULTI, &m, 8 + 3 * 24, NULL, 0), EMSGSIZE);
 	m.nr = 0;

@@ -144,11 +144,22 @@ static void peer_region_info(struct gw_device *d, unsigned int region, struct gw
 	}
 }
 
+static bool peer_region_holds(struct gw_device *d, unsigned int region, uint32_t access,
+			      uint64_t off, size_t len)
+{
+	struct gw_region_info info = { 0 };
+
+	peer_region_info(d, region, &info);
+	return gw_region_holds(&info, access, off, len);
+}
+
 static int peer_region_read(struct gw_device *d, unsigned int region, uint64_t off, void *buf,
 			    size_t len)
 {
 	struct peer *p = peer_of(d);
 
+	if (!peer_region_holds(d, region, GW_REGION_F_READ, off, len))
+		return -EINVAL;
 	if (region == GW_REGION_CONFIG)
 		memcpy(buf, p->config + off, len);
 	else if (region == 0)
@@ -164,6 +175,8 @@ static int peer_region_write(struct gw_device *d, unsigned int region, uint64_t 
 	struct peer *p = peer_of(d);
 	uint64_t v = 0;
 
+	if (!peer_region_holds(d, region, GW_REGION_F_WRITE, off, len))
+		return -EINVAL;
 	memcpy(&v, buf, len < 8 ? len : 8);
 	if (region == GW_REGION_CONFIG)
 		memcpy(p->config + off, buf, len);
@@ -188,8 +201,14 @@ static int peer_irq_set(struct gw_device *d, struct gw_irq_set *s)
 	static const char *const action[] = { "mask", "unmask", "trigger" };
 	static const char *const data[] = { "none", "bool", "eventfd" };
 	struct peer *p = peer_of(d);
+	struct gw_irq_info info;
 	char bools[65] = "";
 	int ret;
+
+	peer_irq_info(d, s->index, &info);
+	if (s->count ? s->start >= info.count || s->count > info.count - s->start :
+		       s->start || s->data != GW_IRQ_NONE || s->action != GW_IRQ_TRIGGER)
+		return -EINVAL;
 
 	for (unsigned int i = 0; s->bools && i < s->count && i < 64; i++)
 		bools[i] = s->bools[i] ? '1' : '0';
