@@ -22,6 +22,7 @@
 #define BAD_HANDLE	((kern_return_t)GW_IORETURN_BAD_ARGUMENT)
 #define MAX_OBJECTS	4096u
 #define MAX_FUNCTIONS	16u
+#define MAX_PORTS	4u
 
 enum kind { FREE, SERVICE, DEVICE, BRIDGE, ROOT, ITERATOR, CONNECT, INTEREST, WATCH };
 
@@ -43,6 +44,7 @@ struct object {
 	unsigned int refs;
 	unsigned int i, next;		/* which function; of an iterator, the next one */
 	struct connection *conn;
+	IONotificationPortRef port;	/* of what tells */
 	IOServiceInterestCallback interest;
 	IOServiceMatchingCallback watch;
 	void *refcon;
@@ -56,7 +58,11 @@ static _Atomic long live;			/* of queues and ports */
 static struct gw_sim *sim;
 static struct gw_dext_services *backend;
 static pthread_mutex_t messages_lock = PTHREAD_MUTEX_INITIALIZER;
-static dispatch_queue_t messages;		/* messages_lock; NULL: nobody takes any */
+/* Its number, from 1 on, is its mach port. */
+static struct IONotificationPort {
+	bool used;
+	dispatch_queue_t queue;		/* NULL: nobody takes any */
+} port[MAX_PORTS];			/* messages_lock */
 
 static io_object_t new_object(enum kind kind, unsigned int i)
 {
@@ -258,6 +264,7 @@ kern_return_t IOConnectCallScalarMethod(mach_port_t connection, uint32_t selecto
 
 struct message {
 	struct connection *conn;
+	mach_port_t port;
 	IOAsyncCallback0 callback;
 	void *refcon;
 	uint32_t result;
@@ -275,19 +282,25 @@ static void deliver(void *context)
 
 static void dispatch_async_f(dispatch_queue_t queue, void *context, dispatch_function_t work);
 
+/* Return: whether anybody will take it */
+static bool send(IONotificationPortRef to, void *context, dispatch_function_t work)
+{
+	bool taken;
+
+	pthread_mutex_lock(&messages_lock);
+	taken = to->queue;
+	if (taken)
+		dispatch_async_f(to->queue, context, work);
+	pthread_mutex_unlock(&messages_lock);
+	return taken;
+}
+
 static void completed(void *opaque, uint32_t result)
 {
 	struct message *m = opaque;
 
-	bool taken;
-
 	m->result = result;
-	pthread_mutex_lock(&messages_lock);
-	taken = messages;
-	if (taken)
-		dispatch_async_f(messages, m, deliver);
-	pthread_mutex_unlock(&messages_lock);
-	if (taken)
+	if (send(&port[m->port - 1], m, deliver))
 		return;
 	connection_put(m->conn);
 	free(m);
@@ -302,9 +315,10 @@ kern_return_t IOConnectCallAsyncScalarMethod(mach_port_t connection, uint32_t se
 	struct message *m = calloc(1, sizeof(*m));
 	uint32_t ret;
 
-	if (!wake_port || referenceCnt < 3 || inputCnt || *outputCnt)
+	if (!wake_port || wake_port > MAX_PORTS || referenceCnt < 3 || inputCnt || *outputCnt)
 		abort();
 	m->conn = conn;
+	m->port = wake_port;
 	m->callback = (IOAsyncCallback0)(uintptr_t)reference[kIOAsyncCalloutFuncIndex];
 	m->refcon = (void *)(uintptr_t)reference[kIOAsyncCalloutRefconIndex];
 	atomic_fetch_add(&conn->refs, 1);
@@ -412,8 +426,9 @@ dispatch_queue_t dispatch_queue_create(const char *label, void *attr)
 void dispatch_release(dispatch_queue_t q)
 {
 	pthread_mutex_lock(&messages_lock);
-	if (messages == q)
-		messages = NULL;
+	for (unsigned int i = 0; i < MAX_PORTS; i++)
+		if (port[i].queue == q)
+			port[i].queue = NULL;
 	pthread_mutex_unlock(&messages_lock);
 	pthread_mutex_lock(&q->lock);
 	q->ending = true;
@@ -452,31 +467,39 @@ void dispatch_sync_f(dispatch_queue_t q, void *context, dispatch_function_t work
 	enqueue(q, context, work, &done);
 }
 
-struct IONotificationPort {
-	int unused;
-};
-
 IONotificationPortRef IONotificationPortCreate(mach_port_t mainPort)
 {
+	IONotificationPortRef found = NULL;
+
 	live++;
-	return calloc(1, sizeof(struct IONotificationPort));
+	pthread_mutex_lock(&messages_lock);
+	for (unsigned int i = 0; i < MAX_PORTS && !found; i++)
+		if (!port[i].used)
+			found = &port[i];
+	if (!found)
+		abort();
+	found->used = true;
+	pthread_mutex_unlock(&messages_lock);
+	return found;
 }
 
 void IONotificationPortDestroy(IONotificationPortRef notify)
 {
 	live--;
-	free(notify);
+	pthread_mutex_lock(&messages_lock);
+	*notify = (struct IONotificationPort){ .used = false };
+	pthread_mutex_unlock(&messages_lock);
 }
 
 mach_port_t IONotificationPortGetMachPort(IONotificationPortRef notify)
 {
-	return 9;
+	return (mach_port_t)(notify - port) + 1;
 }
 
 void IONotificationPortSetDispatchQueue(IONotificationPortRef notify, dispatch_queue_t queue)
 {
 	pthread_mutex_lock(&messages_lock);
-	messages = queue;
+	notify->queue = queue;
 	pthread_mutex_unlock(&messages_lock);
 }
 
@@ -487,6 +510,7 @@ kern_return_t IOServiceAddInterestNotification(IONotificationPortRef notifyPort,
 {
 	io_object_t h = new_object(INTEREST, get(service, SERVICE)->i);
 
+	object[h].port = notifyPort;
 	object[h].interest = callback;
 	object[h].refcon = refCon;
 	*notification = h;
@@ -502,6 +526,7 @@ kern_return_t IOServiceAddMatchingNotification(IONotificationPortRef notifyPort,
 {
 	CFRelease(matching);
 	*notification = new_object(ITERATOR, 0);
+	object[*notification].port = notifyPort;
 	object[*notification].watch = callback;
 	object[*notification].refcon = refCon;
 	return 0;
@@ -533,7 +558,7 @@ void standin_changed(void)
 		pthread_mutex_unlock(&lock);
 		if ((o.kind == INTEREST && function(o.i, &f) && machine_is_gone(&f)) ||
 		    (o.kind == ITERATOR && o.watch))
-			dispatch_async_f(messages, (void *)(uintptr_t)h, tell);
+			send(o.port, (void *)(uintptr_t)h, tell);
 	}
 }
 

@@ -35,9 +35,7 @@ struct iokit {
 
 	pthread_mutex_t lock;
 	io_service_t service[MAX_SERVICES];	/* lock: as of the last look */
-	unsigned int nr;
-	uint64_t last_wait;		/* lock */
-	struct wait *waits;		/* lock */
+	unsigned int nr;		/* lock */
 };
 
 struct conn {
@@ -56,9 +54,10 @@ struct wait {
 	void *opaque;
 };
 
-/* Messages come without a pointer to any of it. */
-static struct iokit *the_one;
-static pthread_mutex_t the_lock = PTHREAD_MUTEX_INITIALIZER;
+/* All there are: a message comes with a number, and maybe when what it was for has gone. */
+static pthread_mutex_t waits_lock = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t last_wait;		/* waits_lock */
+static struct wait *waits;		/* waits_lock */
 
 static struct conn *to_conn(struct gw_dext_conn *c)
 {
@@ -75,17 +74,17 @@ static uint32_t result_of(struct conn *c, kern_return_t ret)
 }
 
 /* Take a wait off the list: that of @id, or any of @conn. NULL: somebody else has finished it. */
-static struct wait *wait_take(struct iokit *io, uint64_t id, const struct conn *conn)
+static struct wait *wait_take(uint64_t id, const struct conn *conn)
 {
 	struct wait **at, *w;
 
-	pthread_mutex_lock(&io->lock);
-	for (at = &io->waits; (w = *at); at = &w->next)
+	pthread_mutex_lock(&waits_lock);
+	for (at = &waits; (w = *at); at = &w->next)
 		if (conn ? w->conn == conn : w->id == id)
 			break;
 	if (w)
 		*at = w->next;
-	pthread_mutex_unlock(&io->lock);
+	pthread_mutex_unlock(&waits_lock);
 	return w;
 }
 
@@ -102,19 +101,13 @@ static void waits_finish(struct conn *c, uint32_t result)
 {
 	struct wait *w;
 
-	while ((w = wait_take(c->io, 0, c)))
+	while ((w = wait_take(0, c)))
 		wait_finish(w, result);
 }
 
 static void wait_message(void *refcon, IOReturn result)
 {
-	struct wait *w = NULL;
-
-	pthread_mutex_lock(&the_lock);
-	if (the_one)
-		w = wait_take(the_one, (uint64_t)(uintptr_t)refcon, NULL);
-	pthread_mutex_unlock(&the_lock);
-	wait_finish(w, (uint32_t)result);
+	wait_finish(wait_take((uint64_t)(uintptr_t)refcon, NULL), (uint32_t)result);
 }
 
 static uint32_t conn_call(struct gw_dext_conn *base, uint32_t selector, const uint64_t *in,
@@ -137,11 +130,11 @@ static struct wait *wait_new(struct conn *c, void (*done)(void *opaque, uint32_t
 	if (!w)
 		return NULL;
 	*w = (struct wait){ .conn = c, .done = done, .opaque = opaque };
-	pthread_mutex_lock(&c->io->lock);
-	w->id = ++c->io->last_wait;
-	w->next = c->io->waits;
-	c->io->waits = w;
-	pthread_mutex_unlock(&c->io->lock);
+	pthread_mutex_lock(&waits_lock);
+	w->id = ++last_wait;
+	w->next = waits;
+	waits = w;
+	pthread_mutex_unlock(&waits_lock);
 	return w;
 }
 
@@ -164,7 +157,7 @@ static uint32_t conn_call_async(struct gw_dext_conn *base, uint32_t selector,
 							  NULL, &none));
 	if (!ret)
 		return ret;
-	w = wait_take(c->io, id, NULL);
+	w = wait_take(id, NULL);
 	if (!w)		/* it was finished all the same, so it was made */
 		return GW_IORETURN_SUCCESS;
 	free(w);
@@ -365,9 +358,6 @@ int gw_iokit_new(struct gw_log *log, void (*changed)(void *opaque), void *opaque
 		return -ENOMEM;
 	}
 	IONotificationPortSetDispatchQueue(io->port, io->queue);
-	pthread_mutex_lock(&the_lock);
-	the_one = io;
-	pthread_mutex_unlock(&the_lock);
 	if (changed) {
 		watch(io, kIOMatchedNotification, &io->came);
 		watch(io, kIOTerminatedNotification, &io->went);
@@ -387,10 +377,6 @@ void gw_iokit_free(struct gw_dext_services *services)
 		IOObjectRelease(io->came);
 	if (io->went)
 		IOObjectRelease(io->went);
-	pthread_mutex_lock(&the_lock);
-	if (the_one == io)
-		the_one = NULL;
-	pthread_mutex_unlock(&the_lock);
 	if (io->port)
 		IONotificationPortDestroy(io->port);
 	if (io->queue) {
