@@ -42,13 +42,20 @@ def devices_are_those_of_the_vendors_named(directory):
     assert info["IOKitPersonalities"]["Gangway"]["IOPCIPrimaryMatch"] == match
     assert entitlements["com.apple.developer.driverkit.transport.pci"][0]["IOPCIPrimaryMatch"] == match
     assert info["CFBundleIdentifier"] == "com.example.gangway.dext"
+    assert info["IOKitPersonalities"]["Gangway"]["IOProbeScore"] == 0
+
+
+def it_may_be_preferred_to_a_driver_of_apples(directory):
+    info, _, _ = plists(os.path.join(directory, "score"), "--vendor", "144d", "--score", "90000")
+    assert info["IOKitPersonalities"]["Gangway"]["IOProbeScore"] == 90000
 
 
 def any_device_has_to_be_asked_for(directory):
     info, _, _ = plists(os.path.join(directory, "any"), "--any")
     assert info["IOKitPersonalities"]["Gangway"]["IOPCIPrimaryMatch"] == "0xffffffff&0x00000000"
     assert build("--dry-run", os.path.join(directory, "none")).returncode == 2
-    for bad in (["--vendor", "10dex"], ["--vendor"], ["--bundle", "a b", "--any"], ["--nonsense"]):
+    for bad in (["--vendor", "10dex"], ["--vendor"], ["--any", "--score", "much"],
+                ["--bundle", "a b", "--any"], ["--nonsense"]):
         assert build("--dry-run", *bad, os.path.join(directory, "none")).returncode == 2, bad
 
 
@@ -76,8 +83,8 @@ def what_is_inside_is_signed_first(directory):
 
 
 def main():
-    for test in (devices_are_those_of_the_vendors_named, any_device_has_to_be_asked_for,
-                 every_source_is_built, what_is_inside_is_signed_first):
+    for test in (devices_are_those_of_the_vendors_named, it_may_be_preferred_to_a_driver_of_apples,
+                 any_device_has_to_be_asked_for, every_source_is_built, what_is_inside_is_signed_first):
         test(sys.argv[1])
         print("ok", test.__name__)
 
