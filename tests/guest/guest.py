@@ -122,6 +122,11 @@ def sha256(blocks):
     return digest.hexdigest()
 
 
+# At boot, before it knows of nodes, a kernel takes pages where it finds them, and caches some of those.
+# So many bytes may be bounced where it uses a window first.
+STRAY = 64 << 10
+
+
 class Console:
     """Lines of a guest's console, from a pipe."""
 
