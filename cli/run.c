@@ -36,6 +36,10 @@
 #define BOUNCE_MAX	(256ull << 20)
 #define CMA_PART	16u
 
+/* What may be dirty of a node of memory, in percent (Documentation/admin-guide/sysctl/vm.rst) */
+#define DIRTY_DEFAULT	20u
+#define DIRTY_MAX	40u
+
 struct run {
 	struct options o;
 	struct gw_log *log;
@@ -242,16 +246,32 @@ static void bounce_words(const struct run *r, char words[64])
 		snprintf(words, 64, " cma=%" PRIu64, window / CMA_PART);
 }
 
+/*
+ * Of each node no more than a share may wait to be written; Linux puts what comes on top of that farther
+ * away, however empty the window is. So its share is what that of all memory would have been.
+ */
+static void dirty_words(const struct run *r, char words[64])
+{
+	uint64_t window = gw_vm_window(r->vm.gw)->size, percent;
+
+	*words = '\0';
+	if (!vm_has_nodes(&r->vm))
+		return;
+	percent = DIRTY_DEFAULT * (r->o.memory >> 20) / (window >> 20);
+	snprintf(words, 64, " sysctl.vm.dirty_ratio=%" PRIu64, percent < DIRTY_MAX ? percent : DIRTY_MAX);
+}
+
 /* The user's own words follow ours, and win. */
 static void add_command_line(const struct run *r, struct qemu_args *a)
 {
-	char bounce[64];
+	char bounce[64], dirty[64];
 
 	bounce_words(r, bounce);
+	dirty_words(r, dirty);
 	qemu_args_add(a, "-append");
 	/* Linux on x86 does not go on if the timer seems slow, which it is when emulated */
-	qemu_args_add(a, "console=%s%s%s %s", r->arm ? "ttyAMA0" : "ttyS0 no_timer_check", bounce,
-		      viommu_append(&r->o), r->o.append ? r->o.append : "");
+	qemu_args_add(a, "console=%s%s%s%s %s", r->arm ? "ttyAMA0" : "ttyS0 no_timer_check", bounce,
+		      dirty, viommu_append(&r->o), r->o.append ? r->o.append : "");
 }
 
 /*

@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -86,6 +87,23 @@ def memory_above_a_window_is_a_node_of_its_own(rig):
 
 
 @test
+def a_kernel_is_told_what_may_wait_to_be_written_where_the_window_is_a_node(rig):
+    kernel = rig.new_path("kernel")
+    open(kernel, "w", encoding="utf-8").close()
+
+    def words(*options):
+        status, out, err = gangway(rig, "run", "sim:probe", "--qemu", rig.qemu_dir, "--kernel", kernel,
+                                   "--dry-run", "--window", "512M", "--append", "last", *options)
+        assert status == OK, err
+        return re.search(r"-append '(.*) last'", out)[1].split()
+
+    assert "sysctl.vm.dirty_ratio=30" in words("--memory", "768M")
+    # no more than twice the kernel's own share, however large memory is
+    assert "sysctl.vm.dirty_ratio=40" in words("--memory", "4G")
+    for options in (["--memory", "768M", "--one-node"], ["--memory", "512M"]):
+        assert not [word for word in words(*options) if word.startswith("sysctl.")]
+
+
 def several_devices_share_a_window_where_the_host_has_it_at_one_place(rig):
     kernel = rig.new_path("kernel")
     open(kernel, "w", encoding="utf-8").close()
