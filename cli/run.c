@@ -317,7 +317,7 @@ static int make_initrd(struct run *r)
 	if (!r->o.firmware || r->vm.plan != GW_PLAN_WINDOW)
 		return 0;
 	snprintf(path, sizeof(path), "%s/initrd", r->dir);
-	ret = gw_acpi_write(gw_vm_window(r->vm.gw), path, r->initrd, r->log);
+	ret = gw_acpi_write(gw_vm_window(r->vm.gw), vm_has_nodes(&r->vm), path, r->initrd, r->log);
 	snprintf(r->initrd, sizeof(r->initrd), "%s", path);
 	return ret;
 }

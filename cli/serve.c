@@ -77,7 +77,7 @@ static int open_memory(struct vm *vm, const struct options *o)
 		gw_warn(vm->log, "--acpi-table %s: plan %s has none", o->acpi_table,
 			gw_plan_name(vm->plan));
 	else if (o->acpi_table &&
-		 gw_acpi_write(gw_vm_window(vm->gw), o->acpi_table, NULL, vm->log))
+		 gw_acpi_write(gw_vm_window(vm->gw), vm_has_nodes(vm), o->acpi_table, NULL, vm->log))
 		return CLI_FAILED;
 	return gw_vm_amend_file(vm->gw, o->device_tree) ? CLI_FAILED : 0;
 }

@@ -94,6 +94,8 @@ apt_configure()
 	mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial" "$apt/empty"
 	if [ "$1" = source ]; then
 		kind="deb-src [" arch=$(dpkg --print-architecture) suites="trixie sid"
+	elif [ "$1" = bookworm ]; then
+		arch=$(dpkg --print-architecture) kind="deb [arch=$arch " suites=bookworm
 	fi
 	: > "$apt/status"
 	for suite in $suites; do
@@ -120,8 +122,8 @@ apt_configure()
 	END
 }
 
-# apt_prepare ARCH [fresh]: have a signed index of ARCH, or of the word source, at most half a day
-# old, and point apt at it. The lock that is taken here is held until this script ends.
+# apt_prepare ARCH [fresh]: have a signed index of ARCH, or of the words source or bookworm (Debian 12,
+# what is alike on all of its architectures), at most half a day old, and point apt at it. The lock that is taken here is held until this script ends.
 apt_prepare()
 {
 	local mirror
@@ -142,7 +144,7 @@ apt_prepare()
 			return
 		fi
 	done
-	die "no Debian mirror with a signed Debian 13 index was found in this machine's apt" \
+	die "no Debian mirror with a signed Debian index was found in this machine's apt" \
 		"sources; set GANGWAY_MIRROR to the URL of one"
 }
 

@@ -155,7 +155,18 @@ size_t gw_acpi_ssdt(const struct gw_window *w, uint8_t table[GW_ACPI_TABLE]);
 size_t gw_acpi_iort(const struct gw_window *w, uint8_t table[GW_ACPI_TABLE]);
 
 /**
+ * gw_acpi_srat() - and that what lies above it is a node of its own, as in @w->ram.near
+ *
+ * In place of the VMM's table of that name: a kernel believes none that leaves out memory, and firmware may
+ * count flash below RAM as such. The window's node has that, too, and all processors.
+ *
+ * Return: its bytes.
+ */
+size_t gw_acpi_srat(const struct gw_window *w, uint8_t table[GW_ACPI_TABLE]);
+
+/**
  * gw_acpi_write() - write what Linux needs of these
+ * @nodes:  what lies above the window is to be a node of its own
  * @out:    made or replaced: an archive to be put before an initramfs if it ends in .cpio or @initrd is
  *          given, else the SSDT alone
  * @initrd: file that follows in @out; "": nothing does; NULL: @out is not for booting with
@@ -163,7 +174,7 @@ size_t gw_acpi_iort(const struct gw_window *w, uint8_t table[GW_ACPI_TABLE]);
  * Return: 0; -EOPNOTSUPP the bounce buffers cannot be kept in the window, -EINVAL RAM is larger than it
  * and @out no archive, or -errno of the files; logged.
  */
-int gw_acpi_write(const struct gw_window *w, const char *out, const char *initrd,
+int gw_acpi_write(const struct gw_window *w, bool nodes, const char *out, const char *initrd,
 		  struct gw_log *log);
 
 struct gw_dma;

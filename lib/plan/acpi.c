@@ -16,7 +16,8 @@
  * (ACPI 6.5, 6.2.4), in a table of its own. Linux takes such tables from an archive before its
  * initramfs (Documentation/admin-guide/acpi/initrd_table_override.rst). Where RAM is larger than the
  * window, its bounce buffers must lie inside, too; from ACPI it has that bound by the IORT only, as a
- * number of address bits (Arm DEN 0049, 3.1.1.3), so then there is a newer IORT than the VMM's as well.
+ * number of address bits (Arm DEN 0049, 3.1.1.3), so then there is a newer IORT than the VMM's as well;
+ * and a newer SRAT (ACPI 6.5, 5.2.16), for the kernel to use the window first.
  */
 
 #define HEADER_SIZE	36u
@@ -177,6 +178,34 @@ size_t gw_acpi_iort(const struct gw_window *w, uint8_t table[GW_ACPI_TABLE])
 	return finish(&o);
 }
 
+/* Memory affinity (5.2.16.2) */
+static void put_node(struct out *o, uint32_t domain, uint64_t start, uint64_t size)
+{
+	put(o, 1, 1);
+	put(o, 40, 1);
+	put(o, domain, 4);
+	put(o, 0, 2);
+	put(o, start, 8);
+	put(o, size, 8);
+	put(o, 0, 4);
+	put(o, 1, 4);			/* enabled */
+	put(o, 0, 8);
+}
+
+/* Processors that have no entry are taken for those of node 0. */
+size_t gw_acpi_srat(const struct gw_window *w, uint8_t table[GW_ACPI_TABLE])
+{
+	uint64_t border = w->gpa.v + w->size;
+	struct out o = { .at = table };
+
+	header(&o, "SRAT", 3);
+	put(&o, 1, 4);
+	put(&o, 0, 8);
+	put_node(&o, 0, 0, border);
+	put_node(&o, 1, border, w->ram.size - w->size);
+	return finish(&o);
+}
+
 /* An entry of an archive in the "new ASCII format", with all that is not told 0 (cpio(5)). */
 static int cpio_add(FILE *f, const char *name, const uint8_t *data, size_t size)
 {
@@ -192,7 +221,7 @@ static int cpio_add(FILE *f, const char *name, const uint8_t *data, size_t size)
 	return ferror(f) ? -EIO : 0;
 }
 
-static int write_archive(const struct gw_window *w, FILE *f)
+static int write_archive(const struct gw_window *w, bool nodes, FILE *f)
 {
 	uint8_t table[GW_ACPI_TABLE];
 	size_t size = gw_acpi_ssdt(w, table);
@@ -201,6 +230,10 @@ static int write_archive(const struct gw_window *w, FILE *f)
 	if (!ret && w->size < w->ram.size) {
 		size = gw_acpi_iort(w, table);
 		ret = cpio_add(f, CPIO_PATH "iort.aml", table, size);
+	}
+	if (!ret && nodes) {
+		size = gw_acpi_srat(w, table);
+		ret = cpio_add(f, CPIO_PATH "srat.aml", table, size);
 	}
 	return ret ? ret : cpio_add(f, "TRAILER!!!", NULL, 0);
 }
@@ -244,13 +277,13 @@ static int check(const struct gw_window *w, bool archive, struct gw_log *log)
 	}
 	if (archive)
 		return 0;
-	gw_err(log, "where memory is larger than the window two ACPI tables are needed, which one file does "
-	       "not take");
+	gw_err(log, "where memory is larger than the window several ACPI tables are needed, which one file "
+	       "does not take");
 	gw_hint(log, "name a file that ends in .cpio, and put that archive before the guest's initramfs");
 	return -EINVAL;
 }
 
-int gw_acpi_write(const struct gw_window *w, const char *out, const char *initrd,
+int gw_acpi_write(const struct gw_window *w, bool nodes, const char *out, const char *initrd,
 		  struct gw_log *log)
 {
 	size_t len = strlen(out);
@@ -270,7 +303,7 @@ int gw_acpi_write(const struct gw_window *w, const char *out, const char *initrd
 		return ret;
 	}
 	if (archive)
-		ret = write_archive(w, f);
+		ret = write_archive(w, nodes, f);
 	else if (!fwrite(table, gw_acpi_ssdt(w, table), 1, f))
 		ret = -errno;
 	if (!ret && initrd && *initrd)

@@ -45,8 +45,9 @@ const char *gw_vm_cause_text(enum gw_vm_cause cause)
 {
 	static const char *const text[GW_VM_NR_CAUSES] = {
 		[GW_VM_CAUSE_RAM] = "these are addresses of the guest's RAM: it does not follow dma-ranges, "
-				    "as where it boots by ACPI without gangway's table, or does not know "
-				    "them; plan direct or paravirt is needed",
+				    "as where it boots by ACPI without gangway's tables (run --firmware and "
+				    "serve --acpi-table have them) or does not know them (plan direct or "
+				    "paravirt is needed)",
 		[GW_VM_CAUSE_REGISTERS] = "this is the guest's address of a device's registers, which plans "
 					  "window and pool do not reach; plan direct does",
 	};

@@ -7,6 +7,8 @@
 
 #include <gangway/dma.h>
 
+#include "base/util.h"
+
 #include "fds.h"
 
 /* Tables are read here as the specification says they are read, not as they were written. */
@@ -117,6 +119,26 @@ static void the_iort_keeps_bounce_buffers_in_the_window(void **state)
 	assert_int_equal(gw_acpi_iort(&w, table), 0);
 }
 
+static void the_srat_leaves_out_no_memory(void **state)
+{
+	static const uint64_t want[][2] = { { 0, 0x80000000 }, { 0x80000000, 0x40000000 } };
+	uint8_t table[GW_ACPI_TABLE];
+	size_t size = gw_acpi_srat(&window, table);
+	const uint8_t *p = table + 48;
+
+	assert_table(table, size, "SRAT");
+	assert_int_equal(get(table + 36, 4), 1);
+	for (unsigned int i = 0; i < ARRAY_SIZE(want); i++, p += p[1]) {
+		assert_int_equal(p[0], 1);		/* memory affinity (5.2.16.2) */
+		assert_int_equal(p[1], 40);
+		assert_int_equal(get(p + 2, 4), i);
+		assert_true(get(p + 8, 8) == want[i][0]);
+		assert_true(get(p + 16, 8) == want[i][1]);
+		assert_int_equal(get(p + 28, 4), 1);	/* enabled */
+	}
+	assert_ptr_equal(p, table + size);
+}
+
 static size_t read_file(const char *path, uint8_t *buf, size_t room)
 {
 	FILE *f = fopen(path, "r");
@@ -172,7 +194,7 @@ static void an_archive_goes_before_the_initramfs(void **state)
 	assert_int_equal(write(fd, "initramfs", 9), 9);
 	close(fd);
 	close(mkstemp(out));
-	assert_int_equal(gw_acpi_write(&window, out, initrd, NULL), 0);
+	assert_int_equal(gw_acpi_write(&window, true, out, initrd, NULL), 0);
 	n = read_file(out, buf, sizeof(buf));
 	data = find(buf, "kernel/firmware/acpi/ssdt.aml", &size, &end);
 	assert_non_null(data);
@@ -182,13 +204,17 @@ static void an_archive_goes_before_the_initramfs(void **state)
 	assert_non_null(data);
 	assert_int_equal(size, gw_acpi_iort(&window, table));
 	assert_memory_equal(data, table, size);
+	data = find(buf, "kernel/firmware/acpi/srat.aml", &size, &end);
+	assert_non_null(data);
+	assert_int_equal(size, gw_acpi_srat(&window, table));
+	assert_memory_equal(data, table, size);
 	assert_ptr_equal(end + 9, buf + n);
 	assert_memory_equal(end, "initramfs", 9);
 	unlink(out);
 	unlink(initrd);
-	assert_int_equal(gw_acpi_write(&window, out, initrd, NULL), -ENOENT);
-	assert_int_equal(gw_acpi_write(&window, "/dev/full", "", NULL), -ENOSPC);
-	assert_int_equal(gw_acpi_write(&window, "/tmp/no/such/folder", "", NULL), -ENOENT);
+	assert_int_equal(gw_acpi_write(&window, true, out, initrd, NULL), -ENOENT);
+	assert_int_equal(gw_acpi_write(&window, true, "/dev/full", "", NULL), -ENOSPC);
+	assert_int_equal(gw_acpi_write(&window, true, "/tmp/no/such/folder", "", NULL), -ENOENT);
 	unlink(out);
 	assert_int_equal(count_fds(), before);
 }
@@ -200,16 +226,18 @@ static void one_table_is_enough_where_all_of_ram_is_in_the_window(void **state)
 	struct gw_window w = window;
 
 	close(mkstemp(out));
-	assert_int_equal(gw_acpi_write(&w, out, NULL, NULL), -EINVAL);
+	assert_int_equal(gw_acpi_write(&w, false, out, NULL, NULL), -EINVAL);
 	w.ram.size = w.size;
-	assert_int_equal(gw_acpi_write(&w, out, NULL, NULL), 0);
+	assert_int_equal(gw_acpi_write(&w, false, out, NULL, NULL), 0);
 	assert_int_equal(read_file(out, buf, sizeof(buf)), gw_acpi_ssdt(&w, table));
 	assert_memory_equal(buf, table, gw_acpi_ssdt(&w, table));
 	/* a window too small for a number of bits is fine then, and refused otherwise */
 	w.size = w.ram.size = 512 * MiB;
-	assert_int_equal(gw_acpi_write(&w, out, "", NULL), 0);
+	assert_int_equal(gw_acpi_write(&w, false, out, "", NULL), 0);
+	read_file(out, buf, sizeof(buf));
+	assert_null(find(buf, "kernel/firmware/acpi/srat.aml", &(size_t){ 0 }, &(const uint8_t *){ NULL }));
 	w.ram.size = 1024 * MiB;
-	assert_int_equal(gw_acpi_write(&w, out, "", NULL), -EOPNOTSUPP);
+	assert_int_equal(gw_acpi_write(&w, false, out, "", NULL), -EOPNOTSUPP);
 	unlink(out);
 }
 
@@ -217,6 +245,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_ssdt_says_where_the_window_is),
+		cmocka_unit_test(the_srat_leaves_out_no_memory),
 		cmocka_unit_test(the_iort_keeps_bounce_buffers_in_the_window),
 		cmocka_unit_test(an_archive_goes_before_the_initramfs),
 		cmocka_unit_test(one_table_is_enough_where_all_of_ram_is_in_the_window),
