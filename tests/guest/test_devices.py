@@ -23,6 +23,12 @@ def two_functions(work):
     with work.run("two", devices, ["--memory", "512M", "--host-option", "caller-iova=on"],
                   add=(work.seed(),)) as run:
         run.finish(code=4, faults=1)
+    # they share a window where the host has it at one place for both, and are refused where not
+    with work.run("two", devices, [*SMALL, "--plan", "window", "--host-option", "base=0x10080000000"],
+                  add=(work.seed(),)) as run:
+        report = run.finish(code=4, faults=1)
+    guest.expect(report["maps"] == 2 and report["window"]["address_bits"] == 41,
+                 f"{report['maps']} mappings, the window is {report['window']}")
     with work.run("two", devices, [*SMALL, "--plan", "window"], add=(work.seed(),)) as run:
         run.console.drain(60)
         code = run.wait(30)
