@@ -88,6 +88,7 @@ static void an_old_dext_asks_for_less_and_knows_less(void **state)
 	assert_int_equal(rig_call(other, GW_DEXT_MMIO_READ, v, 1, 0, 0, 4), OK);
 	assert_int_equal(v[0] & 0xffffffff, 0xffffffff);
 	assert_int_equal(rig_call(other, GW_DEXT_MMIO_WRITE, NULL, 0, 0, 0, 4, 1), OK);
+	assert_int_equal(rig_call(other, GW_DEXT_TERMINATE, NULL, 0), GW_IORETURN_EXCLUSIVE_ACCESS);
 	assert_int_equal(rig_config(r, 4, 2), 6);
 	assert_int_equal(rig_call(r->c, GW_DEXT_MMIO_READ, v, 1, 0, 0, 4), OK);
 	assert_int_equal(v[0], 0);
