@@ -9,6 +9,7 @@
 
 #include "debug.h"
 #include "pair.h"
+#include "share.h"
 
 bool gw_strict;
 module_param_named(strict, gw_strict, bool, 0444);
@@ -178,15 +179,21 @@ static int __init gangway_init(void)
 	if (ret)
 		return ret;
 	gw_debug_init();
+	ret = gw_share_init();
+	if (ret)
+		goto fini;
 	ret = pci_register_driver(&companion_driver);
-	if (ret) {
-		gw_debug_fini();
-		gw_pairs_fini();
-		return ret;
-	}
+	if (ret)
+		goto unshare;
 	/* so that functions are there when modprobe returns */
 	gw_pairs_flush();
 	return 0;
+unshare:
+	gw_share_fini();
+fini:
+	gw_debug_fini();
+	gw_pairs_fini();
+	return ret;
 }
 module_init(gangway_init);
 
@@ -194,6 +201,7 @@ static void __exit gangway_exit(void)
 {
 	pci_unregister_driver(&companion_driver);
 	gw_pairs_fini();
+	gw_share_fini();
 	gw_debug_fini();
 }
 module_exit(gangway_exit);

@@ -90,6 +90,27 @@ static struct gw_pair *pair_find(u64 cookie)
 	return NULL;
 }
 
+/**
+ * gw_pair_of() - which pair serves a function
+ * @function: domain << 16 | bus << 8 | devfn
+ *
+ * Return: it, with a reference; NULL if none does, or no driver is bound to the function.
+ */
+struct gw_pair *gw_pair_of(u32 function)
+{
+	struct gw_pair *p, *found = NULL;
+
+	mutex_lock(&gw_pairs_lock);
+	list_for_each_entry(p, &gw_pairs, node)
+		if (p->function && (pci_domain_nr(p->function->bus) << 16 |
+				    pci_dev_id(p->function)) == function)
+			found = p;
+	if (found)
+		kref_get(&found->ref);
+	mutex_unlock(&gw_pairs_lock);
+	return found;
+}
+
 /* Why memory cannot be mapped for the function, or NULL. */
 static const char *function_unfit(struct gw_pair *p, struct device *dev)
 {

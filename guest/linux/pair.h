@@ -78,6 +78,7 @@ void gw_pairs_fini(void);
 void gw_pairs_flush(void);
 bool gw_pair_cookie(struct pci_dev *pdev, u8 role, u64 *cookie);
 struct gw_pair *gw_pair_new(struct pci_dev *companion);
+struct gw_pair *gw_pair_of(u32 function);
 void gw_pair_put(struct gw_pair *p);
 int gw_pair_add(struct gw_pair *p);
 void gw_pair_remove(struct gw_pair *p);

@@ -11,6 +11,7 @@ import sys
 import time
 
 import guest
+import paravirt
 import picture
 from share import Share, Vnc
 
@@ -159,5 +160,68 @@ def bochs_draws(work):
             guest.expect(f" is {mode} stride" in run.stderr(), run.stderr())
 
 
+def listed_buffer(share):
+    """The line of the buffer that a guest shares, or None; there is at most one."""
+    lines = [line for line in share.run("list", "--as", "copier")[0].splitlines()
+             if " buffer " in line]
+    guest.expect(len(lines) < 2, str(lines))
+    return lines[0] if lines else None
+
+
+def wait_for_buffer(share, there):
+    """The broker hears of it in the background."""
+    deadline = time.monotonic() + 60
+    while (listed_buffer(share) is not None) != there:
+        guest.expect(time.monotonic() < deadline, f"a buffer: {listed_buffer(share)}")
+        time.sleep(0.1)
+    return listed_buffer(share)
+
+
+def a_guest_shares_buffers(work):
+    """By the module's device a guest shares memory that is on no screen: that, and no byte more."""
+    drawn = picture.draw(1024, 768)
+    raw, png = work.path("picture"), work.path("seen.png")
+    with open(raw, "wb") as file:
+        file.write(drawn)
+    lines = drawn[0x1a0000:0x1c0000] + drawn[0x180000:0x1a0000]
+    share = Share(work)
+    module = paravirt.module("arm64", FULL["version"])
+    with share.broker("pixels"), \
+         work.run("gpu-share", ["sim:gpu,share=16M,window=32M,pieces=5"],
+                  ["--plan", "paravirt", "--memory", "512M", "--share", share.socket, "--vm",
+                   "pixels", "-v"], add=(f"{raw}:/picture", f"{module}:/gangway-dma.ko"),
+                  **FULL) as run:
+        run.wait_for("gw-step: picture drawn", 300)
+        share.wait_for_picture("pixels", png, drawn)
+        run.answer()
+        run.wait_for("gw-step: picture shared")
+        line = wait_for_buffer(share, True)
+        guest.expect(line.endswith("buffer 1024x64 stride 4096 offset 0 xrgb8888")
+                     and " 256 KiB " in line, line)
+        number = line.split()[0]
+        for name in "copier", "viewer":
+            said = share.run("show", number, "--png", png, "--as", name)[1]
+            guest.expect("1024x64, by " in said, said)
+            why = picture.differs(picture.read_png(png), lines)
+            guest.expect(not why, f"{name}: {why}")
+        share.run("show", "pixels", "--png", png)
+        guest.expect(len(picture.read_png(png)) == 4 * 640 * 480, "the name is not the screen's")
+        share.refused("show", number, "--png", png, "--as", "other")
+        run.answer()
+        run.wait_for("gw-step: picture unshared")
+        wait_for_buffer(share, False)
+        share.refused("show", number, "--png", png)
+        run.answer()
+        run.wait_for("gw-step: picture again")
+        again = wait_for_buffer(share, True).split()[0]
+        guest.expect(again != number, f"the number {number} is another's now")
+        run.answer()
+        run.wait_for("gw-step: picture reset")
+        wait_for_buffer(share, False)
+        share.refused("show", again, "--png", png)
+        run.answer()
+        run.finish()
+
+
 if __name__ == "__main__":
-    sys.exit(guest.main([bochs_draws]))
+    sys.exit(guest.main([bochs_draws, a_guest_shares_buffers]))
