@@ -135,22 +135,10 @@ static uint32_t do_dma(struct fake_fn *f, uint32_t selector, const uint64_t *in,
 	return GW_IORETURN_UNSUPPORTED;
 }
 
-/* What a good dext does. Room that is too small for a good reply is a bug of the client. */
-static uint32_t do_call(struct fake_fn *f, uint32_t selector, const uint64_t *in, uint64_t *out,
-			unsigned int *nr)
+static uint32_t do_registers(struct fake_fn *f, uint32_t selector, const uint64_t *in,
+			     uint64_t *out, unsigned int *nr)
 {
 	switch (selector) {
-	case GW_DEXT_GET_IDENTITY:
-		memcpy(out, f->identity, sizeof(f->identity));
-		if (f->anonymous && !f->claims)
-			memcpy(out + 3, (uint64_t[]){ 0xffff, 0xffff, 0xffffff }, 24);
-		return GW_IORETURN_SUCCESS;
-	case GW_DEXT_CLAIM:
-		f->claims++;
-		return GW_IORETURN_SUCCESS;
-	case GW_DEXT_ALLOC_BUFFER:
-		memcpy(out, (uint64_t[]){ in[0], 3, 1, 0x90000000, in[0], 0x020000 }, 48);
-		return GW_IORETURN_SUCCESS;
 	case GW_DEXT_CONFIG_READ:
 		out[0] = 0;
 		memcpy(out, f->config + in[0], in[1]);
@@ -168,6 +156,26 @@ static uint32_t do_call(struct fake_fn *f, uint32_t selector, const uint64_t *in
 		return GW_IORETURN_SUCCESS;
 	case GW_DEXT_MMIO_WRITE:
 		memcpy((char *)f->memory + in[1], &in[3], in[2]);
+		return GW_IORETURN_SUCCESS;
+	}
+	return do_dma(f, selector, in, out, nr);
+}
+
+/* What a good dext does. Room that is too small for a good reply is a bug of the client. */
+static uint32_t do_call(struct fake_fn *f, uint32_t selector, const uint64_t *in, uint64_t *out,
+			unsigned int *nr)
+{
+	switch (selector) {
+	case GW_DEXT_GET_IDENTITY:
+		memcpy(out, f->identity, sizeof(f->identity));
+		if (f->anonymous && !f->claims)
+			memcpy(out + 3, (uint64_t[]){ 0xffff, 0xffff, 0xffffff }, 24);
+		return GW_IORETURN_SUCCESS;
+	case GW_DEXT_CLAIM:
+		f->claims++;
+		return GW_IORETURN_SUCCESS;
+	case GW_DEXT_ALLOC_BUFFER:
+		memcpy(out, (uint64_t[]){ in[0], 3, 1, 0x90000000, in[0], 0x020000 }, 48);
 		return GW_IORETURN_SUCCESS;
 	case GW_DEXT_SETUP_INTERRUPTS:
 		out[0] = 100;
@@ -187,7 +195,7 @@ static uint32_t do_call(struct fake_fn *f, uint32_t selector, const uint64_t *in
 	case GW_DEXT_RESET_DEVICE:
 		return GW_IORETURN_SUCCESS;
 	}
-	return do_dma(f, selector, in, out, nr);
+	return do_registers(f, selector, in, out, nr);
 }
 
 static uint32_t fake_call(struct gw_dext_conn *c, uint32_t selector, const uint64_t *in,

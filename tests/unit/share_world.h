@@ -91,7 +91,39 @@ static inline void exporter_answer(int to, int32_t v)
 		_exit(1);
 }
 
-/* The exporter: letters come in, and what they ask for is done. */
+static inline void exporter_give_handle(int to, const uint8_t handle[GW_SHARE_HANDLE_SIZE])
+{
+	if (write(to, handle, GW_SHARE_HANDLE_SIZE) != GW_SHARE_HANDLE_SIZE)
+		_exit(1);
+}
+
+/* Letters come in, and what they ask for is done. Return: the export, unless it was given up. */
+static inline struct gw_export *exporter_obey(int from, int to, struct gw_exporter *x,
+					      struct gw_export *e, struct gw_exporter_link *l,
+					      uint32_t number)
+{
+	uint8_t handle[GW_SHARE_HANDLE_SIZE];
+	char what;
+
+	while (read(from, &what, 1) == 1) {
+		switch (what) {
+		case 'r': exporter_answer(to, gw_exporter_revoke(x)); break;
+		case 'a': exporter_answer(to, gw_exporter_rearm(x)); break;
+		case 'm': exporter_answer(to, gw_export_move(e, NULL, NULL)); break;
+		case 'f': gw_export_frame(e); exporter_answer(to, 0); break;
+		case 'w': gw_exporter_link_withdraw(l, number); exporter_answer(to, 0); break;
+		case 'g': case 'p':	/* 'p': in the process of the test alone */
+			exporter_answer(to, gw_exporter_link_grant(l, number, "screen",
+								   what == 'p' ? getppid() : 0,
+								   handle));
+			exporter_give_handle(to, handle);
+			break;
+		case 'd': gw_export_free(e); e = NULL; exporter_answer(to, 0); break;
+		}
+	}
+	return e;
+}
+
 static inline void world_exporter(const struct world *w, int from, int to, unsigned int ranges,
 				  unsigned int force_ms)
 {
@@ -107,7 +139,6 @@ static inline void world_exporter(const struct world *w, int from, int to, unsig
 	uint8_t handle[GW_SHARE_HANDLE_SIZE];
 	uint32_t number;
 	int tries = 0, ret;
-	char what;
 
 	for (unsigned int i = 0; i < ranges; i++)
 		range[i] = (struct gw_bar_range){ { i * 2 * RIG_PAGE }, RIG_PAGE };
@@ -120,25 +151,8 @@ static inline void world_exporter(const struct world *w, int from, int to, unsig
 	    gw_exporter_link_grant(l, number, "screen", 0, handle))
 		_exit(1);
 	exporter_answer(to, (int32_t)number);
-	if (write(to, handle, sizeof(handle)) != sizeof(handle))
-		_exit(1);
-	while (read(from, &what, 1) == 1) {
-		switch (what) {
-		case 'r': exporter_answer(to, gw_exporter_revoke(x)); break;
-		case 'a': exporter_answer(to, gw_exporter_rearm(x)); break;
-		case 'm': exporter_answer(to, gw_export_move(e, NULL, NULL)); break;
-		case 'f': gw_export_frame(e); exporter_answer(to, 0); break;
-		case 'w': gw_exporter_link_withdraw(l, number); exporter_answer(to, 0); break;
-		case 'g': case 'p':	/* 'p': in the process of the test alone */
-			ret = gw_exporter_link_grant(l, number, "screen",
-						     what == 'p' ? getppid() : 0, handle);
-			exporter_answer(to, ret);
-			if (write(to, handle, sizeof(handle)) != sizeof(handle))
-				_exit(1);
-			break;
-		case 'd': gw_export_free(e); e = NULL; exporter_answer(to, 0); break;
-		}
-	}
+	exporter_give_handle(to, handle);
+	e = exporter_obey(from, to, x, e, l, number);
 	gw_exporter_link_free(l);
 	gw_export_free(e);
 	gw_exporter_free(x);

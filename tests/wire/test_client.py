@@ -2,66 +2,20 @@
 """What a client can send that QEMU does not, also on purpose, against the real daemon."""
 
 import errno
-import json
 import mmap
 import os
 import random
 import select
 import socket
 import struct
-import subprocess
-import time
 
 import client as vu
-import pci
 import probe
-from child import TIMEOUT, wait_until
-from qemu import MIB, device as qemu_device
+from probe_client import Memory, begin, enable, meet, reg, set_reg
+from qemu import MIB
 from runner import main, test
 
 PAGE = 0x1000
-
-
-class Memory:
-    """Shared memory as a VMM has it."""
-
-    def __init__(self, size=4 * MIB):
-        self.fd = os.memfd_create("memory")
-        os.ftruncate(self.fd, size)
-        self.map = mmap.mmap(self.fd, size)
-
-
-def meet(rig, **options):
-    daemon = rig.daemon(**options)
-    client = vu.Client(daemon.socket)
-    enable(client)
-    return daemon, client
-
-
-def enable(client):
-    client.write(vu.CONFIG, 4, b"\6\0")     # memory and bus mastering
-
-
-def reg(client, register, width=4):
-    return int.from_bytes(client.read(0, register, width), "little")
-
-
-def set_reg(client, register, value, width=4):
-    client.write(0, register, value.to_bytes(width, "little"))
-
-
-def begin(client, command, src=0, dst=0, length=0, pattern=0):
-    enable(client)
-    for register, value in ((probe.SRC, src), (probe.DST, dst), (probe.LEN, length),
-                            (probe.PATTERN, pattern)):
-        set_reg(client, register, value, 8)
-    set_reg(client, probe.COMMAND, command)
-
-
-def run(client, command, **parameters):
-    begin(client, command, **parameters)
-    wait_until("the end of DMA", lambda: reg(client, probe.STATUS) != probe.BUSY)
-    return reg(client, probe.STATUS)
 
 
 @test
@@ -277,160 +231,6 @@ def many_writes_in_one_message_are_all_done_or_none(rig):
 
 
 @test
-def maps_that_make_no_sense_are_refused(rig):
-    _, client = meet(rig)
-    memory = Memory()
-    top = 2 ** 64 - PAGE
-    for iova, size, off in ((0, 0, 0), (1, PAGE, 0), (0, PAGE + 1, 0), (0, PAGE, 1),
-                            (top, 2 * PAGE, 0), (0, PAGE, top), (0, 2 ** 63, 2 ** 63),
-                            (0, PAGE, 4 * MIB), (0, 5 * MIB, 0)):
-        for flags in (0, 1, 3, 8, 0xffffffff):
-            body = struct.pack("=IIQQQ", 32, flags, off, iova, size)
-            assert client.refused(vu.DMA_MAP, body, fds=(memory.fd,))
-    pipe = os.pipe()
-    for fd in (pipe[0], client.sock.fileno(), os.open("/dev/zero", os.O_RDWR),
-               os.open("/proc/self/mem", os.O_RDWR), os.open("/", os.O_RDONLY)):
-        assert client.refused(vu.DMA_MAP, struct.pack("=IIQQQ", 32, 3, 0, 0, PAGE), fds=(fd,))
-    client.map(0, MIB, memory.fd)
-    for iova, size in ((0, MIB), (PAGE, PAGE), (MIB - PAGE, 2 * PAGE)):
-        body = struct.pack("=IIQQQ", 32, 3, 0, iova, size)
-        assert client.refused(vu.DMA_MAP, body, fds=(memory.fd,)) == errno.EEXIST
-    body = struct.pack("=IIQQQ", 32, 3, 0, 2 * MIB, PAGE)
-    assert client.refused(vu.DMA_MAP, body, fds=(memory.fd, memory.fd)) == errno.EMSGSIZE
-    assert client.refused(vu.DMA_UNMAP, struct.pack("=IIQQ", 24, 0, PAGE, PAGE)) == errno.EINVAL
-    client.unmap(0, 2 ** 63)
-    client.unmap(0, 2 ** 63)    # nothing there, as with a virtual IOMMU
-    client.map(0, MIB, memory.fd)
-    client.unmap(0, 0, flags=2)
-    client.map(0, MIB, memory.fd)
-    client.in_sync()
-
-
-@test
-def low_memory_is_cut_up_anew_as_firmware_does_it(rig):
-    """A ROM's place is RAM later; what overlaps is refused until all below is unmapped."""
-    _, client = meet(rig)
-    memory = Memory()
-
-    def at(first, end, fd):
-        return struct.pack("=IIQQQ", 32, 3, first if fd else 0, first, end - first), (memory.fd,) * fd
-
-    def map_it(first, end, fd=True):
-        body, fds = at(first, end, fd)
-        client.call(vu.DMA_MAP, body, fds=fds)
-
-    map_it(0xc4000, 0xe0000, fd=False)
-    map_it(0xc0000, 0xc1000)
-    body, fds = at(0xc4000, 0xe8000, True)
-    assert client.refused(vu.DMA_MAP, body, fds=fds) == errno.EEXIST
-    client.unmap(0, 0x80000000)
-    client.unmap(0, 0x80000000)
-    map_it(0xc4000, 0xe8000)
-    memory.map[0xc4000:0xe8000] = bytes(range(256)) * (0x24000 // 256)
-    assert run(client, probe.CMD_SUM, src=0xc4000, length=0x24000) == probe.OK
-    assert reg(client, probe.RESULT, 8) == probe.fnv1a(bytes(range(256)) * (0x24000 // 256))
-
-
-@test
-def a_read_only_map_is_not_written(rig):
-    _, client = meet(rig, faults=1)
-    memory = Memory()
-    memory.map[:PAGE] = b"r" * PAGE
-    client.map(0, MIB, memory.fd, flags=1)
-    client.map(MIB, MIB, memory.fd, off=MIB)
-    assert run(client, probe.CMD_COPY, src=0, dst=MIB, length=PAGE) == probe.OK
-    assert memory.map[MIB:MIB + PAGE] == b"r" * PAGE
-    assert run(client, probe.CMD_FILL, dst=0, length=8) == probe.FAILED
-    assert memory.map[:PAGE] == b"r" * PAGE
-
-
-@test
-def memory_of_huge_pages_is_mapped_or_refused_and_named(rig):
-    daemon, client = meet(rig, faults=None)
-    for size, flag in ((2 * MIB, 21 << 26), (1024 * MIB, 30 << 26)):
-        try:
-            fd = os.memfd_create("huge", os.MFD_HUGETLB | flag)
-            os.ftruncate(fd, size)
-        except OSError:
-            continue        # this machine has no pages of that size
-        # a part that is not made of whole pages, which a virtual IOMMU may ask for
-        body = struct.pack("=IIQQQ", 32, 3, PAGE, 0, 3 * PAGE)
-        ident = client.send(vu.DMA_MAP, body, fds=(fd,))
-        try:
-            client.reply_to(ident, vu.DMA_MAP)
-            assert run(client, probe.CMD_FILL, dst=PAGE, length=PAGE) == probe.OK
-            client.unmap(0, 3 * PAGE)
-        except vu.Refused as refusal:
-            assert refusal.errno == errno.ENOMEM
-            daemon.wait_words("cannot map a file", f"{size:#x}", "Cannot allocate memory")
-        os.close(fd)
-    client.in_sync()
-
-
-@test
-def memory_that_shrinks_under_dma_does_no_harm(rig):
-    daemon, client = meet(rig, faults=None)
-    memory = Memory()
-    client.map(0, 4 * MIB, memory.fd)
-    begin(client, probe.CMD_COPY, src=0, dst=2 * MIB, length=2 * MIB)
-    os.ftruncate(memory.fd, 0)
-    wait_until("the end of DMA", lambda: reg(client, probe.STATUS) != probe.BUSY)
-    assert run(client, probe.CMD_FILL, dst=0, length=PAGE) == probe.FAILED
-    client.in_sync()
-    client.close()
-    vu.Client(daemon.socket).in_sync()
-
-
-@test
-def dma_by_message_may_be_answered_by_nonsense(rig):
-    daemon, client = meet(rig, faults=None)
-    client.map(0, MIB)
-    begin(client, probe.CMD_SUM, src=0, length=64)
-    answer_layout(client)
-    for answer in range(6):
-        request = client.request()
-        assert (request.command, request.flags) == (vu.DMA_READ, vu.COMMAND)
-        assert request.body == struct.pack("=QQ", 0, 64)
-        body = {0: b"", 1: bytes(15), 2: request.body, 3: request.body + bytes(1000),
-                4: struct.pack("=QQ", 0, 2 ** 63) + bytes(64)}.get(answer)
-        if body is None:
-            client.send(vu.DMA_READ, flags=vu.REPLY | vu.ERROR, ident=request.ident, error=19)
-        else:
-            client.send(vu.DMA_READ, body, flags=vu.REPLY, ident=request.ident)
-        wait_until("the end of DMA", lambda: reg(client, probe.STATUS) == probe.FAILED)
-        begin(client, probe.CMD_SUM, src=0, length=64)
-    request = client.request()
-    client.send(vu.DMA_READ, request.body + bytes(64), flags=vu.REPLY, ident=request.ident)
-    wait_until("the end of DMA", lambda: reg(client, probe.STATUS) == probe.OK)
-    assert reg(client, probe.RESULT, 8) == probe.fnv1a(bytes(64))
-
-
-def answer_layout(client):
-    """The first request asks which of two layouts we know, by being too long for one of them."""
-    request = client.request()
-    assert request.body == struct.pack("=QQ", 0, 2 ** 32 + 1)
-    client.send(vu.DMA_READ, flags=vu.REPLY | vu.ERROR, ident=request.ident, error=errno.E2BIG)
-
-
-@test
-def dma_by_message_that_is_never_answered_holds_nobody_up(rig):
-    daemon, client = meet(rig, faults=None)
-    client.map(0, MIB)
-    begin(client, probe.CMD_COPY, src=0, dst=PAGE, length=PAGE)
-    assert client.request().command == vu.DMA_READ
-    client.in_sync()
-    assert reg(client, probe.STATUS) == probe.BUSY
-    client.unmap(0, MIB)
-    client.call(vu.RESET)
-    enable(client)
-    assert reg(client, probe.STATUS) == probe.IDLE
-    client.map(0, MIB)
-    begin(client, probe.CMD_COPY, src=0, dst=PAGE, length=PAGE)
-    client.close()
-    vu.Client(daemon.socket).in_sync()
-
-
-@test
 def interrupts_that_make_no_sense_are_refused(rig):
     _, client = meet(rig)
     event = os.eventfd(0)
@@ -578,117 +378,6 @@ def a_descriptor_in_the_middle_of_a_message_ends_the_connection_or_is_closed(rig
         pass
     client.close()
     vu.Client(daemon.socket).in_sync()
-
-
-@test
-def of_clients_in_a_crowd_one_is_served_and_the_others_are_told(rig):
-    daemon = rig.daemon()
-    served = vu.Client(daemon.socket)
-    for _ in range(4):
-        client = vu.Client(daemon.socket, negotiate=False)
-        assert client.refused(vu.VERSION, struct.pack("=HH", 0, 0)) == errno.EBUSY
-        client.close()
-    served.in_sync()
-    served.close()
-    for _ in range(50):
-        vu.Client(daemon.socket).close()
-    vu.Client(daemon.socket).in_sync()
-
-
-@test
-def what_a_client_repeats_fills_no_log_and_mutes_no_other(rig):
-    daemon = rig.daemon("sim:probe", "sim:probe", faults=None)
-    one, other = daemon.sockets(2)
-    begun = time.monotonic()
-    client = vu.Client(one)
-    enable(client)
-    bodies = {vu.DMA_MAP: struct.pack("=IIQQQ", 32, 3, 0, 1, PAGE),
-              vu.DMA_UNMAP: struct.pack("=IIQQ", 24, 0, 1, 1), vu.GET_INFO: b"",
-              vu.SET_IRQS: struct.pack("=IIIII", 20, 7, 2, 0, 1), vu.REGION_WRITE_MULTI: bytes(8),
-              vu.VERSION: bytes(4), 99: b""}
-    for _ in range(60):
-        for command, body in bodies.items():
-            assert client.refused(command, body)
-        run(client, probe.CMD_FILL, dst=1 << 40, length=8)
-        client.call(vu.RESET)
-        enable(client)
-        late = vu.Client(one, negotiate=False)
-        assert late.refused(vu.VERSION, bytes(4)) == errno.EBUSY
-        late.close()
-    client.close()
-    for _ in range(100):
-        vu.Client(one).close()
-    most = 11 * (int((time.monotonic() - begun) / 5) + 2)
-    lines = [line for line in daemon.output.splitlines() if " warning: " in line or " error: " in line]
-    # the socket's own, its client's, the function's and the endpoint's
-    assert len(lines) <= 4 * most, len(lines)
-    assert vu.Client(other).refused(vu.VERSION, bytes(4))
-    daemon.wait_words(other, "VERSION", "refused")
-
-
-@test
-def a_second_qemu_is_told_that_the_device_is_in_use_and_the_log_says_by_whom(rig):
-    daemon = rig.daemon()
-    first = rig.qemu(daemon.socket)
-    binary = os.path.join(rig.qemu_dir, first.machine.program)
-    done = subprocess.run([binary, "-machine", "q35", "-accel", "qtest", "-display", "none", "-device",
-                           json.dumps(qemu_device(daemon.socket))], capture_output=True, text=True,
-                          timeout=TIMEOUT, check=False)
-    assert done.returncode and "Device or resource busy" in done.stderr, done.stderr
-    daemon.wait_words("is refused", f"process {first.pid} (", "has the device")
-    assert pci.Function(first).cfg(0, 4) != 0xffffffff
-
-
-def bar_memory(client, index):
-    """A BAR as a VMM maps it."""
-    (_, _, _, _, size, off), _, fds = client.region_info(index)
-    return mmap.mmap(fds[0], size, offset=off)
-
-
-@test
-def what_a_client_was_handed_of_a_bar_is_not_what_the_next_one_has(rig):
-    daemon = rig.daemon("sim:probe", "sim:gpu,vram=64M,vfs=1")
-    for path, index in zip(daemon.sockets(2), (2, 0)):
-        kept = []
-        for turn in range(3):
-            client = vu.Client(path)
-            enable(client)
-            mine = bar_memory(client, index)
-            assert mine[:PAGE] == bytes(PAGE), "somebody else's bytes"
-            mine[:4] = struct.pack("=I", turn + 1)
-            assert client.read(index, 0, 4) == struct.pack("=I", turn + 1)
-            client.write(index, 8, b"register")
-            assert mine[8:16] == b"register"
-            kept.append(mine)
-            for i, old in enumerate(kept):      # a reset may have zeroed it
-                assert old[:4] in (bytes(4), struct.pack("=I", i + 1))
-            client.close()
-        for old in kept:
-            old[:4] = b"late"
-        assert bar_memory(vu.Client(path), index)[:4] == bytes(4)
-
-
-@test
-def a_function_and_its_companion_belong_to_one_vmm(rig):
-    path = rig.new_path("companion")
-    daemon = rig.daemon(host=(), options=("--plan", "paravirt", "--companion", path))
-    for ours, its in ((daemon.socket, path), (path, daemon.socket)):
-        held = vu.Client(ours)
-        other = os.fork()
-        if not other:
-            try:
-                told = vu.Client(its, negotiate=False).refused(vu.VERSION, struct.pack("=HH", 0, 0))
-                os._exit(told == errno.EBUSY)
-            finally:
-                os._exit(2)
-        assert os.waitstatus_to_exitcode(os.waitpid(other, 0)[1]) == 1
-        daemon.wait_words(f"process {other} (", "cannot have", f"process {os.getpid()} (",
-                          "both belong to one VMM")
-        both = vu.Client(its)
-        both.in_sync()
-        held.close()
-        both.close()
-    vu.Client(daemon.socket).in_sync()      # nobody has it now
 
 
 @test
