@@ -71,8 +71,8 @@ struct gw_window {
  * small to be of use, -EEXIST @path is there, -ENOMEM, or -errno of the host or of the file; logged
  * with the numbers.
  */
-int gw_window_open(struct gw_function *fn, struct gw_log *log, gw_gpa gpa, uint64_t ram_size,
-		   uint64_t size, const char *path, struct gw_window *w);
+int gw_window_open(struct gw_window *w, struct gw_function *fn, gw_gpa gpa, uint64_t ram_size,
+		   uint64_t size, const char *path, struct gw_log *log);
 
 /**
  * gw_window_open_in() - likewise, in guest memory that the caller has made
@@ -80,8 +80,8 @@ int gw_window_open(struct gw_function *fn, struct gw_log *log, gw_gpa gpa, uint6
  *
  * Of a host that answers with several ranges the first is used: it is where the guest's RAM begins.
  */
-int gw_window_open_in(struct gw_function *fn, struct gw_log *log, gw_gpa gpa, void *addr,
-		      uint64_t ram_size, uint64_t size, struct gw_window *w);
+int gw_window_open_in(struct gw_window *w, struct gw_function *fn, gw_gpa gpa, uint64_t ram_size,
+		      void *addr, uint64_t size, struct gw_log *log);
 
 /**
  * gw_window_share() - have another function's host map the same window

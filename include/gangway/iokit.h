@@ -16,7 +16,7 @@ extern "C" {
  *
  * Return: 0; -ENOMEM.
  */
-int gw_iokit_new(struct gw_log *log, void (*changed)(void *opaque), void *opaque,
+int gw_iokit_new(void (*changed)(void *opaque), void *opaque, struct gw_log *log,
 		 struct gw_dext_services **services);
 
 /** gw_iokit_free() - every connection must be closed; NULL is fine */

@@ -150,8 +150,8 @@ close_window:
 	return ret;
 }
 
-int gw_window_open(struct gw_function *fn, struct gw_log *log, gw_gpa gpa, uint64_t ram_size,
-		   uint64_t size, const char *path, struct gw_window *w)
+int gw_window_open(struct gw_window *w, struct gw_function *fn, gw_gpa gpa, uint64_t ram_size,
+		   uint64_t size, const char *path, struct gw_log *log)
 {
 	int ret;
 
@@ -162,8 +162,8 @@ int gw_window_open(struct gw_function *fn, struct gw_log *log, gw_gpa gpa, uint6
 	return ret ? ret : window_map(w, fn, log, size);
 }
 
-int gw_window_open_in(struct gw_function *fn, struct gw_log *log, gw_gpa gpa, void *addr,
-		      uint64_t ram_size, uint64_t size, struct gw_window *w)
+int gw_window_open_in(struct gw_window *w, struct gw_function *fn, gw_gpa gpa, uint64_t ram_size,
+		      void *addr, uint64_t size, struct gw_log *log)
 {
 	int ret;
 

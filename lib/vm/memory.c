@@ -32,9 +32,9 @@ static int reach_window(struct gw_vm_function *f, const struct gw_vm_memory *m)
 	if (!first)
 		ret = gw_window_share(w, f->fn, vm->log);
 	else if (m->addr)
-		ret = gw_window_open_in(f->fn, vm->log, m->gpa, m->addr, m->size, m->window, w);
+		ret = gw_window_open_in(w, f->fn, m->gpa, m->size, m->addr, m->window, vm->log);
 	else
-		ret = gw_window_open(f->fn, vm->log, m->gpa, m->size, m->window, m->path, w);
+		ret = gw_window_open(w, f->fn, m->gpa, m->size, m->window, m->path, vm->log);
 	if (ret)
 		return ret;
 	if (first)

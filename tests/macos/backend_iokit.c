@@ -86,7 +86,7 @@ static void changed(void *opaque)
 struct gw_dext_services *backend_start(struct gw_sim *sim)
 {
 	standin_start(sim, dexts(sim));
-	assert_int_equal(gw_iokit_new(NULL, changed, NULL, &services), 0);
+	assert_int_equal(gw_iokit_new(changed, NULL, NULL, &services), 0);
 	return services;
 }
 

@@ -60,7 +60,7 @@ static void each_of_two_hears_of_changes(void **state)
 {
 	struct gw_dext_conn *c = claim_of(services);
 
-	assert_int_equal(gw_iokit_new(NULL, changed, NULL, &again), 0);
+	assert_int_equal(gw_iokit_new(changed, NULL, NULL, &again), 0);
 	atomic_store(&changes, 0);
 	assert_int_equal(gw_sim_vanish(sim, "sim0", 0, 1, 0), 0);
 	backend_vanished();

@@ -85,7 +85,7 @@ static void the_window_is_the_start_of_ram(void **state)
 	struct gw_window w;
 	struct stat st;
 
-	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB, 64 * MiB, NULL, &w), 0);
+	assert_int_equal(gw_window_open(&w, &f.fn, ram, 256 * MiB, 64 * MiB, NULL, NULL), 0);
 	assert_true(w.size == 64 * MiB && w.iova.v == FIRST_IOVA && w.gpa.v == ram.v);
 	assert_int_equal(fstat(w.ram.fd, &st), 0);
 	assert_int_equal(st.st_size, 256 * MiB);
@@ -108,17 +108,17 @@ static void ram_smaller_than_or_equal_to_the_window_is_all_window(void **state)
 	struct fake f = fake_init();
 	struct gw_window w;
 
-	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 128 * MiB, 512 * MiB, NULL, &w), 0);
+	assert_int_equal(gw_window_open(&w, &f.fn, ram, 128 * MiB, 512 * MiB, NULL, NULL), 0);
 	assert_true(w.size == 128 * MiB);
 	gw_window_close(&w);
-	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 128 * MiB, 128 * MiB, NULL, &w), 0);
+	assert_int_equal(gw_window_open(&w, &f.fn, ram, 128 * MiB, 128 * MiB, NULL, NULL), 0);
 	assert_true(w.size == 128 * MiB);
 	gw_window_close(&w);
-	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 128 * MiB, 130 * MiB, NULL, &w), 0);
+	assert_int_equal(gw_window_open(&w, &f.fn, ram, 128 * MiB, 130 * MiB, NULL, NULL), 0);
 	assert_true(w.size == 128 * MiB && !w.ram.near);
 	gw_window_close(&w);
 	/* no size: what the budget allows */
-	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 2048 * MiB, 0, NULL, &w), 0);
+	assert_int_equal(gw_window_open(&w, &f.fn, ram, 2048 * MiB, 0, NULL, NULL), 0);
 	assert_true(w.size == 1536 * MiB && w.ram.size == 2048 * MiB);
 	assert_true(w.ram.near == 1536 * MiB);
 	gw_window_close(&w);
@@ -132,10 +132,10 @@ static void a_window_is_within_both_limits_of_the_host(void **state)
 	for (unsigned int i = 0; i < 2; i++) {
 		f.fn.limits.max_bytes = (i ? 128 : 256) * MiB + 4096;
 		f.fn.limits.max_map_bytes = 128 * MiB + 4096;
-		assert_int_equal(gw_window_open(&f.fn, NULL, ram, 512 * MiB, 0, NULL, &w), 0);
+		assert_int_equal(gw_window_open(&w, &f.fn, ram, 512 * MiB, 0, NULL, NULL), 0);
 		assert_true(w.size == 128 * MiB);
 		gw_window_close(&w);
-		assert_int_equal(gw_window_open(&f.fn, NULL, ram, 512 * MiB, 129 * MiB, NULL, &w),
+		assert_int_equal(gw_window_open(&w, &f.fn, ram, 512 * MiB, 129 * MiB, NULL, NULL),
 				 -ENOSPC);
 	}
 }
@@ -145,16 +145,18 @@ static void what_cannot_work_is_refused_before_the_host_is_asked(void **state)
 	struct fake f = fake_init();
 	struct gw_window w;
 
-	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 4096 * MiB, 2048 * MiB, NULL, &w), -ENOSPC);
-	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB, 16 * MiB, NULL, &w), -EINVAL);
+	assert_int_equal(gw_window_open(&w, &f.fn, ram, 4096 * MiB, 2048 * MiB, NULL, NULL), -ENOSPC);
+	assert_int_equal(gw_window_open(&w, &f.fn, ram, 256 * MiB, 16 * MiB, NULL, NULL), -EINVAL);
 	/* in 32 MiB not even the kernel finds room beside its bounce buffers */
-	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB, 32 * MiB, NULL, &w), -EINVAL);
-	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB + 4096, 64 * MiB, NULL, &w), -EINVAL);
-	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB, 64 * MiB + 4096, NULL, &w), -EINVAL);
-	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 0, 64 * MiB, NULL, &w), -EINVAL);
+	assert_int_equal(gw_window_open(&w, &f.fn, ram, 256 * MiB, 32 * MiB, NULL, NULL), -EINVAL);
+	assert_int_equal(gw_window_open(&w, &f.fn, ram, 256 * MiB + 4096, 64 * MiB, NULL, NULL),
+			 -EINVAL);
+	assert_int_equal(gw_window_open(&w, &f.fn, ram, 256 * MiB, 64 * MiB + 4096, NULL, NULL),
+			 -EINVAL);
+	assert_int_equal(gw_window_open(&w, &f.fn, ram, 0, 64 * MiB, NULL, NULL), -EINVAL);
 	assert_int_equal(f.addr != NULL, 0);
 	f.fail_map = -EIO;
-	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB, 64 * MiB, NULL, &w), -EIO);
+	assert_int_equal(gw_window_open(&w, &f.fn, ram, 256 * MiB, 64 * MiB, NULL, NULL), -EIO);
 	gw_window_close(&w);
 }
 
@@ -168,7 +170,7 @@ static void of_several_ranges_the_largest_is_used(void **state)
 	f.ranges[0] = 16 * MiB;
 	f.ranges[1] = 100 * MiB;
 	f.nr_ranges = 2;
-	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB, 160 * MiB, NULL, &w), 0);
+	assert_int_equal(gw_window_open(&w, &f.fn, ram, 256 * MiB, 160 * MiB, NULL, NULL), 0);
 	assert_true(w.size == 100 * MiB);
 	assert_true(w.iova.v == FIRST_IOVA + 16 * MiB + GAP);
 	assert_true(w.ram.fd_off == 16 * MiB);
@@ -179,7 +181,7 @@ static void of_several_ranges_the_largest_is_used(void **state)
 	f.ranges[0] = 60 * MiB;
 	f.ranges[1] = 16 * MiB;
 	f.next_iova = FIRST_IOVA;
-	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB, 160 * MiB, NULL, &w), 0);
+	assert_int_equal(gw_window_open(&w, &f.fn, ram, 256 * MiB, 160 * MiB, NULL, NULL), 0);
 	assert_true(w.size == 84 * MiB && w.iova.v == FIRST_IOVA + 76 * MiB + 2 * GAP);
 	assert_true(w.ram.fd_off == 76 * MiB);
 	gw_window_close(&w);
@@ -187,14 +189,14 @@ static void of_several_ranges_the_largest_is_used(void **state)
 	/* nothing lies before the first of two */
 	f.ranges[0] = 80 * MiB;
 	f.nr_ranges = 1;
-	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB, 160 * MiB, NULL, &w), 0);
+	assert_int_equal(gw_window_open(&w, &f.fn, ram, 256 * MiB, 160 * MiB, NULL, NULL), 0);
 	assert_true(w.size == 80 * MiB && w.ram.fd_off == 0);
 	gw_window_close(&w);
 
 	f.nr_ranges = 2;
 	f.ranges[0] = 60 * MiB;
 	f.ranges[1] = 60 * MiB;
-	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB, 160 * MiB, NULL, &w), -ENOTUNIQ);
+	assert_int_equal(gw_window_open(&w, &f.fn, ram, 256 * MiB, 160 * MiB, NULL, NULL), -ENOTUNIQ);
 	assert_int_equal(f.mapped, 0);
 }
 
@@ -203,7 +205,7 @@ static void functions_share_a_window_only_at_one_address(void **state)
 	struct fake a = fake_init(), b = fake_init();
 	struct gw_window w;
 
-	assert_int_equal(gw_window_open(&a.fn, NULL, ram, 256 * MiB, 64 * MiB, NULL, &w), 0);
+	assert_int_equal(gw_window_open(&w, &a.fn, ram, 256 * MiB, 64 * MiB, NULL, NULL), 0);
 	assert_int_equal(gw_window_share(&w, &b.fn, NULL), 0);
 	assert_int_equal(b.mapped, 1);
 	/* its next address is another one */
@@ -218,7 +220,7 @@ static void a_window_that_begins_elsewhere_or_is_smaller_is_not_shared(void **st
 	struct fake a = fake_init(), b = fake_init();
 	struct gw_window w;
 
-	assert_int_equal(gw_window_open(&a.fn, NULL, ram, 256 * MiB, 64 * MiB, NULL, &w), 0);
+	assert_int_equal(gw_window_open(&w, &a.fn, ram, 256 * MiB, 64 * MiB, NULL, NULL), 0);
 	b.ranges[0] = 48 * MiB;
 	b.nr_ranges = 1;
 	assert_int_equal(gw_window_share(&w, &b.fn, NULL), -EADDRNOTAVAIL);
@@ -228,7 +230,7 @@ static void a_window_that_begins_elsewhere_or_is_smaller_is_not_shared(void **st
 	a.ranges[0] = 16 * MiB;
 	a.ranges[1] = b.ranges[0] = 100 * MiB;
 	a.nr_ranges = 2;
-	assert_int_equal(gw_window_open(&a.fn, NULL, ram, 256 * MiB, 160 * MiB, NULL, &w), 0);
+	assert_int_equal(gw_window_open(&w, &a.fn, ram, 256 * MiB, 160 * MiB, NULL, NULL), 0);
 	b.next_iova = w.iova.v;
 	assert_int_equal(gw_window_share(&w, &b.fn, NULL), -EADDRNOTAVAIL);
 	gw_window_close(&w);
@@ -242,7 +244,7 @@ static void no_more_share_a_window_than_there_is_room_to_note(void **state)
 
 	for (unsigned int i = 0; i <= GW_MAX_WINDOW_USERS; i++)
 		f[i] = fake_init();
-	assert_int_equal(gw_window_open(&f[0].fn, NULL, ram, 64 * MiB, 64 * MiB, NULL, &w), 0);
+	assert_int_equal(gw_window_open(&w, &f[0].fn, ram, 64 * MiB, 64 * MiB, NULL, NULL), 0);
 	for (unsigned int i = 1; i < GW_MAX_WINDOW_USERS; i++)
 		assert_int_equal(gw_window_share(&w, &f[i].fn, NULL), 0);
 	assert_int_equal(gw_window_share(&w, &f[GW_MAX_WINDOW_USERS].fn, NULL), -ENOSPC);
@@ -258,7 +260,7 @@ static void memory_that_a_device_may_still_reach_stays(void **state)
 		struct fake a = fake_init(), b = fake_init();
 		struct gw_window w;
 
-		assert_int_equal(gw_window_open(&a.fn, NULL, ram, 64 * MiB, 64 * MiB, NULL, &w), 0);
+		assert_int_equal(gw_window_open(&w, &a.fn, ram, 64 * MiB, 64 * MiB, NULL, NULL), 0);
 		if (shared) {
 			/* refused, and the host does not take it back */
 			b.next_iova += GAP;
@@ -292,7 +294,7 @@ static void the_memory_of_a_function_that_has_gone_is_let_go(void **state)
 	unsigned char in_core;
 
 	f.fail_unmap = -ENODEV;
-	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 64 * MiB, 64 * MiB, NULL, &w), 0);
+	assert_int_equal(gw_window_open(&w, &f.fn, ram, 64 * MiB, 64 * MiB, NULL, NULL), 0);
 	gw_window_close(&w);
 	assert_int_equal(mincore(f.addr, 4096, &in_core), -1);
 	assert_int_equal(errno, ENOMEM);
@@ -306,14 +308,14 @@ static void memory_with_a_name_is_made_and_removed(void **state)
 	struct stat st;
 
 	snprintf(path, sizeof(path), "/tmp/gangway-test-memory.%d", getpid());
-	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 64 * MiB, 64 * MiB, path, &w), 0);
+	assert_int_equal(gw_window_open(&w, &f.fn, ram, 64 * MiB, 64 * MiB, path, NULL), 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_size, 64 * MiB);
 	assert_int_equal(st.st_mode & 0777, 0600);
 	/* what is there is somebody else's */
 	struct gw_window second;
 
-	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 64 * MiB, 64 * MiB, path, &second), -EEXIST);
+	assert_int_equal(gw_window_open(&second, &f.fn, ram, 64 * MiB, 64 * MiB, path, NULL), -EEXIST);
 	gw_window_close(&second);
 	assert_int_equal(stat(path, &st), 0);
 	gw_window_close(&w);
@@ -341,15 +343,15 @@ static void memory_that_cannot_be_made_leaves_nothing(void **state)
 
 	snprintf(path, sizeof(path), "/tmp/gangway-test-memory.%d", getpid());
 	limit_files(64 * MiB);
-	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 128 * MiB, 64 * MiB, path, &w), -EFBIG);
+	assert_int_equal(gw_window_open(&w, &f.fn, ram, 128 * MiB, 64 * MiB, path, NULL), -EFBIG);
 	assert_int_equal(stat(path, &st), -1);
-	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 128 * MiB, 64 * MiB, NULL, &w), -EFBIG);
+	assert_int_equal(gw_window_open(&w, &f.fn, ram, 128 * MiB, 64 * MiB, NULL, NULL), -EFBIG);
 	assert_int_equal(f.mapped, 0);
 	/* it can be made, but not grow by what lies before the window */
 	limit_files(256 * MiB);
 	f.ranges[0] = 16 * MiB;
 	f.nr_ranges = 1;
-	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 256 * MiB, 160 * MiB, path, &w), -EFBIG);
+	assert_int_equal(gw_window_open(&w, &f.fn, ram, 256 * MiB, 160 * MiB, path, NULL), -EFBIG);
 	assert_int_equal(stat(path, &st), -1);
 	assert_int_equal(f.mapped, 0);
 	assert_int_equal(w.ram.size, 0);
@@ -452,10 +454,10 @@ static void a_small_window_is_not_used_first(void **state)
 	struct fake f = fake_init();
 	struct gw_window w;
 
-	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 512 * MiB, 128 * MiB, NULL, &w), 0);
+	assert_int_equal(gw_window_open(&w, &f.fn, ram, 512 * MiB, 128 * MiB, NULL, NULL), 0);
 	assert_true(!w.ram.near);
 	gw_window_close(&w);
-	assert_int_equal(gw_window_open(&f.fn, NULL, ram, 512 * MiB, 256 * MiB, NULL, &w), 0);
+	assert_int_equal(gw_window_open(&w, &f.fn, ram, 512 * MiB, 256 * MiB, NULL, NULL), 0);
 	assert_true(w.ram.near == 256 * MiB);
 	gw_window_close(&w);
 }

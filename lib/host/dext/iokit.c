@@ -337,7 +337,7 @@ static void watch(struct iokit *io, const char *what, io_iterator_t *iterator)
 		drain(*iterator);
 }
 
-int gw_iokit_new(struct gw_log *log, void (*changed)(void *opaque), void *opaque,
+int gw_iokit_new(void (*changed)(void *opaque), void *opaque, struct gw_log *log,
 		 struct gw_dext_services **services)
 {
 	struct iokit *io = calloc(1, sizeof(*io));
