@@ -3,6 +3,7 @@
 
 #include <poll.h>
 
+#include "host/dext/bound.h"
 #include "host/dext/function.h"
 
 /* The client against a dext: that the two mean the same by every call. */
@@ -229,6 +230,144 @@ static void a_client_that_dies_leaves_nothing(void **state)
 	assert_int_equal(w.calls, 1);
 }
 
+/* A connection on whose way calls are held until they are let go. */
+struct slow {
+	struct gw_dext_conn base, *inner;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool hold, closed;		/* lock */
+};
+
+static struct slow *to_slow(struct gw_dext_conn *c)
+{
+	return container_of(c, struct slow, base);
+}
+
+static void slow_set(struct slow *s, bool *what, bool to)
+{
+	pthread_mutex_lock(&s->lock);
+	*what = to;
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void slow_await(struct slow *s, const bool *what, bool is)
+{
+	pthread_mutex_lock(&s->lock);
+	while (*what != is)
+		pthread_cond_wait(&s->changed, &s->lock);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static uint32_t slow_call(struct gw_dext_conn *c, uint32_t selector, const uint64_t *in, unsigned int nr_in,
+			  uint64_t *out, unsigned int *nr_out)
+{
+	slow_await(to_slow(c), &to_slow(c)->hold, false);
+	return to_slow(c)->inner->ops->call(to_slow(c)->inner, selector, in, nr_in, out, nr_out);
+}
+
+static uint32_t slow_call_async(struct gw_dext_conn *c, uint32_t selector,
+				void (*done)(void *opaque, uint32_t result), void *opaque)
+{
+	slow_await(to_slow(c), &to_slow(c)->hold, false);
+	return to_slow(c)->inner->ops->call_async(to_slow(c)->inner, selector, done, opaque);
+}
+
+static void slow_close(struct gw_dext_conn *c)
+{
+	to_slow(c)->inner->ops->close(to_slow(c)->inner);
+	slow_set(to_slow(c), &to_slow(c)->closed, true);
+}
+
+static const struct gw_dext_conn_ops slow_ops = {
+	.call = slow_call, .call_async = slow_call_async, .close = slow_close,
+};
+
+static void ask_slowly(struct gw_dext_conn *c, uint32_t selector, struct raw_wait *w)
+{
+	const uint64_t in[3] = { selector == GW_DEXT_ALLOC_BUFFER ? 16384 : 1,
+				 selector == GW_DEXT_ALLOC_BUFFER ? 0 : (uintptr_t)memory[1], sizeof(memory[1]) };
+	const unsigned int nr[GW_DEXT_NR_SELECTORS] = {
+		[GW_DEXT_ALLOC_BUFFER] = 2, [GW_DEXT_REGISTER_REGION] = 3, [GW_DEXT_UNREGISTER_REGION] = 1,
+	};
+	uint64_t out[8];
+
+	if (selector == GW_DEXT_WAIT_INTERRUPT)
+		assert_int_equal(c->ops->call_async(c, selector, raw_done, w), GW_IORETURN_SUCCESS);
+	else
+		assert_int_equal(call(c, selector, in, nr[selector], out, 8), GW_IORETURN_TIMEOUT);
+}
+
+/* As a process that dies while a call of its is under way, and as one that gave the dext up. */
+static void a_client_that_dies_in_the_middle_of_a_call_leaves_nothing(void **state)
+{
+	static const uint32_t calls[] = { GW_DEXT_REGISTER_REGION, GW_DEXT_UNREGISTER_REGION, GW_DEXT_ALLOC_BUFFER,
+					  GW_DEXT_FREE_BUFFER, GW_DEXT_SETUP_INTERRUPTS, GW_DEXT_WAIT_INTERRUPT,
+					  GW_DEXT_RESET_DEVICE };
+	struct gw_dext_conn *other = claim_raw(), *c;
+	struct gw_sim_stats stats;
+	struct raw_wait w = { 0 };
+	uint64_t out[6];
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(calls); i++) {
+		struct slow s = { .base.ops = &slow_ops, .inner = claim_raw(), .lock = PTHREAD_MUTEX_INITIALIZER,
+				  .changed = PTHREAD_COND_INITIALIZER };
+
+		c = gw_dext_bound_new(&s.base, 50);
+		assert_non_null(c);
+		register_raw(s.inner, 1, memory[0], sizeof(memory[0]));
+		if (calls[i] == GW_DEXT_WAIT_INTERRUPT)
+			call(s.inner, GW_DEXT_SETUP_INTERRUPTS, NULL, 0, out, 1);
+		slow_set(&s, &s.hold, true);
+		ask_slowly(c, calls[i], &w);
+		c->ops->close(c);		/* does not wait, and the others are not held up */
+		assert_int_equal(register_raw(other, 7, memory[2], sizeof(memory[2])), GW_IORETURN_SUCCESS);
+		assert_int_equal(call(other, GW_DEXT_UNREGISTER_REGION, (uint64_t[]){ 7 }, 1, NULL, 0),
+				 GW_IORETURN_SUCCESS);
+		slow_set(&s, &s.hold, false);
+		slow_await(&s, &s.closed, true);
+		gw_sim_stats(sim, &stats);
+		assert_int_equal(stats.live_maps, 0);
+	}
+	assert_int_equal(w.calls, 1);
+	assert_int_equal(call(other, GW_DEXT_SETUP_INTERRUPTS, NULL, 0, out, 1), GW_IORETURN_SUCCESS);
+	other->ops->close(other);
+}
+
+static void *pull_the_cable(void *opaque)
+{
+	for (unsigned int i = 0; i < 100; i++)
+		sched_yield();
+	gw_sim_vanish(sim, "sim0", 0, 1, 0);
+	return NULL;
+}
+
+static void removal_may_come_at_any_moment(void **state)
+{
+	struct gw_dext_conn *c = claim_raw();
+	static struct raw_wait w;
+	uint32_t ret = GW_IORETURN_SUCCESS;
+	uint64_t key = 1, out[6];
+	pthread_t t;
+
+	assert_int_equal(register_raw(c, key, memory[0], sizeof(memory[0])), GW_IORETURN_SUCCESS);
+	assert_int_equal(call(c, GW_DEXT_SETUP_INTERRUPTS, NULL, 0, out, 1), GW_IORETURN_SUCCESS);
+	assert_int_equal(pthread_create(&t, NULL, pull_the_cable, NULL), 0);
+	while (key < 30000 && ret != GW_IORETURN_NO_DEVICE) {
+		c->ops->call_async(c, GW_DEXT_WAIT_INTERRUPT, raw_done, &w);
+		call(c, GW_DEXT_MMIO_WRITE, (uint64_t[]){ 0, PROBE_IRQ, 4, 3 }, 4, NULL, 0);
+		call(c, GW_DEXT_ALLOC_BUFFER, (uint64_t[]){ 16384, 0 }, 2, out, 6);
+		call(c, GW_DEXT_RESET_DEVICE, NULL, 0, NULL, 0);
+		ret = register_raw(c, ++key, memory[0], sizeof(memory[0]));
+	}
+	pthread_join(t, NULL);
+	backend_vanished();
+	assert_int_equal(register_raw(c, ++key, memory[0], sizeof(memory[0])), GW_IORETURN_NO_DEVICE);
+	/* what was registered may still be given back, or goes with the connection */
+	assert_int_equal(call(c, GW_DEXT_UNREGISTER_REGION, (uint64_t[]){ 1 }, 1, NULL, 0), GW_IORETURN_SUCCESS);
+	c->ops->close(c);
+}
+
 /* What the DART reports is told of when the function closes: that of this use, and once. */
 static void faults_of_the_dart_are_reported(void **state)
 {
@@ -353,6 +492,8 @@ int main(void)
 		T(without_the_claim_nothing_is_told_or_done),
 		T(two_clients_share_a_function_and_one_takes_interrupts),
 		T(a_client_that_dies_leaves_nothing),
+		T(a_client_that_dies_in_the_middle_of_a_call_leaves_nothing),
+		T(removal_may_come_at_any_moment),
 		T(faults_of_the_dart_are_reported),
 		T(as_many_regions_as_there_may_be_and_no_more),
 		T(calls_in_any_order_break_nothing),
