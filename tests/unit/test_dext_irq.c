@@ -316,15 +316,15 @@ static void a_wait_that_fails_is_made_again_but_not_for_ever(void **state)
 	assert_int_equal(sink.count[2], 1);
 }
 
-/* It is said each time, and counts as no failure, however often it is. */
+/* It is said, and counts as no failure, however often it is. */
 static void a_machine_that_sleeps_ends_no_delivery(void **state)
 {
 	start();
-	for (unsigned int i = 0; i < 20; i++) {
-		memset(fake_lines, 0, sizeof(fake_lines));
+	memset(fake_lines, 0, sizeof(fake_lines));
+	for (unsigned int i = 0; i < 200; i++)
 		assert_true(fake_complete(fake, GW_IORETURN_NO_POWER));
-		assert_non_null(strstr(fake_lines, "this machine goes to sleep, and the device forgets"));
-	}
+	assert_non_null(strstr(fake_lines, "this machine goes to sleep, and the device forgets"));
+	assert_true(strlen(fake_lines) < sizeof(fake_lines) - 1);	/* no more than a guest may */
 	fake_raise(fake, 1);
 	assert_int_equal(sink.count[1], 1);
 	assert_false(is_gone());

@@ -92,9 +92,11 @@ static void irq_failed(struct gw_dext_irq *irq, int ret)
 			     irq->client->info.name, strerror(-ret));
 }
 
-/* It is a message for whoever wonders why the guest's driver fails afterwards. */
+/* It is a message for whoever wonders why the guest's driver fails afterwards; a dext may say it all the time. */
 static void irq_slept(struct gw_dext_irq *irq)
 {
+	if (!gw_log_may(irq->client->log))
+		return;
 	gw_warn(irq->client->log, "%s: this machine goes to sleep, and the device forgets what its driver told it",
 		irq->client->info.name);
 	gw_hint(irq->client->log, "its driver in the guest has to reset it, or be loaded anew; to stay awake "
