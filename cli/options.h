@@ -7,10 +7,10 @@
 
 #include <gangway/dma.h>
 
-#define MAX_DEVICES	8
-#define MAX_HOST_OPTIONS 32
+#define MAX_DEVICES	8	/* limit: devices */
+#define MAX_HOST_OPTIONS 32	/* limit: host options */
 
-#define MAX_RAM		8
+#define MAX_RAM		8	/* limit: pieces of --ram */
 
 /** Whose command line it is. */
 enum options_of { OPTIONS_SERVE, OPTIONS_RUN, OPTIONS_COMPANION };

@@ -33,6 +33,7 @@
 struct screen {
 	struct gw_backing backing;
 	struct screens *all;
+	struct gw_log log;		/* its guest changes the mode as often as it likes */
 	struct gw_function *fn;
 	struct gpu_card *card;
 	unsigned int vf;
@@ -190,10 +191,10 @@ static void scan_out(struct screen *s, const struct gpu_frame *f)
 	if (!ret)
 		ret = gw_gpu_driver_show(s->driver, s->scanned, &in, reason);
 	if (ret)
-		gw_warn(s->all->log, "%s: not on the card's own screen: %s", s->fn->info.name,
+		gw_log_guest(&s->log, "%s: not on the card's own screen: %s", s->fn->info.name,
 			*reason ? reason : strerror(-ret));
-	else
-		gw_info(s->all->log, "%s: on the card's own screen by %s, %u runs of VRAM",
+	else if (gw_log_may(&s->log))
+		gw_info(&s->log, "%s: on the card's own screen by %s, %u runs of VRAM",
 			s->fn->info.name, gw_share_iov_vram.name, gw_gpu_driver_runs(s->driver));
 }
 
@@ -221,10 +222,10 @@ static void update(struct screen *s)
 		s->published = !ret;
 		memcpy(s->label, label, sizeof(label));
 		if (ret)
-			gw_warn(s->all->log, "%s: its screen cannot be published: %s",
+			gw_log_guest(&s->log, "%s: its screen cannot be published: %s",
 				s->fn->info.name, strerror(-ret));
-		else
-			gw_info(s->all->log, "%s: screen %u is %s", s->fn->info.name, s->number,
+		else if (gw_log_may(&s->log))
+			gw_info(&s->log, "%s: screen %u is %s", s->fn->info.name, s->number,
 				label);
 	}
 	gw_export_frame(s->export);
@@ -368,6 +369,7 @@ static int add_screen(struct screens *all, const struct gw_vm_function *f, const
 	int ret;
 
 	s->all = all;
+	gw_log_own(&s->log, all->log);
 	s->fn = f->fn;
 	s->vf = f->vf;
 	s->card = gw_gpu_pf_card(f->ep);

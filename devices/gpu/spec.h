@@ -86,7 +86,7 @@ enum gpu_dispi {
 #define GPU_ENGINE_REGS		0x40u
 
 #define GPU_ENGINE_ID_VALUE	0x55504747u
-#define GPU_RING_MAX		4096u
+#define GPU_RING_MAX		4096u	/* limit: entries of a card's ring */
 
 enum { GPU_STOPPED, GPU_RUNNING, GPU_FAILED };
 
@@ -110,7 +110,7 @@ enum { GPU_STOPPED, GPU_RUNNING, GPU_FAILED };
 
 enum { GPU_OP_NOP, GPU_OP_FILL, GPU_OP_COPY, GPU_OP_BLIT, GPU_OP_FENCE, GPU_OPS };
 
-#define GPU_MAX_MOVE		(1ull << 30)	/* bytes of one command */
+#define GPU_MAX_MOVE		(1ull << 30)	/* limit: bytes that one of its commands moves */
 
 /*
  * The physical function's scan-out, behind the engine's registers: the picture is made of RANGES

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Where a command's data is: runs of IOVA space, and the memory for lists and buffers. */
-#define MAX_BUFFERS	(32u << 20)	/* bounce buffers and lists of all commands */
+#define MAX_BUFFERS	(32u << 20)	/* limit: memory for what cannot be done in place */
 
 int gw_nvme_dma_status(int ret)
 {

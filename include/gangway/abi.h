@@ -131,6 +131,7 @@ typedef uint64_t gw_le64;
  */
 #define GW_CMD_MAP			1
 #define GW_CMD_UNMAP			2
+/* limit: entries of one command page */
 #define GW_CMD_MAX_ENTRIES		4096	/* what MAX_ENTRIES reads as */
 
 struct gw_cmd_page {

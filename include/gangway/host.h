@@ -24,10 +24,10 @@ extern "C" {
  */
 
 #define GW_NR_BARS	6
-#define GW_MAX_VECTORS	256
+#define GW_MAX_VECTORS	256	/* limit: vectors of a function */
 #define GW_IRQ_WORDS	(GW_MAX_VECTORS / 64)
 #define GW_ROOT_SIZE	32	/* bytes of the name of a root, NUL included */
-#define GW_MAX_SEGMENTS	7
+#define GW_MAX_SEGMENTS	7	/* limit: segments in the answer to one */
 
 /** What a host lets one function have; data, read once after open. */
 struct gw_host_limits {

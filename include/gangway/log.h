@@ -20,12 +20,16 @@ enum gw_log_level {
 	GW_LOG_TRACE,		/* what a guest or client can have said without end */
 };
 
+#define GW_LOG_LINES		10u	/* limit: lines of what a guest or client causes */
+#define GW_LOG_WINDOW_NS	5000000000ull	/* limit: seconds in which so many are */
+
 /**
  * struct gw_log - where the library's messages go
  * @level:  messages above this are dropped before they are formatted
  * @write:  called from any thread with one line without newline, in which control characters and what
  *          is no UTF-8 are spelt out; must not call the library
  * @opaque: handed to @write
+ * @most:   lines that gw_log_may() lets through in GW_LOG_WINDOW_NS; 0: GW_LOG_LINES
  *
  * The caller owns it and keeps it alive as long as any object that was given it. A NULL log
  * drops every message.
@@ -34,6 +38,7 @@ struct gw_log {
 	enum gw_log_level level;
 	void (*write)(void *opaque, enum gw_log_level level, const char *line);
 	void *opaque;
+	uint32_t most;
 
 	/* private: the rate limit of gw_log_may() */
 	GW_ATOMIC(uint64_t) window_start;	/* ns, CLOCK_MONOTONIC */
@@ -57,7 +62,7 @@ void gw_log_own(struct gw_log *own, const struct gw_log *from);
 /**
  * gw_log_may() - is it time for one more message of what a guest or client caused, and may repeat?
  *
- * Ten in 5 seconds for each log are; the first after a pause says how many were not.
+ * So many in so long for each log are, see struct gw_log; the first after a pause says how many were not.
  */
 bool gw_log_may(struct gw_log *log);
 

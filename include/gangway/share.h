@@ -56,8 +56,8 @@ bool gw_share_id_same(const struct gw_share_id *a, const struct gw_share_id *b);
 
 #define GW_SHARE_REASON		160	/* bytes of a reason, with the final NUL */
 #define GW_SHARE_MAX_KINDS	8	/* in a list of an exporter or importer */
-#define GW_SHARE_MAX_EXPORTS	1024	/* of one exporter */
-#define GW_SHARE_MAX_ATTACHED	64	/* to one export */
+#define GW_SHARE_MAX_EXPORTS	1024	/* limit: exports of one */
+#define GW_SHARE_MAX_ATTACHED	64	/* limit: attachments to one export */
 
 struct gw_share_kind;
 struct gw_exporter;

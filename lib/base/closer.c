@@ -22,7 +22,7 @@
  */
 
 #define MAX_THREADS	4u
-#define STUCK		64u	/* descriptors that wait */
+#define STUCK		64u	/* limit: descriptors that do not close, and then no client is taken */
 
 struct item {
 	struct item *next;

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BACKLOG	8
+#define BACKLOG	8	/* limit: clients that wait to be looked at */
 
 /*
  * Is somebody listening there? One who takes another type of socket is, too. Return: 0 nobody;

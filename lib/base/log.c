@@ -9,9 +9,6 @@
 
 #include "base/quote.h"
 
-#define GUEST_LINES	10u
-#define GUEST_WINDOW_NS	5000000000ull
-
 static void log_vline(struct gw_log *log, enum gw_log_level level, const char *fmt, va_list ap)
 {
 	char line[512], shown[1024];
@@ -53,14 +50,14 @@ bool gw_log_may(struct gw_log *log)
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	now = (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
 	start = atomic_load(&log->window_start);
-	if ((!start || now - start >= GUEST_WINDOW_NS) &&
+	if ((!start || now - start >= GW_LOG_WINDOW_NS) &&
 	    atomic_compare_exchange_strong(&log->window_start, &start, now)) {
 		atomic_store(&log->in_window, 0);
 		held = atomic_exchange(&log->suppressed, 0);
 		if (held)
 			gw_log_line(log, GW_LOG_WARN, "%u similar messages suppressed", held);
 	}
-	if (atomic_fetch_add(&log->in_window, 1) < GUEST_LINES)
+	if (atomic_fetch_add(&log->in_window, 1) < (log->most ? log->most : GW_LOG_LINES))
 		return true;
 	atomic_fetch_add(&log->suppressed, 1);
 	return false;

@@ -22,7 +22,8 @@
 #define GW_COMPANION_REGS	(0xa0 / 4)
 
 /* A slow host must not make us answer later than a VMM waits (QEMU: 5 s). */
-#define GW_RING_LIMIT_NS	1000000000ull	/* of one doorbell */
+#define GW_RING_LIMIT_NS	1000000000ull	/* limit: seconds for one doorbell of the ring */
+/* limit: seconds for one command page */
 #define GW_COMMAND_LIMIT_NS	3000000000ull	/* of one command page: what is left then fails */
 #define GW_RELEASE_LIMIT_NS	1000000000ull	/* of unmapping all; the poller goes on */
 

@@ -134,7 +134,7 @@ static void client_run(struct gw_companion_link *l)
 	if (!ret)
 		ret = l->ops->begin(l, &kick);
 	if (!ret) {
-		said = gw_log_may(l->log);
+		said = gw_log_may(&l->comings);
 		if (said)
 			gw_info(l->log, "%s: %s client connected", l->listener.addr.sun_path,
 				l->ops->name);
@@ -184,6 +184,7 @@ int gw_companion_link_open(struct gw_companion *c, enum gw_link_kind kind, const
 	l->ops = kind == GW_LINK_IVSHMEM ? &gw_link_ivshmem : &gw_link_port;
 	l->dev = gw_companion_device(c);
 	gw_log_own(&l->own_log, log);
+	gw_log_own(&l->comings, log);
 	l->log = &l->own_log;
 	l->client = l->memory_fd = l->kick = l->interrupt = -1;
 	l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

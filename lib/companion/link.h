@@ -49,7 +49,7 @@ extern const struct gw_link_ops gw_link_ivshmem, gw_link_port;
 struct gw_companion_link {
 	const struct gw_link_ops *ops;
 	struct gw_device *dev;
-	struct gw_log *log, own_log;
+	struct gw_log *log, own_log, comings;	/* the last: whether clients are spoken of */
 	struct gw_listener listener;
 	pthread_t thread;
 	int wake_fd, client;

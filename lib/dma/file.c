@@ -24,13 +24,13 @@ static struct gw_file *file_find(struct gw_file_list *files, const struct stat *
 	return NULL;
 }
 
-#define MAX_IDLE	8u
+#define MAX_IDLE	8u	/* limit: files kept mapped though none of them is in use */
 /*
  * What the files of one client may take. All clients share the process' mappings and its addresses,
  * 128 TiB on most machines, and a file costs its client nothing: it can be sparse.
  */
-#define MAX_FILES	1024u
-#define MAX_BYTES	(4ull << 40)
+#define MAX_FILES	1024u	/* limit: files of it */
+#define MAX_BYTES	(4ull << 40)	/* limit: address space for its files */
 
 static bool files_have_room(const struct gw_file_list *files, uint64_t size)
 {

@@ -9,7 +9,7 @@
  * until the guest has asked. The caller locks.
  */
 
-#define GW_DMA_LOST_MAX	4096u
+#define GW_DMA_LOST_MAX	4096u	/* limit: those remembered that the VMM has taken away */
 
 /** struct gw_dma_losses - the list; zeroed is empty. @at is made with the first one */
 struct gw_dma_losses {

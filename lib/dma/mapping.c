@@ -19,6 +19,7 @@
  * the device to let go of one never means waiting for the VMM.
  */
 
+/* limit: pieces that one consists of */
 #define MAX_SPANS	64u		/* x86 firmware cuts low memory into six pieces */
 #define LOOKS		8u		/* mappings that go between two looks at the clock */
 

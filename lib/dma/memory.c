@@ -12,6 +12,7 @@
  * as well, and a range over several of them is one piece.
  */
 
+/* limit: pieces that a VMM maps */
 #define MAX_RUNS	65536u		/* what VMMs expect a server to take, and one */
 
 void gw_guest_memory_init(struct gw_guest_memory *m, const struct gw_guest_memory_ops *ops,

@@ -16,11 +16,11 @@
  * broker_server.c brings the sockets.
  */
 
-#define GW_BROKER_PEERS		256u
-#define GW_BROKER_PEERS_UID	64u	/* of one user */
-#define GW_BROKER_PUBLISHED	4096u
-#define GW_BROKER_DEVICES	256u
-#define GW_BROKER_BAD		8u	/* refusals of handles, and then it is hung up on */
+#define GW_BROKER_PEERS		256u	/* limit: connections to a broker */
+#define GW_BROKER_PEERS_UID	64u	/* limit: of one user */
+#define GW_BROKER_PUBLISHED	4096u	/* limit: what is published */
+#define GW_BROKER_DEVICES	256u	/* limit: devices that publish */
+#define GW_BROKER_BAD		8u	/* limit: refused handles, and then a connection is hung up on */
 
 struct gw_broker_peer {
 	LIST_ENTRY(gw_broker_peer) link;

@@ -12,7 +12,7 @@
  * room for new ones; a forgotten one is as unknown as a guessed one.
  */
 
-#define GW_HANDLES_MAX	1024u
+#define GW_HANDLES_MAX	1024u	/* limit: handles of an exporter */
 
 /** struct gw_handle - @bound: good in process @pid of the importer only */
 struct gw_handle {

@@ -19,7 +19,7 @@
  * before a payload goes takes @use, so the thread may look at one under it.
  */
 
-#define GW_LINK_REMOTES		256u
+#define GW_LINK_REMOTES		256u	/* limit: importers that one serves */
 
 struct gw_link_export {
 	LIST_ENTRY(gw_link_export) link;

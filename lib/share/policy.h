@@ -23,7 +23,7 @@
  * # begins a comment.
  */
 
-#define GW_POLICY_MAX		256u	/* lines of each sort */
+#define GW_POLICY_MAX		256u	/* limit: lines of a policy of each sort */
 
 struct gw_policy;
 

@@ -74,10 +74,10 @@ static void end_process(struct gw_remote_importer *r)
 	if (!ret && poll(&ended, 1, END_MS) != 1)
 		ret = -ETIMEDOUT;
 	if (!ret || ret == -ESRCH)
-		gw_warn(r->l->opt.log, "importer %s hangs with memory of %s mapped: its process was "
+		gw_log_guest(r->l->opt.log, "importer %s hangs with memory of %s mapped: its process was "
 			"ended", r->name, gw_export_vm(r->e));
 	else
-		gw_err(r->l->opt.log, "importer %s hangs with memory of %s mapped, and its process "
+		gw_err_guest(r->l->opt.log, "importer %s hangs with memory of %s mapped, and its process "
 		       "cannot be ended: %s", r->name, gw_export_vm(r->e), strerror(-ret));
 }
 

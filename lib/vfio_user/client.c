@@ -14,7 +14,7 @@
 #include "vfio_user/dispatch.h"
 #include "vfio_user/remote.h"
 
-#define HELLO_NS		10000000000ull
+#define HELLO_NS		10000000000ull	/* limit: seconds until it has said its version */
 #define CALL_TIMEOUT_NS		30000000000ull
 
 int gw_client_init(struct gw_client *c, struct gw_device *dev, unsigned int spin_us,

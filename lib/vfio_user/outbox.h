@@ -15,7 +15,7 @@ struct gw_outbox {
 	_Atomic size_t bytes;
 };
 
-#define GW_OUTBOX_LIMIT	(4u * 1024 * 1024)	/* bytes a peer may leave unread */
+#define GW_OUTBOX_LIMIT	(4u * 1024 * 1024)	/* limit: bytes of replies that it leaves unread */
 #define GW_OUTBOX_IOV	3
 
 /**

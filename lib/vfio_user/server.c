@@ -15,8 +15,7 @@
 #include "vfio_user/server.h"
 
 #define ACCEPT_PAUSE_MS	200	/* when we have no descriptor for a client */
-#define SAID_WINDOW_NS	5000000000ull
-#define SAID_MOST	100u	/* clients in a window */
+#define COMINGS_SAID	100u	/* limit: clients that come and go, of a socket */
 
 /* Wait for a client. Return: its socket, or -1 to look whether we are closing and try again. */
 static int server_accept(struct gw_vfio_user *s, bool *starved)
@@ -53,24 +52,6 @@ static int server_accept(struct gw_vfio_user *s, bool *starved)
 	return fd;
 }
 
-/*
- * Whoever may connect may do so as often as it likes: say what came and went, but not without end.
- * The end of a connection is said if its beginning was.
- */
-static bool worth_saying(struct gw_vfio_user *s)
-{
-	uint64_t now = gw_now_ns();
-
-	if (now - s->said_ns >= SAID_WINDOW_NS) {
-		if (s->said > SAID_MOST)
-			gw_info(&s->log, "%s: %u more clients came and went", s->listener.addr.sun_path,
-				s->said - SAID_MOST);
-		s->said_ns = now;
-		s->said = 0;
-	}
-	return s->said++ < SAID_MOST;
-}
-
 static void *server_main(void *opaque)
 {
 	struct gw_vfio_user *s = opaque;
@@ -88,7 +69,7 @@ static void *server_main(void *opaque)
 				     s->listener.addr.sun_path, strerror(-ret));
 			continue;
 		}
-		say = worth_saying(s);
+		say = gw_log_may(&s->comings);	/* whoever may connect may do so as often as it likes */
 		if (say)
 			gw_info(&s->log, "%s: client connected", s->listener.addr.sun_path);
 		gw_door_serves(&s->door, true);
@@ -123,6 +104,8 @@ int gw_vfio_user_listen(const char *path, struct gw_device *dev,
 	gw_log_own(&s->client_log, log);
 	s->client_log.write = client_says;
 	s->client_log.opaque = s;
+	gw_log_own(&s->comings, &s->client_log);
+	s->comings.most = COMINGS_SAID;
 	ret = gw_client_init(&s->client, dev, opt ? opt->spin_us : 0, &s->client_log);
 	if (ret)
 		goto say;

@@ -12,11 +12,10 @@ struct gw_vfio_user {
 	struct gw_client client;
 	struct gw_log log;		/* of the socket alone */
 	struct gw_log client_log;	/* names it */
+	struct gw_log comings;		/* likewise; whether clients that come and go are spoken of */
 	struct gw_listener listener;
 	struct gw_door door;
 	pthread_t thread;
-	uint64_t said_ns;		/* the thread's: since when @said clients were spoken of */
-	unsigned int said;
 };
 
 #endif

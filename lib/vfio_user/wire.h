@@ -36,14 +36,15 @@ enum gw_vu_cmd {
 #define GW_VU_NO_REPLY		0x10u
 #define GW_VU_ERROR		0x20u
 
-#define GW_VU_MAX_XFER		(1024u * 1024)	/* what we offer: bytes of data in one message */
+#define GW_VU_MAX_XFER		(1024u * 1024)	/* limit: bytes of data in one message */
 #define GW_VU_MAX_MSG		(GW_VU_HDR + 16u + GW_VU_MAX_XFER)
-#define GW_VU_MAX_VERSION	4096u		/* bytes of capabilities we read */
+#define GW_VU_MAX_VERSION	4096u	/* limit: bytes of capabilities */
+/* limit: descriptors with a message that is not complete */
 #define GW_VU_OUR_FDS		16		/* what we ask a client to keep to, and
 					 * hold for a message that is not complete */
 #define GW_VU_MAX_FDS		253		/* what a client can send: SCM_MAX_FD */
 
-#define GW_VU_MAX_FEATURE	65536u		/* bytes of a feature's data */
+#define GW_VU_MAX_FEATURE	65536u	/* limit: bytes of a device feature */
 
 #define GW_VU_DEVICE_RESET	1u
 #define GW_VU_DEVICE_PCI	2u
@@ -64,7 +65,7 @@ enum gw_vu_cmd {
 #define GW_VU_IRQ_UNMASK	0x10u
 #define GW_VU_IRQ_TRIGGER	0x20u
 
-#define GW_VU_MULTI_MAX		200u		/* writes in one REGION_WRITE_MULTI */
+#define GW_VU_MULTI_MAX		200u	/* limit: writes in one REGION_WRITE_MULTI */
 #define GW_VU_MULTI_WRITE	24u		/* u64 off, u32 region, u32 count, u8 data[8] */
 
 #endif

@@ -4,12 +4,11 @@
 import os
 import signal
 import stat
-import struct
 import subprocess
 import sys
 
-import client as vu
-from child import TIMEOUT, Child, wait_until
+import screen
+from child import TIMEOUT, wait_until
 from command import FAILED, OK, TAKES, UNAVAILABLE, USAGE, FakeQemu, gangway
 from machine import DISK, NET, SIBLING, Kernel, Machine
 from runner import main, test
@@ -185,17 +184,11 @@ def a_group_is_moved_though_nobody_can_be_told(rig):
 
 @test
 def whoever_looks_at_screens_is_told_what_could_not_be_written(rig):
-    broker, policy = rig.path("broker"), rig.path("policy")
-    uid = os.getuid()
-    with open(policy, "w", encoding="ascii") as file:
-        file.write(f"vm guest uid {uid}\nimporter viewer uid {uid}\n"
-                   "allow vm guest function any importer viewer kinds memfd\n")
-    os.chmod(policy, 0o600)
-    child = Child("broker", [rig.gangway, "share", "broker", "--broker", broker, "--policy", policy])
+    child, broker = screen.broker(rig)
     try:
-        child.wait_words("broker at", broker)
         daemon = rig.daemon("sim:gpu", options=("--share", broker))
-        guest = show_picture(daemon.socket)
+        guest = screen.Guest(daemon.socket)
+        guest.show(640, 480)
         at = ("--broker", broker)
         status, out, err = wait_until("a screen", lambda: listed(rig, at))
         assert status == OK and "guest" in out and "640x480" in out, (out, err)
@@ -223,16 +216,6 @@ def whoever_looks_at_screens_is_told_what_could_not_be_written(rig):
         assert child.wait_exit() == OK
     finally:
         child.kill()
-
-
-def show_picture(path):
-    """What a guest's driver does to show 640x480, at 32 bits a pixel."""
-    guest = vu.Client(path)
-    guest.write(vu.CONFIG, 4, b"\2\0")
-    guest.write(2, 0x400, b"\x20")      # the screen is not blanked
-    for register, value in ((1, 640), (2, 480), (3, 32), (4, 0x41), (9, 0)):
-        guest.write(2, 0x500 + 2 * register, struct.pack("=H", value))
-    return guest
 
 
 def listed(rig, at):

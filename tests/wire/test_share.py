@@ -5,10 +5,15 @@ import json
 import os
 import signal
 import stat
+import time
 
-from child import Child
+import screen
+from child import Child, wait_until
 from command import FAILED, OK, TAKES, UNAVAILABLE, USAGE, gangway, refused, serve
 from runner import main, test
+
+
+MOST, WINDOW = 10, 5        # lines of what a guest causes in so many seconds
 
 
 @test
@@ -63,6 +68,35 @@ def a_broker_s_decisions_are_lines_of_json(rig):
     assert lines[0] == {"verdict": "deny", "uid": os.getuid(), "request": "hello",
                         "about": "as=importer name=stranger",
                         "reason": "the policy has none of this user"}
+
+
+@test
+def a_guest_that_shows_ever_new_pictures_fills_no_log(rig):
+    child, broker = screen.broker(rig)
+    try:
+        daemon = rig.daemon("sim:gpu", options=("--share", broker))
+        guest = screen.Guest(daemon.socket)
+        before, began = 0, time.monotonic()
+        for i in range(60):
+            guest.show(320 + 8 * (i % 2), 200)
+            # it is looked at by another thread, which may find two in one
+            before = wait_until("the broker has it", lambda: newest(rig, broker, before))
+        windows = 2 + int(time.monotonic() - began) // WINDOW
+        for process in daemon, child:
+            lines = [line for line in process.lines if "screen " in line or "publish" in line]
+            assert len(lines) <= windows * MOST, lines
+        guest.close()
+        child.signal(signal.SIGTERM)
+        assert child.wait_exit() == OK
+    finally:
+        child.kill()
+
+
+def newest(rig, broker, before):
+    """The number of the screen there is, if it is another than before."""
+    out = gangway(rig, "share", "list", "--broker", broker)[1].splitlines()
+    number = int(out[1].split()[0]) if len(out) > 1 else 0
+    return number if number > before else None
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@
 #include "host/dext/job.h"
 
 /* More than this many dexts is a services table that does not end. */
-#define MAX_DEXTS	4096u
+#define MAX_DEXTS	4096u	/* limit: those looked at */
 #define AT_A_TIME	4u
 
 /* What a dext has that does not know GET_LIMITS. */

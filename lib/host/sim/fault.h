@@ -8,7 +8,7 @@
 
 #include "base/lock.h"
 
-#define GW_SIM_FAULTS	256
+#define GW_SIM_FAULTS	256	/* limit: faults that are told one by one */
 
 /** struct gw_fault_record - DMA accesses that hit no mapping, of all functions */
 struct gw_fault_record {
