@@ -335,7 +335,7 @@ static int make_exporter(struct screen *s, const struct gw_function *pf, const c
 static int make_buffers(struct screen *s)
 {
 	struct gw_buffers_options opt = { .x = s->exporter, .link = s->link, .bar = GPU_BAR_MEMORY,
-					  .work = on_work, .opaque = s, .log = s->all->log };
+					  .work = on_work, .opaque = s, .log = &s->log };
 	struct gpu_share share;
 	int ret = gw_gpu_share(s->card, s->vf, &share);
 

@@ -227,7 +227,7 @@ static void publish_one(struct gw_buffers *b, struct buffer *n)
 	if (ret)
 		gw_log_guest(b->opt.log, "%s: a buffer that the guest shares cannot be published: "
 			     "%s", gw_exporter_vm(b->opt.x), strerror(-ret));
-	else
+	else if (gw_log_may(b->opt.log))
 		gw_info(b->opt.log, "%s: the guest shares %u: %s", gw_exporter_vm(b->opt.x),
 			n->number, n->label);
 }
