@@ -16,6 +16,12 @@
 #include "cli/passable.h"
 #include "cli/sysfs.h"
 
+/*
+ * How it works: a table of checks, each of which fills in one finding and stands alone. Those that
+ * only the machine itself can answer, doctor_run.c's among them, are left out with --tree; the
+ * others read the tree.
+ */
+
 static const struct machine_usage usage = {
 	.words = "", .min_words = 0, .max_words = 0,
 	.text = "Check what passing devices through needs of this machine, and say what to do about\n"

@@ -15,6 +15,11 @@
 #include "cli/doctor.h"
 #include "cli/qemu.h"
 
+/*
+ * How it works: checks for the table of doctor.c, which stand alone. They try what they can: QEMU
+ * is asked which devices it knows, and KVM has to boot a kernel.
+ */
+
 #define BOOT_SECONDS	10u
 
 #ifdef __aarch64__

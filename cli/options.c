@@ -17,6 +17,13 @@
 #include "cli/viommu.h"
 #include <gangway/devices.h>
 
+/*
+ * How it works: each option is a row: its name, the commands that take it, the member of struct
+ * options it is for, and the function that sets that. options_parse() makes getopt's table of a
+ * command's rows, has the values set one by one, and then looks at what must or must not be there
+ * together. Texts are not copied: they are the command line's.
+ */
+
 static const char serve_help[] =
 "Usage: gangway serve DEVICE --socket PATH [OPTIONS]\n"
 "\n"

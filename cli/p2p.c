@@ -11,6 +11,12 @@
 #include "cli/cli.h"
 #include "cli/machine.h"
 
+/*
+ * How it works: the library judges both ways, in decide(). The two verdicts are then printed, as
+ * text (print_*) or as JSON (*_json), and exit_code() says in a word what they are. Nothing is
+ * judged here.
+ */
+
 #define SITE_LIST	"etc/gangway/host-bridges.conf"
 #define CLEAR_SIZE	64
 #define BOOT_SIZE	(32 + GW_P2P_MAX_HOPS * GW_PCI_ADDR_SIZE)

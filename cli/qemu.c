@@ -15,6 +15,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/*
+ * How it works: a QEMU is found by asking each candidate which devices it knows, and that runs it.
+ * All is done by the command's own thread, but another one may end the process meanwhile (stop.c):
+ * it kills the process group of a QEMU that is being asked. So qemu_wait() has the kernel forget a
+ * QEMU's number only while no thread ends the process: until then the number cannot be another's.
+ */
+
 /* The process group of a QEMU that is asked something, which may be a script with a QEMU of its own. */
 static _Atomic pid_t asked;
 static _Atomic bool ending;	/* another thread ends this process */

@@ -12,6 +12,12 @@
 #include "base/util.h"
 #include "cli/cli.h"
 
+/*
+ * How it works: report_print() is called when nothing is served any more. It collects all counts
+ * once, and prints the same ones as text and, if asked to, as JSON; the exit code follows from
+ * them.
+ */
+
 #define FAULTS_SHOWN	8u
 
 /* @sim is of the simulated host alone: what real devices read and write passes us by. */

@@ -18,6 +18,12 @@
 #include "cli/viewer.h"
 #include "cli/vnc.h"
 
+/*
+ * How it works: a table of subcommands. The broker serves in this thread until a signal stops it.
+ * show and watch have a viewer (viewer.c); watch is one loop, again in this thread, which waits for
+ * a frame, has VNC's viewers see it, and prints a line each second.
+ */
+
 #define TICK_MS		20	/* between two looks at VNC's viewers */
 #define SECOND_NS	1000000000ull
 

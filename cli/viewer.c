@@ -12,6 +12,14 @@
 
 #include "base/util.h"
 
+/*
+ * How it works: a viewer has a connection to the broker, one to the exporter, and a mapping of what
+ * that exports; one thread uses it. The exporter takes its memory back by a message: viewer_wait()
+ * receives it, and on_invalidate() unmaps before the exporter hears that the viewer has let go.
+ * viewer_refresh() looks the screen up in the broker's list again, as its number and its picture
+ * change, and maps anew.
+ */
+
 static void unmap(struct viewer *v)
 {
 	if (v->mem)

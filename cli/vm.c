@@ -15,6 +15,13 @@
 #include "cli/cli.h"
 #include "cli/screens.h"
 
+/*
+ * How it works: the calls of vm.h follow each other in the command's own thread: open the functions
+ * and choose the plan, make the guest's memory, listen, wait for a signal, stop, close. Each socket
+ * is served by a thread of the library's. vm_stop() ends those before any function is closed, so
+ * none serves a function that is not there.
+ */
+
 #define LET_GO_MS	500	/* look so often whether the last VMM has gone */
 
 static void hint_direct(const struct options *o, struct gw_log *log)

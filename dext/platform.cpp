@@ -9,6 +9,12 @@
 #include "interrupts.h"
 #include "memory.h"
 
+/*
+ * How it works: a table of operations for the core, each of which asks PCIDriverKit for one thing.
+ * Those for memory and interrupts are in memory.cpp and interrupts.cpp. They run in the thread in
+ * which the core was called; the core sees to it that the device is open when one needs that.
+ */
+
 #define MIB		(1024ull * 1024)
 #define GRANULE		16384ull
 #define MAX_MAPS	65536ull

@@ -12,6 +12,14 @@
 #include "base/lock.h"
 #include "base/util.h"
 
+/*
+ * How it works: card.h says what is mapped where. The lock guards who has which part of the VRAM,
+ * and is held over each copy. So a share is laid out anew only while no copy is under way and its
+ * function's memory does not decode; what a function has taken back is stale, and copies of it
+ * fail. Whoever watches is told without that lock: after memory begins to decode, and before it
+ * ends, so that its users have let go when it becomes stale.
+ */
+
 static int make_file(const char *name, uint64_t size)
 {
 	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING), ret;

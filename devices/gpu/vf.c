@@ -10,6 +10,13 @@
 #include "base/util.h"
 #include "engine.h"
 
+/*
+ * How it works: a virtual function is an endpoint of the simulated bus, called by the threads that
+ * answer the VMM. Accesses to its BARs go to the display, under @lock, or to the engine, which has
+ * a lock and a thread of its own. The window is a file of the card's that the VMM maps, so no
+ * access to it comes here.
+ */
+
 struct gpu_vf {
 	struct gw_endpoint ep;
 	struct gpu_card *card;

@@ -10,7 +10,13 @@
 #include "ring.h"
 #include "state.h"
 
-/* Enable, disable, shutdown and fatal states of the controller (3.1.5, 3.1.6, 7.3, 7.6). */
+/*
+ * How it works: the states of the controller (3.1.5, 3.1.6, 7.3, 7.6). The threads that answer the
+ * VMM keep CC and what rose or fell in it (regs.c); the worker takes that in gw_nvme_control_cc()
+ * and enables, disables or shuts down. A disable cancels all commands, and ends when the ring has
+ * none: then the host may use its memory again. A shutdown is a flush, a command of the
+ * controller's own; @shutdowns tells one that is still wanted from one that a reset has overtaken.
+ */
 
 void gw_nvme_defaults(struct nvme *nv)
 {

@@ -10,14 +10,12 @@
 #include "state.h"
 
 /*
- * Completion queues: room, posting, interrupts.
+ * How it works: a fetched command has an entry of its completion queue reserved, so posting never
+ * waits, and a host that does not take its completions only stops its own queues.
  *
- * A fetched command has an entry of its queue reserved, so posting never waits and a host that
- * does not take its completions only stops its own queues.
- *
- * Interrupts: while the host works off entries it was told of, more may be posted silently, as
- * it looks for them before it moves its head. When the head moves and entries are left, or the
- * worker is about to sleep, or HOLD_NS have passed, it is told again.
+ * Interrupts: while the host works off entries that it was told of, more may be posted silently, as
+ * it looks for them before it moves its head. The host is told again when the head moves and
+ * entries are left, when the worker is about to sleep, or when HOLD_NS have passed.
  */
 #define POST_BATCH	32u
 #define HOLD_NS		50000u

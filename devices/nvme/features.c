@@ -8,7 +8,10 @@
 #include "media.h"
 #include "nvme.h"
 
-/* Set Features and Get Features (5.9, 5.21). Nothing is saved over power cycles. */
+/*
+ * How it works: a table of features, for Set Features and Get Features (5.9, 5.21); the functions
+ * of each stand alone. Nothing is saved over power cycles.
+ */
 
 #define SET_SAVE	(1u << 31)
 #define CHANGEABLE	(1u << 2)

@@ -14,13 +14,15 @@
 #include "runs.h"
 
 /*
- * NVM commands (6): checks, and I/O to the backing file.
+ * How it works: a command of the NVM set (6) is looked up in the table and checked; then its data
+ * is brought in reach, and the I/O to the backing file begins. What does not end at once goes on in
+ * a step(), which the worker calls with the ring's result.
  *
  * Writes are made by a plain pwritev(2): the page cache takes them at the price of a copy, while
- * most file systems would have the ring hand a buffered write to another thread. When one took
- * long (the kernel throttles writers), the ring gets them for a while, so that the worker stays
- * free for other queues. Long means longer than being preempted on a busy machine, which says
- * nothing about the file.
+ * most file systems would have the ring hand a buffered write to another thread. When one took long
+ * (the kernel throttles writers), the ring gets them for a while, so that the worker stays free for
+ * other queues. Long means longer than being preempted on a busy machine, which says nothing about
+ * the file.
  */
 #define SLOW_WRITE_NS	30000000u
 #define SLOW_TIME_NS	50000000u

@@ -7,8 +7,8 @@
 #include "nvme.h"
 
 /*
- * Registers and doorbells, by the threads that answer the VMM: store, and wake the worker where
- * it has something to do. Nothing here waits.
+ * How it works: the threads that answer the VMM read and write registers and doorbells here. A
+ * write is stored, and the worker woken where it has something to do. Nothing here waits.
  */
 
 uint64_t gw_nvme_cap(const struct nvme *nv)

@@ -22,10 +22,12 @@
 #include "start.h"
 
 /*
- * The worker: rounds of finish, fetch, post, tell; then a bounded look for more; then sleep.
+ * How it works: the worker goes in rounds: it takes results of the ring, fetches commands, posts
+ * completions, tells the host. When there is nothing to do, it looks for more for a bounded time,
+ * and then sleeps.
  *
- * Nothing is lost on the way to sleep: ctl.sleeping is set before everything is looked at once
- * more, and who brings work stores it before looking at ctl.sleeping.
+ * Nothing is lost on the way to sleep: the worker sets ctl.sleeping before it looks at everything
+ * once more, and whoever brings work stores it before looking at ctl.sleeping.
  */
 #define AGAIN_NS	1000000u	/* memory out of reach: try this often */
 #define LOADED_NS	100000u		/* a yield this long: others need the processor */

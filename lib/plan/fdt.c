@@ -15,6 +15,13 @@
 
 #include "topology/treefile.h"
 
+/*
+ * How it works: a tree comes as a file, to be written to another one (amend()), or is in memory
+ * (put_in_memory()). It is checked in full, and then add_window() or add_pools() changes it. Both
+ * set dma-ranges of the PCIe host bridge; a pool also gets a node of /reserved-memory and one for
+ * its function, which names it. A tree that has such nodes already is refused.
+ */
+
 #define FDT_MAX		(2u << 20)	/* QEMU makes them 1 MiB, mostly empty */
 #define ROOM		4096		/* for what we add */
 

@@ -7,6 +7,18 @@
 #include "base/lock.h"
 #include "share/share.h"
 
+/*
+ * How it works: state.c has the life of an attachment as a table. The importer, by the calls of
+ * this file, and exporter.c, for all attachments of an export, hand gw_attachment_event() an event
+ * with the exporter's lock held. It changes the state and notes which callbacks are owed;
+ * gw_exporter_callbacks() then makes them, in the same thread and without the lock. An attachment
+ * has one callback under way at most. Whoever ends an attachment waits for that one; if the
+ * callback itself ends the attachment, the thread that made the callback frees it.
+ *
+ * A mapping goes with the event that ends it, unless the importer's hardware has to be stopped
+ * first: then it goes after quiesce().
+ */
+
 #define READ_CHUNK	65536u		/* a revoke waits for one of these at most */
 
 /* The mapping goes. */

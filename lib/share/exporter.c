@@ -8,6 +8,14 @@
 #include "base/util.h"
 #include "share/share.h"
 
+/*
+ * How it works: revoke, a move, and the end of an export or of the exporter are the same procedure,
+ * take_back(), in the thread that asks for it. Every attachment that is meant gets an event and its
+ * callbacks, and the thread waits until none of their mappings is left. After warn_ms it names
+ * those that hold on, and after force_ms it takes their mappings without the importer. Only
+ * mappings from before it began count: @revoked, @moving and @dead refuse new ones.
+ */
+
 #define WARN_MS		1000u
 #define FORCE_MS	5000u
 

@@ -6,6 +6,12 @@
 
 #include "share/share.h"
 
+/*
+ * How it works: a table. Each kind of address has a struct at the end of the file, and above that
+ * its functions, which call nothing of another kind's. match() is called without a lock, map() and
+ * unmap() under the exporter's.
+ */
+
 static bool same_addr(const struct gw_pci_addr *a, const struct gw_pci_addr *b)
 {
 	return a->domain == b->domain && a->bus == b->bus && a->dev == b->dev && a->fn == b->fn;

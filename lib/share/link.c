@@ -12,6 +12,13 @@
 #include "base/thread.h"
 #include "base/util.h"
 
+/*
+ * How it works: link.h says what the thread is for. link_run() is that thread: it polls the
+ * broker's socket and those of the importers, and answers with the link's lock held. The public
+ * calls come from other threads; ask() sends their request itself and waits until the thread has
+ * found the reply, by its number. Before there is a thread, ask_alone() does both.
+ */
+
 #define ANSWER_MS	5000
 #define FIXED		2u	/* descriptors that are always polled: wake, broker */
 

@@ -11,6 +11,12 @@
 
 #include "base/util.h"
 
+/*
+ * How it works: a policy is four arrays of fixed size, one for each sort of line (policy.h). The
+ * parser adds to them line by line, and the questions only search them; what no line allows is
+ * denied. A policy does not change once it is loaded, so nothing locks it.
+ */
+
 #define MAX_FILE	(256u * 1024)
 #define MAX_WORDS	16u
 

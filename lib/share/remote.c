@@ -17,8 +17,12 @@
 #include "share/share.h"
 
 /*
- * An importer in another process: what it asks of its attachment, and what the attachment has to
- * tell it. What it is, and what it may have, the broker has said; what it says of itself is only
+ * How it works: an importer in another process is an importer like any other to its attachment. Its
+ * messages are looked up in ops[] and become calls of the attachment, in the link's thread; the
+ * attachment's callbacks become messages, in whatever thread revokes. So a callback only sends, and
+ * whoever is not reached by it is hung up on, which the link's thread notices.
+ *
+ * What the importer is, and what it may have, the broker has said; what it says of itself is only
  * what it can use.
  */
 

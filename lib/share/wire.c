@@ -11,6 +11,13 @@
 
 #include "base/util.h"
 
+/*
+ * How it works: a message is one packet of a SOCK_SEQPACKET socket, so it comes whole or not at
+ * all. The functions build one in the caller's struct, send, receive and take it apart; none but
+ * gw_share_wait() blocks. Whoever has the struct owns the descriptors in it until
+ * gw_share_msg_close(). Both ends are on one machine, so numbers keep its byte order.
+ */
+
 /* u16 type, u16 version, u32 length, u32 sequence, i32 status, u64 generation */
 #define HEADER	24u
 

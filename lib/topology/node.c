@@ -10,6 +10,14 @@
 #include "base/util.h"
 #include "topology/topology.h"
 
+/*
+ * How it works: what is known of a node is read when it is first asked for, in two steps that are
+ * kept once they have succeeded: who it is (numbers and links of sysfs), and what its config space
+ * says. Its BARs are read anew each time: the resource file says where the processor sees them, the
+ * registers say where they are on the bus. A file that makes no sense is named in the log, and the
+ * step fails.
+ */
+
 #define RESOURCE_IO	0x100u		/* flags of a line of the resource file */
 #define RESOURCE_IOV	7u		/* the line of a physical function's first IOV BAR */
 

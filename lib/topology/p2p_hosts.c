@@ -11,6 +11,13 @@
 #include "base/util.h"
 #include "topology/treefile.h"
 
+/*
+ * How it works: rules are lines of text. The built-in ones are there first, those of a file come
+ * after them, and none is ever taken away. A verdict of p2p.c is looked up among the host bridges
+ * first, at both ends if they have different ones; the processor counts only where those rules do
+ * not permit it.
+ */
+
 #define MAX_RULES	4096u
 #define MAX_FILE	(256u << 10)
 #define ANY_DEVICE	0x10000u

@@ -14,6 +14,20 @@
 #include "vfio_user/dispatch.h"
 #include "vfio_user/remote.h"
 
+/*
+ * How it works: one thread, the connection's, receives and answers. It alone reads the socket.
+ * Other threads reach memory at the VMM through @remote: they send their request themselves and
+ * sleep until the connection thread, which goes on answering the VMM meanwhile, hands them the
+ * reply. The struct outlives each client that it serves, so that a late call fails with
+ * -EPIPE and does not meet freed memory.
+ *
+ * Only the connection thread waits for the socket to take more; whoever leaves something in the
+ * outbox kicks it. A kick reaches a thread only while it polls. Until the first request of another
+ * thread nobody kicks, and the connection thread sleeps in recvmsg(2) itself, which saves it a
+ * system call a message. The first request of a connection is small enough to be sent wholly or not
+ * at all (the probe in remote.c) and never left in the outbox; from its reply on the thread polls.
+ */
+
 #define HELLO_NS		10000000000ull	/* limit: seconds until it has said its version */
 #define CALL_TIMEOUT_NS		30000000000ull
 

@@ -18,19 +18,7 @@
 #include "vfio_user/outbox.h"
 #include "vfio_user/private.h"
 
-/*
- * How it works: one thread, the connection's, receives and answers. It alone reads the socket.
- * Other threads reach memory at the VMM through @remote: they send their request themselves and
- * sleep until the connection thread, which goes on answering the VMM meanwhile, hands them the
- * reply. The struct outlives each client it serves, so that a late call finds -EPIPE and no
- * freed memory.
- *
- * Only the connection thread waits for the socket to take more; whoever leaves something in the
- * outbox kicks it. A kick reaches a thread that polls. Until the first request of another thread
- * there is none to be had, and the thread sleeps in recvmsg(2) itself, which saves it a system
- * call a message. The first request of a connection is small enough to be sent wholly or not at
- * all (the probe in remote.c) and never left in the outbox; from its reply on the thread polls.
- */
+/* The server's end of a connection; client.c says how it works. */
 
 /* How a client lays out DMA_READ and DMA_WRITE; see remote.c. */
 enum gw_dma_layout { GW_DMA_LAYOUT_UNKNOWN, GW_DMA_LAYOUT_WIDE, GW_DMA_LAYOUT_NARROW };

@@ -5,8 +5,10 @@
 #include "host/core/client.h"
 
 /*
- * Identity, limits, faults, config space, registers, reset. Without the claim only what the platform itself
- * shows to anyone is real: the address, the limits and the BARs; config space is all ones.
+ * How it works: the handlers of core.c's table for identity, limits, faults, config space,
+ * registers and reset. Each stands alone, and runs in the thread that made the call. Without the
+ * claim only what the platform itself shows to anyone is real: the address, the limits and the
+ * BARs; config space is all ones.
  */
 
 #define CONFIG_SIZE	4096u

@@ -6,6 +6,14 @@
 
 #include "base/util.h"
 
+/*
+ * How it works: a table in the form of functions, one a selector: each puts its arguments into
+ * scalars, makes the call, and checks the reply before it keeps anything of it. Every result passes
+ * client_errno(), which notes that the function has gone, or that the dext does not answer, or
+ * answers again. Those notes are atomic and there is no lock: any thread may be in any of these
+ * calls.
+ */
+
 #define CONFIG_SIZE	4096u
 #define MAX_GRANULE	(1ull << 30)
 #define NO_VENDOR	0xffffu		/* no device is there, or it may not be asked */

@@ -12,6 +12,14 @@
 #include "base/util.h"
 #include "host/dext/claim.h"
 
+/*
+ * How it works: the operations of an open function go to its parts. An access to config space or a
+ * register goes to the dext (client.c), unless reset.c answers because a reset has the function off
+ * the bus; mappings are dma.c's, interrupts interrupts.c's. open.c makes a function. It is freed by
+ * its last user: whoever had it open, or a reset that goes on after that. First the device is made
+ * quiet, then what it could reach is given back, and the connection is closed last.
+ */
+
 static struct gw_dext_function *to_fn(struct gw_function *f)
 {
 	return container_of(f, struct gw_dext_function, f);

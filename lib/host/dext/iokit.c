@@ -15,10 +15,11 @@
 #include "host/dext/registry.h"
 
 /*
- * The five calls over IOKit. Translation only, but for one thing: a wait ends once, whoever ends it.
- * IOKit forgets what was asked asynchronously when a connection closes, and the kernel may still have
- * a message under way, so a wait is known by a number and taken from a list by who finishes it: the
- * message, the news that the service has gone, or close.
+ * How it works: the five calls over IOKit. This file only translates, but for one thing: a wait
+ * ends once, whoever ends it. IOKit forgets what was asked asynchronously when a connection closes,
+ * and the kernel may still have a message under way. So a wait has a number, and whoever finishes
+ * it takes it from a list by that number: the message, the news that the service has gone, or
+ * close.
  */
 
 #define MACH_SEND_INVALID_DEST	0x10000003u	/* the other side has gone */

@@ -10,9 +10,10 @@
 #include "host/dext/job.h"
 
 /*
- * Opening a function: claim it, and learn what it is and has. The platform may have to power it up
- * first, and a dext may not answer at all, so a thread of its own does it, and is left alone with it
- * if it takes too long.
+ * How it works: to open a function is to claim it, and to learn what it is and has. The platform
+ * may have to power it up first, and a dext may not answer at all. So a job (job.h) does it, in a
+ * thread of its own, and the caller waits for a while; after that the function is left to the job,
+ * which frees it if it ever ends.
  */
 
 struct open_job {

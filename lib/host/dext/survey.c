@@ -10,6 +10,13 @@
 #include "host/dext/bound.h"
 #include "host/dext/job.h"
 
+/*
+ * How it works: every dext is asked who it is, by a job (job.h) each, as it may not answer;
+ * AT_A_TIME are asked at once. What the system itself says comes first: a dext that is at another
+ * address than the one wanted is not asked. The caller's thread collects the answers and hands each
+ * connection to found(). A dext that is late is left to its job, and the others are not affected.
+ */
+
 /* More than this many dexts is a services table that does not end. */
 #define MAX_DEXTS	4096u	/* limit: those looked at */
 #define AT_A_TIME	4u

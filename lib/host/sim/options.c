@@ -7,6 +7,13 @@
 #include "base/util.h"
 #include "host/sim/host.h"
 
+/*
+ * How it works: a table says what an option is called, which values it takes, and whether it is
+ * fixed once a function is open. A value is kept as a number in the host, 0 if it was not set, and
+ * read where it matters, by any thread. gw_sim_limits() makes the DART's limits of those that are
+ * limits.
+ */
+
 #define KIB	1024ull
 #define MIB	(1024 * KIB)
 #define GIB	(1024 * MIB)

@@ -6,7 +6,13 @@
 #include "base/util.h"
 #include "host/sim/host.h"
 
-/* The simulated platform under the dext core: the bus and the DART. */
+/*
+ * How it works: the simulated platform under the dext core, as a table of operations. Each goes to
+ * the function's bus or to its DART, in the thread that called the core, and its result becomes an
+ * IOReturn. Where macOS has a way of its own (one session, config space without one, interrupts
+ * that are configured once), this does the same. gw_sim_irq() goes the other way: the bus tells the
+ * core of an interrupt, in the device's thread.
+ */
 
 static struct gw_sim_function *function_of(void *ctx)
 {

@@ -7,6 +7,14 @@
 #include "base/util.h"
 #include "host/sim/host.h"
 
+/*
+ * How it works: the host is a list of functions, each of which has a bus, a DART and, once somebody
+ * has connected, a dext core. The lock guards the list. A function stays on it until the host is
+ * freed, so whoever has found one may use it without the lock: one that vanishes is only marked as
+ * gone, and a virtual function that comes back is a new entry. Power and removal call devices and
+ * the core, which may come back here, so they hold no lock.
+ */
+
 int gw_sim_new(struct gw_log *log, struct gw_sim **out)
 {
 	struct gw_sim *sim = calloc(1, sizeof(*sim));

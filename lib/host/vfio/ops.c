@@ -8,8 +8,9 @@
 #include "host/vfio/reset.h"
 
 /*
- * What is asked of an open function is handed to its parts, between gw_vfio_enter() and
- * gw_vfio_leave() where the kernel's descriptor is used.
+ * How it works: what is asked of an open function is handed to its parts, between gw_vfio_enter()
+ * and gw_vfio_leave() where the kernel's descriptor is used: nobody closes the descriptor in
+ * between, and once the function was given up gw_vfio_enter() fails.
  */
 
 static int config_read(struct gw_function *f, unsigned int off, unsigned int width, uint32_t *val)
