@@ -233,11 +233,11 @@ def what_a_device_tree_cannot_say_is_an_error(rig):
             (device(plan="pool", bus="pcie.0", **{"host-options": "segments=3"}), ["3 ranges"]),
             (device(plan="pool", bus="pcie.0", **{"pool-size": 4 * MIB + 1}), ["pool", "multiple"]),
             (device(plan="pool", bus="pcie.0", **{"pool-size": 1024 * MIB}), ["pool of 1024 MiB"]),
-            (device(plan="pool", bus="port", slot=0), ["pcie.0"])):
+            (device(plan="pool", bus="port0", slot=0), ["pcie.0"])):
         program = os.path.join(rig.qemu_dir, "qemu-system-aarch64")
         qemu = Child("qemu", [program, *firmware(), "-machine", "virt", "-cpu", "cortex-a57", "-S",
                               "-accel", "qtest", "-nodefaults", "-display", "none", "-m", "512M",
-                              "-device", "pcie-root-port,id=port,chassis=1", "-device",
+                              "-device", "pcie-root-port,id=port0,chassis=1", "-device",
                               json.dumps(properties)])
         rig.qemus.append(qemu)
         status = qemu.wait_exit()
