@@ -358,7 +358,9 @@ static void fake_close(struct gw_dext_conn *c)
 	if (atomic_load(&fc->fn->hang) >> FAKE_HANG_CLOSE & 1)
 		hang(fc->fn, FAKE_HANG_CLOSE);
 	trace(fc->fn, 0xff);
-	if (last && !fc->fn->late)
+	if (fc->fn->by_hand)
+		;
+	else if (last && !fc->fn->late)
 		fake_complete(fc->fn, GW_IORETURN_ABORTED);
 	else if (last && pthread_create(&fc->fn->late_thread, NULL, complete_late, fc->fn))
 		abort();

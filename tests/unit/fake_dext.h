@@ -67,6 +67,7 @@ struct fake_fn {
 	_Atomic unsigned int hang;	/* a bit for each selector that is not answered for now, and: */
 	bool late;			/* a wait is still to be completed when close() returns */
 	pthread_t late_thread;		/* which does so */
+	bool by_hand;			/* or the test does, whenever it likes */
 
 	uint8_t config[4096];
 	struct fake_conn conn[FAKE_CONNS];

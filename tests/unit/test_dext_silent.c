@@ -302,6 +302,18 @@ static void closing_waits_for_nobody(void **state)
 	}
 }
 
+/* The kernel has a message under way when the connection closes. */
+static void a_wait_may_end_when_all_else_has(void **state)
+{
+	assert_int_equal(set_interrupts_up(), 0);
+	fake->by_hand = true;
+	fn->ops->close(fn);
+	fn = NULL;
+	assert_false(fake_open_conns(fake));
+	assert_true(fake_complete(fake, GW_IORETURN_ABORTED));
+	assert_int_equal(fired, 0);
+}
+
 static void a_reset_that_is_never_answered_is_given_up(void **state)
 {
 	const struct gw_dext_options o = { .answer_ms = 60000, .open_ms = 60000, .reset_ms = 50,
@@ -341,6 +353,7 @@ int main(void)
 		T(interrupts_without_a_page_end_too),
 		T(the_page_of_interrupts_may_hang),
 		T(closing_waits_for_nobody),
+		T(a_wait_may_end_when_all_else_has),
 		T(a_reset_that_is_never_answered_is_given_up),
 		T(a_silent_dext_that_vanishes_is_gone),
 	};

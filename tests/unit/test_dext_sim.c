@@ -304,28 +304,30 @@ static void a_client_that_dies_in_the_middle_of_a_call_leaves_nothing(void **sta
 	static const uint32_t calls[] = { GW_DEXT_REGISTER_REGION, GW_DEXT_UNREGISTER_REGION, GW_DEXT_ALLOC_BUFFER,
 					  GW_DEXT_FREE_BUFFER, GW_DEXT_SETUP_INTERRUPTS, GW_DEXT_WAIT_INTERRUPT,
 					  GW_DEXT_RESET_DEVICE };
+	static struct slow slow[ARRAY_SIZE(calls)];	/* the last thread may still be at its lock */
 	struct gw_dext_conn *other = claim_raw(), *c;
 	struct gw_sim_stats stats;
 	struct raw_wait w = { 0 };
 	uint64_t out[6];
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(calls); i++) {
-		struct slow s = { .base.ops = &slow_ops, .inner = claim_raw(), .lock = PTHREAD_MUTEX_INITIALIZER,
-				  .changed = PTHREAD_COND_INITIALIZER };
+		struct slow *s = &slow[i];
 
-		c = gw_dext_bound_new(&s.base, 50);
+		*s = (struct slow){ .base.ops = &slow_ops, .inner = claim_raw(), .lock = PTHREAD_MUTEX_INITIALIZER,
+				    .changed = PTHREAD_COND_INITIALIZER };
+		c = gw_dext_bound_new(&s->base, 50);
 		assert_non_null(c);
-		register_raw(s.inner, 1, memory[0], sizeof(memory[0]));
+		register_raw(s->inner, 1, memory[0], sizeof(memory[0]));
 		if (calls[i] == GW_DEXT_WAIT_INTERRUPT)
-			call(s.inner, GW_DEXT_SETUP_INTERRUPTS, NULL, 0, out, 1);
-		slow_set(&s, &s.hold, true);
+			call(s->inner, GW_DEXT_SETUP_INTERRUPTS, NULL, 0, out, 1);
+		slow_set(s, &s->hold, true);
 		ask_slowly(c, calls[i], &w);
 		c->ops->close(c);		/* does not wait, and the others are not held up */
 		assert_int_equal(register_raw(other, 7, memory[2], sizeof(memory[2])), GW_IORETURN_SUCCESS);
 		assert_int_equal(call(other, GW_DEXT_UNREGISTER_REGION, (uint64_t[]){ 7 }, 1, NULL, 0),
 				 GW_IORETURN_SUCCESS);
-		slow_set(&s, &s.hold, false);
-		slow_await(&s, &s.closed, true);
+		slow_set(s, &s->hold, false);
+		slow_await(s, &s->closed, true);
 		gw_sim_stats(sim, &stats);
 		assert_int_equal(stats.live_maps, 0);
 	}

@@ -75,6 +75,7 @@ struct bound {
 	SLIST_HEAD(, worker) idle;	/* lock */
 	unsigned int workers, left;	/* lock: all; those in state LEFT */
 	bool closing, orphan;		/* lock: workers are to end; the last frees all */
+	bool over;			/* lock: closed; whoever ends the last wait frees it */
 	LIST_HEAD(, wait) waits;	/* lock */
 	LIST_HEAD(, mapping) maps;	/* lock */
 };
@@ -84,18 +85,31 @@ static struct bound *to_bound(struct gw_dext_conn *c)
 	return container_of(c, struct bound, base);
 }
 
+static void bound_destroy(struct bound *b)
+{
+	pthread_cond_destroy(&b->ended);
+	pthread_mutex_destroy(&b->lock);
+	free(b);
+}
+
+/* A completion may be late, and come when all else has ended. */
 static void wait_done(void *opaque, uint32_t result)
 {
 	void (*done)(void *opaque, uint32_t result);
 	struct wait *w = opaque;
+	struct bound *b = w->b;
+	bool last;
 
-	pthread_mutex_lock(&w->b->lock);
+	pthread_mutex_lock(&b->lock);
 	done = w->done;
 	LIST_REMOVE(w, link);
-	pthread_mutex_unlock(&w->b->lock);
+	last = b->over && LIST_EMPTY(&b->waits);
+	pthread_mutex_unlock(&b->lock);
 	if (done)
 		done(w->opaque, result);
 	free(w);
+	if (last)
+		bound_destroy(b);
 }
 
 /* Unmap what is owed; @all: and what is not, because it ends. The caller holds the lock. */
@@ -170,13 +184,18 @@ static void undo(struct bound *b, struct question *q)
 
 static void bound_free(struct bound *b)
 {
+	bool waits;
+
 	if (b->inner) {
 		pay_all(b);
 		b->inner->ops->close(b->inner);
 	}
-	pthread_cond_destroy(&b->ended);
-	pthread_mutex_destroy(&b->lock);
-	free(b);
+	pthread_mutex_lock(&b->lock);
+	b->over = true;
+	waits = !LIST_EMPTY(&b->waits);
+	pthread_mutex_unlock(&b->lock);
+	if (!waits)
+		bound_destroy(b);
 }
 
 /* The caller holds the lock; the worker is through with its question. */
