@@ -378,8 +378,7 @@ static int desc_parse(struct gw_endpoint_desc *desc, const char *opts, struct gw
 	return 0;
 }
 
-/* Nobody else has it before there is a thread. */
-static int probe_new(const char *opts, struct gw_log *log, struct gw_endpoint **ep) GW_UNPROVED
+static int probe_new(const char *opts, struct gw_log *log, struct gw_endpoint **ep)
 {
 	struct gw_endpoint_desc desc = probe_desc;
 	struct probe *p;
@@ -393,9 +392,9 @@ static int probe_new(const char *opts, struct gw_log *log, struct gw_endpoint **
 		return -ENOMEM;
 	p->ep.ops = &probe_ops;
 	p->ep.desc = desc;
+	pthread_mutex_init(&p->lock, NULL);
 	p->paused = true;	/* bus mastering is off at first */
 	regs_reset(p);
-	pthread_mutex_init(&p->lock, NULL);
 	gw_os_cond_init(&p->wake);
 	gw_os_cond_init(&p->quiet);
 	ret = gw_thread_start(&p->thread, "gw-probe", probe_thread, p);

@@ -26,6 +26,26 @@ void right(struct counter *c)
 	gw_gate_unlock(&c->gate);
 }
 
+void makes_them(struct counter *c)
+{
+	pthread_mutex_init(&c->lock, NULL);
+	gw_gate_init(&c->gate);
+	c->nr = c->passed = 0;
+}
+
+void is_the_last_to_have_it(struct counter *c, unsigned int *nr)
+{
+	GW_ALONE(c->lock);
+	*nr = c->nr;
+	*nr += c->passed;	/* error */
+}
+
+void writes_before_there_is_a_lock(struct counter *c)
+{
+	c->nr = 0;	/* error */
+	pthread_mutex_init(&c->lock, NULL);
+}
+
 void reads_without_the_lock(struct counter *c, unsigned int *nr)
 {
 	*nr = c->nr;	/* error */

@@ -273,9 +273,7 @@ static void cond_init(pthread_cond_t *cond)
 	pthread_condattr_destroy(&attr);
 }
 
-/* Nobody else has it before there is a thread. */
 int gw_gpu_engine_init(struct gpu_engine *e, struct gw_endpoint *ep, const struct gpu_reach *reach)
-	GW_UNPROVED
 {
 	int ret;
 
@@ -284,9 +282,9 @@ int gw_gpu_engine_init(struct gpu_engine *e, struct gw_endpoint *ep, const struc
 	e->reach.dma_read = reach_dma_read;
 	e->reach.dma_write = reach_dma_write;
 	e->reach.opaque = ep;
+	pthread_mutex_init(&e->lock, NULL);
 	e->paused = true;	/* bus mastering is off at first */
 	regs_reset(e);
-	pthread_mutex_init(&e->lock, NULL);
 	cond_init(&e->wake);
 	cond_init(&e->quiet);
 	ret = gw_thread_start(&e->thread, "gw-gpu", engine_thread, e);

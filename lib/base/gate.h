@@ -22,7 +22,7 @@ struct gw_gate {
 };
 
 /** gw_gate_init() - of a gate that is zeroed */
-void gw_gate_init(struct gw_gate *g);
+void gw_gate_init(struct gw_gate *g) GW_MAKES(*g);
 void gw_gate_fini(struct gw_gate *g);
 
 void gw_gate_lock(struct gw_gate *g) GW_LOCKS(*g);

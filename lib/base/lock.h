@@ -32,11 +32,28 @@
 #define GW_TRIES_SHARED(success, ...) \
 				GW_LOCK_ATTRIBUTE(try_acquire_shared_capability(success, __VA_ARGS__))
 
+/* Of a function that makes locks: up to its end, its caller is alone with what they guard. */
+#define GW_MAKES(...)		GW_LOCK_ATTRIBUTE(assert_capability(__VA_ARGS__))
+
+/*
+ * Statements, for what clang cannot see: all others that could want the lock have gone, or it is held by another
+ * name. They hold up to the end of the function.
+ */
+#define GW_ALONE(lock)		gw_lock_seen(&(lock))
+#define GW_HELD(lock)		gw_lock_seen(&(lock))
+
+static inline void gw_lock_seen(const void *lock) GW_MAKES(*lock)
+{
+	(void)lock;
+}
+
 /* Of a function that clang cannot follow. A comment in front of it says why, and why it is right. */
 #define GW_UNPROVED		GW_LOCK_ATTRIBUTE(no_thread_safety_analysis)
 
 #ifdef GW_PROVE_LOCKS
 /* What pthread's calls do. */
+extern int pthread_mutex_init(pthread_mutex_t *m, const pthread_mutexattr_t *a) GW_MAKES(*m);
+extern int pthread_rwlock_init(pthread_rwlock_t *l, const pthread_rwlockattr_t *a) GW_MAKES(*l);
 extern int pthread_mutex_lock(pthread_mutex_t *m) GW_LOCKS(*m);
 extern int pthread_mutex_trylock(pthread_mutex_t *m) GW_TRIES(0, *m);
 extern int pthread_mutex_unlock(pthread_mutex_t *m) GW_UNLOCKS(*m);

@@ -341,9 +341,8 @@ close_page:
 	return ret;
 }
 
-/* Nobody else uses it yet. */
 int gw_companion_new(struct gw_guest_function *gf, const struct gw_companion_options *opt,
-		     struct gw_log *log, struct gw_companion **out) GW_UNPROVED
+		     struct gw_log *log, struct gw_companion **out)
 {
 	struct gw_companion *c;
 	int ret;
@@ -351,6 +350,7 @@ int gw_companion_new(struct gw_guest_function *gf, const struct gw_companion_opt
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
+	gw_gate_init(&c->gate);
 	c->dev.ops = &companion_ops;
 	c->listener.left = function_left;
 	c->listener.taken = function_taken;
@@ -363,7 +363,6 @@ int gw_companion_new(struct gw_guest_function *gf, const struct gw_companion_opt
 	gw_guest_memory_init(&c->memory, NULL, sizeof(struct gw_run), c->name, log);
 	c->memory.any = c->opt.any_memory;
 	gw_spin_init(&c->spin, c->opt.poll_us);
-	gw_gate_init(&c->gate);
 	pthread_cond_init(&c->kick, NULL);
 	config_make(c);
 	ret = gw_guest_function_adopt(gf, &c->listener, c->opt.show);

@@ -123,14 +123,12 @@ static struct gw_dma *dma_of(struct gw_guest_memory *m)
 	return container_of(m, struct gw_dma, memory);
 }
 
-/*
- * These two are called within calls that are made with the gate: @m is a part of what it guards, and
- * clang cannot see that the one is inside the other.
- */
-static int run_come(struct gw_guest_memory *m, struct gw_run *run) GW_UNPROVED
+/* These two are called within calls that are made with the gate: @m is a part of what it guards. */
+static int run_come(struct gw_guest_memory *m, struct gw_run *run)
 {
 	struct gw_dma *dma = dma_of(m);
 
+	GW_HELD(dma->gate);
 	return dma->plan == GW_PLAN_DIRECT ? run_map(dma, gw_dma_run_of(run)) : 0;
 }
 
@@ -138,7 +136,7 @@ static int run_come(struct gw_guest_memory *m, struct gw_run *run) GW_UNPROVED
  * The device cannot reach the memory afterwards, unless the host failed:
  * then the file stays mapped here, so that the addresses are not used for other things.
  */
-static int run_gone(struct gw_guest_memory *m, struct gw_run *run) GW_UNPROVED
+static int run_gone(struct gw_guest_memory *m, struct gw_run *run)
 {
 	struct gw_dma_run *dma_run = gw_dma_run_of(run);
 	const struct gw_dma_held held = {
@@ -146,8 +144,10 @@ static int run_gone(struct gw_guest_memory *m, struct gw_run *run) GW_UNPROVED
 		.addr = run->addr, .iova = gw_iova_of_vmm_addr(gw_run_at(run)), .peer = dma_run->peer,
 	};
 	struct gw_dma *dma = dma_of(m);
-	int ret = gw_dma_drop_run(dma, dma_run);
+	int ret;
 
+	GW_HELD(dma->gate);
+	ret = gw_dma_drop_run(dma, dma_run);
 	if (ret && run->file)
 		gw_file_put(run->file);		/* who is left uses it on its own account */
 	if (dma_run->mapped)
@@ -163,9 +163,7 @@ static int run_gone(struct gw_guest_memory *m, struct gw_run *run) GW_UNPROVED
 
 static const struct gw_guest_memory_ops memory_ops = { .come = run_come, .gone = run_gone };
 
-/* Nobody else has it yet. */
 int gw_dma_new(struct gw_function *fn, enum gw_plan plan, struct gw_log *log, struct gw_dma **dma)
-	GW_UNPROVED
 {
 	struct gw_dma *d = calloc(1, sizeof(*d));
 
@@ -174,8 +172,8 @@ int gw_dma_new(struct gw_function *fn, enum gw_plan plan, struct gw_log *log, st
 	d->fn = fn;
 	d->plan = plan;
 	d->log = log;
-	d->generation = 1;
 	gw_gate_init(&d->gate);
+	d->generation = 1;
 	gw_guest_memory_init(&d->memory, &memory_ops, sizeof(struct gw_dma_run), fn->info.name, log);
 	*dma = d;
 	return 0;

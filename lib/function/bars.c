@@ -163,7 +163,7 @@ void gw_guest_bars_unmap(struct gw_guest_function *gf)
 }
 
 /* Would the function answer on the bus? */
-static bool bar_decodes(const struct gw_guest_function *gf, unsigned int bar)
+static bool bar_decodes(const struct gw_guest_function *gf, unsigned int bar) GW_HOLDS(gf->lock)
 {
 	uint16_t bit = gf->bar[bar].info.io ? GW_PCI_COMMAND_IO : GW_PCI_COMMAND_MEMORY;
 
@@ -244,8 +244,8 @@ void gw_guest_bar_write(struct gw_guest_function *gf, unsigned int bar, uint64_t
 	}
 }
 
-/* Called with the lock held. */
 static uint64_t bar_address(const struct gw_guest_function *gf, unsigned int bar)
+	GW_HOLDS(gf->lock)
 {
 	unsigned int reg = GW_PCI_BAR0 + 4 * bar;
 	uint64_t at = gw_pci_get(gf->config, reg, 4) & ~(gf->bar[bar].info.io ? 3u : 15u);

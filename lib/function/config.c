@@ -29,7 +29,7 @@ bool gw_guest_config_idle(const struct gw_guest_function *gf)
 }
 
 /* Is bus mastering off at the host whatever the guest has set? */
-static bool master_held(const struct gw_guest_function *gf)
+static bool master_held(const struct gw_guest_function *gf) GW_HOLDS(gf->lock)
 {
 	return gf->paused || gw_guest_asleep(gf);
 }
@@ -139,7 +139,7 @@ static bool power_written(struct gw_guest_function *gf, unsigned int was) GW_HOL
 
 /* Did the guest set a bit that asks for a reset? The reset then clears it. */
 static bool reset_written(const struct gw_guest_function *gf, unsigned int reg, uint8_t bit,
-			  unsigned int off, unsigned int width)
+			  unsigned int off, unsigned int width) GW_HOLDS(gf->lock)
 {
 	return piece_covers(off, width, reg) && gf->config[reg] & bit;
 }

@@ -27,7 +27,7 @@
  * hides from the first reset on, which every VMM asks for before it starts the guest.
  */
 
-static int function_fence(struct gw_guest_function *gf, int err)
+static int function_fence(struct gw_guest_function *gf, int err) GW_HOLDS(gf->lock)
 {
 	bool was = gf->fenced;
 
@@ -42,7 +42,7 @@ static int function_fence(struct gw_guest_function *gf, int err)
 	return err;
 }
 
-static void function_unfence(struct gw_guest_function *gf)
+static void function_unfence(struct gw_guest_function *gf) GW_HOLDS(gf->lock)
 {
 	if (gf->fenced && gw_log_may(gf->log))
 		gw_info(gf->log, "%s: the reset succeeded: it is back", gf->fn->info.name);
@@ -192,6 +192,7 @@ static int device_reset(struct gw_device *d)
 }
 
 static int function_claim(struct gw_guest_function *gf, const struct gw_vmm *vmm)
+	GW_HOLDS(gf->lock)
 {
 	const struct gw_function_ops *ops = gf->fn->ops;
 	int ret = ops->claim ? ops->claim->take(gf->fn, vmm) : 0;
@@ -200,7 +201,7 @@ static int function_claim(struct gw_guest_function *gf, const struct gw_vmm *vmm
 	return ret;
 }
 
-static void function_unclaim(struct gw_guest_function *gf)
+static void function_unclaim(struct gw_guest_function *gf) GW_HOLDS(gf->lock)
 {
 	if (gf->claimed && gf->fn->ops->claim)
 		gf->fn->ops->claim->drop(gf->fn);
@@ -232,6 +233,7 @@ static int device_attach(struct gw_device *d, struct gw_remote *remote, const st
 static void device_detach(struct gw_device *d)
 {
 	struct gw_guest_function *gf = from_device(d);
+	struct gw_guest_listener *listener = gf->listener;
 
 	device_begin(gf);
 	gw_guest_quiet_begin(gf);
@@ -244,8 +246,8 @@ static void device_detach(struct gw_device *d)
 	gf->remote = NULL;
 	gf->attached = false;
 	device_end(gf);
-	if (gf->listener)
-		gf->listener->left(gf->listener);
+	if (listener)
+		listener->left(listener);
 	if (gf->owned)
 		gw_guest_function_disown(gf);
 	gf->owned = false;
@@ -356,13 +358,14 @@ static int device_dma_unmap(struct gw_device *d, gw_vmm_addr first, gw_vmm_addr 
 			    uint64_t *bytes)
 {
 	struct gw_guest_function *gf = from_device(d);
+	struct gw_guest_listener *listener = gf->listener;
 	int ret;
 
 	gw_guest_quiet_begin(gf);
 	ret = gw_dma_unmap(gf->dma, first, last, bytes);
 	gw_guest_quiet_end(gf);
-	if (gf->listener && *bytes)
-		gf->listener->taken(gf->listener);
+	if (listener && *bytes)
+		listener->taken(listener);
 	return ret;
 }
 
@@ -507,9 +510,8 @@ static int function_open(struct gw_guest_function *gf) GW_HOLDS(gf->lock)
 	return 0;
 }
 
-/* Nobody else has it yet. */
 int gw_guest_function_new(struct gw_function *fn, struct gw_dma *dma, struct gw_log *log,
-			  struct gw_guest_function **out) GW_UNPROVED
+			  struct gw_guest_function **out)
 {
 	struct gw_guest_function *gf = calloc(1, sizeof(*gf));
 	int ret;

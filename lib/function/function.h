@@ -34,10 +34,10 @@ struct gw_guest_listener {
 
 /** struct gw_guest_owner - which VMM has the function and its companion, or one of them */
 struct gw_guest_owner {
-	pthread_mutex_t lock;		/* of the rest; nothing is taken under it */
+	pthread_mutex_t lock;		/* nothing is taken under it */
 	pthread_cond_t left;
-	struct gw_owner vmm;
-	const char *has;		/* what it claimed last */
+	struct gw_owner vmm GW_GUARDED_BY(lock);
+	const char *has GW_GUARDED_BY(lock);	/* what it claimed last */
 };
 
 /**
@@ -51,30 +51,32 @@ struct gw_guest_owner {
  * @claimed: at the host, for the VMM that is attached
  *
  * @cookie:   in the vendor capability; 0 but under plan paravirt
- * @listener: set before the first VMM attaches
+ * @listener: changes only while no VMM is attached
+ * @remote:   changes in the front end's thread and with the lock, so either is enough to look
  * @hides:    the guest sees it only while @shown, see gw_guest_function_show()
  * @hidden:   its identity reads as all ones and writes are dropped. Follows from the two at a
  *            reset; a VMM that attaches reads who it is before it resets it
  * @paused:   it does no DMA, see gw_guest_function_pause()
  * @owner: has a lock of its own; @owned: the VMM that is attached claimed the function there
- * @lock: of all but what is fixed, @irqs, which has a lock of its own, and the counters. The front
- *        end's thread holds it over each operation, but for DMA maps; taken before the host's
+ * @lock: the front end's thread holds it over each operation, but for DMA maps; taken before the
+ *        host's, and before that of @irqs
  */
 struct gw_guest_function {
 	struct gw_device dev;
 	struct gw_function *fn;
 	struct gw_dma *dma;
 	struct gw_log *log;
-	struct gw_remote *remote;
+	struct gw_remote *_Atomic remote;
 	struct gw_guest_irqs irqs;
 	struct gw_guest_bar bar[GW_NR_BARS];
 	struct gw_pci_policy policy;
-	uint8_t config[GW_PCI_CFG_SIZE];
-	uint16_t command;
-	bool fenced, gone, claimed;
+	uint8_t config[GW_PCI_CFG_SIZE] GW_GUARDED_BY(lock);
+	uint16_t command GW_GUARDED_BY(lock);
+	bool fenced GW_GUARDED_BY(lock), gone GW_GUARDED_BY(lock), claimed GW_GUARDED_BY(lock);
 	uint64_t cookie;
-	struct gw_guest_listener *listener;
-	bool hides, shown, hidden, paused, attached;
+	struct gw_guest_listener *_Atomic listener;
+	bool hides GW_GUARDED_BY(lock), shown GW_GUARDED_BY(lock), hidden GW_GUARDED_BY(lock);
+	bool paused GW_GUARDED_BY(lock), attached GW_GUARDED_BY(lock);
 	struct gw_guest_owner owner;
 	bool owned;			/* the front end's thread's */
 	pthread_mutex_t lock;
@@ -88,7 +90,7 @@ static inline void gw_guest_count(_Atomic uint64_t *counter)
 }
 
 /** gw_guest_dead() - nothing of the function can be reached; it reads as all ones */
-static inline bool gw_guest_dead(const struct gw_guest_function *gf)
+static inline bool gw_guest_dead(const struct gw_guest_function *gf) GW_HOLDS(gf->lock)
 {
 	return gf->fenced || gf->gone;
 }
@@ -96,7 +98,7 @@ static inline bool gw_guest_dead(const struct gw_guest_function *gf)
 /* state.c */
 
 /** gw_guest_asleep() - is it in D3hot? */
-bool gw_guest_asleep(const struct gw_guest_function *gf);
+bool gw_guest_asleep(const struct gw_guest_function *gf) GW_HOLDS(gf->lock);
 
 /** gw_guest_quiet_begin() - what follows waits for the device: it must not wait for the VMM */
 void gw_guest_quiet_begin(struct gw_guest_function *gf);
@@ -198,7 +200,7 @@ size_t gw_guest_config_write(struct gw_guest_function *gf, unsigned int off, con
 /* bars.c */
 
 /** gw_guest_function_note_bars() - remember where they are, for gw_guest_function_had_bar() */
-void gw_guest_function_note_bars(struct gw_guest_function *gf);
+void gw_guest_function_note_bars(struct gw_guest_function *gf) GW_HOLDS(gf->lock);
 
 /** gw_guest_bars_probe() - ask and check. Return: 0; -EINVAL (logged); or -errno of the host */
 int gw_guest_bars_probe(struct gw_guest_function *gf);

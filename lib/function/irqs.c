@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "base/bitmap.h"
-#include "base/lock.h"
 #include "base/util.h"
 
 /*
@@ -36,9 +35,9 @@ static bool way_leads(const struct gw_irq_way *w)
 	return w->fd >= 0 || w->call;
 }
 
-/* Under the lock. Return: 0; -errno of gw_notifier_signal(). */
+/* Return: 0; -errno of gw_notifier_signal(). */
 static int irqs_take(struct gw_guest_irqs *irqs, const struct gw_irq_way *w, enum gw_irq index,
-		     unsigned int v)
+		     unsigned int v) GW_HOLDS(irqs->lock)
 {
 	if (!w->call)
 		return gw_notifier_signal(&irqs->notifier, w->fd);
@@ -157,16 +156,27 @@ static void irqs_host_disable(struct gw_guest_irqs *irqs, enum gw_irq index)
 			     irqs->name, strerror(-ret));
 }
 
-/* Without the lock: have the platform signal vectors itself, or not any more. */
-static void irqs_direct(struct gw_guest_irqs *irqs, unsigned int first, unsigned int nr)
+/* What the platform may signal itself when vector @v fires; -1: nothing. */
+static int irqs_direct_fd(struct gw_guest_irqs *irqs, unsigned int v)
 {
-	int fd, ret;
+	int fd;
+
+	pthread_mutex_lock(&irqs->lock);
+	fd = gw_bitmap_test(irqs->masked, v) ? -1 : irqs->at[v].fd;
+	pthread_mutex_unlock(&irqs->lock);
+	return fd;
+}
+
+/* Without the lock: have the platform signal vectors of @mode itself, or not any more. */
+static void irqs_direct(struct gw_guest_irqs *irqs, enum gw_irq mode, unsigned int first,
+			unsigned int nr)
+{
+	int ret;
 
 	if (!irqs_ops(irqs))
 		return;
 	for (unsigned int v = first; v < first + nr; v++) {
-		fd = gw_bitmap_test(irqs->masked, v) ? -1 : irqs->at[v].fd;
-		ret = irqs_ops(irqs)->eventfd(irqs->fn, irqs->mode, v, fd);
+		ret = irqs_ops(irqs)->eventfd(irqs->fn, mode, v, irqs_direct_fd(irqs, v));
 		if (ret && ret != -ENODEV)
 			gw_log_guest(irqs->log, "%s: vector %u takes the long way: %s",
 				     irqs->name, v, strerror(-ret));
@@ -175,6 +185,7 @@ static void irqs_direct(struct gw_guest_irqs *irqs, unsigned int first, unsigned
 
 /* The way of an index that is no interrupt. */
 static struct gw_irq_way *notice_of(struct gw_guest_irqs *irqs, enum gw_irq index)
+	GW_HOLDS(irqs->lock)
 {
 	return &irqs->notice[index - GW_IRQ_ERR];
 }
@@ -248,6 +259,7 @@ int gw_guest_irqs_init(struct gw_guest_irqs *irqs, struct gw_function *fn, const
 	irqs->fn = fn;
 	irqs->name = name;
 	irqs->log = log;
+	pthread_mutex_init(&irqs->lock, NULL);
 	irqs->mode = GW_NR_IRQS;
 	irqs->count[GW_IRQ_ERR] = 1;
 	irqs->count[GW_IRQ_REQ] = 1;
@@ -256,14 +268,15 @@ int gw_guest_irqs_init(struct gw_guest_irqs *irqs, struct gw_function *fn, const
 		irqs->at[v] = nowhere;
 	ret = irqs_notifier(irqs);
 	if (ret)
-		return ret;
-	pthread_mutex_init(&irqs->lock, NULL);
-
+		goto destroy_lock;
 	ret = fn ? irqs_host_setup(irqs) : 0;
-	if (ret) {
-		pthread_mutex_destroy(&irqs->lock);
-		gw_notifier_fini(&irqs->notifier);
-	}
+	if (ret)
+		goto fini_notifier;
+	return 0;
+fini_notifier:
+	gw_notifier_fini(&irqs->notifier);
+destroy_lock:
+	pthread_mutex_destroy(&irqs->lock);
 	return ret;
 }
 
@@ -289,10 +302,11 @@ void gw_guest_irqs_info(struct gw_guest_irqs *irqs, enum gw_irq index, struct gw
 /* Disable whichever of INTx, MSI and MSI-X is enabled. */
 static void irqs_off(struct gw_guest_irqs *irqs)
 {
-	enum gw_irq mode = irqs->mode;	/* changes in this thread only */
 	struct gw_irq_way old[GW_MAX_VECTORS];
+	enum gw_irq mode;
 
 	pthread_mutex_lock(&irqs->lock);
+	mode = irqs->mode;
 	memcpy(old, irqs->at, sizeof(old));
 	for (unsigned int v = 0; v < GW_MAX_VECTORS; v++)
 		irqs->at[v] = nowhere;
@@ -367,7 +381,7 @@ static int set_ways(struct gw_guest_irqs *irqs, struct gw_irq_set *set)
 	if (enable)
 		ret = irqs_host_enable(irqs, set->index);
 	if (!ret)
-		irqs_direct(irqs, set->start, set->count);
+		irqs_direct(irqs, set->index, set->start, set->count);
 	for (unsigned int i = 0; i < set->count; i++)
 		way_close(&way[i]);
 	if (ret)
@@ -384,14 +398,15 @@ static int set_intx_mask(struct gw_guest_irqs *irqs, const struct gw_irq_set *se
 }
 
 /* KVM writes it at the end of the guest's handler, so that nobody else has to unmask. */
-static int set_unmask_eventfd(struct gw_guest_irqs *irqs, const struct gw_irq_set *set)
+static int set_unmask_eventfd(struct gw_guest_irqs *irqs, enum gw_irq mode,
+			      const struct gw_irq_set *set)
 {
 	const struct gw_irq_ops *ops = irqs_ops(irqs);
 
 	if (set->data == GW_IRQ_CALL || set->index != GW_IRQ_INTX ||
 	    set->action != GW_IRQ_UNMASK || !ops)
 		return -EINVAL;
-	if (irqs->mode != GW_IRQ_INTX)
+	if (mode != GW_IRQ_INTX)
 		return -EPROTO;
 	return ops->intx_unmask_fd(irqs->fn, set->fds ? set->fds[0] : -1);
 }
@@ -421,14 +436,18 @@ static int set_masks(struct gw_guest_irqs *irqs, const struct gw_irq_set *set)
 	}
 	pthread_mutex_unlock(&irqs->lock);
 	if (set->action != GW_IRQ_TRIGGER)
-		irqs_direct(irqs, set->start, set->count);
+		irqs_direct(irqs, set->index, set->start, set->count);
 	return 0;
 }
 
 static int set_vectors(struct gw_guest_irqs *irqs, struct gw_irq_set *set)
 {
-	enum gw_irq mode = irqs->mode;	/* changes in this thread only */
+	enum gw_irq mode;
 
+	/* it changes in this thread only, so it stays what it is */
+	pthread_mutex_lock(&irqs->lock);
+	mode = irqs->mode;
+	pthread_mutex_unlock(&irqs->lock);
 	if (set->data == GW_IRQ_NONE && set->action == GW_IRQ_TRIGGER && !set->count) {
 		if (mode == set->index)
 			irqs_off(irqs);
@@ -436,7 +455,7 @@ static int set_vectors(struct gw_guest_irqs *irqs, struct gw_irq_set *set)
 	}
 	if (gives_ways(set)) {
 		if (set->action != GW_IRQ_TRIGGER)
-			return set_unmask_eventfd(irqs, set);
+			return set_unmask_eventfd(irqs, mode, set);
 		return mode == GW_NR_IRQS || mode == set->index ? set_ways(irqs, set) : -EPROTO;
 	}
 	return mode == set->index ? set_masks(irqs, set) : -EPROTO;

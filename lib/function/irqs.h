@@ -8,6 +8,7 @@
 #include <gangway/device.h>
 #include <gangway/host.h>
 
+#include "base/lock.h"
 #include "base/notifier.h"
 
 /* An eventfd, which is ours, or a call, or neither: then @fd is -1 and @call NULL. */
@@ -24,7 +25,7 @@ struct gw_irq_way {
  * @vectors: that the host delivers
  * @intx:    the host delivers INTx
  * @count:   per index, what irq_info() says; set before the first use
- * @lock:    protects all below it; innermost, never held over a call to the host
+ * @lock:    innermost, never held over a call to the host
  * @mode:    GW_IRQ_INTX to GW_IRQ_MSIX, GW_NR_IRQS while none is enabled
  * @notifier: signals the eventfds
  * @at:      where each vector goes
@@ -42,12 +43,12 @@ struct gw_guest_irqs {
 	_Atomic uint64_t delivered;
 
 	pthread_mutex_t lock;
-	struct gw_notifier notifier;
-	enum gw_irq mode;
-	struct gw_irq_way at[GW_MAX_VECTORS];
-	struct gw_irq_way notice[2];
-	uint64_t pending[GW_IRQ_WORDS];
-	uint64_t masked[GW_IRQ_WORDS];
+	struct gw_notifier notifier GW_GUARDED_BY(lock);
+	enum gw_irq mode GW_GUARDED_BY(lock);
+	struct gw_irq_way at[GW_MAX_VECTORS] GW_GUARDED_BY(lock);
+	struct gw_irq_way notice[2] GW_GUARDED_BY(lock);
+	uint64_t pending[GW_IRQ_WORDS] GW_GUARDED_BY(lock);
+	uint64_t masked[GW_IRQ_WORDS] GW_GUARDED_BY(lock);
 };
 
 /**

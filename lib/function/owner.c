@@ -23,6 +23,7 @@ void gw_guest_owner_fini(struct gw_guest_owner *o)
 }
 
 static void refuse(const struct gw_guest_function *gf, const struct gw_vmm *vmm, const char *what)
+	GW_HOLDS(gf->owner.lock)
 {
 	const struct gw_guest_owner *o = &gf->owner;
 
@@ -34,9 +35,10 @@ static void refuse(const struct gw_guest_function *gf, const struct gw_vmm *vmm,
 
 /*
  * A window or a pool is in memory that was made for one VMM. Who has it keeps it for as long as it likes,
- * so nobody else gets that memory, and whoever had it last was the first. With the owner's lock.
+ * so nobody else gets that memory, and whoever had it last was the first.
  */
 static bool is_too_late(struct gw_guest_function *gf, const struct gw_vmm *vmm)
+	GW_HOLDS(gf->owner.lock)
 {
 	const struct gw_vmm *last = &gf->owner.vmm.vmm;
 	enum gw_plan plan = gw_dma_plan(gf->dma);
@@ -52,22 +54,21 @@ static bool is_too_late(struct gw_guest_function *gf, const struct gw_vmm *vmm)
 /* A VMM that ends loses the two one after the other, and its successor may be quicker than that. */
 int gw_guest_function_own(struct gw_guest_function *gf, const struct gw_vmm *vmm, const char *what)
 {
-	struct gw_guest_owner *o = &gf->owner;
 	uint64_t deadline = gw_now_ns() + WAIT_NS;
 	bool has = false;
 	int ret = 0;
 
-	pthread_mutex_lock(&o->lock);
+	pthread_mutex_lock(&gf->owner.lock);
 	if (is_too_late(gf, vmm))
 		goto unlock;
-	while (!(has = gw_owner_take(&o->vmm, vmm)) && !ret)
-		ret = gw_os_cond_wait_until(&o->left, &o->lock, deadline);
+	while (!(has = gw_owner_take(&gf->owner.vmm, vmm)) && !ret)
+		ret = gw_os_cond_wait_until(&gf->owner.left, &gf->owner.lock, deadline);
 	if (has)
-		o->has = what;
+		gf->owner.has = what;
 	else
 		refuse(gf, vmm, what);
 unlock:
-	pthread_mutex_unlock(&o->lock);
+	pthread_mutex_unlock(&gf->owner.lock);
 	return has ? 0 : -EBUSY;
 }
 

@@ -14,14 +14,18 @@ bool gw_guest_asleep(const struct gw_guest_function *gf)
 
 void gw_guest_quiet_begin(struct gw_guest_function *gf)
 {
-	if (gf->remote)
-		gf->remote->ops->stop(gf->remote);
+	struct gw_remote *r = gf->remote;
+
+	if (r)
+		r->ops->stop(r);
 }
 
 void gw_guest_quiet_end(struct gw_guest_function *gf)
 {
-	if (gf->remote)
-		gf->remote->ops->start(gf->remote);
+	struct gw_remote *r = gf->remote;
+
+	if (r)
+		r->ops->start(r);
 }
 
 void gw_guest_failed(struct gw_guest_function *gf, int err, const char *what)

@@ -77,8 +77,7 @@ static struct gw_buffers *of(struct gw_sharer *s)
 
 static const struct gw_sharer_ops ops;
 
-/* Nobody else uses it yet. */
-int gw_buffers_new(const struct gw_buffers_options *opt, struct gw_buffers **b) GW_UNPROVED
+int gw_buffers_new(const struct gw_buffers_options *opt, struct gw_buffers **b)
 {
 	struct gw_buffers *n = calloc(1, sizeof(*n));
 
