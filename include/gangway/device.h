@@ -210,6 +210,16 @@ struct gw_device {
 	const struct gw_device_ops *ops;
 };
 
+/** gw_device_check() - an access to a region, as above. Return: 0; -EINVAL */
+static inline int gw_device_check(struct gw_device *d, unsigned int region, uint32_t access,
+				  uint64_t off, uint64_t len)
+{
+	struct gw_region_info info = { 0 };
+
+	d->ops->region_info(d, region, &info);
+	return gw_region_holds(&info, access, off, len) ? 0 : -EINVAL;
+}
+
 #ifdef __cplusplus
 }
 #endif

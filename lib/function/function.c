@@ -267,20 +267,11 @@ static void device_region_info(struct gw_device *d, unsigned int region,
 	}
 }
 
-static int device_check(struct gw_device *d, unsigned int region, uint32_t access, uint64_t off,
-			size_t len)
-{
-	struct gw_region_info info;
-
-	device_region_info(d, region, &info);
-	return gw_region_holds(&info, access, off, len) ? 0 : -EINVAL;
-}
-
 static int device_region_read(struct gw_device *d, unsigned int region, uint64_t off, void *buf,
 			      size_t len)
 {
 	struct gw_guest_function *gf = from_device(d);
-	int ret = device_check(d, region, GW_REGION_F_READ, off, len);
+	int ret = gw_device_check(d, region, GW_REGION_F_READ, off, len);
 
 	if (ret)
 		return ret;
@@ -314,7 +305,7 @@ static int device_region_write(struct gw_device *d, unsigned int region, uint64_
 			       const void *buf, size_t len)
 {
 	struct gw_guest_function *gf = from_device(d);
-	int ret = device_check(d, region, GW_REGION_F_WRITE, off, len);
+	int ret = gw_device_check(d, region, GW_REGION_F_WRITE, off, len);
 
 	if (ret)
 		return ret;

@@ -134,11 +134,8 @@ int gw_do_region_write(struct gw_client *c, struct gw_msg *m, struct gw_reply *r
 
 static bool is_possible(struct gw_client *c, const struct access *a)
 {
-	struct gw_region_info info = { 0 };
-
-	c->dev->ops->region_info(c->dev, a->region, &info);
 	return a->count && a->count <= 8 &&
-	       gw_region_holds(&info, GW_REGION_F_WRITE, a->off, a->count);
+	       !gw_device_check(c->dev, a->region, GW_REGION_F_WRITE, a->off, a->count);
 }
 
 /* All are looked at before the first is done, so that one that cannot be leaves all undone. */

@@ -51,11 +51,8 @@ static void region_info(struct gw_device *d, unsigned int region, struct gw_regi
 static int region_read(struct gw_device *d, unsigned int region, uint64_t off, void *buf,
 		       size_t len)
 {
-	struct gw_region_info info;
-
-	region_info(d, region, &info);
 	assert(len && len <= GW_VU_MAX_XFER);
-	if (!gw_region_holds(&info, GW_REGION_F_READ, off, len))
+	if (gw_device_check(d, region, GW_REGION_F_READ, off, len))
 		return -EINVAL;
 	memset(buf, 0x5a, len);
 	return 0;
@@ -64,12 +61,10 @@ static int region_read(struct gw_device *d, unsigned int region, uint64_t off, v
 static int region_write(struct gw_device *d, unsigned int region, uint64_t off, const void *buf,
 			size_t len)
 {
-	struct gw_region_info info;
 	uint8_t sum = 0;
 
-	region_info(d, region, &info);
 	assert(len && len <= GW_VU_MAX_XFER);
-	if (!gw_region_holds(&info, GW_REGION_F_WRITE, off, len))
+	if (gw_device_check(d, region, GW_REGION_F_WRITE, off, len))
 		return -EINVAL;
 	for (size_t i = 0; i < len; i++)
 		sum ^= ((const uint8_t *)buf)[i];

@@ -132,21 +132,12 @@ static void peer_region_info(struct gw_device *d, unsigned int region, struct gw
 	}
 }
 
-static bool peer_region_holds(struct gw_device *d, unsigned int region, uint32_t access,
-			      uint64_t off, size_t len)
-{
-	struct gw_region_info info = { 0 };
-
-	peer_region_info(d, region, &info);
-	return gw_region_holds(&info, access, off, len);
-}
-
 static int peer_region_read(struct gw_device *d, unsigned int region, uint64_t off, void *buf,
 			    size_t len)
 {
 	struct peer *p = peer_of(d);
 
-	if (!peer_region_holds(d, region, GW_REGION_F_READ, off, len))
+	if (gw_device_check(d, region, GW_REGION_F_READ, off, len))
 		return -EINVAL;
 	if (region == GW_REGION_CONFIG)
 		memcpy(buf, p->config + off, len);
@@ -163,7 +154,7 @@ static int peer_region_write(struct gw_device *d, unsigned int region, uint64_t 
 	struct peer *p = peer_of(d);
 	uint64_t v = 0;
 
-	if (!peer_region_holds(d, region, GW_REGION_F_WRITE, off, len))
+	if (gw_device_check(d, region, GW_REGION_F_WRITE, off, len))
 		return -EINVAL;
 	memcpy(&v, buf, len < 8 ? len : 8);
 	if (region == GW_REGION_CONFIG)
