@@ -21,8 +21,8 @@
 
 /*
  * How it works: the devices are opened and the plan is chosen; for a window or pools the guest's
- * memory is made and mapped, QEMU prints the device tree it would give the guest, and that is
- * amended; for a guest that boots by ACPI, tables are put before its initramfs. Then the sockets are
+ * memory is made and mapped; where a device tree is to tell of what devices reach, QEMU prints the one
+ * that it would give the guest, and that is amended; for a guest that boots by ACPI, tables are put before its initramfs. Then the sockets are
  * served and QEMU is started. When QEMU ends, for whatever reason, the report follows. SIGTERM and
  * SIGINT end QEMU, and so take the same way out.
  */
@@ -198,9 +198,16 @@ static void repeat_output(struct run *r, int out)
 		gw_err(r->log, "QEMU: %s", line);
 }
 
-/* Have QEMU print the device tree it would use, and add the window or the pools to it. */
+/* A kernel that firmware boots by ACPI does not look at one; but memory of ours it has from there. */
+static bool has_tree(const struct run *r)
+{
+	return vm_ram(&r->vm) || (vm_has_tree(&r->vm) && !r->o.firmware);
+}
+
+/* Have QEMU print the device tree it would use, and tell it what devices reach. */
 static int make_device_tree(struct run *r)
 {
+	const struct gw_ram *ram = vm_ram(&r->vm);
 	struct qemu_args a = { 0 };
 	int out = memfd_create("qemu", MFD_CLOEXEC), ret;
 	char path[96];
@@ -213,7 +220,7 @@ static int make_device_tree(struct run *r)
 	}
 	snprintf(path, sizeof(path), "%s/guest.dtb", r->dir);
 	add_machine(r, &a, path);
-	pid = qemu_spawn(&a, vm_ram(&r->vm)->fd, out, r->log);
+	pid = qemu_spawn(&a, ram ? ram->fd : -1, out, r->log);
 	qemu_args_fini(&a);
 	ret = pid < 0 ? pid : qemu_wait(pid);
 	if (ret > 0) {
@@ -301,7 +308,7 @@ static void add_guest(const struct run *r, struct qemu_args *a)
 		qemu_args_add(a, "%s", r->initrd);
 	}
 	add_command_line(r, a);
-	if (vm_ram(&r->vm)) {
+	if (has_tree(r)) {
 		qemu_args_add(a, "-dtb");
 		qemu_args_add(a, "%s/guest.dtb", r->dir);
 	}
@@ -452,7 +459,7 @@ static int prepare(struct run *r)
 		return ret;
 	if (viommu_check(&r->o, r->vm.plan, r->log) ||
 	    vm_open_memory(&r->vm, &r->o, (gw_gpa){ ARM_RAM_BASE }) ||
-	    (vm_ram(&r->vm) && make_device_tree(r)) || make_initrd(r))
+	    (has_tree(r) && make_device_tree(r)) || make_initrd(r))
 		return CLI_FAILED;
 	snprintf(path, sizeof(path), "%s/function", r->dir);
 	return vm_listen(&r->vm, path, r->companion, r->o.spin_us) ? CLI_FAILED : 0;

@@ -13,11 +13,14 @@
 static void make_args(const struct vm *vm, const struct options *o, struct qemu_args *a)
 {
 	const struct gw_ram *ram = vm_ram(vm);
+	bool tree = vm_has_tree(vm);
 
-	qemu_args_add_memory(a, ram ? "virt" : "", ram, o->memory_file, vm_has_nodes(vm), 0);
+	qemu_args_add_memory(a, tree ? "virt" : "", ram, o->memory_file, vm_has_nodes(vm), 0);
 	if (ram) {
 		qemu_args_add(a, "-m");
 		qemu_args_add(a, "%lluB", (unsigned long long)ram->size);
+	}
+	if (tree) {
 		qemu_args_add(a, "-dtb");
 		qemu_args_add(a, "%s", o->device_tree);
 	}
@@ -71,15 +74,15 @@ static int open_memory(struct vm *vm, const struct options *o)
 {
 	int ret = vm_open_memory(vm, o, (gw_gpa){ ARM_RAM_BASE });
 
-	if (ret || !vm_ram(vm))
-		return ret ? CLI_FAILED : 0;
+	if (ret)
+		return CLI_FAILED;
 	if (o->acpi_table && vm->plan != GW_PLAN_WINDOW)
 		gw_warn(vm->log, "--acpi-table %s: plan %s has none", o->acpi_table,
 			gw_plan_name(vm->plan));
 	else if (o->acpi_table &&
 		 gw_acpi_write(gw_vm_window(vm->gw), vm_has_nodes(vm), o->acpi_table, NULL, vm->log))
 		return CLI_FAILED;
-	return gw_vm_amend_file(vm->gw, o->device_tree) ? CLI_FAILED : 0;
+	return vm_has_tree(vm) && gw_vm_amend_file(vm->gw, o->device_tree) ? CLI_FAILED : 0;
 }
 
 static void block_signals(sigset_t *stop)

@@ -129,6 +129,7 @@ int vm_open_memory(struct vm *vm, const struct options *o, gw_gpa gpa)
 	const struct gw_vm_memory m = { .gpa = gpa, .size = o->memory, .path = o->memory_file,
 					.window = o->window };
 	const struct gw_window *w = gw_vm_window(vm->gw);
+	const struct gw_zone *z = gw_vm_zone(vm->gw);
 	int ret = 0;
 
 	for (unsigned int i = 0; !ret && i < vm->nr_functions; i++)
@@ -140,12 +141,20 @@ int vm_open_memory(struct vm *vm, const struct options *o, gw_gpa gpa)
 	else if (!ret && w->size && w->size < o->memory)
 		gw_hint(vm->log, "the guest's kernel copies what lies above the window, and uses that memory "
 			"first; --memory %" PRIu64 "M or less needs no copies", w->size >> 20);
+	if (z->size)
+		gw_info(vm->log, "the host lets less than the guest's RAM be mapped; the device tree has the "
+			"kernel allocate for devices in the first %" PRIu64 " MiB of it", z->size >> 20);
 	return ret;
 }
 
 const struct gw_ram *vm_ram(const struct vm *vm)
 {
 	return gw_vm_ram(vm->gw);
+}
+
+bool vm_has_tree(const struct vm *vm)
+{
+	return vm_ram(vm) || gw_vm_zone(vm->gw)->size;
 }
 
 bool vm_has_nodes(const struct vm *vm)

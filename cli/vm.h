@@ -49,7 +49,7 @@ int vm_open(struct vm *vm, const struct options *o, bool device_tree, struct gw_
  * vm_open_memory() - make the guest's memory, and map the window or the pool of every function
  * @gpa: where the guest's RAM begins
  *
- * Under other plans the VMM makes the memory, and this does nothing.
+ * Under other plans the VMM makes the memory.
  *
  * Return: 0 or -errno; logged.
  */
@@ -57,6 +57,9 @@ int vm_open_memory(struct vm *vm, const struct options *o, gw_gpa gpa);
 
 /** vm_ram() - the guest's memory, if we made it; else NULL */
 const struct gw_ram *vm_ram(const struct vm *vm);
+
+/** vm_has_tree() - is there something to tell the guest's device tree, by gw_vm_amend_file()? */
+bool vm_has_tree(const struct vm *vm);
 
 /** vm_has_nodes() - is what lies above the window to be a NUMA node of its own, that is used last? */
 bool vm_has_nodes(const struct vm *vm);

@@ -8,6 +8,7 @@
 #include <gangway/guest.h>
 #include <gangway/pool.h>
 #include <gangway/sim.h>
+#include <gangway/zone.h>
 
 /*
  * One guest's functions, for a program that shows them to the guest: a VMM that has the library
@@ -123,7 +124,7 @@ struct gw_device *gw_vm_companion(struct gw_vm_function *f);
 enum gw_plan gw_vm_plan(const struct gw_vm *vm, const char **reason);
 
 /**
- * struct gw_vm_memory - guest memory, as the plans window and pool want to know it before a guest
+ * struct gw_vm_memory - guest memory, as plans want to know it before a guest
  * @gpa, @size: where the guest sees it
  * @addr:       where it is in this process, which stays so until gw_vm_free(); NULL: make it
  * @path:       made in this file, as gw_ram_open() does; NULL: in a file without a name
@@ -143,7 +144,8 @@ struct gw_vm_memory {
  * @devfn: plan pool: where the guest sees the function on the host bridge's bus
  * @pool:  bytes; 0: by the kind of device
  *
- * Does nothing under other plans.
+ * Under plan paravirt, for a guest that boots from a device tree, the zone is made to fit; under plan
+ * direct this does nothing.
  *
  * Return: 0; as gw_window_open(), gw_window_share(), gw_pools_open() and gw_pools_add(). Logged.
  */
@@ -160,11 +162,14 @@ const struct gw_ram *gw_vm_ram(const struct gw_vm *vm);
 const struct gw_window *gw_vm_window(const struct gw_vm *vm);
 const struct gw_pools *gw_vm_pools(const struct gw_vm *vm);
 
+/** gw_vm_zone() - where the kernel is to allocate for them; of size 0 under other plans */
+const struct gw_zone *gw_vm_zone(const struct gw_vm *vm);
+
 /**
- * gw_vm_amend() - tell a device tree of the window or the pools
+ * gw_vm_amend() - tell a device tree of the window, the pools or the zone
  * @fdt: flattened, with 4 KiB of room behind it within its total size
  *
- * Return: 0; -ENOENT it has no PCIe host bridge, -EEXIST it has these pools, -EINVAL not a device
+ * Return: 0; -ENOENT it has no PCIe host bridge, -EEXIST it was told before, -EINVAL not a device
  * tree, -ENOSPC no room. Logged.
  */
 int gw_vm_amend(const struct gw_vm *vm, void *fdt);

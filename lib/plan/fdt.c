@@ -12,6 +12,7 @@
 
 #include <gangway/dma.h>
 #include <gangway/pool.h>
+#include <gangway/zone.h>
 
 #include "topology/treefile.h"
 
@@ -211,6 +212,26 @@ static int add_pools(void *fdt, const void *arg)
 	return set_dma_ranges(fdt, cells, p->nr);
 }
 
+/* An entry of dma-ranges of a bus whose addresses and sizes have two cells, as those of its parent. */
+static int add_zone(void *fdt, const void *arg)
+{
+	const struct gw_zone *z = arg;
+	int node = fdt_add_subnode(fdt, 0, "gangway-zone"), ret;
+	fdt32_t cells[6];
+
+	if (node < 0)
+		return fdt_error(node);
+	put_u64(cells, z->gpa.v);
+	put_u64(cells + 2, z->gpa.v);
+	put_u64(cells + 4, z->size);
+	ret = fdt_setprop_u32(fdt, node, "#address-cells", 2);
+	if (!ret)
+		ret = fdt_setprop_u32(fdt, node, "#size-cells", 2);
+	if (!ret)
+		ret = fdt_setprop(fdt, node, "dma-ranges", cells, sizeof(cells));
+	return fdt_error(ret);
+}
+
 static void hint_tree(struct gw_log *log, const char *in)
 {
 	gw_hint(log, "QEMU writes it: qemu-system-aarch64 -machine virt,dumpdtb=%s, with the guest's "
@@ -224,8 +245,8 @@ static int put(void *fdt, const char *name, int (*change)(void *fdt, const void 
 	int ret = change(fdt, arg);
 
 	if (ret)
-		gw_err(log, "%s: cannot say at the PCIe host bridge what devices reach: %s", name,
-		       ret == -ENOENT ? "there is none" : ret == -EEXIST ?
+		gw_err(log, "%s: cannot say in it what devices reach: %s", name,
+		       ret == -ENOENT ? "there is no PCIe host bridge" : ret == -EEXIST ?
 		       "it has such a node, perhaps of an earlier run" : strerror(-ret));
 	return ret;
 }
@@ -282,6 +303,11 @@ int gw_fdt_add_pools(const char *in, const char *out, const struct gw_pools *p,
 	return amend(in, out, add_pools, p, log);
 }
 
+int gw_fdt_add_zone(const char *in, const char *out, const struct gw_zone *z, struct gw_log *log)
+{
+	return amend(in, out, add_zone, z, log);
+}
+
 static int put_in_memory(void *fdt, int (*change)(void *fdt, const void *arg), const void *arg,
 			 struct gw_log *log)
 {
@@ -299,4 +325,9 @@ int gw_fdt_put_window(void *fdt, const struct gw_window *w, struct gw_log *log)
 int gw_fdt_put_pools(void *fdt, const struct gw_pools *p, struct gw_log *log)
 {
 	return put_in_memory(fdt, add_pools, p, log);
+}
+
+int gw_fdt_put_zone(void *fdt, const struct gw_zone *z, struct gw_log *log)
+{
+	return put_in_memory(fdt, add_zone, z, log);
 }

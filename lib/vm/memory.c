@@ -77,6 +77,8 @@ int gw_vm_reach(struct gw_vm_function *f, const struct gw_vm_memory *m, uint8_t 
 		ret = reach_window(f, m);
 	else if (f->vm->plan == GW_PLAN_POOL)
 		ret = reach_pool(f, m, devfn, pool);
+	else if (f->vm->plan == GW_PLAN_PARAVIRT && f->vm->opt.device_tree)
+		gw_zone_fit(&f->vm->zone, m->gpa, m->size, f->fn->limits.max_bytes);
 	ram = gw_vm_ram(f->vm);
 	if (!ret && ram && ram->fd >= 0)
 		gw_dma_expect(f->dma, ram);
@@ -104,14 +106,26 @@ const struct gw_pools *gw_vm_pools(const struct gw_vm *vm)
 	return &vm->pools;
 }
 
+const struct gw_zone *gw_vm_zone(const struct gw_vm *vm)
+{
+	return &vm->zone;
+}
+
 int gw_vm_amend(const struct gw_vm *vm, void *fdt)
 {
-	return vm->plan == GW_PLAN_POOL ? gw_fdt_put_pools(fdt, &vm->pools, vm->log) :
-					  gw_fdt_put_window(fdt, &vm->window, vm->log);
+	switch (vm->plan) {
+	case GW_PLAN_POOL: return gw_fdt_put_pools(fdt, &vm->pools, vm->log);
+	case GW_PLAN_PARAVIRT: return vm->zone.size ? gw_fdt_put_zone(fdt, &vm->zone, vm->log) : 0;
+	default: return gw_fdt_put_window(fdt, &vm->window, vm->log);
+	}
 }
 
 int gw_vm_amend_file(const struct gw_vm *vm, const char *path)
 {
-	return vm->plan == GW_PLAN_POOL ? gw_fdt_add_pools(path, path, &vm->pools, vm->log) :
-					  gw_fdt_add_window(path, path, &vm->window, vm->log);
+	switch (vm->plan) {
+	case GW_PLAN_POOL: return gw_fdt_add_pools(path, path, &vm->pools, vm->log);
+	case GW_PLAN_PARAVIRT:
+		return vm->zone.size ? gw_fdt_add_zone(path, path, &vm->zone, vm->log) : 0;
+	default: return gw_fdt_add_window(path, path, &vm->window, vm->log);
+	}
 }

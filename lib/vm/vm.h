@@ -70,6 +70,7 @@ struct gw_vm {
 	_Atomic bool had[GW_VM_NR_CAUSES];	/* of faults; each was said, too */
 	struct gw_window window;	/* plan window only */
 	struct gw_pools pools;		/* plan pool only */
+	struct gw_zone zone;		/* plan paravirt only */
 };
 
 #endif

@@ -104,6 +104,21 @@ def a_kernel_is_told_what_may_wait_to_be_written_where_the_window_is_a_node(rig)
         assert not [word for word in words(*options) if word.startswith("sysctl.")]
 
 
+@test
+def a_kernel_allocates_for_devices_where_the_budget_reaches(rig):
+    kernel = rig.new_path("kernel")
+    open(kernel, "w", encoding="utf-8").close()
+    for budget, arch, told in (("1536M", "arm64", "first 1024 MiB"), ("512M", "arm64", "first 480 MiB"),
+                               ("4G", "arm64", None), ("64M", "arm64", None), ("1536M", "x86_64", None)):
+        status, out, err = gangway(rig, "run", "sim:probe", "--plan", "paravirt", "--arch", arch,
+                                   "--qemu", rig.qemu_dir, "--kernel", kernel, "--dry-run", "--memory",
+                                   "4G", "--host-option", f"max-bytes={budget}")
+        assert status == OK, err
+        assert ("-dtb" in out.split()) == bool(told), out
+        assert (told or "the device tree has") in err if told else "the device tree has" not in err, err
+
+
+@test
 def several_devices_share_a_window_where_the_host_has_it_at_one_place(rig):
     kernel = rig.new_path("kernel")
     open(kernel, "w", encoding="utf-8").close()
@@ -164,7 +179,7 @@ def several_devices_get_a_plan_that_works_for_all(rig):
     kernel = rig.new_path("kernel")
     open(kernel, "w", encoding="utf-8").close()
     status, out, err = gangway(rig, "run", "sim:probe", "sim:probe", "--qemu", qemu.path, "--kernel",
-                               kernel, "--dry-run", "--arch", "arm64")
+                               kernel, "--dry-run", "--arch", "arm64", "--memory", "1G")
     assert status == OK and "plan paravirt" in err and "same address" in err, err
     assert out.count("vfio-user-pci") == 4
 
@@ -264,7 +279,7 @@ def a_guest_is_emulated_unless_kvm_is_asked_for(rig):
         return words[words.index("-accel") + 1], words[words.index("-cpu") + 1]
 
     x86 = ("--arch", "x86_64", *TAKES)
-    arm = ("--plan", "paravirt")
+    arm = ("--plan", "paravirt", "--memory", "1G")
     assert machine(*x86) == ("tcg", "max")
     assert machine(*x86, "--accel", "tcg,thread=single") == ("tcg,thread=single", "max")
     # without the choice of a cheaper algorithm emulated guests are slow
@@ -283,7 +298,7 @@ def the_guests_kernel_is_told_where_its_console_is(rig):
         return words[words.index("-append") + 1].split()
 
     assert told("--arch", "x86_64", *TAKES) == ["console=ttyS0", "no_timer_check"]
-    assert told("--plan", "paravirt", "--append", "a b") == ["console=ttyAMA0", "a", "b"]
+    assert told("--plan", "paravirt", "--memory", "1G", "--append", "a b") == ["console=ttyAMA0", "a", "b"]
 
 
 @test

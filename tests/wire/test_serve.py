@@ -175,6 +175,15 @@ def a_memory_file_without_room_is_refused(rig):
     assert not os.path.exists("/dev/shm/gw-no-room")
 
 
+@test
+def a_tree_that_is_none_is_refused_under_plan_paravirt_too(rig):
+    tree = rig.path("tree")
+    with open(tree, "w", encoding="utf-8") as file:
+        file.write("no device tree, for all its length of forty bytes and more")
+    serve(rig, FAILED, [tree, "not a device tree"], "sim:probe", "--plan", "paravirt", "--companion",
+          rig.path("c"), "--device-tree", tree, "--memory-file", rig.path("m"), "--memory", "4G")
+
+
 def status_of(pid, key):
     with open(f"/proc/{pid}/status", encoding="utf-8") as file:
         return re.search(rf"^{key}:\s*(\w+)", file.read(), re.M).group(1)
