@@ -43,6 +43,11 @@ ROUNDS = 24
 # boot. So there are boots with each order of those that are compared.
 ROUNDS_A_BOOT = 4
 SERIALS = {"direct": 1, "paravirt-ranges": 2, "paravirt-256m": 3}
+# These want a guest each: options, and words for its kernel.
+ALONE = {"window": (["--plan", "window", "--window", "1G", "--one-node"], ""),
+         "window-first": (["--plan", "window", "--window", "1G"], "bench.bounces=1"),
+         "bounce": (DIRECT, "swiotlb=131072,force")}
+PLANS = [name for name in (*SERIALS, *ALONE) if name != "direct"]
 
 
 def say(text):
@@ -204,6 +209,13 @@ def beside_in_turns(name, unit, values, peer, others):
     return beside(name, unit, values, peer, others) | {"ratio": round(ratio, 4)}
 
 
+def beside_by_boot(name, unit, values, peer, others):
+    """The same where each boot of one was near one of the other: numbers of each boot."""
+    ratio = statistics.median(statistics.median(value) / statistics.median(other)
+                              for value, other in zip(values, others, strict=True))
+    return beside(name, unit, sum(values, []), peer, sum(others, [])) | {"ratio": round(ratio, 4)}
+
+
 def peer_rows(bench, jobs):
     """gangway's disk beside QEMU's own, in one guest."""
     image = bench.image("amd64", jobs, [("ours", "GW0000000000000001"), ("peer", "peer")])
@@ -232,55 +244,72 @@ def polling_rows(bench, jobs):
                               "a disk that polls", fields(rows[name, "polling"], number))
 
 
-def companion_samples(bench, jobs):
-    """The rows of direct and of the plans by the companion, in the same guests."""
+def add_samples(rows, new):
+    """A boot's rows to those of the boots before."""
+    for key, samples in new.items():
+        rows.setdefault(key, []).append(samples)
+
+
+def companion_samples(bench, jobs, sockets, order):
+    """The rows of direct and of the plans by the companion, in one guest."""
+    image = bench.image("arm64", jobs, [(name, f"GW{serial:016X}") for name, serial in order],
+                        module=True)
+    return bench.qemu(image, sockets, min(bench.rounds, ROUNDS_A_BOOT))
+
+
+def alone_samples(bench, jobs, name, rounds):
+    """The rows of a plan that needs a guest of its own; and what the device moved, in bytes."""
+    options, more = ALONE[name]
+    image = bench.image("arm64", jobs, [(name, f"GW{1:016X}")])
+    rows, report = bench.run("arm64", image, [f"sim:nvme,file={bench.disk(name)},serial=1"],
+                             ["--memory", "2G", *options], rounds=rounds, more=more)
+    return rows, report["dma_read_bytes"] + report["dma_written_bytes"]
+
+
+def plan_samples(bench, jobs):
+    """Each plan's rows: {(job, plan): [[fields of a turn, for each] of a boot, for each]}.
+
+    And {plan: [bytes that were bounced, all that were moved]} of those that count them.
+    """
     boots = -(-bench.rounds // ROUNDS_A_BOOT)
-    rows = {}
+    # half as many turns, as they take a guest each
+    alone = (min(bench.rounds, ROUNDS_A_BOOT) + 1) // 2
+    say(f"the plans beside one another, {boots * len(jobs) * (3 * ROUNDS_A_BOOT + 3 * alone)} turns of "
+        f"{TURN_MS} ms at most ...")
+    rows, bounced = {}, {}
     with contextlib.ExitStack() as stack:
         sockets = []
         for (name, serial), options in zip(SERIALS.items(), (DIRECT, RANGES, SMALL)):
             sockets += stack.enter_context(bench.serve(name, serial, options))
         orders = itertools.cycle(itertools.permutations(SERIALS.items()))
-        for boot, order in enumerate(itertools.islice(orders, boots)):
-            say(f"guest {boot + 1} of {boots}")
-            image = bench.image("arm64", jobs, [(name, f"GW{serial:016X}") for name, serial in order],
-                                module=True)
-            for key, samples in bench.qemu(image, sockets, min(bench.rounds, ROUNDS_A_BOOT)).items():
-                rows.setdefault(key, []).extend(samples)
-    return rows
-
-
-def plan_samples(bench, jobs):
-    """Each plan's rows."""
-    # those that stand alone tell less exactly how they compare, however often they are measured
-    alone = (bench.rounds + 1) // 2
-    say(f"the plans beside one another, {len(jobs) * (3 * bench.rounds + 3 * alone)} turns of "
-        f"{TURN_MS} ms ...")
-    rows = companion_samples(bench, jobs)
-    for name, options, more in (("window", ["--plan", "window", "--window", "1G", "--one-node"], ""),
-                                ("window-first", ["--plan", "window", "--window", "1G"],
-                                 "bench.bounces=1"),
-                                ("bounce", DIRECT, "swiotlb=131072,force")):
-        image = bench.image("arm64", jobs, [(name, f"GW{1:016X}")])
-        new, report = bench.run("arm64", image, [f"sim:nvme,file={bench.disk(name)},serial=1"],
-                                ["--memory", "2G", *options], rounds=alone, more=more)
-        rows |= new
-        if name == "window-first":
-            rows[name] = bench.bounced, report["dma_read_bytes"] + report["dma_written_bytes"]
-    return rows
+        turns = itertools.cycle(itertools.permutations(ALONE))
+        for boot, order, names in zip(range(boots), orders, turns):
+            say(f"guests {boot + 1} of {boots}")
+            add_samples(rows, companion_samples(bench, jobs, sockets, order))
+            for name in names:
+                bench.bounced = None
+                new, moved = alone_samples(bench, jobs, name, alone)
+                add_samples(rows, new)
+                if bench.bounced is not None:
+                    before = bounced.get(name, (0, 0))
+                    bounced[name] = before[0] + bench.bounced, before[1] + moved
+    return rows, bounced
 
 
 def plan_rows(bench, jobs):
     """Each plan beside direct."""
-    rows = plan_samples(bench, jobs)
-    for plan, row in (("paravirt-ranges", beside_in_turns), ("paravirt-256m", beside_in_turns),
-                      ("window", beside), ("window-first", beside), ("bounce", beside)):
+    rows, bounced = plan_samples(bench, jobs)
+    for plan in PLANS:
         for name, _, unit, number in jobs:
-            yield row(f"{plan}/{name}", unit, fields(rows[name, plan], number), "direct",
-                      fields(rows[name, "direct"], number))
-    bounced, moved = rows["window-first"]
-    yield {"name": "window-first/bounced", "value": bounced, "unit": "bytes", "peer": "all DMA",
-           "peer_value": moved, "ratio": round(1 - bounced / moved, 4), "floor": None}
+            row = beside_in_turns if plan in SERIALS else beside_by_boot
+            mine, direct = ([fields(boot, number) for boot in rows[name, which]]
+                            for which in (plan, "direct"))
+            if plan in SERIALS:
+                mine, direct = sum(mine, []), sum(direct, [])
+            yield row(f"{plan}/{name}", unit, mine, "direct", direct)
+    for plan, (copied, moved) in bounced.items():
+        yield {"name": f"{plan}/bounced", "value": copied, "unit": "bytes", "peer": "all DMA",
+               "peer_value": moved, "ratio": round(1 - copied / moved, 4), "floor": None}
 
 
 def warm_rows(bench):
@@ -304,11 +333,10 @@ def warm_rows(bench):
 def fio_rows(build, quick, only):
     """All rows with fio; of those only what has a word in its name."""
     rounds = 2 if quick else ROUNDS
-    plans = ("paravirt-ranges", "paravirt-256m", "window", "window-first", "bounce")
     peer = [job for job in JOBS if only in job[0]]
     polling = [job for job in JOBS if "qd1" in job[0] and only in f"polling/{job[0]}"]
     plan = [job for job in [*JOBS, SCATTERED] if only in "window-first/bounced"
-            or any(only in f"{name}/{job[0]}" for name in plans)]
+            or any(only in f"{name}/{job[0]}" for name in PLANS)]
     # each with files of its own, which take memory until it ends
     with Bench(build, rounds) as bench:
         if peer:
