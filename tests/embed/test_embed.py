@@ -43,8 +43,8 @@ class Installed:
                  "-o", program)
         return program
 
-    def needed(self, library):
-        return set(re.findall(r"NEEDED.*\[(.*)\]", self.run("readelf", "-d", self.lib / library)))
+    def needed(self, file, what="NEEDED"):
+        return set(re.findall(what + r".*\[(.*)\]", self.run("readelf", "-d", file)))
 
 
 def the_example_drives_a_probe(installed):
@@ -53,12 +53,16 @@ def the_example_drives_a_probe(installed):
     said = installed.run(program)
     assert 'vector 7; the device wrote "gangway"' in said, said
     assert "plan direct" in said, said
+    needed = installed.needed(program)
+    assert {"libgangway.so.0", "libgangway-devices.so.0"} <= needed, needed
+    for name in ("libgangway.so.0", "libgangway-devices.so.0"):
+        assert installed.needed(installed.lib / name, "SONAME") == {name}
 
 
 def the_library_needs_nothing_that_only_simulated_devices_need(installed):
-    needed = installed.needed("libgangway.so.0")
+    needed = installed.needed(installed.lib / "libgangway.so.0")
     assert not [name for name in needed if name.startswith(("liburing", "libgangway"))], needed
-    needed = installed.needed("libgangway-devices.so.0")
+    needed = installed.needed(installed.lib / "libgangway-devices.so.0")
     assert "libgangway.so.0" in needed and any("liburing" in name for name in needed), needed
 
 

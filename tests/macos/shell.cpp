@@ -163,7 +163,7 @@ long shell_stop(void)
 	delete clientQueue;		/* after what was sent to it */
 	clientQueue = nullptr;
 	/* queues end by themselves, with the last references to what ran there */
-	for (int i = 0; i < 100000 && harnessLive(); i++)	/* a leak takes minutes to fail, a slow machine none */
+	for (int i = 0; i < 30000 && harnessLive(); i++)
 		IOSleep(1);
 	return harnessLive();
 }

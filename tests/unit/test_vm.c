@@ -2,6 +2,9 @@
 /* A program with gangway inside: no socket, no process, no file of guest memory. */
 #include "unit.h"
 
+#include <dirent.h>
+#include <inttypes.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
@@ -458,6 +461,75 @@ static void the_cause_of_a_fault_is_found_while_functions_change(void **state)
 	gw_vm_free(vm);
 }
 
+struct thread {
+	unsigned long id;
+	char name[16];
+	uint64_t blocked;		/* signals, a bit each */
+};
+
+static void thread_look(unsigned long id, struct thread *t)
+{
+	char path[64], line[128];
+	FILE *f;
+
+	*t = (struct thread){ .id = id };
+	snprintf(path, sizeof(path), "/proc/self/task/%lu/status", id);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f)) {
+		sscanf(line, "Name: %15s", t->name);
+		sscanf(line, "SigBlk: %" SCNx64, &t->blocked);
+	}
+	if (f)
+		fclose(f);
+}
+
+static unsigned int threads_look(struct thread *t, unsigned int room)
+{
+	DIR *dir = opendir("/proc/self/task");
+	unsigned int nr = 0;
+	struct dirent *e;
+
+	assert_non_null(dir);
+	while ((e = readdir(dir)) && nr < room)
+		if (*e->d_name != '.')
+			thread_look(strtoul(e->d_name, NULL, 10), &t[nr++]);
+	closedir(dir);
+	return nr;
+}
+
+static bool is_fault(int sig)
+{
+	return sig == SIGBUS || sig == SIGSEGV || sig == SIGFPE || sig == SIGILL || sig == SIGTRAP;
+}
+
+static void the_programs_signals_stay_the_programs(void **state)
+{
+	struct gw_vm *vm = vm_new(GW_PLAN_DIRECT, false, "caller-iova=on");
+	struct thread before[64], t[64];
+	unsigned int nr_before = threads_look(before, 64), nr, ours = 0;
+	struct gw_vm_function *f = open_probe(vm);
+
+	assert_int_equal(gw_vm_device(f)->ops->attach(gw_vm_device(f), NULL, NULL), 0);
+	nr = threads_look(t, 64);
+	for (unsigned int i = 0, k; i < nr; i++) {
+		for (k = 0; k < nr_before && before[k].id != t[i].id; k++)
+			continue;
+		if (k < nr_before)
+			continue;
+		/* while it is being started it has another name, or blocks all there is */
+		for (; strncmp(t[i].name, "gw-", 3) != 0 || t[i].blocked >> (SIGSEGV - 1) & 1; sched_yield())
+			thread_look(t[i].id, &t[i]);
+		ours++;
+		for (int sig = 1; sig < 32; sig++)
+			if (sig != SIGKILL && sig != SIGSTOP)
+				assert_int_equal(t[i].blocked >> (sig - 1) & 1, !is_fault(sig));
+	}
+	assert_true(ours);
+	gw_vm_device(f)->ops->detach(gw_vm_device(f));
+	gw_vm_close(f);
+	gw_vm_free(vm);
+}
+
 static void a_pool_stays_where_the_guest_was_told(void **state)
 {
 	struct gw_vm *vm = vm_new(GW_PLAN_POOL, true, NULL);
@@ -496,6 +568,7 @@ int main(void)
 		cmocka_unit_test(a_window_is_where_the_guests_memory_is_already),
 		cmocka_unit_test(faults_of_a_guest_that_ignores_the_window_have_a_cause),
 		cmocka_unit_test(the_cause_of_a_fault_is_found_while_functions_change),
+		cmocka_unit_test(the_programs_signals_stay_the_programs),
 		cmocka_unit_test(a_pool_stays_where_the_guest_was_told),
 	};
 
