@@ -62,6 +62,25 @@ bool gw_guest_function_had_bar(struct gw_guest_function *gf, gw_gpa at);
  */
 int gw_guest_function_bar(struct gw_guest_function *gf, unsigned int bar, gw_gpa *at);
 
+/**
+ * struct gw_guest_watch - who shares memory of the function
+ * @decode: its memory decodes from now on; or is about not to, by the guest's own write, a reset, or
+ *          as its VMM goes: when this returns for @on false, nobody may use it any more
+ *
+ * Called with the function's lock held: it does nothing to the function.
+ */
+struct gw_guest_watch {
+	void (*decode)(void *opaque, bool on);
+	void *opaque;
+};
+
+/**
+ * gw_guest_function_watch() - @watch is copied; NULL: nobody watches, and no call is under way
+ *
+ * If its memory decodes already, that is told at once.
+ */
+void gw_guest_function_watch(struct gw_guest_function *gf, const struct gw_guest_watch *watch);
+
 /** gw_guest_function_stats() - what the guest has done until now; any thread */
 void gw_guest_function_stats(struct gw_guest_function *gf, struct gw_guest_stats *stats);
 

@@ -56,7 +56,11 @@ int gw_guest_config_command(struct gw_guest_function *gf)
 	/* bus mastering going off waits for DMA that is under way */
 	if (is & ~want & GW_PCI_COMMAND_MASTER)
 		gw_guest_quiet_begin(gf);
+	if (!(want & GW_PCI_COMMAND_MEMORY))
+		gw_guest_decodes(gf, false);
 	ret = gf->fn->ops->config_write(gf->fn, GW_PCI_COMMAND, 2, want);
+	if (!ret && want & GW_PCI_COMMAND_MEMORY)
+		gw_guest_decodes(gf, true);
 	if (is & ~want & GW_PCI_COMMAND_MASTER)
 		gw_guest_quiet_end(gf);
 	return ret;

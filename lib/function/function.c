@@ -59,6 +59,7 @@ static int function_host_reset(struct gw_guest_function *gf) GW_HOLDS(gf->lock)
 	if (ret)
 		gw_log_guest(gf->log, "%s: cannot turn bus mastering off before a reset: %s",
 			     gf->fn->info.name, strerror(-ret));
+	gw_guest_decodes(gf, false);
 	ret = gf->fn->ops->reset(gf->fn);
 	gw_guest_config_initial(gf);
 	off = gw_guest_config_command(gf);

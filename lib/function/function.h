@@ -77,6 +77,8 @@ struct gw_guest_function {
 	struct gw_guest_listener *_Atomic listener;
 	bool hides GW_GUARDED_BY(lock), shown GW_GUARDED_BY(lock), hidden GW_GUARDED_BY(lock);
 	bool paused GW_GUARDED_BY(lock), attached GW_GUARDED_BY(lock);
+	struct gw_guest_watch watch GW_GUARDED_BY(lock);
+	bool decodes GW_GUARDED_BY(lock);	/* memory, at the host; the watch was told so */
 	struct gw_guest_owner owner;
 	bool owned;			/* the front end's thread's */
 	pthread_mutex_t lock;
@@ -88,6 +90,9 @@ static inline void gw_guest_count(_Atomic uint64_t *counter)
 {
 	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
+
+/** gw_guest_decodes() - tell who watches, if that is news; for @on false before it is so */
+void gw_guest_decodes(struct gw_guest_function *gf, bool on) GW_HOLDS(gf->lock);
 
 /** gw_guest_dead() - nothing of the function can be reached; it reads as all ones */
 static inline bool gw_guest_dead(const struct gw_guest_function *gf) GW_HOLDS(gf->lock)

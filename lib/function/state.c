@@ -12,6 +12,24 @@ bool gw_guest_asleep(const struct gw_guest_function *gf)
 	       (gf->config[gf->policy.pm + GW_PCI_PM_CTRL] & GW_PCI_PM_STATE) == GW_PCI_PM_D3HOT;
 }
 
+void gw_guest_decodes(struct gw_guest_function *gf, bool on)
+{
+	if (gf->decodes == on)
+		return;
+	gf->decodes = on;
+	if (gf->watch.decode)
+		gf->watch.decode(gf->watch.opaque, on);
+}
+
+void gw_guest_function_watch(struct gw_guest_function *gf, const struct gw_guest_watch *watch)
+{
+	pthread_mutex_lock(&gf->lock);
+	gf->watch = watch ? *watch : (struct gw_guest_watch){ 0 };
+	if (gf->decodes && gf->watch.decode)
+		gf->watch.decode(gf->watch.opaque, true);
+	pthread_mutex_unlock(&gf->lock);
+}
+
 void gw_guest_quiet_begin(struct gw_guest_function *gf)
 {
 	struct gw_remote *r = gf->remote;
@@ -38,6 +56,7 @@ void gw_guest_failed(struct gw_guest_function *gf, int err, const char *what)
 		return;
 	}
 	gf->gone = true;
+	gw_guest_decodes(gf, false);
 	gw_err(gf->log, "%s: the function has gone; the guest sees all ones", gf->fn->info.name);
 	gw_guest_irqs_request(&gf->irqs);
 }

@@ -50,6 +50,45 @@ static void detach_stops_the_device_before_memory_goes(void **state)
 	assert_int_equal(g->dev->ops->attach(g->dev, &g->f->remote, NULL), 0);
 }
 
+/* Memory that decodes still when it is told that it goes. */
+static void note_decode(void *opaque, bool on)
+{
+	struct fake *f = opaque;
+	bool decodes = gw_pci_get(f->cfg, GW_PCI_COMMAND, 2) & GW_PCI_COMMAND_MEMORY;
+
+	fake_note(f, !decodes ? "too-late" : on ? "shows" : "hides");
+}
+
+static void who_shares_its_memory_lets_go_before_it_goes(void **state)
+{
+	struct guest *g = *state;
+	const struct gw_guest_watch watch = { note_decode, g->f };
+
+	g->f->trace[0] = '\0';
+	gw_guest_function_watch(g->gf, &watch);
+	guest_put(g, GW_PCI_COMMAND, 2, ON);
+	guest_put(g, GW_PCI_COMMAND, 2, ON | GW_PCI_COMMAND_INTX_OFF);
+	guest_put(g, GW_PCI_COMMAND, 2, 0);
+	guest_put(g, GW_PCI_COMMAND, 2, GW_PCI_COMMAND_MASTER);
+	assert_string_equal(g->f->trace, "master-on shows hides master-off master-on ");
+	guest_put(g, GW_PCI_COMMAND, 2, ON);
+	g->f->trace[0] = '\0';
+	assert_int_equal(g->dev->ops->reset(g->dev), 0);
+	assert_string_equal(g->f->trace, "master-off hides reset irqs-off ");
+	guest_put(g, GW_PCI_COMMAND, 2, ON);
+	g->f->trace[0] = '\0';
+	g->dev->ops->detach(g->dev);
+	assert_string_equal(g->f->trace, "master-off hides reset irqs-off ");
+	assert_int_equal(g->dev->ops->attach(g->dev, &g->f->remote, NULL), 0);
+	guest_put(g, GW_PCI_COMMAND, 2, ON);
+	gw_guest_function_watch(g->gf, NULL);
+	g->f->trace[0] = '\0';
+	gw_guest_function_watch(g->gf, &watch);
+	assert_string_equal(g->f->trace, "shows ");
+	gw_guest_function_gone(g->gf);
+	assert_string_equal(g->f->trace, "shows hides ");
+}
+
 static void unmap_happens_while_the_remote_is_stopped(void **state)
 {
 	struct guest *g = *state;
@@ -412,6 +451,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(detach_stops_the_device_before_memory_goes, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(who_shares_its_memory_lets_go_before_it_goes, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(unmap_happens_while_the_remote_is_stopped, setup,
 						teardown),
