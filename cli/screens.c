@@ -348,7 +348,7 @@ static int make_buffers(struct screen *s)
 	return ret;
 }
 
-static bool has_screen(const struct gw_vm_function *f)
+bool screens_has(const struct gw_vm_function *f)
 {
 	return f->ep && f->ep->desc.vendor == GPU_PF_VENDOR && f->ep->desc.device == GPU_PF_DEVICE;
 }
@@ -390,10 +390,8 @@ static int start(struct screens *all)
 	const struct gpu_watch watch = { .flip = on_flip, .decode = on_decode, .opaque = all };
 	int ret;
 
-	if (!all->nr) {
-		gw_err(all->log, "--share: no device has a screen; sim:gpu has");
-		return -ENODEV;
-	}
+	if (!all->nr)
+		return 0;
 	ret = gw_thread_start(&all->thread, "gw-screens", screens_thread, all);
 	all->started = !ret;
 	for (unsigned int i = 0; i < all->nr && !ret; i++)
@@ -414,12 +412,13 @@ int screens_open(struct screens **out, struct vm *vm, const char *broker, const 
 	if (all->wake < 0)
 		ret = -errno;
 	for (unsigned int i = 0; i < vm->nr_functions && !ret; i++)
-		if (has_screen(vm->function[i].gw))
+		if (screens_has(vm->function[i].gw))
 			ret = add_screen(all, vm->function[i].gw, broker, name,
 					 with_driver);
 	if (!ret)
 		ret = start(all);
-	if (ret)
+	*out = NULL;
+	if (ret || !all->nr)
 		screens_close(all);
 	else
 		*out = all;

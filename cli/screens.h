@@ -19,10 +19,13 @@ struct screens;
  * @with_driver: cards show on their own screens what their first virtual functions do; which is the
  *          administrator's word that they and the host's screen are of one device
  *
- * Return: 0; -ENODEV no device has a screen; else -errno; logged.
+ * Return: 0, and *@s is NULL if no device has a screen; -errno, logged.
  */
 int screens_open(struct screens **s, struct vm *vm, const char *broker, const char *name,
 		 bool with_driver);
+
+/** screens_has() - does the function have a screen? */
+bool screens_has(const struct gw_vm_function *f);
 
 /** screens_close() - before any function is closed. NULL is fine */
 void screens_close(struct screens *s);

@@ -12,6 +12,7 @@
 
 #include <gangway/devices.h>
 
+#include "cli/bars.h"
 #include "cli/cli.h"
 #include "cli/screens.h"
 
@@ -93,6 +94,21 @@ static int exit_code(const struct vm *vm, int err)
 	}
 }
 
+static int share(struct vm *vm, const struct options *o)
+{
+	const char *name = o->vm ? o->vm : "guest";
+	int ret = screens_open(&vm->screens, vm, o->share, name, o->scan_out);
+
+	if (!ret)
+		ret = bars_open(&vm->bars, vm, o->share, name);
+	if (!ret && !vm->screens && !vm->bars) {
+		gw_err(vm->log, "--share: no device has a screen, or memory that can be shared; sim:gpu "
+		       "has the one, sim:nvme,cmb=SIZE the other");
+		ret = -ENODEV;
+	}
+	return ret;
+}
+
 int vm_open(struct vm *vm, const struct options *o, bool device_tree, struct gw_log *log)
 {
 	const struct gw_vm_options opt = { .plan = o->plan, .device_tree = device_tree,
@@ -119,8 +135,7 @@ int vm_open(struct vm *vm, const struct options *o, bool device_tree, struct gw_
 		ret = -EINVAL;
 	}
 	if (!ret && o->share)
-		ret = screens_open(&vm->screens, vm, o->share, o->vm ? o->vm : "guest",
-				   o->scan_out);
+		ret = share(vm, o);
 	return exit_code(vm, ret);
 }
 
@@ -366,6 +381,7 @@ void vm_stop(struct vm *vm)
 void vm_close(struct vm *vm)
 {
 	vm_stop(vm);
+	bars_close(vm->bars);
 	screens_close(vm->screens);
 	while (vm->nr_functions)
 		gw_vm_close(vm->function[--vm->nr_functions].gw);

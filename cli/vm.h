@@ -24,6 +24,7 @@ struct vm_function {
 	struct gw_vfio_user_stats served;	/* after vm_stop() */
 };
 
+struct bars;
 struct screens;
 
 struct vm {
@@ -34,7 +35,8 @@ struct vm {
 	enum gw_plan plan;
 	const char *reason;
 	bool one_node;				/* as asked for */
-	struct screens *screens;		/* NULL: nothing is shared */
+	struct screens *screens;		/* of functions that have one; NULL: none is shared */
+	struct bars *bars;			/* likewise, memory of the others */
 };
 
 /**

@@ -99,5 +99,41 @@ def newest(rig, broker, before):
     return number if number > before else None
 
 
+@test
+def a_disk_s_buffer_is_shared_and_its_registers_are_not(rig):
+    broker, policy, disk = rig.path("broker"), rig.path("policy"), rig.path("disk")
+    uid = os.getuid()
+    with open(policy, "w", encoding="ascii") as file:
+        file.write(f"vm disks uid {uid}\nimporter viewer uid {uid}\n"
+                   "allow vm disks function any importer viewer kinds memfd copy\n")
+    os.chmod(policy, 0o600)
+    with open(disk, "wb") as file:
+        file.truncate(1 << 20)
+    children = [Child("broker", [rig.gangway, "share", "broker", "--broker", broker, "--policy",
+                                 policy])]
+    try:
+        children[0].wait_words("broker at", broker)
+        serve(rig, UNAVAILABLE, ["--share", "sim:gpu", "cmb=SIZE"], f"sim:nvme,file={disk}",
+              "--share", broker, "--vm", "disks", *TAKES)
+        children.append(Child("serve", [rig.gangway, "serve", f"sim:nvme,file={disk},cmb=1M",
+                                        "--socket", rig.path("disk.sock"), "--share", broker, "--vm",
+                                        "disks", *TAKES]))
+        children[1].wait_words("serving")
+        code, out, _ = gangway(rig, "share", "list", "--broker", broker)
+        lines = out.splitlines()
+        assert code == OK and len(lines) == 2, out
+        assert lines[1].split()[1] == "disks" and lines[1].endswith("1 MiB  BAR 2"), lines
+        # it is no picture
+        refused(rig, FAILED, ["disks"], "share", "show", lines[1].split()[0], "--png",
+                rig.path("png"), "--broker", broker)
+        children[1].signal(signal.SIGTERM)
+        assert children[1].wait_exit() == OK
+        code, out, _ = gangway(rig, "share", "list", "--broker", broker)
+        assert code == OK and not out, out
+    finally:
+        for child in children:
+            child.kill()
+
+
 if __name__ == "__main__":
     main()
