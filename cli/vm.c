@@ -198,6 +198,7 @@ int vm_listen(struct vm *vm, const char *path, const char *companion,
 		int ret;
 
 		name_socket(vm, path, i, f->socket);
+		gw_debug(vm->log, "%s: at %s", f->gw->fn->info.name, f->socket);
 		ret = gw_vfio_user_listen(f->socket, gw_vm_device(f->gw), &opt,
 					  vm->log, &f->server);
 		if (ret)
@@ -327,8 +328,19 @@ static bool is_idle(const struct vm *vm)
 	return true;
 }
 
+/* Has the only VMM that there could be gone? */
+static bool is_spent(const struct vm *vm)
+{
+	bool spent = false;
+
+	for (unsigned int i = 0; i < vm->nr_functions; i++)
+		spent |= gw_guest_function_spent(vm->function[i].gw->guest);
+	return spent && is_idle(vm);
+}
+
 int vm_wait(struct vm *vm, const sigset_t *signals, bool ends)
 {
+	const bool once = ends && vm_ram(vm);
 	struct pollfd p[1 + MAX_DEVICES] = { 0 };
 	struct signalfd_siginfo info;
 	int fd = signalfd(-1, signals, SFD_CLOEXEC | SFD_NONBLOCK), sig = 0;
@@ -349,9 +361,15 @@ int vm_wait(struct vm *vm, const sigset_t *signals, bool ends)
 			gw_err(vm->log, "nothing is left to serve");
 			break;
 		}
+		if (once && is_spent(vm)) {
+			gw_info(vm->log, "the VMM has ended, and the guest's memory was its own: start "
+				"'gangway serve' again for another");
+			sig = VM_SPENT;
+			break;
+		}
 		p[0] = (struct pollfd){ .fd = fd, .events = POLLIN };
 		/* nobody tells when a VMM goes */
-		poll(p, 1 + vm->nr_functions, !left && ends ? LET_GO_MS : -1);
+		poll(p, 1 + vm->nr_functions, once || (!left && ends) ? LET_GO_MS : -1);
 		if (read(fd, &info, sizeof(info)) == sizeof(info))
 			sig = (int)info.ssi_signo;
 	}

@@ -77,10 +77,13 @@ int vm_listen(struct vm *vm, const char *path, const char *companion,
 /**
  * vm_wait() - wait for a signal, and tell the VMMs of functions that disappear meanwhile
  * @signals: what to wait for; all threads block them
- * @ends:    say that we serve; do not wait once every function has gone and its VMM has let go
+ * @ends:    say that we serve; do not wait once every function has gone and its VMM has let go, nor once the
+ *           only VMM that may have the guest's memory has
  *
- * Return: the signal; 0 there is nothing left to serve (logged).
+ * Return: the signal; VM_SPENT: as said last; 0 there is nothing left to serve. Both are logged.
  */
+#define VM_SPENT	(-1)
+
 int vm_wait(struct vm *vm, const sigset_t *signals, bool ends);
 
 /**

@@ -56,6 +56,14 @@ void gw_guest_function_gone(struct gw_guest_function *gf);
 bool gw_guest_function_had_bar(struct gw_guest_function *gf, gw_gpa at);
 
 /**
+ * gw_guest_function_spent() - can nobody have it any more?
+ *
+ * So it is under plans window and pool when the VMM whose memory was made has let go and ended, or cannot
+ * be told from another.
+ */
+bool gw_guest_function_spent(struct gw_guest_function *gf);
+
+/**
  * gw_guest_function_bar() - where the guest has put a BAR
  *
  * Return: 0; -ENOENT there is no such BAR, or its memory does not decode.

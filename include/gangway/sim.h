@@ -44,6 +44,11 @@ bool gw_sim_peers(struct gw_sim *sim);
 /** gw_sim_options_help() - the options and their meaning, a line each, for --help */
 const char *gw_sim_options_help(void);
 
+#define GW_SIM_NAME	48
+
+/** gw_sim_name() - what messages call a function that was just added, in place of its address */
+void gw_sim_name(struct gw_endpoint *ep, const char *name);
+
 /**
  * gw_sim_add() - put an endpoint on the bus
  * @ep:   becomes @sim's, also after an error

@@ -3,6 +3,7 @@
 
 #include "base/os.h"
 #include "base/util.h"
+#include "base/vmm.h"
 #include "function/function.h"
 
 #define WAIT_NS		1000000000ull	/* a VMM gives up after 5 s */
@@ -37,18 +38,36 @@ static void refuse(const struct gw_guest_function *gf, const struct gw_vmm *vmm,
  * A window or a pool is in memory that was made for one VMM. Who has it keeps it for as long as it likes,
  * so nobody else gets that memory, and whoever had it last was the first.
  */
+static bool had_by_its_only_one(const struct gw_guest_function *gf)
+{
+	enum gw_plan plan = gw_dma_plan(gf->dma);
+
+	return (plan == GW_PLAN_WINDOW || plan == GW_PLAN_POOL) && *gf->owner.vmm.vmm.name;
+}
+
 static bool is_too_late(struct gw_guest_function *gf, const struct gw_vmm *vmm)
 	GW_HOLDS(gf->owner.lock)
 {
 	const struct gw_vmm *last = &gf->owner.vmm.vmm;
-	enum gw_plan plan = gw_dma_plan(gf->dma);
 
-	if ((plan != GW_PLAN_WINDOW && plan != GW_PLAN_POOL) || !*last->name || gw_vmm_same(last, vmm))
+	if (!had_by_its_only_one(gf) || gw_vmm_same(last, vmm))
 		return false;
 	gw_log_guest(gf->log, "%s: %s cannot have it: the guest's memory is that of %s, which may have kept "
 		     "it; start 'gangway serve' again for another", gf->fn->info.name, vmm->name,
 		     last->name);
 	return true;
+}
+
+bool gw_guest_function_spent(struct gw_guest_function *gf)
+{
+	struct gw_guest_owner *o = &gf->owner;
+	bool spent;
+
+	pthread_mutex_lock(&o->lock);
+	spent = had_by_its_only_one(gf) && !o->vmm.claims &&
+		(!o->vmm.vmm.id[1] || gw_vmm_is_gone(&o->vmm.vmm));
+	pthread_mutex_unlock(&o->lock);
+	return spent;
 }
 
 /* A VMM that ends loses the two one after the other, and its successor may be quicker than that. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/quote.h"
 #include "vm/virtual.h"
 
 /*
@@ -17,6 +18,7 @@
 #define SIM_ROOT	"sim0"
 #define SIM_FIRST	0x10u	/* simulated functions get a device number each, from here on */
 #define SIM_DEVICES	(0x20u - SIM_FIRST)
+#define LABEL_MAX	(GW_SIM_NAME - 8u)	/* and #NUMBER */
 
 int gw_vm_new(const struct gw_vm_options *opt, struct gw_log *log, struct gw_vm **out)
 {
@@ -55,8 +57,33 @@ static int sim_option(void *host, const char *key, const char *value, struct gw_
 	return ret == -ENOENT ? gw_sim_set_option(vm->sim, key, value) : ret;
 }
 
+/*
+ * What messages call it: as the user did, as far as that fits, so that devices of several processes are
+ * told apart; and which one, where several are called so.
+ */
+static void device_label(const struct gw_vm *vm, const char *device, char label[GW_SIM_NAME])
+{
+	const struct gw_vm_function *f;
+	size_t len = strlen(device);
+	char word[GW_SIM_NAME];
+
+	while (len > LABEL_MAX) {
+		const char *comma = memrchr(device, ',', len);
+
+		len = comma ? (size_t)(comma - device) : LABEL_MAX;
+	}
+	snprintf(word, sizeof(word), "%.*s", (int)len, device);
+	gw_quote(word, label, GW_SIM_NAME);
+	for (f = vm->functions; f; f = f->next)
+		if (!strcmp(f->fn->info.name, label)) {
+			snprintf(label + strlen(label), GW_SIM_NAME - strlen(label), "#%u", vm->nr_sim + 1);
+			return;
+		}
+}
+
 /* "sim:TYPE,options" becomes an endpoint on the simulated bus. */
-static int sim_add(struct gw_vm *vm, const char *device, char name[64], struct gw_endpoint **out)
+static int sim_add(struct gw_vm *vm, const char *device, const char *label, char name[64],
+		   struct gw_endpoint **out)
 {
 	const struct gw_endpoint_type *const *t = vm->opt.endpoints;
 	const char *spec = device + 4, *opts = spec + strcspn(spec, ",");
@@ -81,6 +108,7 @@ static int sim_add(struct gw_vm *vm, const char *device, char name[64], struct g
 	if (!ret)
 		ret = gw_sim_add(vm->sim, ep, SIM_ROOT, 0, (uint8_t)dev, 0);
 	if (!ret) {
+		gw_sim_name(ep, label);
 		vm->nr_sim++;
 		snprintf(name, 64, "00:%02x.0", dev);
 		*out = ep;
@@ -184,18 +212,23 @@ static int virtual_open(struct gw_vm_function *f, struct gw_function *pf, struct
 static int function_open(struct gw_vm_function *f, const char *device)
 {
 	struct gw_vm *vm = f->vm;
+	char name[64], label[GW_SIM_NAME];
 	struct gw_vm_card *card;
 	struct gw_endpoint *ep;
-	char name[64];
 	int ret;
 
 	if (!vm->sim)
 		return function_claim(vm, device, &f->fn);
-	ret = sim_add(vm, device, name, &ep);
+	device_label(vm, device, label);
+	ret = sim_add(vm, device, label, name, &ep);
 	if (ret)
 		return ret;
-	if (!ep->desc.sriov.total)
-		return function_claim(vm, name, &f->fn);
+	if (!ep->desc.sriov.total) {
+		ret = function_claim(vm, name, &f->fn);
+		if (!ret)
+			snprintf(f->fn->info.name, sizeof(f->fn->info.name), "%s", label);
+		return ret;
+	}
 	ret = card_open(vm, name, ep, &card);
 	return ret ? ret : virtual_open(f, card->pf, ep, 0);
 }

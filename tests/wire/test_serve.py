@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import stat
+import struct
 import subprocess
 import tempfile
 
@@ -14,6 +15,7 @@ import client as vu
 import probe
 from child import Child, wait_until
 from command import FAILED, OK, TAKES, UNAVAILABLE, USAGE, refused, serve
+from daemon import Daemon
 from qemu import MIB
 from runner import main, test
 
@@ -74,7 +76,7 @@ def plan_paravirt_wants_a_companion_and_options_that_make_sense(rig):
 
 @test
 def a_device_that_cannot_be_reset_is_not_served(rig):
-    serve(rig, FAILED, ["reset failed", "00:10.0"], "sim:probe", "--host-option",
+    serve(rig, FAILED, ["reset failed", "sim:probe: "], "sim:probe", "--host-option",
           "fail-reset=on", *TAKES)
 
 
@@ -182,6 +184,51 @@ def a_tree_that_is_none_is_refused_under_plan_paravirt_too(rig):
         file.write("no device tree, for all its length of forty bytes and more")
     serve(rig, FAILED, [tree, "not a device tree"], "sim:probe", "--plan", "paravirt", "--companion",
           rig.path("c"), "--device-tree", tree, "--memory-file", rig.path("m"), "--memory", "4G")
+
+
+@test
+def serving_a_window_ends_with_its_only_vmm(rig):
+    """Which may go and come back; its memory is nobody else's."""
+    tree = rig.path("tree")
+    subprocess.run([os.path.join(rig.qemu_dir, "qemu-system-aarch64"), "-nodefaults", "-display", "none",
+                    "-m", "512M", "-cpu", "max", "-machine", f"virt,dumpdtb={tree}"], check=True,
+                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    daemon = Daemon(rig, ["sim:probe"], host=(), options=(
+        "--plan", "window", "--memory", "512M", "--window", "64M", "--device-tree", tree,
+        "--memory-file", rig.path("memory")))
+    try:
+        vmm = os.fork()
+        if not vmm:
+            try:
+                for _ in range(2):
+                    vu.Client(daemon.socket).close()
+            finally:
+                os._exit(0)
+        assert os.waitpid(vmm, 0)[1] == 0
+        assert daemon.wait_exit() == OK, daemon.lines
+        daemon.wait_line("the VMM has ended, and the guest's memory was its own")
+    finally:
+        daemon.kill()
+    assert not os.path.lexists(rig.path("memory"))
+
+
+@test
+def messages_name_a_device_as_the_user_did(rig):
+    with open(rig.path("disk"), "wb") as file:
+        file.truncate(MIB)
+    disk = f"sim:nvme,file={rig.path('disk')}"
+    daemon = rig.daemon("sim:probe", "sim:probe", disk + ",serial=7,block=4096", faults=1)
+    client = vu.Client(daemon.sockets(3)[1])
+    client.write(vu.CONFIG, 4, b"\6\0")
+    for register, value in ((probe.DST, 0x1000), (probe.LEN, 8)):
+        client.write(0, register, struct.pack("=Q", value))
+    client.write(0, probe.COMMAND, struct.pack("=I", probe.CMD_FILL))
+    daemon.wait_words("DMA fault", "sim:probe#2")
+    client.close()
+    daemon.wait_gone()
+    assert any("sim:probe: at " in line for line in daemon.lines)
+    assert any("sim:nvme" in line and "block=4096" not in line and ": at " in line for line in daemon.lines), \
+        daemon.lines
 
 
 def status_of(pid, key):

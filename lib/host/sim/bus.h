@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include <gangway/endpoint.h>
+#include <gangway/sim.h>
 
 #include "base/lock.h"
 #include "host/sim/config.h"
@@ -32,7 +33,7 @@ struct gw_endpoint_bus {
 	struct gw_log *log, own_log;
 	struct gw_fault_record *faults;
 	char root[GW_ROOT_SIZE];
-	char name[48];			/* BB:DD.F@ROOT, for messages */
+	char name[GW_SIM_NAME];	/* BB:DD.F@ROOT or another, for messages */
 	uint8_t bus, dev, fn;
 	uint64_t bar_addr[GW_NR_BARS];	/* where the platform put them */
 	uint64_t vf_bar_addr[GW_NR_BARS];	/* likewise, those of the first virtual function */

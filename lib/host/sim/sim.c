@@ -135,6 +135,11 @@ static struct gw_sim_function *function_new(struct gw_sim *sim, struct gw_endpoi
 	return f;
 }
 
+void gw_sim_name(struct gw_endpoint *ep, const char *name)
+{
+	snprintf(ep->bus->name, sizeof(ep->bus->name), "%s", name);
+}
+
 /* Under the lock. */
 static int add(struct gw_sim *sim, struct gw_sim_function *f)
 {
