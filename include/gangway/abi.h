@@ -37,7 +37,7 @@ typedef uint64_t gw_le64;
 #define GW_REG_STATUS			0x0c	/* R: of the last command */
 #define GW_REG_CMD_GPA_LO		0x10	/* W: address of the command page */
 #define GW_REG_CMD_GPA_HI		0x14
-#define GW_REG_DOORBELL			0x18	/* W: run the command; done when the write returns */
+#define GW_REG_DOORBELL			0x18	/* W: run the command; the write waits for it */
 
 /* Registers of gangway. A 64-bit one is read low half first, which latches the high half. */
 #define GW_REG_MAGIC			0x20	/* R: GW_COMPANION_MAGIC */
@@ -65,11 +65,11 @@ typedef uint64_t gw_le64;
 #define GW_REG_COOKIE_LO		0x78	/* R: same as in the vendor capability */
 #define GW_REG_COOKIE_HI		0x7c
 /* Those of version 2; in a companion of version 1 they read as 0. */
-#define GW_REG_NONCE_LO			0x80	/* W: of the next ANNOUNCE, which clears it; 0: none */
+#define GW_REG_NONCE_LO			0x80	/* W: of the next ANNOUNCE, then cleared; 0: none */
 #define GW_REG_NONCE_HI			0x84
 #define GW_REG_DROPPED			0x88	/* R: mappings that the VMM ended, modulo 2^32 */
 #define GW_REG_DOORBELL_MS		0x8c	/* R: how long a doorbell may take, see below */
-#define GW_REG_LEFT_BYTES_LO		0x90	/* R: what can be mapped still, by all limits known */
+#define GW_REG_LEFT_BYTES_LO		0x90	/* R: what can be mapped still, by known limits */
 #define GW_REG_LEFT_BYTES_HI		0x94
 #define GW_REG_IOVA_FIRST_LO		0x98	/* R: no address is below this one */
 #define GW_REG_IOVA_FIRST_HI		0x9c
@@ -81,7 +81,7 @@ typedef uint64_t gw_le64;
 #define GW_FEATURE_RING			0x1
 #define GW_FEATURE_HIDDEN		0x2	/* the function shows after GW_CONTROL_ANNOUNCE */
 #define GW_FEATURE_PAGE			0x4	/* BAR2 is there */
-#define GW_FEATURE_PLACE		0x8	/* MAP's @last is where the host looks for a place */
+#define GW_FEATURE_PLACE		0x8	/* the host looks for a place up to MAP's @last */
 #define GW_FEATURE_RESUME		0x10	/* ANNOUNCE with a nonce resumes */
 #define GW_FEATURE_DROPPED		0x20	/* DROPPED: register, words and request are there */
 #define GW_FEATURE_SHARE		0x40	/* RANGE, SHARE and UNSHARE are there */
@@ -106,7 +106,7 @@ typedef uint64_t gw_le64;
  * too: so the module sets up the ring or the command page, and then announces itself.
  */
 #define GW_CONTROL_ANNOUNCE		1	/* the module translates: show the function */
-#define GW_CONTROL_WITHDRAW		2	/* it no longer does: reset and hide it, unmap all */
+#define GW_CONTROL_WITHDRAW		2	/* it no longer does: reset, hide, unmap all */
 #define GW_CONTROL_UNMAP_ALL		3	/* and begin a new generation */
 
 /*
@@ -120,9 +120,9 @@ typedef uint64_t gw_le64;
 #define GW_STATUS_NOENT			5	/* no such mapping */
 #define GW_STATUS_BUSY			6
 #define GW_STATUS_STALE			7	/* of an older generation */
-#define GW_STATUS_NOROOM		8	/* within the budget, but the host has no room now */
+#define GW_STATUS_NOROOM		8	/* within the budget; the host has no room now */
 #define GW_STATUS_RANGE			9	/* no place at or below MAP's @last */
-#define GW_STATUS_SPLIT			10	/* memory, but not in one piece: ask for parts of it */
+#define GW_STATUS_SPLIT			10	/* memory, but not in one piece: ask for parts */
 
 /*
  * Command page and entries of the earlier device, packed. The id that MAP answers is any number,
@@ -174,31 +174,31 @@ struct gw_cmd_unmapped {
  *
  * The guest writes entries, then sq_tail, then reads sq_event after a full barrier, and writes
  * RING_DOORBELL only if sq_event was passed: (u32)(new tail - sq_event - 1) < (u32)(new tail - old
- * tail). While the daemon polls it keeps sq_event out of the way, so a busy guest never rings.
- * A doorbell write returns when everything up to the tail it saw is complete, so the ring can be
- * used where the guest cannot sleep. It returns earlier, and wants to be repeated by who still
- * waits, in two cases: a second has passed, as the host is slow; or the completions are full,
- * which they can only be where mappings are split, and some must be taken first. Completions
- * come in any order, matched by tag; the guest never has more entries outstanding than the size.
- * cq_event asks for an interrupt in the same way (MSI vector 0; MSI-X would need room in BAR0, and
- * QEMU 11.1 cannot unplug a device that has it); a guest that wants none sets it to ~0.
+ * tail). While the daemon polls it keeps sq_event out of the way, so a busy guest never rings. A
+ * doorbell write returns when everything up to the tail it saw is complete, so the ring can be used
+ * where the guest cannot sleep. It returns earlier, and has to be repeated by whoever still waits,
+ * in two cases: a second has passed, as the host is slow; or the completions are full, which they
+ * can only be where mappings are split, and some must be taken first. Completions come in any
+ * order, matched by tag; the guest never has more entries outstanding than the size. cq_event asks
+ * for an interrupt in the same way (MSI vector 0; MSI-X would need room in BAR0, and QEMU 11.1
+ * cannot unplug a device that has it); a guest that wants none sets it to ~0.
  *
  * A doorbell takes DOORBELL_MS at most (0: a second), and then what the entry takes that is under
  * way. That grows with the length of a MAP, as the host may have to pin page by page: a GiB takes
  * up to half a second. So a guest that waits with interrupts off maps GW_MAP_PIECE at a time.
  *
  * The VMM may take memory away, as when a DIMM is unplugged. What is mapped of it ends, each
- * mapping whole, before the VMM has its answer, and DROPPED counts up before that too. The
- * guest asks for the handles, one by one, with GW_RING_DROPPED. The companion remembers 4096: who
- * gets fewer than were counted takes everything for dropped. A new generation forgets them, but
- * goes on counting.
+ * mapping whole, before the VMM has its answer, and DROPPED counts up before that too. The guest
+ * asks for the handles, one by one, with GW_RING_DROPPED. The companion remembers 4096: a guest
+ * that gets fewer than were counted takes everything for dropped. A new generation forgets them,
+ * but goes on counting.
  *
- * The guest may share a part of its function's memory, by offsets in a BAR: pages, in any order,
- * up to 65536 ranges. Who may look at it the host's policy says. It ends with UNSHARE, with the
+ * The guest may share a part of its function's memory, by offsets in a BAR: pages, in any order, up
+ * to 65536 ranges. The host's policy says who may look at it. It ends with UNSHARE, with the
  * generation, and when the function is reset or its memory no longer decodes.
  *
  * RING_ENABLE 1 starts with both rings empty and all indices zero; it reads as 0 if the ring is not
- * in memory that can be written, and after a reset. Indices that cannot be stop the ring.
+ * in memory that can be written, and after a reset. Impossible indices stop the ring.
  */
 struct gw_ring {
 	/* written by the guest */
@@ -221,17 +221,19 @@ struct gw_ring {
 
 #define GW_RING_MAP			1	/* addr: GPA, len: bytes; both in granules */
 #define GW_RING_UNMAP			2	/* addr: the handle that MAP answered */
-#define GW_RING_QUERY			3	/* answers bytes used in iova, mappings used in len, and
-						 * bytes left in handle (LEFT_BYTES) */
-#define GW_RING_DROPPED			4	/* answers the handle of a mapping that the VMM ended,
-						 * its address and its bytes; NOENT: no more */
-#define GW_RING_RANGE			5	/* of the BAR that is to be shared: addr: offset, len:
-						 * bytes, last: its index in the list. 0 begins one */
-#define GW_RING_SHARE			6	/* the list, of BAR last. addr: width | height << 32,
-						 * len: stride | DRM fourcc << 32 of the picture in
-						 * it, or all 0. Answers a handle; the list is gone */
-#define GW_RING_UNSHARE			7	/* addr: the handle. BUSY: it is being taken back, ask
-						 * again; NOENT: nobody has it (any more) */
+#define GW_RING_QUERY			3	/* answers bytes used in iova, mappings used in len,
+						 * and bytes left in handle (LEFT_BYTES) */
+#define GW_RING_DROPPED			4	/* answers handle, address and bytes of a mapping
+						 * that the VMM ended; NOENT: no more */
+#define GW_RING_RANGE			5	/* of the BAR that is to be shared: addr: offset,
+						 * len: bytes, last: its index in the list; 0
+						 * begins one */
+#define GW_RING_SHARE			6	/* the list, of BAR last, which is then gone.
+						 * addr: width | height << 32, len: stride | DRM
+						 * fourcc << 32 of the picture in it, or all 0.
+						 * Answers a handle */
+#define GW_RING_UNSHARE			7	/* addr: the handle. BUSY: it is being taken back,
+						 * ask again; NOENT: nobody has it (any more) */
 
 #define GW_MAP_PIECE			(1u << 30)
 
@@ -261,8 +263,8 @@ struct gw_ring_cqe {
 
 /*
  * BAR2: what changes often, so that reading it needs no trap. Written by the daemon only. A region
- * that can be mapped also has QEMU wait for every write to the others, which it would else post:
- * that is what makes a doorbell synchronous.
+ * that can be mapped also has QEMU wait for every write to the others, which it would post
+ * otherwise: that is what makes a doorbell synchronous.
  */
 struct gw_companion_page {
 	gw_le32 generation;
@@ -278,11 +280,11 @@ struct gw_companion_page {
  * are the same.
  *
  * Of ivshmem's shared memory, BAR2, the first page is struct gw_shared; GPAs of ring and command
- * page are offsets in the shared memory. For a register the guest fills in @op, @reg and @value, then
- * changes @seq, and writes @peer << 16 to ivshmem's doorbell register; the answer is there when @done
- * equals @seq. That same write is the ring's doorbell, which here does not wait: the guest looks at
- * the ring until it has what it wants. Interrupts come as ivshmem's vector 0. The reset of a machine
- * is not seen, and ends nothing until the next ANNOUNCE.
+ * page are offsets in the shared memory. For a register the guest fills in @op, @reg and @value,
+ * then changes @seq, and writes @peer << 16 to ivshmem's doorbell register; the answer is there
+ * when @done equals @seq. That same write is the ring's doorbell, which here does not wait: the
+ * guest looks at the ring until it has what it wants. Interrupts come as ivshmem's vector 0. The
+ * companion does not see a reset of the machine, which ends nothing until the next ANNOUNCE.
  */
 #define GW_SHARED_MAGIC			0x48535747	/* "GWSH" */
 #define GW_SHARED_BYTES			(1u << 20)
@@ -328,7 +330,7 @@ struct gw_port_request {
 
 struct gw_port_reply {
 	gw_le32 tag;
-	gw_le32 status;			/* GW_STATUS_* of the request; that of an entry is in @cqe */
+	gw_le32 status;			/* GW_STATUS_* of the request; an entry's is in @cqe */
 	gw_le32 value;
 	gw_le32 reserved;
 	struct gw_ring_cqe cqe;

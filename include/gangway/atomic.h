@@ -3,8 +3,8 @@
 #define GANGWAY_ATOMIC_H
 
 /*
- * Members of public structs that threads share. A C++ program sees plain ones of the same size and
- * place: they are the library's, and not to be touched there.
+ * Members of public structs that threads share. A C++ program sees plain members of the same size
+ * and at the same place. They are the library's, and the program must not touch them.
  */
 #ifdef __cplusplus
 #define GW_ATOMIC(type)	type

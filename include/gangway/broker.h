@@ -23,8 +23,8 @@ struct gw_broker;
  * struct gw_broker_options
  * @socket: where to listen; made, with rights for its owner and group, and removed at the end
  * @policy: file; see docs/sharing.md. NULL: all is denied
- * @audit:  file for the decisions, a line of JSON each, which stays the caller's; -1: to @log, which of
- *          many in a short time has a few only
+ * @audit:  file for the decisions, a line of JSON each, which stays the caller's; -1: they go to
+ *          @log, which lets only a few through of many in a short time
  */
 struct gw_broker_options {
 	const char *socket, *policy;
@@ -68,11 +68,12 @@ struct gw_exporter_link_options {
 };
 
 /**
- * gw_share_cookie() - what tells this device from another at the same address, by the broker
+ * gw_share_cookie() - ask the broker for what tells this device from another at the same address
  * @vm: the name to come by
- * @id: the function; what it has as cookie does not count
+ * @id: the function; its cookie does not count
  *
- * Return: 0; -EACCES the policy has no such VM of this user, or it has not this function; -ETIMEDOUT; -errno of connect(2).
+ * Return: 0; -EACCES the policy has no such VM of this user, or that VM does not have this
+ * function; -ETIMEDOUT; -errno of connect(2).
  */
 int gw_share_cookie(const char *broker, const char *vm, const struct gw_share_id *id,
 		    uint64_t *cookie);
@@ -86,7 +87,7 @@ int gw_share_cookie(const char *broker, const char *vm, const struct gw_share_id
 int gw_exporter_link_new(const struct gw_exporter_link_options *opt, struct gw_exporter *x,
 			 struct gw_exporter_link **l);
 
-/** gw_exporter_link_free() - importers are let go. Exports are withdrawn */
+/** gw_exporter_link_free() - importers are let go, and exports withdrawn */
 void gw_exporter_link_free(struct gw_exporter_link *l);
 
 /**
@@ -94,8 +95,8 @@ void gw_exporter_link_free(struct gw_exporter_link *l);
  * @label: what it is, for people: "screen"
  * @number: of it, at this broker
  *
- * Return: 0; -EACCES its device is not what the broker knows; -ENOSPC; -ENOTCONN the broker has gone;
- * -ETIMEDOUT.
+ * Return: 0; -EACCES its device is not what the broker knows; -ENOSPC; -ENOTCONN the broker has
+ * gone; -ETIMEDOUT.
  */
 int gw_exporter_link_publish(struct gw_exporter_link *l, struct gw_export *e, const char *label,
 			     uint32_t *number);

@@ -10,9 +10,9 @@ extern "C" {
 #endif
 
 /*
- * What a guest shares of its function's memory, of its own will, by the companion (abi.h): buffers,
- * each an export that importers find at the broker. A guest names offsets in a BAR, and nothing
- * else; whom it is shared with is the policy's affair.
+ * Buffers are parts of its function's memory that a guest shares of its own will, by the companion
+ * (abi.h). Each is an export that importers find at the broker. A guest names offsets in a BAR, and
+ * nothing else; the policy says with whom it shares them.
  *
  * The broker is asked in the background: somebody calls gw_buffers_work() when told that there is
  * work, and no guest waits for it.
@@ -44,11 +44,11 @@ struct gw_buffers_options {
 /** gw_buffers_new() - there are none yet. Return: 0; -ENOMEM */
 int gw_buffers_new(const struct gw_buffers_options *opt, struct gw_buffers **b);
 
-/** gw_buffers_free() - ends all; nobody adds any more, or works. NULL is fine */
+/** gw_buffers_free() - end all; nobody adds any more, or calls gw_buffers_work(). NULL is fine */
 void gw_buffers_free(struct gw_buffers *b);
 
 /**
- * gw_buffers_sharer() - what a companion has its guest share by; lives as long as @b
+ * gw_buffers_sharer() - for gw_companion_share_by(); lives as long as @b
  *
  * Also -EINVAL is: another BAR, a range that is empty, not of whole pages or not inside what may be
  * shared, a picture whose format is not known or that does not fit. -EOVERFLOW: a range wraps, or

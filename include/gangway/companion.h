@@ -20,11 +20,13 @@ struct gw_companion;
 #define GW_COMPANION_NO_BDF	0xffffffffu
 
 struct gw_companion_options {
-	uint32_t guest_bdf;		/* of the function: bus << 8 | devfn, or GW_COMPANION_NO_BDF */
-	bool show;			/* the function at once, for a module that does not announce itself */
+	uint32_t guest_bdf;		/* its bus << 8 | devfn, or GW_COMPANION_NO_BDF */
+	bool show;			/* the function at once, for a module that does not announce
+					 * itself */
 	bool any_memory;		/* see gw_dma_any_memory() */
-	unsigned int poll_us;		/* look at the ring so long before waiting for a doorbell; 0: not.
-					 * Bounded further when it does not pay or the machine is loaded */
+	unsigned int poll_us;		/* look at the ring so long before waiting for a doorbell;
+					 * 0: not. Bounded further when it does not pay or the
+					 * machine is loaded */
 };
 
 /* Why a guest's request was not done. */
@@ -44,8 +46,8 @@ enum gw_refusal {
 const char *gw_refusal_name(enum gw_refusal why);
 
 struct gw_companion_stats {
-	uint64_t maps, unmaps;		/* asked for, that were done */
-	uint64_t refused[GW_NR_REFUSALS];	/* requests that were not, command pages among them */
+	uint64_t maps, unmaps;		/* that were asked for and done */
+	uint64_t refused[GW_NR_REFUSALS];	/* requests, command pages among them */
 	uint64_t commands;		/* of the command page */
 	uint64_t doorbells;		/* of the ring */
 	uint64_t polled;		/* entries of the ring that came without a doorbell */
@@ -76,9 +78,9 @@ struct gw_device *gw_companion_device(struct gw_companion *c);
 
 /**
  * gw_companion_share_by() - the guest may share memory of its function
- * @s: stays the caller's, and must stay until this is called with NULL: no longer
+ * @s: stays the caller's, and must stay until this is called with NULL, which ends it
  *
- * A guest looks once whether it may; so this comes before the companion is served.
+ * A guest looks only once whether it may, so call this before the companion is served.
  */
 void gw_companion_share_by(struct gw_companion *c, struct gw_sharer *s);
 
@@ -90,12 +92,12 @@ enum gw_link_kind { GW_LINK_IVSHMEM, GW_LINK_PORT };
  * gw_companion_link_open() - serve a companion to a VMM that does not speak vfio-user
  * @c:    stays the caller's, is served by nobody else, and must outlive the link
  * @kind: for QEMU's ivshmem-doorbell, to which the link is the server; or for a virtio-serial port,
- *        by which the guest can map, but not from where it cannot sleep. See abi.h
+ *        by which the guest can map only where it can sleep. See abi.h
  * @path: of the socket, made with mode 0600
  *
  * One client at a time. When it goes everything mapped goes.
  *
- * Return: 0; -ENOMEM, or -errno of eventfd(2) or pthread_create(3); or as it is not possible to
+ * Return: 0; -ENOMEM, or -errno of eventfd(2) or pthread_create(3); or why it is not possible to
  * listen at @path, which is logged.
  */
 int gw_companion_link_open(struct gw_companion *c, enum gw_link_kind kind, const char *path,

@@ -43,8 +43,8 @@ struct gw_region_info {
 	uint32_t flags;
 	int fd;				/* with GW_REGION_F_MMAP; stays the device's */
 	uint64_t fd_off;
-	void *addr;			/* of the region in this process, or NULL: not mapped; a VMM may
-					 * map the areas below, as with @fd */
+	void *addr;			/* of the region in this process, or NULL: not mapped; a VMM
+					 * may map the areas below, as with @fd */
 	unsigned int nr_areas;		/* what of it may be mapped; 0: all */
 	struct { uint64_t off, size; } area[GW_MAX_MMAP_AREAS];
 };
@@ -97,7 +97,7 @@ struct gw_irq_call {
  *
  * A vector has an eventfd or a call, whichever came last; both are enabled by GW_IRQ_TRIGGER.
  *
- * GW_IRQ_NONE, GW_IRQ_TRIGGER and @count 0 disables the whole index.
+ * GW_IRQ_NONE, GW_IRQ_TRIGGER and a @count of 0 together disable the whole index.
  */
 struct gw_irq_set {
 	enum gw_irq index;
@@ -121,8 +121,9 @@ struct gw_slice {
 	uint64_t size;
 	uint64_t off;			/* in the file */
 	int prot;			/* GW_PROT_*, the device's */
-	void *addr;			/* in this process already, page aligned; the caller keeps it there
-					 * until dma_unmap() has returned. NULL: in a file, or remote */
+	void *addr;			/* in this process already, page aligned; the caller keeps
+					 * it there until dma_unmap() has returned. NULL: in a file,
+					 * or remote */
 };
 
 /** gw_slice_last() - where it ends. Return: 0; -EINVAL empty or unaligned, -EOVERFLOW it wraps */
@@ -141,7 +142,7 @@ static inline int gw_slice_last(const struct gw_slice *s, uint64_t *last)
 /**
  * struct gw_vmm - which VMM it is that has connected
  * @id:   equal for all connections of one VMM, and for nobody else's. All zero where it is not
- *        known: then it is taken for a VMM of its own
+ *        known, and then each connection is taken for a VMM of its own
  * @name: for messages, such as "process 1234 (qemu)"
  */
 struct gw_vmm {
@@ -176,8 +177,8 @@ struct gw_device;
  * @region_read:  registers are accessed in naturally aligned pieces. -EINVAL not inside a region
  *                that there is, or that can be read
  * @region_write: likewise
- * @irq_set:      -EINVAL @start and @count are not within what irq_info() says, or the action is
- *                none of the index's, -EPROTO another index is in use; or -errno of the host
+ * @irq_set:      -EINVAL @start and @count are not within what irq_info() says, or the index has no
+ *                such action, -EPROTO another index is in use; or -errno of the host
  * @dma_map:      @fd -1: memory in this process, else to be reached through the remote. @fd stays
  *                the caller's.
  *                -EINVAL, -EOVERFLOW, -EEXIST overlap, -ENOSPC budget, -EACCES private memory

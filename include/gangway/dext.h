@@ -19,7 +19,7 @@ extern "C" {
 /* The interrupt page: 16 KiB, of which this much is used. */
 struct gw_dext_irq_page {
 	GW_ATOMIC(uint64_t) pending[GW_IRQ_WORDS];	/* dext sets, client takes */
-	GW_ATOMIC(uint64_t) enabled[GW_IRQ_WORDS];	/* client writes, dext reads; all ones at first */
+	GW_ATOMIC(uint64_t) enabled[GW_IRQ_WORDS];	/* the other way; all ones at first */
 };
 
 struct gw_dext_map {
@@ -83,7 +83,10 @@ struct gw_dext_services_ops {
 			struct gw_dext_description *d);
 };
 
-/** @other_process: calls go to one, which may not answer, so each is given @call_ms of the options */
+/**
+ * @other_process: calls go to another process, which may not answer; so each has @call_ms of the
+ * options
+ */
 struct gw_dext_services {
 	const struct gw_dext_services_ops *ops;
 	bool other_process;
@@ -97,13 +100,14 @@ struct gw_dext_services {
 int gw_dext_errno(uint32_t result);
 
 /**
- * struct gw_dext_options - how a host treats its dexts; what is 0 is as said here
+ * struct gw_dext_options - how a host treats its dexts; 0: the number in brackets
  * @answer_ms:      for a dext to say who it is (5000)
  * @open_ms:        for a function to be opened (30000): it may have to be powered up, which the
  *                  platform gives 10 s
- * @reset_ms:       for a reset, after which it goes on by itself (500): by the port it takes seconds,
- *                  and a VMM does not wait so long
- * @call_ms:        for any other call to another process (3000), which a VMM that waits 5 s still sees fail
+ * @reset_ms: for a reset, which goes on by itself after that (500): one by the port takes seconds,
+ *            and a VMM does not wait so long
+ * @call_ms:        for any other call to another process (3000), so that a VMM that waits 5 s still
+ *                  gets the error
  * @leave_out_bars: a BAR without an address does not exist; otherwise its function is not opened
  */
 struct gw_dext_options {
@@ -113,7 +117,8 @@ struct gw_dext_options {
 
 /**
  * gw_dext_set_option() - set a member of @o by its name, for a command line
- * @key, @value: "leave-out-bars" (on/off), "answer-ms", "call-ms", "open-ms", "reset-ms" (1 to 600000)
+ * @key, @value: "leave-out-bars" (on/off), "answer-ms", "call-ms", "open-ms", "reset-ms" (1 to
+ *               600000)
  *
  * Return: 0; -ENOENT no such key; -EINVAL bad value (logged).
  */
@@ -126,8 +131,8 @@ const char *gw_dext_options_help(void);
 /**
  * gw_dext_host_new() - a host whose functions are reached through dexts
  * @services: stays the caller's; must outlive the host
- * @log:      likewise; after an open() or list() that failed with -ETIMEDOUT both are needed as long
- *            as the process lives, because a call that was not answered cannot be called back
+ * @log:      likewise; after an open() or list() that failed with -ETIMEDOUT both are needed as
+ *            long as the process lives, because a call that was not answered cannot be called back
  *
  * Functions are named "BB:DD.F", or "BB:DD.F@ROOT" where several roots have that address. Opening
  * a function that is open shares the connection; it closes with the last. A dext that does not

@@ -3,8 +3,8 @@
 #define GANGWAY_DEXT_ABI_H
 
 /*
- * The numbers of the dext protocol, for both of its sides: the client, and the driver extension, which
- * is C++.
+ * The numbers of the dext protocol, for both of its sides: the client, and the driver extension,
+ * which is C++.
  */
 
 #define GW_DEXT_NR_BARS		6
@@ -39,7 +39,7 @@ enum gw_dext_selector {
 	GW_DEXT_REGISTER_AT,		/* key, address, size, flags, IOVA -> as REGISTER_REGION */
 	GW_DEXT_REGISTER_REMOTE,	/* key, struct gw_remote *, size, flags, IOVA, remote
 					 * address -> as REGISTER_REGION; in one process only */
-	GW_DEXT_GET_FAULTS,		/* -> how many since the device is known, the last one's words */
+	GW_DEXT_GET_FAULTS,		/* -> how many there were, words of the last one */
 	GW_DEXT_NR_SELECTORS,
 };
 
@@ -53,10 +53,10 @@ enum gw_dext_selector {
 
 /*
  * A reply to a registration carries its segment count first, then address and length of each. A
- * call offers room for the n segments that it takes: 1 + 2n output scalars, 15 for
- * GW_MAX_SEGMENTS, as IOKit carries 16. A dext that cannot fit its segments into the room offered
- * answers GW_IORETURN_NOT_ALIGNED and registers nothing. An IOVA that is taken, like a key that
- * is, answers GW_IORETURN_STILL_OPEN.
+ * call offers room for the n segments that it takes: 1 + 2n output scalars, 15 for GW_MAX_SEGMENTS,
+ * because IOKit carries 16 at most. A dext that cannot fit its segments into the room offered
+ * answers GW_IORETURN_NOT_ALIGNED and registers nothing. A registration whose IOVA or key is in use
+ * answers GW_IORETURN_STILL_OPEN.
  */
 
 enum gw_dext_memory {

@@ -65,7 +65,7 @@ struct gw_window {
  * @path:     where to make the file that holds guest memory, for a VMM that somebody else starts;
  *            it must not exist, and gw_window_close() removes it. NULL: a file without a name
  *
- * A host that answers with several ranges has its largest used, if that is of use to a guest.
+ * Where the host answers with several ranges, the largest is used, if it is of use to a guest.
  *
  * Return: 0; -ENOSPC the budget refuses, -EINVAL unaligned or too small, -ENOTUNIQ ranges too
  * small to be of use, -EEXIST @path is there, -ENOMEM, or -errno of the host or of the file; logged
@@ -78,7 +78,8 @@ int gw_window_open(struct gw_window *w, struct gw_function *fn, gw_gpa gpa, uint
  * gw_window_open_in() - likewise, in guest memory that the caller has made
  * @addr: where it is; stays so until gw_window_close()
  *
- * Of a host that answers with several ranges the first is used: it is where the guest's RAM begins.
+ * Where the host answers with several ranges, the first is used, because the guest's RAM begins
+ * there.
  */
 int gw_window_open_in(struct gw_window *w, struct gw_function *fn, gw_gpa gpa, uint64_t ram_size,
 		      void *addr, uint64_t size, struct gw_log *log);
@@ -97,12 +98,15 @@ int gw_window_share(struct gw_window *w, struct gw_function *fn, struct gw_log *
 /**
  * gw_window_leave() - have a function's host unmap the window; the function must be quiet
  *
- * Also of the last: a guest has been told of the window, and others may come and share it. Does
- * nothing for a function that does not.
+ * The window stays also when the last function leaves: a guest has been told of it, and another
+ * function may come and share it. Does nothing for a function that does not share it.
  */
 void gw_window_leave(struct gw_window *w, struct gw_function *fn);
 
-/** gw_window_unmap() - the devices, which must be quiet, reach it no more; what it was can be read */
+/**
+ * gw_window_unmap() - no device, which must be quiet, reaches it any more; its members can still be
+ * read
+ */
 void gw_window_unmap(struct gw_window *w);
 
 /** gw_window_bits() - how many address bits a device must have, to reach all of it */
@@ -146,19 +150,20 @@ int gw_fdt_put_window(void *fdt, const struct gw_window *w, struct gw_log *log);
 size_t gw_acpi_ssdt(const struct gw_window *w, uint8_t table[GW_ACPI_TABLE]);
 
 /**
- * gw_acpi_iort() - and that its bounce buffers are to be in it, for a guest with more RAM
+ * gw_acpi_iort() - tell a guest with more RAM that its bounce buffers are to be in the window
  *
- * In place of the VMM's table of that name, which has no SMMU in it.
+ * The table replaces the VMM's of that name, which has no SMMU in it.
  *
- * Return: its bytes; 0: it cannot be told, as the address bits of no number end in the window.
+ * Return: its bytes; 0: it cannot be told, because no number of address bits ends in the window.
  */
 size_t gw_acpi_iort(const struct gw_window *w, uint8_t table[GW_ACPI_TABLE]);
 
 /**
- * gw_acpi_srat() - and that what lies above it is a node of its own, as in @w->ram.near
+ * gw_acpi_srat() - tell it that what lies above the window is a node of its own, as in @w->ram.near
  *
- * In place of the VMM's table of that name: a kernel believes none that leaves out memory, and firmware may
- * count flash below RAM as such. The window's node has that, too, and all processors.
+ * The table replaces the VMM's of that name. A kernel believes no table that leaves out memory, and
+ * firmware may count flash below RAM as memory; so the window's node has that, too, and all
+ * processors.
  *
  * Return: its bytes.
  */
@@ -167,12 +172,12 @@ size_t gw_acpi_srat(const struct gw_window *w, uint8_t table[GW_ACPI_TABLE]);
 /**
  * gw_acpi_write() - write what Linux needs of these
  * @nodes:  what lies above the window is to be a node of its own
- * @out:    made or replaced: an archive to be put before an initramfs if it ends in .cpio or @initrd is
- *          given, else the SSDT alone
+ * @out:    made or replaced: an archive to be put before an initramfs if it ends in .cpio or
+ *          @initrd is given, else the SSDT alone
  * @initrd: file that follows in @out; "": nothing does; NULL: @out is not for booting with
  *
- * Return: 0; -EOPNOTSUPP the bounce buffers cannot be kept in the window, -EINVAL RAM is larger than it
- * and @out no archive, or -errno of the files; logged.
+ * Return: 0; -EOPNOTSUPP the bounce buffers cannot be kept in the window, -EINVAL RAM is larger
+ * than the window and @out is no archive, or -errno of the files; logged.
  */
 int gw_acpi_write(const struct gw_window *w, bool nodes, const char *out, const char *initrd,
 		  struct gw_log *log);
@@ -183,7 +188,7 @@ struct gw_dma_usage {
 	struct gw_account mapped;	/* all of the function's */
 	uint64_t runs;			/* of guest memory known */
 	uint32_t generation;		/* see gw_dma_guest_release() */
-	uint32_t dropped;		/* of the guest's, that ended as the VMM took memory away */
+	uint32_t dropped;		/* the guest's, ended as the VMM took memory away */
 };
 
 /**
@@ -202,8 +207,8 @@ enum gw_plan gw_dma_plan(const struct gw_dma *dma);
 
 /**
  * struct gw_dma_peer - a piece of another function's BAR
- * @addr: where it is in this process, which stays so until gw_dma_forget_peer(); NULL: the host maps
- *        it by what it knows of @fn (struct gw_peer_ops)
+ * @addr: where it is in this process, which stays so until gw_dma_forget_peer(); NULL: the host
+ *        maps it by what it knows of @fn (struct gw_peer_ops)
  */
 struct gw_dma_peer {
 	struct gw_function *fn;
@@ -213,10 +218,10 @@ struct gw_dma_peer {
 };
 
 /**
- * struct gw_dma_peers - who knows what else of the guest's is memory: BARs of other functions
+ * struct gw_dma_peers - asked for what else a guest has as memory: BARs of other functions
  * @find: *@peer is what is at @at, all @size bytes of it. Called with a lock of the address space
- *        held. Return: false: nothing that is known, or the fabric does not let functions reach
- *        each other (logged)
+ *        held. Return: false: nothing is known to be there, or the fabric does not let functions
+ *        reach each other (logged)
  */
 struct gw_dma_peers {
 	bool (*find)(void *opaque, gw_gpa at, uint64_t size, struct gw_dma_peer *peer);
@@ -224,30 +229,32 @@ struct gw_dma_peers {
 };
 
 /**
- * gw_dma_set_peers() - under plan direct, reach them without the remote; @peers is copied
+ * gw_dma_set_peers() - under plan direct, reach other functions' BARs without the remote; @peers is
+ * copied
  *
- * Memory that the VMM keeps, which it tells of without a file, is looked for there first.
+ * Memory that the VMM tells of without a file is looked for among them first.
  */
 void gw_dma_set_peers(struct gw_dma *dma, const struct gw_dma_peers *peers);
 
 /**
  * gw_dma_forget_peer() - nothing of @peer's is in the device's reach when this returns
  *
- * Return: 0; -EBUSY: the device is using some of it and does not let go, so what BARs of @peer's are
- * mapped in this process must stay so for good.
+ * Return: 0; -EBUSY: the device is using some of it and does not let go, so BARs of @peer's that
+ * are mapped in this process must stay mapped for good.
  */
 int gw_dma_forget_peer(struct gw_dma *dma, const struct gw_function *peer);
 
 /**
  * gw_dma_any_memory() - take guest memory in files of every kind; before the first gw_dma_map()
  *
- * Otherwise only files of shmem and hugetlbfs are taken: whoever touches another waits for its disk,
- * or for the program that serves it, which may never answer.
+ * Otherwise only files of shmem and hugetlbfs are taken: whoever touches another waits for its
+ * disk, or for the program that serves it, which may never answer.
  */
 void gw_dma_any_memory(struct gw_dma *dma);
 
 /**
- * gw_dma_expect() - what the VMM maps of the guest's RAM must be @ram; before the first gw_dma_map()
+ * gw_dma_expect() - what the VMM maps of the guest's RAM must be @ram; before the first
+ * gw_dma_map()
  * @ram: must outlive @dma
  *
  * For plans window and pool, where the device reaches that file whatever the VMM uses.
@@ -260,23 +267,23 @@ void gw_dma_set_remote(struct gw_dma *dma, struct gw_remote *remote);
 /**
  * gw_dma_map() - learn of a run of guest memory and, under plan direct, let the device reach it
  * @s:  the run; copied
- * @fd: file holding the memory, or -1: it is at s->addr, or, where that is NULL, the VMM keeps it,
+ * @fd: file that holds the memory, or -1: it is at s->addr, or, if that is NULL, the VMM keeps it
  *      and it is reached through the remote. Stays the caller's; @dma keeps the file mapped
  *
  * Return: 0; -EINVAL if @s is empty or unaligned, has an address and a file, or @fd is no regular
- * file or too short, -EOVERFLOW
- * if it wraps, -EEXIST if it overlaps, -ENOSPC over the budget, -EACCES if the memory is private
- * to the VMM or not what gw_dma_any_memory() and gw_dma_expect() allow, -ENOMEM, or -errno of mmap(2)
- * or the host. After an error @dma is unchanged.
+ * file or too short, -EOVERFLOW if it wraps, -EEXIST if it overlaps, -ENOSPC over the budget,
+ * -EACCES if the memory is private to the VMM or not what gw_dma_any_memory() and gw_dma_expect()
+ * allow, -ENOMEM, or -errno of mmap(2) or the host. After an error @dma is unchanged.
  */
 int gw_dma_map(struct gw_dma *dma, const struct gw_slice *s, int fd);
 
 /**
  * gw_dma_unmap() - forget every run inside first..last
  *
- * Return: 0, *@bytes unmapped; -EINVAL if a run is only partly inside (nothing changes); or what the
- * host answered for one that the device still uses. That is forgotten, too, but its file stays mapped
- * here until a later call can have it unmapped, and whoever gave it must not use it for anything else.
+ * Return: 0, *@bytes unmapped; -EINVAL if a run is only partly inside (nothing changes); or what
+ * the host answered for one that the device still uses. That is forgotten, too, but its file stays
+ * mapped here until a later call can have it unmapped, and whoever gave it must not use it for
+ * anything else.
  */
 int gw_dma_unmap(struct gw_dma *dma, gw_vmm_addr first, gw_vmm_addr last, uint64_t *bytes);
 
@@ -316,15 +323,15 @@ struct gw_dma_want {
 
 /**
  * gw_dma_guest_map() - plan paravirt: map guest memory where the host likes
- * @map: with a handle that is ours and never repeats soon; its upper half is the generation
+ * @map: its handle is ours and is not given again soon; the upper half is the generation
  *
  * The mapping goes when the VMM unmaps any of the memory. May wait for the VMM's own maps.
  *
  * Return: 0; -EINVAL empty or unaligned, -EOVERFLOW, -EFAULT not memory, -EXDEV memory, but of
- * regions of the VMM's that are apart here, -EACCES memory that may not be written, -ENOSPC over
- * the budget, -ENOBUFS the host has no room, -ERANGE no place at or below @last, -E2BIG larger than
- * one mapping may be, -EBUSY while a release is under way, -EPROTO another plan, -ENOMEM, or -errno
- * of the host.
+ * regions of the VMM's that do not follow each other in this process, -EACCES memory that may not
+ * be written, -ENOSPC over the budget, -ENOBUFS the host has no room, -ERANGE no place at or below
+ * @last, -E2BIG larger than one mapping may be, -EBUSY while a release is under way, -EPROTO
+ * another plan, -ENOMEM, or -errno of the host.
  */
 int gw_dma_guest_map(struct gw_dma *dma, const struct gw_dma_want *want, struct gw_mapping *map);
 
@@ -344,7 +351,7 @@ struct gw_dma_lost {
 };
 
 /**
- * gw_dma_guest_lost() - the oldest of those not yet asked for, which is then forgotten
+ * gw_dma_guest_lost() - the oldest of them that was not asked for yet; it is then forgotten
  *
  * Some thousand are remembered, until a new generation begins; usage counts all. Return: 0; -ENOENT
  * there is none.
@@ -363,7 +370,7 @@ bool gw_dma_guest_live(struct gw_dma *dma, uint64_t handle);
 
 /**
  * gw_dma_guest_release() - unmap all the guest has mapped, and begin a new generation
- * @deadline: ns of CLOCK_MONOTONIC; at least a few are unmapped
+ * @deadline: ns of CLOCK_MONOTONIC; a few are unmapped even if it has passed
  *
  * Return: 0; -EAGAIN time was up: nothing can be mapped until it has been called again and has
  * returned 0.

@@ -34,11 +34,12 @@ struct gw_vm;
  * struct gw_vm_options - zeroed is fine
  * @plan:        of all its functions; GW_PLAN_AUTO: the first that is opened decides
  * @device_tree: the guest boots from a device tree that the caller amends, see gw_vm_amend()
- * @several:     more than one function will be opened: they would need one window at equal addresses,
- *               which a host that chooses does not promise, so GW_PLAN_AUTO does not take it
+ * @several:     more than one function will be opened: they would need one window at equal
+ *               addresses, which a host that chooses addresses does not promise, so GW_PLAN_AUTO
+ *               does not take it
  * @endpoints:   what "sim:" devices there are, ending with NULL; NULL: none. Those of the library
  *               gangway-devices are gw_endpoint_types
- * @memory:      bytes of RAM that the guest has; 0: not known. VFIO then has no function map more
+ * @memory:      bytes of RAM that the guest has; 0: not known. With VFIO no function then maps more
  *               than that and 256 MiB, unless an option of the host says otherwise
  * @any_memory:  see gw_dma_any_memory()
  * @tree:        of VFIO, see struct gw_vfio_options; NULL is the machine itself. Not copied
@@ -55,7 +56,9 @@ struct gw_vm_options {
 /** gw_vm_new() - a guest without functions; @opt is copied. Return: 0; -ENOMEM */
 int gw_vm_new(const struct gw_vm_options *opt, struct gw_log *log, struct gw_vm **vm);
 
-/** gw_vm_free() - every function must be closed; guest memory that was made here goes. NULL is fine */
+/**
+ * gw_vm_free() - every function must be closed; guest memory that was made here goes. NULL is fine
+ */
 void gw_vm_free(struct gw_vm *vm);
 
 /**
@@ -88,15 +91,15 @@ struct gw_vm_function {
 /**
  * gw_vm_open() - open a function, and choose the plan if it is the first
  * @device:    "sim:TYPE[,OPTIONS]", or a name that the host lists, such as "0000:01:00.0". The
- *             first decides of which host all are
+ *             first decides of which host all must be
  * @companion: as for gw_companion_new(); used under plan paravirt
  *
- * What @fn->ops->gone() says is the caller's to watch: then gw_guest_function_gone().
+ * The caller watches what @fn->ops->gone() gives it, and then calls gw_guest_function_gone().
  *
  * Return: 0; -EINVAL @device is of another host than the first, there is no such "sim:" device or
  * option of it, or an option of the host makes no sense; -ENOENT the host has no such function,
- * -EBUSY it is in use, -EOPNOTSUPP the plan cannot work here, -ENOSPC too many, -EPROTO the function
- * contradicts itself, -ENOMEM, or as struct gw_host_ops open(). Logged.
+ * -EBUSY it is in use, -EOPNOTSUPP the plan cannot work here, -ENOSPC too many, -EPROTO the
+ * function contradicts itself, -ENOMEM, or as struct gw_host_ops open(). Logged.
  */
 int gw_vm_open(struct gw_vm *vm, const char *device, const struct gw_companion_options *companion,
 	       struct gw_vm_function **f);
@@ -117,7 +120,9 @@ void gw_vm_close(struct gw_vm_function *f);
 /** gw_vm_device() - what the guest sees of it; lives until gw_vm_close() */
 struct gw_device *gw_vm_device(struct gw_vm_function *f);
 
-/** gw_vm_companion() - the device by which the guest's module maps memory; NULL: the plan has none */
+/**
+ * gw_vm_companion() - the device by which the guest's module maps memory; NULL: the plan has none
+ */
 struct gw_device *gw_vm_companion(struct gw_vm_function *f);
 
 /** gw_vm_plan() - chosen by the first gw_vm_open(); *@reason, if not NULL, is a line on why */
@@ -152,7 +157,7 @@ struct gw_vm_memory {
 int gw_vm_reach(struct gw_vm_function *f, const struct gw_vm_memory *m, uint8_t devfn,
 		uint64_t pool);
 
-/** gw_vm_leave() - undo gw_vm_reach(), of a function that is quiet; gw_vm_close() does, too */
+/** gw_vm_leave() - undo gw_vm_reach() for a function that is quiet; gw_vm_close() does so, too */
 void gw_vm_leave(struct gw_vm_function *f);
 
 /** gw_vm_ram() - the memory that gw_vm_reach() was told of, or made; NULL: neither */
@@ -182,7 +187,10 @@ enum gw_vm_cause {
 	GW_VM_CAUSE_UNKNOWN, GW_VM_CAUSE_RAM, GW_VM_CAUSE_REGISTERS, GW_VM_NR_CAUSES,
 };
 
-/** gw_vm_had_cause() - has the simulated host had a fault for that reason, under plan window or pool? */
+/**
+ * gw_vm_had_cause() - has the simulated host had a fault for that reason, under plan window or
+ * pool?
+ */
 bool gw_vm_had_cause(const struct gw_vm *vm, enum gw_vm_cause cause);
 
 /** gw_vm_cause_text() - that, and the way out, in a line; NULL: it is not known */

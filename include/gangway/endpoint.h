@@ -31,9 +31,9 @@ struct gw_endpoint_bar {
 };
 
 /**
- * What a physical function says of its virtual functions. @total 0: it has none. The @i-th has the
- * routing identifier (bus, device, function as 16 bits) of the physical one, and @offset + @i *
- * @stride more.
+ * What a physical function says of its virtual functions. @total 0: it has none. The routing
+ * identifier (bus, device, function as 16 bits) of the @i-th is the physical function's plus
+ * @offset + @i * @stride.
  */
 struct gw_endpoint_sriov {
 	uint16_t total, offset, stride;
@@ -69,13 +69,15 @@ struct gw_endpoint_bus;
  *             function leaves D0, is about to be reset, or is gone. Called on changes; false at
  *             first. May be NULL
  * @vf_new:    make the @vf-th virtual function; they appear on the bus when SR-IOV is enabled, and
- *             vanish when it is disabled or the physical function goes. For who has @desc.sriov
+ *             vanish when it is disabled or the physical function goes. Only where @desc.sriov says
+ *             so
  * @quiesce:   bus mastering went off, or the function leaves D0, or it is about to be reset: no
  *             DMA is under way when it returns, and none starts until resume(). Must not wait for
  *             a remote memory round trip (the remote is stopped meanwhile)
- * @stalled:   has quiesce() given up, as the endpoint waits for something that does not answer, and is
- *             DMA of before it still under way? Nothing but quiesce(), this and free() is called until
- *             it says no, and after free() whatever such DMA uses stays for good. NULL: never
+ * @stalled:   has quiesce() given up, as the endpoint waits for something that does not answer, and
+ *             is DMA from before it still under way? Nothing but quiesce(), this and free() is
+ *             called until it says no, and after free() whatever such DMA uses stays for good.
+ *             NULL: never
  * @resume:    bus mastering is on (again)
  * @reset:     back to power-on state; the endpoint is quiet already
  * @free:      the endpoint is quiet already, or stalled; NULL @ep is fine
@@ -157,7 +159,9 @@ int gw_endpoint_pin(struct gw_endpoint *ep, gw_iova iova, size_t len, enum gw_dm
 /** gw_endpoint_unpin() - the mapping may go again; nothing uses the addresses any more */
 void gw_endpoint_unpin(struct gw_endpoint *ep, struct gw_endpoint_pin *pin);
 
-/** gw_endpoint_io_failed() - what stands behind the endpoint refused a read or write; it is counted */
+/**
+ * gw_endpoint_io_failed() - what stands behind the endpoint refused a read or write; it is counted
+ */
 void gw_endpoint_io_failed(struct gw_endpoint *ep);
 
 /** gw_endpoint_irq() - raise vector @v (an edge); dropped if delivery is not set up. Any thread */

@@ -43,15 +43,16 @@ struct gw_device *gw_guest_function_device(struct gw_guest_function *gf);
 /**
  * gw_guest_function_gone() - the host's function has disappeared: tell the VMM, so that it lets go
  *
- * Found out anyway by the next access to it; this is for whoever watches struct gw_function_ops
+ * The next access would find that out, too; this is for whoever watches struct gw_function_ops
  * gone(). Any thread, also more than once; waits for an operation that is under way.
  */
 void gw_guest_function_gone(struct gw_guest_function *gf);
 
 /**
- * gw_guest_function_had_bar() - is @at in a BAR, where the guest had it when its memory decoded last?
+ * gw_guest_function_had_bar() - is @at in a BAR, where the guest had it when its memory decoded
+ * last?
  *
- * Takes no lock, so that a device at work may have it asked.
+ * Takes no lock, so it may be asked in the course of a device's work.
  */
 bool gw_guest_function_had_bar(struct gw_guest_function *gf, gw_gpa at);
 

@@ -39,13 +39,13 @@ struct gw_host_limits {
 	gw_iova iova_first, iova_last;	/* addresses the device can be given */
 	bool caller_iova;		/* the caller may choose the IOVA */
 	bool remote;			/* memory without a host address can be mapped */
-	bool places;			/* where the host chooses, it keeps to struct gw_memory's @last */
+	bool places;			/* a host that chooses keeps to struct gw_memory's @last */
 };
 
 /** A function as a host lists it. */
 struct gw_function_info {
 	char name[64];			/* what open() takes, e.g. "sim:0" or "00:1e.0@pcic0" */
-	char root[GW_ROOT_SIZE];			/* name of its root; empty if the host has only one */
+	char root[GW_ROOT_SIZE];			/* empty if the host has only one */
 	uint8_t bus, dev, fn;
 	uint16_t vendor, device;
 	uint32_t class_code;		/* 24 bits: base, sub, interface */
@@ -65,7 +65,8 @@ struct gw_bar_map {
 	uint64_t size;
 	int fd;				/* to hand to a VMM, or -1; stays the function's */
 	uint64_t fd_off;
-	uint64_t unit;			/* what a VMM is offered of it begins and ends on; 0: GW_MAP_UNIT */
+	uint64_t unit;			/* what a VMM is offered of it begins and ends on this;
+					 * 0: GW_MAP_UNIT */
 };
 
 /** Bytes of a file from @off on. @ino 0: no file that is known. */
@@ -116,11 +117,12 @@ struct gw_function;
 /**
  * struct gw_claim_ops - of a host whose functions may share an address space
  *
- * Functions that share one go to one VMM. Nor does what one VMM was handed of a function become another's.
+ * Functions that share one go to one VMM, and no VMM gets what another one was handed of a
+ * function.
  *
- * @take: this function is @vmm's, NULL being this program itself, until drop(). Bus mastering
- *        stays off before, and a config_write() that would turn it on is -EPERM. Waits a moment for
- *        a VMM that is about to go. -EBUSY another VMM has some of them (logged), -EIO what an
+ * @take: this function is @vmm's, NULL being this program itself, until drop(). Before that bus
+ *        mastering stays off, and a config_write() that would turn it on is -EPERM. Waits a moment
+ *        for a VMM that is about to go. -EBUSY another VMM has some of them (logged), -EIO what an
  *        earlier one had mapped cannot be unmapped (logged)
  * @drop: bus mastering is off and nothing is mapped any more. Where the VMM may still have what it
  *        was handed of the function, that goes, and no other VMM gets it
@@ -247,10 +249,10 @@ struct gw_account {
 
 /**
  * struct gw_function - an open function; first member of each host's own
- * @log:           is @own, so that what its guest causes is limited for itself alone
+ * @log: is @own, so that its guest's messages are limited apart from others'
  * @limits, @intx: fixed once it is open
  * @intx:          the function has INTx, and the host delivers it
- * @mapped:        of gw_function_map() and gw_function_unmap() alone; see gw_function_mapped()
+ * @mapped: written by gw_function_map() and gw_function_unmap() alone; see gw_function_mapped()
  */
 struct gw_function {
 	const struct gw_function_ops *ops;
@@ -267,8 +269,7 @@ struct gw_function {
  * Whoever maps for a function does it by this call and gw_function_unmap(): they keep the one
  * account of what is mapped. Any thread.
  *
- * Return: as dma_map(); -ENOSPC also our own count of the budget, -E2BIG of one mapping; then the
- * host was not asked.
+ * Return: as dma_map(). -ENOSPC and -E2BIG come also by our own count; then the host was not asked.
  */
 int gw_function_map(struct gw_function *f, const struct gw_memory *mem, uint64_t size,
 		    const gw_iova *want, struct gw_mapping *map);
@@ -307,8 +308,8 @@ struct gw_host;
  * struct gw_host_ops - what a host offers
  * @list:  *@list is an array of *@nr functions, to be freed with free(3)
  * @open:  claims the function called @name. -EINVAL that is no name, -ENOENT no such function,
- *         -EBUSY claimed by another process, -EACCES not permitted, -EOPNOTSUPP it cannot be passed through as it is;
- *         hosts that know why log it, with the way out
+ *         -EBUSY claimed by another process, -EACCES not permitted, -EOPNOTSUPP it cannot be passed
+ *         through as it is; hosts that know why log it, with the way out
  * @free:  every function must be closed
  */
 struct gw_host_ops {

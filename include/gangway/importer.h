@@ -26,8 +26,8 @@ struct gw_share_client;
  * @broker: its socket
  * @name:   of this importer, as the policy knows it
  *
- * Return: 0; -EACCES the policy has no such importer of this user; -EPROTONOSUPPORT the broker is of
- * another version; -ETIMEDOUT; -ENOMEM; -errno of connect(2).
+ * Return: 0; -EACCES the policy has no such importer of this user; -EPROTONOSUPPORT the broker is
+ * of another version; -ETIMEDOUT; -ENOMEM; -errno of connect(2).
  */
 int gw_share_client_new(const char *broker, const char *name, struct gw_share_client **c);
 
@@ -64,7 +64,8 @@ int gw_share_client_ask(struct gw_share_client *c, uint32_t number,
 
 /**
  * struct gw_share_events - what gw_remote_share_dispatch() has to say; members may be NULL
- * @invalidate: stop using what was mapped; it was unmapped for you if it is not when this returns
+ * @invalidate: stop using what was mapped; if it is still mapped when this returns, it is unmapped
+ *              for you
  * @ready:      it can be mapped again
  */
 struct gw_share_events {
@@ -111,7 +112,7 @@ int gw_remote_share_dispatch(struct gw_remote_share *s);
  * @file:     gw_share_memfd: ranges of @fd, which is of sort @what, GW_SHARE_FILE_*
  * @fd:       also gw_share_copy: memory to which gw_remote_share_read() copies
  * @frame_fd: an eventfd that counts the frames that are there
- * @done_fd:  an eventfd to which 1 is written for each frame that is done with
+ * @done_fd: an eventfd to which you write 1 for each frame that you are done with
  */
 struct gw_remote_map {
 	const struct gw_share_kind *kind;
@@ -130,9 +131,9 @@ struct gw_remote_map {
  * gw_remote_share_map() - by the first kind that serves
  * @map: stays the share's, and good until unmap, refuse, close, or invalidate()
  *
- * Return: 0; -ENODEV revoked or dead; -EBUSY it is being moved; -EAGAIN it was taken back meanwhile;
- * -EOPNOTSUPP no kind serves; -EPROTO mapped already, or the exporter makes no sense; -ENOTCONN,
- * -ETIMEDOUT, -ENOMEM.
+ * Return: 0; -ENODEV revoked or dead; -EBUSY it is being moved; -EAGAIN it was taken back
+ * meanwhile; -EOPNOTSUPP no kind serves; -EPROTO mapped already, or the exporter makes no sense;
+ * -ENOTCONN, -ETIMEDOUT, -ENOMEM.
  */
 int gw_remote_share_map(struct gw_remote_share *s, const struct gw_remote_map **map);
 

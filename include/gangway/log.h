@@ -17,7 +17,7 @@ enum gw_log_level {
 	GW_LOG_HINT,		/* what the user can do about the error just printed */
 	GW_LOG_INFO,
 	GW_LOG_DEBUG,
-	GW_LOG_TRACE,		/* what a guest or client can have said without end */
+	GW_LOG_TRACE,		/* what a guest or client can make us say without end */
 };
 
 #define GW_LOG_LINES		10u	/* limit: lines of what a guest or client causes */
@@ -26,8 +26,8 @@ enum gw_log_level {
 /**
  * struct gw_log - where the library's messages go
  * @level:  messages above this are dropped before they are formatted
- * @write:  called from any thread with one line without newline, in which control characters and what
- *          is no UTF-8 are spelt out; must not call the library
+ * @write:  called from any thread with one line without newline, in which control characters and
+ *          what is no UTF-8 are spelt out; must not call the library
  * @opaque: handed to @write
  * @most:   lines that gw_log_may() lets through in GW_LOG_WINDOW_NS; 0: GW_LOG_LINES
  *
@@ -46,7 +46,9 @@ struct gw_log {
 	GW_ATOMIC(uint32_t) suppressed;
 };
 
-/** gw_log_line() - one message, without a newline; dropped where @log is less verbose than @level */
+/**
+ * gw_log_line() - one message, without a newline; dropped where @log is less verbose than @level
+ */
 void gw_log_line(struct gw_log *log, enum gw_log_level level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
@@ -55,14 +57,17 @@ void gw_log_line(struct gw_log *log, enum gw_log_level level, const char *fmt, .
  * @own:  the caller's
  * @from: where its lines go; NULL: they are dropped. May go before @own
  *
- * One for each function, endpoint and socket, so that the guest or client of one does not mute another.
+ * One for each function, endpoint and socket, so that the guest or client of one does not mute
+ * another.
  */
 void gw_log_own(struct gw_log *own, const struct gw_log *from);
 
 /**
- * gw_log_may() - is it time for one more message of what a guest or client caused, and may repeat?
+ * gw_log_may() - may one more message go out about what a guest or client can cause again and
+ * again?
  *
- * So many in so long for each log are, see struct gw_log; the first after a pause says how many were not.
+ * Each log lets so many through in a time, see struct gw_log; the first after a pause says how many
+ * it did not.
  */
 bool gw_log_may(struct gw_log *log);
 

@@ -43,7 +43,7 @@ enum gw_p2p_why {
 	GW_P2P_NO_COMMON,		/* no bridge is above both */
 	GW_P2P_ONE_DEVICE,		/* functions of one device: nothing says they have a way */
 	GW_P2P_NO_FORWARDING,		/* likewise, and the port above would not send it back up */
-	GW_P2P_DEAD_END,		/* up to the root complex, but a port above both stops it there */
+	GW_P2P_DEAD_END,		/* up to the root complex, but a port above both stops it */
 	GW_P2P_ACS_UNREADABLE,		/* what decides cannot be read */
 };
 
@@ -61,8 +61,8 @@ enum gw_p2p_side { GW_P2P_PROVIDER_SIDE, GW_P2P_COMMON, GW_P2P_CLIENT_SIDE };
  * struct gw_p2p_hop - a function on the way
  * @parts:     the two paths part below it or meet here
  * @redirects: of RR, CR and EC those in effect
- * @clear:     of these, the bits of its ACS control that would have to be cleared, at every hop that
- *             has some, for a direct way where there is none at all. Clearing them lets what is below
+ * @clear:     those of them that would have to be cleared in its ACS control, at every hop that has
+ *             some, to make a direct way where there is none. Clearing them lets what is below
  *             reach its peers, so IOMMU groups grow
  */
 struct gw_p2p_hop {
@@ -87,8 +87,9 @@ struct gw_p2p_answer {
  * @hop:      from the provider up to what is above both, or to the root bus; then down to the
  *            client
  * @host:     the functions that identify the host bridges, or NULL
- * @dead_end: the lowest port above both that does not forward upstream (ACS UF), or whose ACS cannot be
- *            read: what goes by way of the root complex does not pass it a second time. NULL: none
+ * @dead_end: the lowest port above both that does not forward upstream (ACS UF), or whose ACS
+ *            cannot be read: what goes by way of the root complex does not pass it a second time.
+ *            NULL: none
  * @permit:   asked in any case, also if the way does not lead through a host bridge
  */
 struct gw_p2p_verdict {
@@ -157,7 +158,7 @@ int gw_p2p_bar_address(struct gw_topology *t, const struct gw_p2p_verdict *v,
  * struct gw_p2p_proof - that a client's DMA reaches a provider's memory
  *
  * A verdict can be written down by anyone; a proof is made from the machine by gw_p2p_prove(), and
- * can be looked at only. Who asks for one cannot be given less.
+ * can be looked at only. So whoever asks for a proof cannot be given less.
  */
 struct gw_p2p_proof;
 
@@ -165,7 +166,7 @@ struct gw_p2p_proof;
  * gw_p2p_prove() - a proof, if the verdict is for it
  * @reason: else why not, and which bridge it is
  *
- * The two are as the files say now: what is changed in a bridge later is not seen.
+ * It is about what the files say now; what is changed in a bridge later is not seen.
  *
  * Return: 0; -EXDEV the verdict is against it, or is not known; -ENOMEM; or as gw_p2p_verdict().
  */
@@ -201,9 +202,9 @@ const char *gw_p2p_permit_text(const struct gw_p2p_verdict *v, char text[GW_P2P_
 /** Why a function is in its IOMMU group by our own computation. */
 enum gw_group_why {
 	GW_GROUP_OWN,	  /* nothing merges it with what came before it */
-	GW_GROUP_ALIAS,	  /* behind @hop, whose requester ID it goes by */
+	GW_GROUP_ALIAS,	  /* behind @hop, whose requester ID its requests bear */
 	GW_GROUP_PATH,	  /* @hop above it does not keep peers apart */
-	GW_GROUP_SIBLING, /* nor does its device: it is with @hop, a function of the same one */
+	GW_GROUP_SIBLING, /* nor does its device: it is with @hop, another function of that */
 };
 
 /**

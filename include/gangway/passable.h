@@ -19,10 +19,11 @@ enum gw_passable {
 	GW_PASSABLE_YES,
 	GW_PASSABLE_NEVER,	/* a bridge, or a part of the machine itself */
 	GW_PASSABLE_NO_GROUP,	/* no IOMMU covers it */
-	GW_PASSABLE_NO_IOMMU,	/* it has a group, but VFIO goes without an IOMMU */
+	GW_PASSABLE_NO_IOMMU,	/* it has a group, but VFIO runs without an IOMMU */
 	GW_PASSABLE_BLOCKED,	/* a part of the machine is in its group and has a driver */
 	GW_PASSABLE_UNBOUND,	/* VFIO does not have it */
-	GW_PASSABLE_MEMBER,	/* VFIO does not have another function of its group, but a driver does */
+	GW_PASSABLE_MEMBER,	/* VFIO does not have another function of its group, but a driver
+				 * does */
 };
 
 /**
@@ -33,7 +34,7 @@ enum gw_passable gw_passable(struct gw_topology *t, struct gw_pci_node *n,
 			     struct gw_pci_node **who);
 
 /**
- * gw_passable_never() - is it none that a guest can have? After gw_pci_node_config()
+ * gw_passable_never() - is it a function that no guest can have? After gw_pci_node_config()
  *
  * Those are bridges by their header, and host and ISA bridges, which have an ordinary one. Other
  * "bridges" by class are endpoints: fabric switches, non-transparent bridges, coprocessors.

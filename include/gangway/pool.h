@@ -62,7 +62,7 @@ void gw_pools_open_in(struct gw_pools *p, gw_gpa gpa, uint64_t ram_size, void *a
 
 /**
  * gw_pools_add() - give a function a pool and have its host map it
- * @devfn: where the guest will see the function; others' differ
+ * @devfn: where the guest will see the function; no two are equal
  * @size:  bytes; 0: gw_pool_default_size()
  *
  * Pools are put at the end of guest memory that lies below 4 GiB, one below the other. A host that
@@ -80,7 +80,10 @@ int gw_pools_add(struct gw_pools *p, struct gw_function *fn, uint8_t devfn, uint
 /** gw_pools_leave() - have the host unmap a function's pool; the function must be quiet */
 void gw_pools_leave(struct gw_pools *p, struct gw_function *fn);
 
-/** gw_pools_unmap() - the devices, which must be quiet, reach them no more; what they were can be read */
+/**
+ * gw_pools_unmap() - no device, which must be quiet, reaches them any more; their members can still
+ * be read
+ */
 void gw_pools_unmap(struct gw_pools *p);
 
 /** gw_pools_close() - unmap them and give the guest's memory up; zeroed is fine */
@@ -95,7 +98,7 @@ void gw_pools_close(struct gw_pools *p);
  * node for each function below the generic PCIe host bridge, with a memory-region, and a
  * dma-ranges entry of the bridge from the pool to its IOVA.
  *
- * Return: as gw_fdt_add_window(); -EEXIST the tree has a node of that place.
+ * Return: as gw_fdt_add_window(); -EEXIST the tree has a node at that place.
  */
 int gw_fdt_add_pools(const char *in, const char *out, const struct gw_pools *p,
 		     struct gw_log *log);

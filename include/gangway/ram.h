@@ -18,8 +18,9 @@ extern "C" {
  * @size:   bytes; 0: not open
  * @fd:     the file it is in, from @fd_off on; ours until gw_ram_close(). -1: the caller made it
  * @addr:   @size bytes from the start of the file, here
- * @near:   bytes at its start that devices reach without a copy, where the rest is better used later:
- *          a VMM may have that in a second backend, of a NUMA node farther away. 0: no such border
+ * @near:   bytes at its start that devices reach without a copy, where the rest is better used
+ *          later: a VMM may have that in a second backend, of a NUMA node farther away. 0: no such
+ *          border
  */
 struct gw_ram {
 	gw_gpa gpa;
@@ -50,7 +51,7 @@ void gw_ram_adopt(struct gw_ram *ram, gw_gpa gpa, uint64_t size, void *addr);
 /**
  * gw_ram_settle() - say where in its file the memory begins; the file never changes its size again
  *
- * What has no name is sealed, so that nobody takes pages away from under a device.
+ * A file without a name is sealed, so that nobody takes pages away from under a device.
  *
  * Return: 0; -errno of ftruncate(2) or fcntl(2), logged.
  */

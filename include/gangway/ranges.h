@@ -70,9 +70,9 @@ void gw_ranges_fini(struct gw_ranges *r);
  * gw_ranges_add() - append a run; one that continues the last, with equal flags, is merged with it
  * @flags: GW_RANGES_WRITE and GW_RANGES_MMIO; extents have none
  *
- * Return: 0; -EINVAL it is empty, or unknown flags, or (words) not whole pages; -EOVERFLOW it wraps,
- * or the sum of all lengths does; -ENOSPC more than @max elements; -ENOMEM. After an error the list
- * is as it was.
+ * Return: 0; -EINVAL it is empty, or unknown flags, or (words) not whole pages; -EOVERFLOW it
+ * wraps, or the sum of all lengths does; -ENOSPC more than @max elements; -ENOMEM. After an error
+ * the list is as it was.
  */
 int gw_ranges_add(struct gw_ranges *r, uint64_t at, uint64_t size, unsigned int flags);
 

@@ -118,8 +118,8 @@ struct gw_iov_vram_payload {
 };
 
 /**
- * Offsets into the BAR, for who maps it into a guest's address space or into an IOMMU: needs to be
- * the one that drives the very same function. Importer's @id is the exporter's.
+ * Offsets into the BAR, for an importer that maps it into a guest's address space or into an IOMMU.
+ * It has to be the one that drives the very same function. Importer's @id is the exporter's.
  */
 extern const struct gw_share_kind gw_share_bar_range;
 
@@ -167,7 +167,7 @@ struct gw_copy_payload {
  *
  * @iova_map:   make @ranges of @bar reachable by @importer, whose way there is proven. The bytes of
  *              @out are those of @ranges, in order. -EOPNOTSUPP with @reason: not here, or not now
- * @iova_unmap: likewise, when the importer does not use them any longer
+ * @iova_unmap: undo it; the importer does not use them any longer
  * @file:       a descriptor for @ranges of @bar: *@fd becomes the caller's, *@what one of
  *              GW_SHARE_FILE_*. The file must hold those bytes and no others
  * @read:       copy from the BAR. Also while another thread is in here
@@ -221,7 +221,7 @@ struct gw_exporter_options {
 };
 
 /**
- * gw_exporter_new() - for who holds a function
+ * gw_exporter_new() - for the holder of a function
  *
  * Return: 0; -EINVAL @vm is empty or @nr_kinds too large; -ENOMEM.
  */
@@ -265,8 +265,8 @@ void gw_export_free(struct gw_export *e);
 /**
  * gw_exports_end() - likewise, several of one exporter at once; they still want freeing
  *
- * Who keeps one of them mapped has the time of one revoke, not of one each. When it returns no
- * mapping of them is left, and none can be made.
+ * An importer that keeps several of them mapped has the time of one revoke, not of one for each.
+ * When it returns no mapping of them is left, and none can be made.
  */
 void gw_exports_end(struct gw_export *const *e, unsigned int nr);
 
@@ -285,7 +285,7 @@ enum gw_export_state gw_export_state(struct gw_export *e);
  */
 int gw_export_move(struct gw_export *e, void (*move)(void *opaque), void *opaque);
 
-/** gw_export_frame() - the guest has finished a frame: wake who looks at GW_FENCE_FRAME */
+/** gw_export_frame() - the guest has finished a frame: wake whoever looks at GW_FENCE_FRAME */
 void gw_export_frame(struct gw_export *e);
 
 /* What an export is; does not change. */
@@ -306,11 +306,11 @@ enum gw_share_why {
 struct gw_importer;
 
 /**
- * struct gw_importer_ops - the first two are needed: who cannot let go is not let in
+ * struct gw_importer_ops - the first two are needed: an importer that cannot let go is not let in
  * @invalidate: stop accessing, in bounded time, then gw_attachment_unmap(); also from within.
  *              Must not block
- * @quiesce:    stop the hardware now, without the importer's doing: the mapping goes when this
- *              returns, and its payload. Of an attachment that was not unmapped in time
+ * @quiesce:    the attachment was not unmapped in time: stop the hardware now, without the
+ *              importer. When this returns, the mapping and its payload go
  * @ready:      it can be mapped again. May be NULL
  */
 struct gw_importer_ops {
@@ -341,8 +341,8 @@ struct gw_importer {
  * goes on to the next.
  *
  * Return: 0; -EOPNOTSUPP there is none, or @imp cannot let go, or its list is too long; -ENODEV the
- * export is dead; -ENOSPC too many attachments; -ENOMEM; what a match said, that ended it. If
- * @reason is not NULL it says why not.
+ * export is dead; -ENOSPC too many attachments; -ENOMEM; or the error of a match() that ended the
+ * negotiation. If @reason is not NULL it says why not.
  */
 int gw_attach(struct gw_export *e, struct gw_importer *imp, struct gw_attachment **a,
 	      char reason[GW_SHARE_REASON]);
@@ -360,7 +360,7 @@ int gw_attachment_map(struct gw_attachment *a);
  * gw_attachment_refuse() - mapped, but the importer cannot use this kind: unmap, try the next
  * @reason: copied, and kept among the steps
  *
- * For what only the importer's own tables tell. Not for what fails a check: that is an end.
+ * For a reason that only the importer's own tables tell. Where a check has failed, detach instead.
  *
  * Return: 0 map again; -EOPNOTSUPP there is no other kind; -EPROTO not mapped; -ENODEV.
  */
@@ -434,7 +434,8 @@ bool gw_attachment_step(struct gw_attachment *a, unsigned int i, struct gw_share
 /**
  * struct gw_fence - a count that only goes up, and an eventfd that says so
  *
- * When nobody will count on, the error is set and the eventfd signalled: nobody waits for ever.
+ * When nobody will count any more, the error is set and the eventfd signalled: nobody waits for
+ * ever.
  */
 struct gw_fence;
 

@@ -11,8 +11,8 @@ extern "C" {
 #endif
 
 /*
- * What a companion asks where its guest shares memory of the function: by offsets in a BAR, and
- * nothing else. gangway/buffers.h has one.
+ * What a companion calls when its guest shares memory of the function, which it names by offsets in
+ * a BAR and nothing else. gangway/buffers.h implements it.
  */
 
 struct gw_sharer;

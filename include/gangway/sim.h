@@ -32,7 +32,7 @@ void gw_sim_free(struct gw_sim *sim);
  *   in N is not notified until re-arm), "irq-storm" (each
  *   raised N times). Sizes take K, M, G suffixes.
  *
- * Before a function is opened for limits; failures at any time.
+ * Limits are set before a function is opened, failures at any time.
  *
  * Return: 0; -ENOENT unknown key, -EINVAL bad value (both logged with what is possible); -EBUSY.
  */
@@ -65,9 +65,9 @@ struct gw_dext_services *gw_sim_services(struct gw_sim *sim);
 /**
  * gw_sim_power() - the machine goes to sleep (@on is false), or wakes
  *
- * Its functions do no DMA, and nothing of them can be reached, until it wakes. Then config space, and what was
- * mapped for them, is as it was, and they have forgotten all else. Not to be called by an endpoint, nor
- * by two threads at a time.
+ * Until it wakes its functions do no DMA and cannot be reached. Then their config space, and what
+ * was mapped for them, are as before, and they have forgotten all else. Not to be called by an
+ * endpoint, nor by two threads at a time.
  */
 void gw_sim_power(struct gw_sim *sim, bool on);
 

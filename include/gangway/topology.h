@@ -192,16 +192,17 @@ int gw_pci_node_bar(struct gw_topology *t, struct gw_pci_node *node, unsigned in
 		    struct gw_pci_bar *out);
 
 /**
- * gw_pci_dma_addr() - what a function sends, past no IOMMU, to reach what the CPU addresses
+ * gw_pci_dma_addr() - the address a function sends, with no IOMMU in its way, to reach the CPU's
+ * @phys
  * @phys: as the CPU addresses it: memory, or a BAR of another function
  * @size: bytes
  * @bits: of address that the function can send, at most 64
  *
- * A device tree says how devices below a host bridge address what (dma-ranges); without one they
- * do as the CPU.
+ * A device tree says at which addresses devices below a host bridge reach memory (dma-ranges);
+ * without one they use the CPU's.
  *
- * Return: 0; -ENOENT it is out of reach for every function there, -ERANGE for one of so many bits;
- * -EINVAL nothing, or it wraps; -EBADMSG the table makes no sense (logged), -ENODEV.
+ * Return: 0; -ENOENT it is out of reach for every function there, -ERANGE for one that sends only
+ * @bits; -EINVAL nothing, or it wraps; -EBADMSG the table makes no sense (logged), -ENODEV.
  */
 int gw_pci_dma_addr(struct gw_topology *t, const struct gw_pci_node *node, uint64_t phys,
 		    uint64_t size, unsigned int bits, gw_bus *bus);

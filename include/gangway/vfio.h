@@ -30,8 +30,8 @@ enum gw_vfio_choice { GW_VFIO_AUTO, GW_VFIO_ON, GW_VFIO_OFF };
  *                    also once the function is another guest's, or the machine's own driver's. Many
  *                    kernels refuse it (CONFIG_IO_STRICT_DEVMEM). The function goes with the first
  *                    VMM that had it
- * @max_bytes:        that one function may have mapped, and so locked; 0: as much as this process may
- *                    lock, or seven eighths of the machine's memory where that is without limit
+ * @max_bytes:        that one function may have mapped, and so locked; 0: as much as this process
+ *                    may lock, or seven eighths of the machine's memory where that is without limit
  * @max_maps:         mappings that one function may have; 0: as many as the kernel lets it
  */
 struct gw_vfio_options {

@@ -13,8 +13,8 @@ extern "C" {
 #endif
 
 /*
- * A vfio-user server: one device, one socket, one client at a time, and a thread for it. Another tells
- * clients that come meanwhile that the device is in use.
+ * A vfio-user server: one device, one socket, one client at a time, and a thread for it. Another
+ * thread tells clients that come meanwhile that the device is in use.
  */
 
 struct gw_vfio_user;
@@ -38,8 +38,8 @@ struct gw_vfio_user_stats {
  * @dev:  stays the caller's and must outlive the server
  * @opt:  NULL for defaults
  *
- * Starts the thread that accepts a client, serves it to its end, and accepts the next. One that comes
- * while another is there is told EBUSY for its version; who has the device is logged.
+ * Starts the thread that accepts a client, serves it to its end, and accepts the next. One that
+ * comes while another is there is told EBUSY for its version; who has the device is logged.
  *
  * Return: 0; -ENAMETOOLONG (107 bytes at most), -EADDRINUSE someone listens there, -EEXIST the
  * path is not a socket, -ENOMEM, or -errno of socket(2), bind(2). Logged with the next step.
