@@ -40,6 +40,13 @@ void is_the_last_to_have_it(struct counter *c, unsigned int *nr)
 	*nr += c->passed;	/* error */
 }
 
+void only_reads_with_the_other_lock(struct counter *c, unsigned int *nr)
+{
+	GW_READABLE(c->lock);
+	*nr = c->nr;
+	c->nr = 0;	/* error */
+}
+
 void writes_before_there_is_a_lock(struct counter *c)
 {
 	c->nr = 0;	/* error */

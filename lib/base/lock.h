@@ -23,6 +23,7 @@
 
 /* Of a function, after its parameters: its caller holds the locks. */
 #define GW_HOLDS(...)		GW_LOCK_ATTRIBUTE(requires_capability(__VA_ARGS__))
+#define GW_HOLDS_SHARED(...)	GW_LOCK_ATTRIBUTE(requires_shared_capability(__VA_ARGS__))
 
 /* Of a function: it takes the locks, for reading or whole, gives them back, or takes them if it returns @success. */
 #define GW_LOCKS(...)		GW_LOCK_ATTRIBUTE(acquire_capability(__VA_ARGS__))
@@ -36,13 +37,21 @@
 #define GW_MAKES(...)		GW_LOCK_ATTRIBUTE(assert_capability(__VA_ARGS__))
 
 /*
- * Statements, for what clang cannot see: all others that could want the lock have gone, or it is held by another
- * name. They hold up to the end of the function.
+ * Statements, for what clang cannot see: all others that could want the lock have gone, it is held by another name,
+ * or what it guards changes with a second lock held as well, and that one is: so it may be read. They hold up to the
+ * end of the function.
  */
 #define GW_ALONE(lock)		gw_lock_seen(&(lock))
 #define GW_HELD(lock)		gw_lock_seen(&(lock))
+#define GW_READABLE(lock)	gw_lock_seen_shared(&(lock))
 
 static inline void gw_lock_seen(const void *lock) GW_MAKES(*lock)
+{
+	(void)lock;
+}
+
+static inline void gw_lock_seen_shared(const void *lock)
+	GW_LOCK_ATTRIBUTE(assert_shared_capability(*lock))
 {
 	(void)lock;
 }
@@ -60,6 +69,8 @@ extern int pthread_mutex_unlock(pthread_mutex_t *m) GW_UNLOCKS(*m);
 extern int pthread_cond_wait(pthread_cond_t *c, pthread_mutex_t *m) GW_HOLDS(*m);
 extern int pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *t)
 	GW_HOLDS(*m);
+extern int pthread_cond_clockwait(pthread_cond_t *c, pthread_mutex_t *m, clockid_t clock,
+				  const struct timespec *t) GW_HOLDS(*m);
 extern int pthread_rwlock_rdlock(pthread_rwlock_t *l) GW_LOCKS_SHARED(*l);
 extern int pthread_rwlock_wrlock(pthread_rwlock_t *l) GW_LOCKS(*l);
 extern int pthread_rwlock_unlock(pthread_rwlock_t *l) GW_UNLOCKS(*l);

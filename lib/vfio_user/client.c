@@ -38,6 +38,7 @@ int gw_client_init(struct gw_client *c, struct gw_device *dev, unsigned int spin
 	int ret;
 
 	memset(c, 0, sizeof(*c));
+	pthread_mutex_init(&c->lock, NULL);
 	c->dev = dev;
 	c->log = log;
 	c->fd = -1;
@@ -48,23 +49,25 @@ int gw_client_init(struct gw_client *c, struct gw_device *dev, unsigned int spin
 	gw_remote_init(c);
 	ret = gw_closer_new(&c->closer);
 	if (ret)
-		return ret;
+		goto destroy_lock;
 	ret = gw_kick_init(&c->kick);
-	if (ret) {
-		gw_closer_free(c->closer);
-		return ret;
-	}
-	pthread_mutex_init(&c->lock, NULL);
+	if (ret)
+		goto free_closer;
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&c->done, &attr);
 	pthread_condattr_destroy(&attr);
 	return 0;
+free_closer:
+	gw_closer_free(c->closer);
+destroy_lock:
+	pthread_mutex_destroy(&c->lock);
+	return ret;
 }
 
 void gw_client_fini(struct gw_client *c)
 {
-	assert(c->fd < 0);
+	assert(gw_client_socket(c) < 0);
 	pthread_cond_destroy(&c->done);
 	pthread_mutex_destroy(&c->lock);
 	gw_kick_fini(&c->kick);
@@ -83,12 +86,13 @@ static void read_limit(int fd, uint64_t ns)
 void gw_client_greeted(struct gw_client *c)
 {
 	c->greeted = true;
-	read_limit(c->fd, 0);
+	read_limit(gw_client_socket(c), 0);
 }
 
 int gw_client_open(struct gw_client *c, int fd)
 {
 	int ret = gw_inbox_init(&c->in, c->closer);
+	struct gw_vmm vmm;
 
 	if (ret)
 		goto close_fd;
@@ -102,10 +106,11 @@ int gw_client_open(struct gw_client *c, int fd)
 	read_limit(fd, c->hello_ns);
 	atomic_store(&c->polls, false);
 	memset(&c->private, 0, sizeof(c->private));
-	gw_vmm_of_socket(fd, &c->vmm);
+	gw_vmm_of_socket(fd, &vmm);
 	pthread_mutex_lock(&c->lock);
 	c->thread = pthread_self();
 	c->fd = fd;
+	c->vmm = vmm;
 	c->layout = GW_DMA_LAYOUT_UNKNOWN;
 	c->max_xfer = GW_VU_MAX_XFER;
 	pthread_mutex_unlock(&c->lock);
@@ -120,7 +125,7 @@ close_fd:
 
 void gw_client_end(struct gw_client *c)
 {
-	int fd = c->fd;
+	int fd = gw_client_socket(c);
 
 	pthread_mutex_lock(&c->lock);
 	c->fd = -1;
@@ -153,7 +158,7 @@ int gw_client_flush(struct gw_client *c)
 {
 	int ret = gw_outbox_flush(&c->out, c->fd);
 
-	if (!c->out.bytes)
+	if (!gw_outbox_waits(&c->out))
 		pthread_cond_broadcast(&c->done);
 	return ret;
 }
@@ -162,7 +167,8 @@ int gw_client_flush(struct gw_client *c)
 static int client_sleep(struct gw_client *c)
 {
 	struct pollfd p[2] = {
-		{ .fd = c->fd, .events = (short)(c->out.bytes ? POLLIN | POLLOUT : POLLIN) },
+		{ .fd = gw_client_socket(c),
+		  .events = (short)(gw_outbox_waits(&c->out) ? POLLIN | POLLOUT : POLLIN) },
 		{ .fd = c->kick.fd, .events = POLLIN },
 	};
 	int ret = 0;
@@ -207,7 +213,7 @@ static int client_drain(struct gw_client *c)
  */
 static ssize_t client_fill(struct gw_client *c)
 {
-	bool spin = !c->out.bytes && gw_spin_begin(&c->spin), poll;
+	bool spin = !gw_outbox_waits(&c->out) && gw_spin_begin(&c->spin), poll;
 	ssize_t n;
 	int ret;
 
@@ -216,13 +222,13 @@ static ssize_t client_fill(struct gw_client *c)
 			spin = false;	/* sleeping takes note of it */
 		if (atomic_load_explicit(&c->closing, memory_order_relaxed))
 			return -ESHUTDOWN;
-		poll = c->out.bytes || atomic_load_explicit(&c->polls, memory_order_relaxed);
+		poll = gw_outbox_waits(&c->out) || atomic_load_explicit(&c->polls, memory_order_relaxed);
 		if (!spin && poll) {
 			ret = client_sleep(c);
 			if (ret)
 				return ret;
 		}
-		n = gw_inbox_fill(&c->in, c->fd, !spin && !poll);
+		n = gw_inbox_fill(&c->in, gw_client_socket(c), !spin && !poll);
 		if (n > 0 && spin)
 			gw_spin_hit(&c->spin);
 		if (n != -EAGAIN && n != -EINTR)

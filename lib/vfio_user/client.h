@@ -12,6 +12,7 @@
 #include <gangway/device.h>
 #include <gangway/log.h>
 
+#include "base/lock.h"
 #include "base/spin.h"
 #include "vfio_user/inbox.h"
 #include "vfio_user/kick.h"
@@ -23,7 +24,7 @@
 /* How a client lays out DMA_READ and DMA_WRITE; see remote.c. */
 enum gw_dma_layout { GW_DMA_LAYOUT_UNKNOWN, GW_DMA_LAYOUT_WIDE, GW_DMA_LAYOUT_NARROW };
 
-/* One request to the VMM under way; on its caller's stack. @lock of the client. */
+/* One request to the VMM under way; on its caller's stack, and looked at with the client's lock. */
 struct gw_call {
 	LIST_ENTRY(gw_call) link;
 	uint16_t id, cmd;
@@ -55,20 +56,20 @@ struct gw_client {
 	uint64_t hello_by;		/* CLOCK_MONOTONIC; until it has greeted */
 	uint32_t max_fds;		/* the client takes with one message */
 	struct gw_private private;
-	struct gw_vmm vmm;		/* who is at the other end */
 
 	struct gw_remote remote;
 
-	pthread_mutex_t lock;		/* innermost; guards what follows */
+	pthread_mutex_t lock;		/* innermost */
 	pthread_cond_t done;		/* a call is done, or the outbox has become empty */
-	pthread_t thread;		/* the connection thread, while there is a client */
-	int fd;				/* -1 without a client; the connection thread may read it */
-	struct gw_outbox out;
-	LIST_HEAD(, gw_call) calls;
-	uint16_t next_id;
-	unsigned int stops;
-	uint64_t max_xfer;		/* bytes of data in one DMA_READ or DMA_WRITE */
-	enum gw_dma_layout layout;
+	pthread_t thread GW_GUARDED_BY(lock);	/* the connection thread, while there is a client */
+	int fd GW_GUARDED_BY(lock);	/* -1 without a client; changes in the connection thread only */
+	struct gw_vmm vmm GW_GUARDED_BY(lock);	/* who is at the other end; likewise */
+	struct gw_outbox out GW_GUARDED_BY(lock);
+	LIST_HEAD(, gw_call) calls GW_GUARDED_BY(lock);
+	uint16_t next_id GW_GUARDED_BY(lock);
+	unsigned int stops GW_GUARDED_BY(lock);
+	uint64_t max_xfer GW_GUARDED_BY(lock);	/* bytes of data in one DMA_READ or DMA_WRITE */
+	enum gw_dma_layout layout GW_GUARDED_BY(lock);
 
 	_Atomic uint64_t clients, messages, errors;
 };
@@ -103,7 +104,14 @@ void gw_client_end(struct gw_client *c);
 /** gw_client_close() - no further client: serve() returns, and nobody is accepted; any thread */
 void gw_client_close(struct gw_client *c);
 
-/** gw_client_flush() - send what the socket takes of the outbox. @lock held. Return: 0; -errno */
-int gw_client_flush(struct gw_client *c);
+/** gw_client_flush() - send what the socket takes of the outbox. Return: 0; -errno */
+int gw_client_flush(struct gw_client *c) GW_HOLDS(c->lock);
+
+/** gw_client_socket() - for the connection thread, which needs no lock to look */
+static inline int gw_client_socket(const struct gw_client *c)
+{
+	GW_READABLE(c->lock);
+	return c->fd;
+}
 
 #endif

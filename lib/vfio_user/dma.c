@@ -28,7 +28,7 @@ int gw_do_dma_map(struct gw_client *c, struct gw_msg *m, struct gw_reply *r)
 	ret = gw_slice_last(&s, &last);
 	if (ret)
 		return ret;
-	if (fd >= 0 && gw_private_memory(&c->private, c->fd, fd)) {
+	if (fd >= 0 && gw_private_memory(&c->private, gw_client_socket(c), fd)) {
 		gw_log_guest(c->log, "vfio-user: guest memory %#" PRIx64 "-%#" PRIx64 " is private "
 			     "to the VMM, the device would see other contents; start QEMU with "
 			     "share=on in its -object memory-backend-...", s.at.v, last);

@@ -9,11 +9,17 @@
 
 struct gw_outbox_item;
 
-/* What the socket would not yet take, in order. The caller locks; @bytes may be read without. */
+/* What the socket would not yet take, in order. The caller locks, but for gw_outbox_waits(). */
 struct gw_outbox {
 	struct gw_outbox_item *first, *last;
 	_Atomic size_t bytes;
 };
+
+/** gw_outbox_waits() - bytes that are to be sent */
+static inline size_t gw_outbox_waits(const struct gw_outbox *out)
+{
+	return out->bytes;
+}
 
 #define GW_OUTBOX_LIMIT	(4u * 1024 * 1024)	/* limit: bytes of replies that it leaves unread */
 #define GW_OUTBOX_IOV	3

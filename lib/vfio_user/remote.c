@@ -42,7 +42,7 @@ static struct gw_client *client_of(struct gw_remote *r)
 	return container_of(r, struct gw_client, remote);
 }
 
-static void finish(struct gw_client *c, struct gw_call *call, int ret)
+static void finish(struct gw_client *c, struct gw_call *call, int ret) GW_HOLDS(c->lock)
 {
 	call->ret = ret;
 	call->done = true;
@@ -60,6 +60,7 @@ void gw_remote_fail_calls(struct gw_client *c, int err)
 
 /* What does this reply mean to its call? The data is copied, so that the call may then leave. */
 static int judge(struct gw_client *c, struct gw_call *call, const struct gw_msg *m)
+	GW_HOLDS(c->lock)
 {
 	size_t data = c->layout == GW_DMA_LAYOUT_NARROW || call->probe ? 12 : 16;
 	size_t want = 16 + (call->cmd == GW_VU_DMA_READ ? call->len : 0);
@@ -115,9 +116,9 @@ static void make_head(const struct gw_call *call, uint32_t size, uint64_t count,
 
 /*
  * The connection thread may sleep where no kick reaches it, so nothing of this may be left in the
- * outbox. @lock held. Return: 0; -EAGAIN the socket takes nothing now; -EPIPE.
+ * outbox. Return: 0; -EAGAIN the socket takes nothing now; -EPIPE.
  */
-static int send_probe(struct gw_client *c, const struct gw_call *call)
+static int send_probe(struct gw_client *c, const struct gw_call *call) GW_HOLDS(c->lock)
 {
 	uint8_t head[HEAD_WIDE];
 	ssize_t n;
@@ -133,8 +134,9 @@ static int send_probe(struct gw_client *c, const struct gw_call *call)
 	return -EPIPE;
 }
 
-/* @lock held; returns with it. The connection thread is told to end if the stream broke. */
+/* The connection thread is told to end if the stream broke. */
 static int send_call(struct gw_client *c, const struct gw_call *call, const uint8_t *data)
+	GW_HOLDS(c->lock)
 {
 	static const uint32_t pad;
 	bool narrow = c->layout == GW_DMA_LAYOUT_NARROW;
@@ -152,12 +154,12 @@ static int send_call(struct gw_client *c, const struct gw_call *call, const uint
 		shutdown(c->fd, SHUT_RDWR);
 		return -EPIPE;
 	}
-	if (c->out.bytes)
+	if (gw_outbox_waits(&c->out))
 		gw_kick_give(&c->kick);
 	return 0;
 }
 
-/* Until something is done or the outbox empty. @lock held. Return: 0; -ETIMEDOUT */
+/* Until something is done or the outbox empty. Return: 0; -ETIMEDOUT */
 static int sleep_until(struct gw_client *c, uint64_t ns) GW_HOLDS(c->lock)
 {
 	struct timespec ts = { .tv_sec = (time_t)(ns / 1000000000),
@@ -166,7 +168,7 @@ static int sleep_until(struct gw_client *c, uint64_t ns) GW_HOLDS(c->lock)
 	return -pthread_cond_timedwait(&c->done, &c->lock, &ts);
 }
 
-/* @lock held. Send @call as soon as it can be, wait for its end. Return: 0; -ETIMEDOUT, -EPIPE */
+/* Send @call as soon as it can be, wait for its end. Return: 0; -ETIMEDOUT, -EPIPE */
 static int call_run(struct gw_client *c, struct gw_call *call, const uint8_t *data)
 	GW_HOLDS(c->lock)
 {
@@ -175,7 +177,7 @@ static int call_run(struct gw_client *c, struct gw_call *call, const uint8_t *da
 	int ret = 0;
 
 	while (!call->done && !ret) {
-		if (sent || c->out.bytes) {
+		if (sent || gw_outbox_waits(&c->out)) {
 			ret = sleep_until(c, until);
 			continue;
 		}

@@ -15,7 +15,7 @@ void gw_remote_init(struct gw_client *c);
  */
 int gw_remote_reply(struct gw_client *c, struct gw_msg *m);
 
-/** gw_remote_fail_calls() - end every call under way with @err. @lock held */
-void gw_remote_fail_calls(struct gw_client *c, int err);
+/** gw_remote_fail_calls() - end every call under way with @err */
+void gw_remote_fail_calls(struct gw_client *c, int err) GW_HOLDS(c->lock);
 
 #endif

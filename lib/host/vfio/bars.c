@@ -232,32 +232,35 @@ bool gw_vfio_bars_handed(const struct gw_vfio_bars *b)
 	return false;
 }
 
-/* Under the lock. */
-static int bar_map(struct gw_vfio_bar *b)
+static int bar_map(struct gw_vfio_bars *bars, unsigned int bar) GW_HOLDS(bars->lock)
 {
+	const struct gw_vfio_bar *b = &bars->bar[bar];
+	void *at;
+
 	if (b->fd < 0)
 		return -EOPNOTSUPP;
-	if (!b->users) {
-		b->shared = mmap(NULL, b->info.size, PROT_READ | PROT_WRITE, MAP_SHARED, b->fd, 0);
-		if (b->shared == MAP_FAILED)
+	if (!bars->users[bar]) {
+		at = mmap(NULL, b->info.size, PROT_READ | PROT_WRITE, MAP_SHARED, b->fd, 0);
+		if (at == MAP_FAILED)
 			return -errno;
+		bars->shared[bar] = at;
 	}
-	b->users++;
+	bars->users[bar]++;
 	return 0;
 }
 
 int gw_vfio_bars_map(struct gw_vfio_bars *bars, unsigned int bar, struct gw_bar_map *map)
 {
-	struct gw_vfio_bar *b = &bars->bar[bar < GW_NR_BARS ? bar : 0];
+	const struct gw_vfio_bar *b = &bars->bar[bar < GW_NR_BARS ? bar : 0];
 	int ret;
 
 	if (bar >= GW_NR_BARS)
 		return -EINVAL;
 	pthread_mutex_lock(&bars->lock);
-	ret = bar_map(b);
+	ret = bar_map(bars, bar);
 	if (!ret)
 		/* a device may have its doorbells a page beside its table, and no Mac has VFIO */
-		*map = (struct gw_bar_map){ .addr = b->shared, .size = b->info.size, .fd = b->fd,
+		*map = (struct gw_bar_map){ .addr = bars->shared[bar], .size = b->info.size, .fd = b->fd,
 					    .unit = (uint64_t)sysconf(_SC_PAGESIZE) };
 	pthread_mutex_unlock(&bars->lock);
 	return ret;
@@ -265,13 +268,11 @@ int gw_vfio_bars_map(struct gw_vfio_bars *bars, unsigned int bar, struct gw_bar_
 
 void gw_vfio_bars_unmap(struct gw_vfio_bars *bars, unsigned int bar)
 {
-	struct gw_vfio_bar *b = &bars->bar[bar < GW_NR_BARS ? bar : 0];
-
 	if (bar >= GW_NR_BARS)
 		return;
 	pthread_mutex_lock(&bars->lock);
-	if (b->users && !--b->users)
-		munmap(b->shared, b->info.size);
+	if (bars->users[bar] && !--bars->users[bar])
+		munmap(bars->shared[bar], bars->bar[bar].info.size);
 	pthread_mutex_unlock(&bars->lock);
 }
 

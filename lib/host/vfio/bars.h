@@ -7,6 +7,7 @@
 
 #include <gangway/host.h>
 
+#include "base/lock.h"
 #include "host/vfio/device.h"
 
 /* A piece of a BAR that is mapped into this process. */
@@ -19,7 +20,6 @@ struct gw_vfio_area {
  * struct gw_vfio_bar - a BAR
  * @off:    of the region in the function's descriptor
  * @fd:     what gives a VMM this BAR and nothing else, or -1
- * @shared: @fd mapped, while @users
  */
 struct gw_vfio_bar {
 	struct gw_bar_info info;
@@ -27,18 +27,19 @@ struct gw_vfio_bar {
 	unsigned int nr_areas;
 	struct gw_vfio_area area[GW_MAX_MMAP_AREAS];
 	int fd;
-	void *shared;
-	unsigned int users;
 };
 
 /**
  * struct gw_vfio_bars - those of a function
  * @device: the function's. Whoever has registers accessed sees to it that it stays open
- * @lock:   of @shared and @users; innermost
+ * @lock:   innermost
+ * @shared: a BAR's @fd mapped, while it has @users
  */
 struct gw_vfio_bars {
 	const struct gw_vfio_device *device;
 	pthread_mutex_t lock;
+	void *shared[GW_NR_BARS] GW_GUARDED_BY(lock);
+	unsigned int users[GW_NR_BARS] GW_GUARDED_BY(lock);
 	struct gw_vfio_bar bar[GW_NR_BARS];
 	_Atomic bool exported;		/* a dma-buf of some went to somebody */
 };

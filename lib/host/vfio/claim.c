@@ -18,8 +18,8 @@
 
 #define CLAIM_WAIT_NS	2000000000ull	/* a VMM gives up after 5 s */
 
-/* Under the host's lock, which is let go of while it waits. */
-static int claim_wait(struct gw_vfio_function *fn, const struct gw_vmm *vmm)
+/* The lock is let go of while it waits. */
+static int claim_wait(struct gw_vfio_function *fn, const struct gw_vmm *vmm) GW_HOLDS(fn->host->lock)
 {
 	uint64_t deadline = gw_now_ns() + CLAIM_WAIT_NS;
 	const struct timespec until = {
@@ -27,26 +27,29 @@ static int claim_wait(struct gw_vfio_function *fn, const struct gw_vmm *vmm)
 	};
 	int ret = 0;
 
-	while (!fn->gone && !gw_owner_take(&fn->space->owner, vmm)) {
+	while (!gw_vfio_is_gone(fn) && !gw_owner_take(&gw_vfio_space_of(fn)->owner, vmm)) {
 		if (ret)
 			return -EBUSY;
 		ret = pthread_cond_clockwait(&fn->host->unclaimed, &fn->host->lock, CLOCK_MONOTONIC,
 					     &until);
 	}
-	return fn->gone ? -ENODEV : 0;
+	return gw_vfio_is_gone(fn) ? -ENODEV : 0;
 }
 
 static void refuse(const struct gw_vfio_function *fn, const struct gw_vmm *vmm)
+	GW_HOLDS(fn->host->lock)
 {
+	const struct gw_vfio_space *s = gw_vfio_space_of(fn);
+
 	gw_log_guest(fn->base.log, "%s: %s cannot have it: %s has other functions of IOMMU group %u, and "
 		     "all of a group reach the same memory; give them all to one VMM",
-		     fn->base.info.name, vmm ? vmm->name : "this program", fn->space->owner.vmm.name,
-		     fn->space->group);
+		     fn->base.info.name, vmm ? vmm->name : "this program", s->owner.vmm.name, s->group);
 }
 
 int gw_vfio_claim(struct gw_function *f, const struct gw_vmm *vmm)
 {
 	struct gw_vfio_function *fn = gw_vfio_fn(f);
+	struct gw_vfio_space *s;
 	int ret;
 
 	pthread_mutex_lock(&fn->host->lock);
@@ -56,8 +59,9 @@ int gw_vfio_claim(struct gw_function *f, const struct gw_vmm *vmm)
 	if (ret)
 		goto unlock;
 	/* the first: nothing of the VMM before it may be within reach */
-	if (fn->space->owner.claims == 1 && gw_vfio_space_retry(fn->space)) {
-		gw_owner_leave(&fn->space->owner);
+	s = gw_vfio_space_of(fn);
+	if (s->owner.claims == 1 && gw_vfio_space_retry(s)) {
+		gw_owner_leave(&s->owner);
 		ret = -EIO;
 		goto unlock;
 	}
@@ -67,10 +71,10 @@ unlock:
 	return ret;
 }
 
-/* Does the VMM that has claimed it, another process, hold something of it? Under the host's lock. */
-static bool handed_out(const struct gw_vfio_function *fn)
+/* Does the VMM that has claimed it, another process, hold something of it? */
+static bool handed_out(const struct gw_vfio_function *fn) GW_HOLDS(fn->host->lock)
 {
-	return fn->claimed && !gw_owner_is_self(&fn->space->owner) &&
+	return fn->claimed && !gw_owner_is_self(&gw_vfio_space_of(fn)->owner) &&
 	       gw_vfio_bars_handed(&fn->bars);
 }
 

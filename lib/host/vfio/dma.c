@@ -81,16 +81,15 @@ int gw_vfio_bar_export(struct gw_function *f, unsigned int bar, const struct gw_
 	return *fd < 0 ? *fd : 0;
 }
 
-/* Under the host's lock. */
 static int map_peer(struct gw_vfio_function *fn, struct gw_vfio_function *owner, unsigned int bar,
 		    const struct gw_bar_range *range, struct gw_vfio_want *w,
-		    struct gw_mapping *map)
+		    struct gw_mapping *map) GW_HOLDS(fn->host->lock)
 {
 	int ret;
 
-	if (fn->gone)
+	if (gw_vfio_is_gone(fn))
 		return -ENODEV;
-	if (!fn->space->ops->bar_as_buf)
+	if (!gw_vfio_space_of(fn)->ops->bar_as_buf)
 		return function_map(fn, w, map);
 	w->buf = gw_vfio_bars_dma_buf(&owner->bars, bar, range, 1);
 	if (w->buf < 0)
@@ -118,6 +117,7 @@ int gw_vfio_dma_map_bar(struct gw_function *f, struct gw_function *peer, unsigne
 		return ret;
 	/* the host's lock: the owner cannot be given up between the look and the mapping */
 	pthread_mutex_lock(&fn->host->lock);
+	GW_READABLE(owner->lock);	/* the host is the owner's as well */
 	if (owner->gone) {
 		ret = -ENODEV;
 		goto unlock;
@@ -142,7 +142,7 @@ void gw_vfio_dma_again(struct gw_vfio_function *fn)
 {
 	struct gw_vfio_space *s;
 
-	if (fn->gone || !atomic_load(&fn->reached))
+	if (gw_vfio_is_gone(fn) || !atomic_load(&fn->reached))
 		return;
 	LIST_FOREACH(s, &fn->host->spaces.list, link)
 		if (s->ops->bar_as_buf)

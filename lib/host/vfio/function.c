@@ -23,12 +23,11 @@ void gw_vfio_function_unclaim(struct gw_vfio_function *fn)
 {
 	if (!atomic_exchange(&fn->claimed, false))
 		return;
-	gw_owner_leave(&fn->space->owner);
+	gw_owner_leave(&gw_vfio_space_of(fn)->owner);
 	pthread_cond_broadcast(&fn->host->unclaimed);
 }
 
-/* Under the host's lock. */
-static void function_release(struct gw_vfio_function *fn)
+static void function_release(struct gw_vfio_function *fn) GW_HOLDS(fn->host->lock)
 {
 	struct gw_vfio_space *s;
 
@@ -56,7 +55,7 @@ void gw_vfio_function_give_up(struct gw_vfio_function *fn)
 	bool was;
 
 	pthread_mutex_lock(&fn->host->lock);
-	was = fn->gone;
+	was = gw_vfio_is_gone(fn);
 	if (!was)
 		function_release(fn);
 	pthread_mutex_unlock(&fn->host->lock);
@@ -88,7 +87,7 @@ void gw_vfio_function_free(struct gw_vfio_function *fn)
 {
 	gw_vfio_irqs_stop(&fn->irqs);
 	pthread_mutex_lock(&fn->host->lock);
-	if (!fn->gone)
+	if (!gw_vfio_is_gone(fn))
 		function_release(fn);
 	LIST_REMOVE(fn, link);
 	pthread_mutex_unlock(&fn->host->lock);
@@ -100,10 +99,10 @@ void gw_vfio_function_free(struct gw_vfio_function *fn)
 	free(fn);
 }
 
-static void limits_fill(struct gw_vfio_function *fn)
+static void limits_fill(struct gw_vfio_function *fn) GW_HOLDS(fn->host->lock)
 {
 	const struct gw_vfio_options *opt = &fn->host->opt;
-	const struct gw_vfio_space *s = fn->space;
+	const struct gw_vfio_space *s = gw_vfio_space_of(fn);
 	uint64_t most = opt->max_bytes ? opt->max_bytes : gw_vfio_locked_most(&fn->host->spaces.locked);
 
 	fn->base.limits = (struct gw_host_limits){
@@ -132,23 +131,29 @@ static bool has_iommufd(const struct gw_vfio_host *host, const char *bdf)
 }
 
 /* Whoever has the space already shares it with this function. */
-static void say_shared(const struct gw_vfio_function *fn)
+static void say_shared(const struct gw_vfio_function *fn) GW_HOLDS(fn->host->lock)
 {
+	const struct gw_vfio_space *s = gw_vfio_space_of(fn);
 	const struct gw_vfio_function *o;
 
-	LIST_FOREACH(o, &fn->host->functions, link)
-		if (o != fn && o->space == fn->space)
+	LIST_FOREACH(o, &fn->host->functions, link) {
+		GW_READABLE(o->lock);	/* by the host's, which is its as well */
+		if (o != fn && o->space == s)
 			gw_info(fn->base.log, "%s: shares IOMMU group %u with %s, so one VMM at a time has "
-				"both", fn->base.info.name, fn->space->group, o->base.info.name);
+				"both", fn->base.info.name, s->group, o->base.info.name);
+	}
 }
 
-static int function_take(struct gw_vfio_function *fn, unsigned int group)
+/* Whoever else finds it in the host's list has the host's lock. */
+static int function_take(struct gw_vfio_function *fn, unsigned int group) GW_HOLDS(fn->host->lock)
 {
 	struct gw_vfio_host *host = fn->host;
 	bool iommufd = host->opt.iommufd == GW_VFIO_ON ||
 		       (host->opt.iommufd == GW_VFIO_AUTO && has_iommufd(host, fn->base.info.name));
-	int ret = gw_vfio_spaces_get(&host->spaces, group, iommufd, &fn->space, &fn->slot);
+	int ret;
 
+	GW_ALONE(fn->lock);	/* with what is not in use yet */
+	ret = gw_vfio_spaces_get(&host->spaces, group, iommufd, &fn->space, &fn->slot);
 	if (!ret)
 		ret = fn->space->ops->open(fn->space, fn->base.info.name, &fn->device.fd);
 	if (ret)
@@ -181,13 +186,13 @@ static struct gw_vfio_function *function_alloc(struct gw_vfio_host *host,
 
 	if (!fn)
 		return NULL;
+	pthread_rwlock_init(&fn->lock, NULL);
 	fn->base.ops = ops;
 	gw_log_own(&fn->base.own, host->base.log);
 	fn->base.log = &fn->base.own;
 	fn->host = host;
 	fn->device = (struct gw_vfio_device){ .name = fn->base.info.name, .log = fn->base.log,
 					      .fd = -1 };
-	pthread_rwlock_init(&fn->lock, NULL);
 	gw_vfio_irqs_init(&fn->irqs, &fn->device, let_go);
 	gw_vfio_bars_init(&fn->bars, &fn->device);
 	fn->gone_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -203,11 +208,11 @@ int gw_vfio_function_new(struct gw_vfio_host *host, const struct gw_function_ops
 	if (!fn)
 		return -ENOMEM;
 	ret = fn->gone_fd < 0 ? -EMFILE : gw_sysfs_info(host->sysfs, bdf, &fn->base.info);
-	pthread_mutex_lock(&host->lock);
-	LIST_INSERT_HEAD(&host->functions, fn, link);
+	pthread_mutex_lock(&fn->host->lock);
+	LIST_INSERT_HEAD(&fn->host->functions, fn, link);
 	if (!ret)
 		ret = function_take(fn, group);
-	pthread_mutex_unlock(&host->lock);
+	pthread_mutex_unlock(&fn->host->lock);
 	if (!ret)
 		ret = function_setup(fn);
 	if (ret) {

@@ -17,10 +17,11 @@
 
 /**
  * struct gw_vfio_function - an open function
- * @slot:   its bit among the users of @space
+ * @slot:   its bit among the users of @space; it stays
  * @lock:   held for reading by all that use the descriptor, for writing to give it up. Taken under
  *          the host's lock, over the space's
- * @gone:   it was given up: @device and @space are no more
+ * @gone:   it was given up: @device and @space are no more. These change with both locks held, so the
+ *          host's is enough to look
  * @claimed: a VMM has it, which is the owner of @space; changed under the host's lock
  */
 struct gw_vfio_function {
@@ -31,18 +32,32 @@ struct gw_vfio_function {
 	struct gw_vfio_irqs irqs;
 	struct gw_vfio_bars bars;
 
+	unsigned int slot;
 	pthread_rwlock_t lock;
-	bool gone;
+	bool gone GW_GUARDED_BY(lock);
 	_Atomic bool claimed;
 	_Atomic bool reached;		/* a peer has had a BAR of it mapped */
-	struct gw_vfio_device device;
-	struct gw_vfio_space *space;
-	unsigned int slot;
+	struct gw_vfio_device device GW_GUARDED_BY(lock);
+	struct gw_vfio_space *space GW_GUARDED_BY(lock);
 };
 
 static inline struct gw_vfio_function *gw_vfio_fn(struct gw_function *f)
 {
 	return container_of(f, struct gw_vfio_function, base);
+}
+
+/** gw_vfio_is_gone() - for who has the host's lock; the next likewise */
+static inline bool gw_vfio_is_gone(const struct gw_vfio_function *fn) GW_HOLDS(fn->host->lock)
+{
+	GW_READABLE(fn->lock);
+	return fn->gone;
+}
+
+static inline struct gw_vfio_space *gw_vfio_space_of(const struct gw_vfio_function *fn)
+	GW_HOLDS(fn->host->lock)
+{
+	GW_READABLE(fn->lock);
+	return fn->space;
 }
 
 /** gw_vfio_enter() - use the descriptor until gw_vfio_leave(). Return: 0; -ENODEV it is gone */
@@ -77,7 +92,7 @@ void gw_vfio_function_free(struct gw_vfio_function *fn);
  */
 void gw_vfio_function_give_up(struct gw_vfio_function *fn);
 
-/** gw_vfio_function_unclaim() - it is no VMM's any more, if it was; under the host's lock */
-void gw_vfio_function_unclaim(struct gw_vfio_function *fn);
+/** gw_vfio_function_unclaim() - it is no VMM's any more, if it was */
+void gw_vfio_function_unclaim(struct gw_vfio_function *fn) GW_HOLDS(fn->host->lock);
 
 #endif

@@ -27,7 +27,7 @@ struct gw_vfio_host {
 	pthread_mutex_t lock;
 	pthread_cond_t unclaimed;
 	struct gw_vfio_spaces spaces;
-	LIST_HEAD(, gw_vfio_function) functions;
+	LIST_HEAD(, gw_vfio_function) functions GW_GUARDED_BY(lock);
 };
 
 #endif

@@ -193,6 +193,8 @@ static int irqs_watch_events(struct gw_vfio_irqs *irqs)
 void gw_vfio_irqs_init(struct gw_vfio_irqs *irqs, const struct gw_vfio_device *device,
 		       void (*let_go)(struct gw_vfio_irqs *irqs, bool overdue))
 {
+	pthread_mutex_init(&irqs->lock, NULL);
+	pthread_mutex_init(&irqs->firing, NULL);
 	irqs->device = device;
 	irqs->let_go = let_go;
 	irqs->patience = PATIENCE_NS;
@@ -200,8 +202,6 @@ void gw_vfio_irqs_init(struct gw_vfio_irqs *irqs, const struct gw_vfio_device *d
 	irqs->epoll = irqs->wake = irqs->err = irqs->req = -1;
 	for (unsigned int v = 0; v < GW_MAX_VECTORS; v++)
 		irqs->park[v] = -1;
-	pthread_mutex_init(&irqs->lock, NULL);
-	pthread_mutex_init(&irqs->firing, NULL);
 }
 
 int gw_vfio_irqs_open(struct gw_vfio_irqs *irqs)
@@ -240,6 +240,7 @@ static void close_fd(int *fd)
 
 void gw_vfio_irqs_fini(struct gw_vfio_irqs *irqs)
 {
+	GW_ALONE(irqs->lock);	/* the thread has ended */
 	for (unsigned int v = 0; v < GW_MAX_VECTORS; v++)
 		close_fd(&irqs->park[v]);
 	close_fd(&irqs->req);
@@ -284,8 +285,7 @@ void gw_vfio_irqs_mask(struct gw_vfio_irqs *irqs, const uint64_t enabled[GW_IRQ_
 	pthread_mutex_unlock(&irqs->firing);
 }
 
-/* Under the lock. */
-static int irqs_disable(struct gw_vfio_irqs *irqs)
+static int irqs_disable(struct gw_vfio_irqs *irqs) GW_HOLDS(irqs->lock)
 {
 	int ret = 0;
 
@@ -299,8 +299,9 @@ static int irqs_disable(struct gw_vfio_irqs *irqs)
 	return ret;
 }
 
-/* Under the lock: every vector is parked at first. */
+/* Every vector is parked at first. */
 static int irqs_enable(struct gw_vfio_irqs *irqs, enum gw_irq index, unsigned int nr)
+	GW_HOLDS(irqs->lock)
 {
 	int ret = 0;
 

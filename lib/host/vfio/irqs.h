@@ -6,6 +6,7 @@
 
 #include <gangway/host.h>
 
+#include "base/lock.h"
 #include "host/vfio/device.h"
 
 /**
@@ -16,10 +17,11 @@
  * @patience: ns that a VMM has at least to let go; set before the thread starts
  * @count:   vectors of each index at the kernel
  * @wake:    ends the thread, or has it ask @let_go again
- * @lock:    of all below it; innermost but for @firing. Not held over a call to the sink
+ * @err, @req: eventfds of ours for these two indexes; they stay while the thread runs
+ * @lock:    innermost but for @firing. Not held over a call to the sink
  * @index:   which of INTx, MSI and MSI-X is enabled, with @nr vectors; GW_NR_IRQS: none
- * @park:    eventfds of ours, for the vectors that have none of a VMM's, and for ERR and REQ
- * @firing:  held over calls to the sink, under no other lock; guards @enabled
+ * @park:    eventfds of ours, for the vectors that have none of a VMM's
+ * @firing:  held over calls to the sink, under no other lock
  */
 struct gw_vfio_irqs {
 	const struct gw_vfio_device *device;
@@ -29,18 +31,17 @@ struct gw_vfio_irqs {
 	pthread_t thread;
 	bool started;
 	unsigned int count[GW_NR_IRQS];
-	int epoll, wake;
+	int epoll, wake, err, req;
 	_Atomic bool quit;
 
 	pthread_mutex_t lock;
-	enum gw_irq index;
-	unsigned int nr;
-	int park[GW_MAX_VECTORS];
-	int err, req;
+	enum gw_irq index GW_GUARDED_BY(lock);
+	unsigned int nr GW_GUARDED_BY(lock);
+	int park[GW_MAX_VECTORS] GW_GUARDED_BY(lock);
 
 	pthread_mutex_t firing;
-	struct gw_irq_sink *sink;
-	uint64_t enabled[GW_IRQ_WORDS];
+	struct gw_irq_sink *sink GW_GUARDED_BY(firing);
+	uint64_t enabled[GW_IRQ_WORDS] GW_GUARDED_BY(firing);
 };
 
 /** gw_vfio_irqs_init() - nothing is open yet; gw_vfio_irqs_fini() undoes this and all else */

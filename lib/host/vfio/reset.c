@@ -25,8 +25,8 @@ static void address_of(const struct vfio_pci_dependent_device *d, char name[64])
 	snprintf(name, 64, "%04x:%02x:%02x.%x", d->segment, d->bus, d->devfn >> 3, d->devfn & 7);
 }
 
-/* Is a function other than @fn open in this process? Under the host's lock. */
-static bool is_open(const struct gw_vfio_function *fn, const char *name)
+/* Is a function other than @fn open in this process? */
+static bool is_open(const struct gw_vfio_function *fn, const char *name) GW_HOLDS(fn->host->lock)
 {
 	const struct gw_vfio_function *o;
 
@@ -38,6 +38,7 @@ static bool is_open(const struct gw_vfio_function *fn, const char *name)
 
 /* May the bus be reset, for all that is on it? */
 static int bus_check(struct gw_vfio_function *fn, const struct vfio_pci_hot_reset_info *info)
+	GW_HOLDS(fn->host->lock) GW_HOLDS_SHARED(fn->lock)
 {
 	for (uint32_t i = 0; i < info->count && i < MAX_DEPENDENT; i++) {
 		const struct vfio_pci_dependent_device *d = &info->devices[i];
@@ -66,7 +67,8 @@ static int bus_check(struct gw_vfio_function *fn, const struct vfio_pci_hot_rese
 	return info->count > MAX_DEPENDENT ? -EOPNOTSUPP : 0;
 }
 
-static int bus_look(struct gw_vfio_function *fn)
+static int bus_look(struct gw_vfio_function *fn) GW_HOLDS(fn->host->lock)
+	GW_HOLDS_SHARED(fn->lock)
 {
 	size_t size = sizeof(struct vfio_pci_hot_reset_info) +
 		      MAX_DEPENDENT * sizeof(struct vfio_pci_dependent_device);
@@ -84,7 +86,8 @@ static int bus_look(struct gw_vfio_function *fn)
 	return ret;
 }
 
-static int bus_reset(struct gw_vfio_function *fn)
+static int bus_reset(struct gw_vfio_function *fn) GW_HOLDS(fn->host->lock)
+	GW_HOLDS_SHARED(fn->lock)
 {
 	size_t size = sizeof(struct vfio_pci_hot_reset) + sizeof(__s32);
 	struct vfio_pci_hot_reset *reset;
