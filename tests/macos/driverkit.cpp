@@ -266,9 +266,13 @@ void IODispatchQueue::free()
 
 kern_return_t harnessAction(OSObject *target,
 			    void (*call)(OSObject *target, OSAction *action, uint64_t a, uint64_t b),
-			    size_t size, OSAction **action)
+			    size_t size, const char *queue, OSAction **action)
 {
+	auto *service = OSDynamicCast(IOService, target);
 	auto *a = new OSAction();
+
+	if (queue && (!service || service->self->queue != queue))
+		fail("a method is to run on a queue that its service was not given");
 
 	assert(size <= sizeof(a->reference));
 	memset(a->reference, 0, sizeof(a->reference));
@@ -388,6 +392,7 @@ kern_return_t IOService::SearchProperty(const IOPropertyName name,
 
 kern_return_t IOService::SetDispatchQueue(const IODispatchQueueName name, IODispatchQueue *queue)
 {
+	self->queue = name;
 	return kIOReturnSuccess;
 }
 

@@ -7,6 +7,7 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -33,6 +34,7 @@ struct ServiceState {
 	std::mutex lock;
 	std::condition_variable changed;
 	bool stopped = false, registered = false;
+	std::string queue;		/* name of the one beside the default */
 	bool powerChanges = false;	/* and is to be acknowledged */
 	std::atomic<bool> terminated{ false };
 	QueueState calls;		/* the default queue */

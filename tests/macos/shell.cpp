@@ -198,7 +198,14 @@ int shell_open(unsigned int i, struct shell_conn **c, char root[32])
 	}
 	if (!d->driver || d->driver->self->terminated || machine_is_gone(&d->device->device->f))
 		return -ENODEV;
-	d->driver->self->calls.sync([&] { ret = d->driver->NewUserClient(0, &client); });
+	if (!d->driver->self->registered)
+		return -ENODEV;		/* nobody finds it */
+	d->driver->self->calls.sync([&] {
+		ret = d->driver->NewUserClient(1, &client);
+		if (!ret)		/* whoever asks for what there is not yet gets nothing */
+			abort();
+		ret = d->driver->NewUserClient(0, &client);
+	});
 	if (ret)
 		return -EIO;
 	*c = new shell_conn{ d, OSDynamicCast(GangwayUserClient, client) };

@@ -58,7 +58,8 @@ void harnessDelete(void *ptr);
 class OSObject;
 class OSAction;
 kern_return_t harnessAction(OSObject *target, void (*call)(OSObject *target, OSAction *action, uint64_t a,
-						   uint64_t b), size_t size, OSAction **action);
+						   uint64_t b), size_t size, const char *queue,
+			    OSAction **action);
 /* (xnu) OSObject.iig */
 class OSObject
 {
