@@ -9,7 +9,7 @@
 
 #include <gangway/dma.h>
 
-#include "topology/treefile.h"
+#include "base/regular.h"
 
 /*
  * How it works: a guest that boots by ACPI learns of the window from a _DMA object of the host bridge
@@ -242,7 +242,7 @@ static int write_archive(const struct gw_window *w, bool nodes, FILE *f)
 static int append_file(FILE *f, const char *path)
 {
 	uint8_t buf[65536];
-	int fd = gw_treefile_open(AT_FDCWD, path), ret = 0;
+	int fd = gw_regular_open(AT_FDCWD, path), ret = 0;
 	FILE *from = fd < 0 ? NULL : fdopen(fd, "r");
 	size_t n;
 

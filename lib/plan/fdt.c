@@ -14,7 +14,7 @@
 #include <gangway/pool.h>
 #include <gangway/zone.h>
 
-#include "topology/treefile.h"
+#include "base/regular.h"
 
 /*
  * How it works: a tree comes as a file, to be written to another one (amend()), or is in memory
@@ -31,7 +31,7 @@
 
 static int read_all(const char *path, void **data, size_t *size)
 {
-	int fd = gw_treefile_open(AT_FDCWD, path), ret = 0;
+	int fd = gw_regular_open(AT_FDCWD, path), ret = 0;
 	struct stat st;
 	ssize_t n;
 

@@ -7,15 +7,15 @@
 #include <unistd.h>
 
 #include "base/bitmap.h"
+#include "base/regular.h"
 #include "config/caps.h"
 #include "config/walk.h"
-#include "topology/treefile.h"
 
 int gw_cfgfile_open(struct gw_cfgfile *c, int dir, const char *path)
 {
 	struct stat st;
 
-	c->fd = gw_treefile_open(dir, path);
+	c->fd = gw_regular_open(dir, path);
 	if (c->fd < 0)
 		return c->fd;
 	if (fstat(c->fd, &st))

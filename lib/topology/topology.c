@@ -9,8 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/regular.h"
 #include "base/util.h"
-#include "topology/treefile.h"
 
 /*
  * How it works: where a function is says the text of its link in bus/pci/devices, such as
@@ -293,7 +293,7 @@ int gw_topology_read_bytes(struct gw_topology *t, const struct gw_pci_addr *addr
 	ssize_t n;
 
 	snprintf(path, sizeof(path), "%s/%s", gw_pci_addr_format(addr, name), file);
-	fd = gw_treefile_open(t->devices, path);
+	fd = gw_regular_open(t->devices, path);
 	if (fd < 0)
 		return fd == -ENOENT && faccessat(t->devices, name, F_OK, 0) ? -ENODEV : fd;
 	n = read(fd, bytes, size);

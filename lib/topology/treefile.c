@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/regular.h"
+
 /*
  * How it works, writing: links of such a folder may well be absolute and still lead to where they
  * should, so openat2(2) cannot keep them inside. Instead the kernel is asked where the open file
@@ -18,21 +20,7 @@
  * something off; and again with the one to be written to, which must be the same file.
  */
 
-#define READ_FLAGS	(O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
 #define WRITE_FLAGS	(O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
-
-int gw_treefile_open(int dir, const char *path)
-{
-	int fd = openat(dir, path, READ_FLAGS);
-	struct stat st;
-
-	if (fd < 0)
-		return -errno;
-	if (!fstat(fd, &st) && S_ISREG(st.st_mode))
-		return fd;
-	close(fd);
-	return -EBADMSG;
-}
 
 /* Read until the end or @size bytes. Return: bytes; -errno. */
 static ssize_t read_all(int fd, char *text, size_t size)
@@ -51,7 +39,7 @@ static ssize_t read_all(int fd, char *text, size_t size)
 
 int gw_treefile_head(int dir, const char *path, char *text, size_t size)
 {
-	int fd = gw_treefile_open(dir, path);
+	int fd = gw_regular_open(dir, path);
 	ssize_t len;
 
 	if (fd < 0)
@@ -94,7 +82,7 @@ static int read_growing(int fd, size_t max, char **out)
 
 int gw_treefile_text(int dir, const char *path, size_t max, char **text)
 {
-	int fd = gw_treefile_open(dir, path), ret;
+	int fd = gw_regular_open(dir, path), ret;
 
 	if (fd < 0)
 		return fd;

@@ -155,9 +155,9 @@ int execv(const char *path, char *const argv[]);
 int execvp(const char *path, char *const argv[]);
 enum {
 	O_RDONLY = 0, O_ACCMODE = 3, O_WRONLY = 1, O_RDWR = 2, O_NONBLOCK = 4, O_NOFOLLOW = 0x100, O_CREAT = 0x200,
-	O_TRUNC = 0x400, O_EXCL = 0x800, O_DIRECTORY = 0x100000, O_CLOEXEC = 0x1000000,
+	O_TRUNC = 0x400, O_EXCL = 0x800, O_NOCTTY = 0x20000, O_DIRECTORY = 0x100000, O_CLOEXEC = 0x1000000,
 	F_GETFD = 1, F_SETFD = 2, F_GETFL = 3, F_SETFL = 4, F_DUPFD = 0, F_DUPFD_CLOEXEC = 67,
-	FD_CLOEXEC = 1, R_OK = 4, W_OK = 2, X_OK = 1, F_OK = 0, SEEK_SET = 0, SEEK_CUR = 1, SEEK_END = 2,
+	AT_FDCWD = -2, FD_CLOEXEC = 1, R_OK = 4, W_OK = 2, X_OK = 1, F_OK = 0, SEEK_SET = 0, SEEK_CUR = 1, SEEK_END = 2,
 };
 int open(const char *path, int flags, ...);
 int openat(int dir, const char *path, int flags, ...);
