@@ -267,7 +267,42 @@ unsigned int shell_map(struct shell_conn *c, unsigned int type, void **addr, uns
 	return *addr ? 0 : (unsigned int)kIOReturnNoMemory;
 }
 
-void shell_close(struct shell_conn *c)
+unsigned int shell_method(struct shell_conn *c, unsigned long selector, bool structure, const unsigned long *in,
+			  unsigned int nr_in)
+{
+	OSData data("structure", 9);
+	IOUserClientMethodArguments args = {};
+	uint64_t out[16];
+	kern_return_t ret = kIOReturnError;
+
+	args.version = 2;
+	args.selector = selector;
+	args.scalarInput = (const uint64_t *)in;
+	args.scalarInputCount = nr_in;
+	args.scalarOutput = out;
+	args.scalarOutputCount = 16;
+	args.structureInput = structure ? &data : nullptr;
+	c->d->driver->self->calls.sync([&] {
+		ret = c->client->ExternalMethod(selector, &args, nullptr, nullptr, nullptr);
+	});
+	return (unsigned int)ret;
+}
+
+unsigned int shell_memory(struct shell_conn *c, unsigned long type)
+{
+	IOMemoryDescriptor *memory = nullptr;
+	uint64_t options = 0xdeadbeef;
+	kern_return_t ret = kIOReturnError;
+
+	c->d->driver->self->calls.sync([&] {
+		ret = c->client->CopyClientMemoryForType(type, &options, &memory);
+	});
+	if (options & ~1ull)	/* the kernel's is uninitialised */
+		abort();
+	return (unsigned int)ret;
+}
+
+void shell_stop_client(struct shell_conn *c)
 {
 	ServiceState *s = c->client->self;
 
@@ -277,6 +312,16 @@ void shell_close(struct shell_conn *c)
 
 		s->changed.wait(held, [s] { return s->stopped; });
 	}
+}
+
+void shell_drop(struct shell_conn *c)
+{
 	c->client->release();
 	delete c;
+}
+
+void shell_close(struct shell_conn *c)
+{
+	shell_stop_client(c);
+	shell_drop(c);
 }

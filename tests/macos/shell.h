@@ -39,6 +39,14 @@ unsigned int shell_map(struct shell_conn *c, unsigned int type, void **addr, uns
 		       int *fd);
 void shell_close(struct shell_conn *c);
 
+/* What no client of ours asks: a call as the kernel delivers it, with a structure if @structure; a stop without
+ * the end of the object; and memory of a stopped client. */
+unsigned int shell_method(struct shell_conn *c, unsigned long selector, bool structure, const unsigned long *in,
+			  unsigned int nr_in);
+void shell_stop_client(struct shell_conn *c);
+unsigned int shell_memory(struct shell_conn *c, unsigned long type);
+void shell_drop(struct shell_conn *c);
+
 #ifdef __cplusplus
 }
 #endif
