@@ -10,10 +10,10 @@
 
 /*
  * How it works: the command page of the earlier device. A doorbell runs one page, which names an
- * array of requests and one of responses. The guest calls a mapping by a number that we give it,
- * a name in a table of ours, from which we learn the handle, and nothing else. It is the address
- * that was mapped; or, where the same address is mapped more than once, a number close behind it:
- * addresses are multiples of the granule, so there is room.
+ * array of requests and one of responses. The guest knows a mapping by a number that we give it.
+ * The number is a name in a table of ours that holds the handle, and nothing else. It is the
+ * address that was mapped; or, where the same address is mapped more than once, a number close
+ * behind it: addresses are multiples of the granule, so there is room.
  *
  * A failed entry has its status written and nothing more, the others are done all the same, and
  * the page then has status IOERR. Mappings that the host splits are of no use to that device's
@@ -46,7 +46,9 @@ void gw_companion_forget_ids(struct gw_companion *c)
 		named_remove(c, named_of(node));
 }
 
-/* A name for a mapping of @gpa. Return: 0; -ENOSPC as many are there as a granule has bytes. */
+/*
+ * Find a name for a mapping of @gpa. Return: 0; -ENOSPC there are as many as a granule has bytes.
+ */
 static int name_choose(struct gw_companion *c, uint64_t gpa, uint64_t *name)
 {
 	const uint64_t last = gpa + (c->limits->granule - 1);
@@ -59,8 +61,8 @@ static int name_choose(struct gw_companion *c, uint64_t gpa, uint64_t *name)
 }
 
 /*
- * Names whose mapping went with the memory it was of. There are no more names than there are
- * mappings, and as many again.
+ * Forget names whose mapping has gone with its memory, once there are twice as many names as
+ * mappings.
  */
 static void forget_dead(struct gw_companion *c) GW_HOLDS(c->gate)
 {
@@ -163,7 +165,7 @@ static bool run_entry(struct gw_companion *c, const struct op *op, const uint8_t
 	ret = late ? -ETIME : op->run(c, &req, &resp);
 	if (!ret)
 		return !gw_guard_copy(response, &resp, op->response);
-	/* both begin with what it is about, and how long that is */
+	/* all requests begin with an address and a length */
 	gw_companion_refuse(c, op->name, req.map.gpa, req.map.len, ret);
 	gw_guard_copy(response + op->status_at, &failed, sizeof(failed));
 	return false;

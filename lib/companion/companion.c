@@ -10,7 +10,7 @@
 /*
  * How it works: what registers, ring and command page have in common: mappings are made and ended
  * in the function's address space, counted, and what is used is written where the guest reads it.
- * Nothing here calls what stands above it: who needs to know is told by what is returned.
+ * Nothing here calls what stands above it: whoever has to know learns it from what is returned.
  */
 
 uint32_t gw_companion_status(int err)

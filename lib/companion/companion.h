@@ -13,8 +13,9 @@
 #include "function/function.h"
 
 /*
- * Inside lib/companion: what a companion is, and what its parts ask of it. In floors, of which
- * each calls those below only: device; registers; control; ring and command; share; companion.
+ * Inside lib/companion: what a companion is, and what its parts ask of it. The parts stand in
+ * floors, each of which calls only those below it: device; registers; control; ring and command;
+ * share; companion.
  */
 
 #define GW_COMPANION_BAR_SIZE	4096u		/* BAR0 */
@@ -31,7 +32,7 @@
  * struct gw_companion_ring - our side of the ring
  * @mem:      the ring in this process; good as long as @running
  * @sq_head, @cq_tail: ours; what the guest reads of them is never read back
- * @cq_head:  the guest's, as last seen: what it had taken then, it has still taken
+ * @cq_head: the guest's, as last seen: entries that it had taken then stay taken
  * @seen:     the submissions' tail when it was last looked for entries
  * @told:     @cq_tail when it was last decided whether to interrupt
  * @held:     completions that did not fit
@@ -67,7 +68,7 @@ struct gw_companion_ranges {
  * @nonce:    of the last announcement, 0: none; @next_nonce is the register
  * @kept:     a reset came since then; what is mapped stays until the next announcement
  * @releasing: unmapping all is under way, by the poller
- * @sharer:   by whom what the guest shares; NULL: nothing can be shared
+ * @sharer: takes what the guest shares; NULL: nothing can be shared
  * @owns:     the client claimed the function with it; the front end's thread's
  * @kicked:   the poller is to look; it sleeps at @kick
  * @poll_after: ns: polling pays no earlier than this
@@ -108,8 +109,8 @@ struct gw_companion {
 };
 
 /*
- * All below, and in the headers of the parts: the caller holds the gate, and it is the front end's
- * thread unless they say otherwise.
+ * For all calls below, and in the headers of the parts: the caller holds the gate and is the front
+ * end's thread, unless they say otherwise.
  */
 
 /** gw_companion_status() - what the guest is told of -errno; any thread */
@@ -125,8 +126,8 @@ int gw_companion_release(struct gw_companion *c, uint64_t deadline) GW_HOLDS(c->
 /**
  * gw_companion_publish() - write to the page what is used, and the generation; any thread
  *
- * Return: whether the generation, or how many the VMM has ended, is another than the last time, so
- * that the ring wants it too.
+ * Return: whether the generation, or the number of mappings that the VMM has ended, has changed
+ * since the last time; the ring then has to be told, too.
  */
 bool gw_companion_publish(struct gw_companion *c) GW_HOLDS(c->gate);
 

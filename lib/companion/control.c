@@ -10,8 +10,9 @@
 #include "companion/share.h"
 
 /*
- * How it works: mappings, and what is shared, belong to a generation, and that to a kernel with its module. It ends when
- * another announces itself, when the module withdraws or asks for that, and when the VMM goes.
+ * How it works: mappings, and what is shared, belong to a generation, and a generation to a kernel
+ * with its module. It ends when another kernel or module announces itself, when the module
+ * withdraws or asks for its end, and when the VMM goes.
  *
  * A reset may be the machine's, or the slot's alone under a module that goes on. If the module has
  * told a nonce, nothing is decided then: the function is paused, nothing new is mapped, and the
@@ -48,7 +49,9 @@ void gw_companion_reset(struct gw_companion *c, uint64_t deadline)
 	} else {
 		hide_and_end(c, deadline);
 	}
-	/* only now: a module that does not notice the reset still reads the generation in its ring */
+	/*
+	 * only now: a module that does not notice the reset still reads the generation in its ring
+	 */
 	gw_companion_ring_stop(c);
 	memset(c->latch, 0, sizeof(c->latch));
 	c->command_gpa.v = c->ring_gpa.v = 0;

@@ -9,8 +9,8 @@
 /**
  * gw_companion_end() - end the generation: unmap all until @deadline, and the poller the rest
  *
- * The function is quiet. Also the poller's, to go on with what was left. Return: 0; -EAGAIN not all
- * has gone yet.
+ * The function is quiet. The poller calls this, too, to go on with what was left. Return: 0;
+ * -EAGAIN not all has gone yet.
  */
 int gw_companion_end(struct gw_companion *c, uint64_t deadline) GW_HOLDS(c->gate);
 

@@ -18,13 +18,13 @@
 #include "companion/share.h"
 
 /*
- * How it works: a PCI device of its own, served to the VMM like the function, by a thread of its
- * own. It reaches guest memory by what its VMM has told it, and maps into the function's address
- * space.
+ * How it works: the companion is a PCI device, served to the VMM like the function, and by a thread
+ * of its own. It reaches guest memory by what its VMM has told it, and maps into the function's
+ * address space.
  *
  * What happens to the function may come from the function's thread, or from here. The order of
- * locks is companion, function, address space; so the function's thread tells us after it has let go of
- * the function's lock, and before it answers the VMM.
+ * locks is companion, function, address space; so the function's thread tells us after it has let
+ * go of the function's lock, and before it answers the VMM.
  */
 
 #define MSI_AT		0x40u
@@ -131,8 +131,10 @@ static void device_region_info(struct gw_device *d, unsigned int region,
 	info->size = region == GW_REGION_CONFIG ? GW_PCI_CFG_SIZE_CONV : GW_COMPANION_BAR_SIZE;
 	if (region == GW_REGION_BAR0 + 2) {
 		info->size = GW_COMPANION_PAGE_SIZE;
-		/* it may be written, as a guest that did would else take its VMM down; we do not
-		 * look at it */
+		/*
+		 * it can be written, as a guest's write would end its VMM otherwise; we do not look
+		 * at what is written
+		 */
 		info->flags |= GW_REGION_F_MMAP;
 		info->fd = c->page_fd;
 		info->addr = c->page;
@@ -164,7 +166,7 @@ static void config_write(struct gw_companion *c, uint64_t off, const uint8_t *bu
 	const struct gw_pci_policy *p = &c->policy;
 
 	for (; len; off++, buf++, len--) {
-		/* what a function would be told, we are told: it is ours */
+		/* no function is behind this, so bits that would be forwarded are ours as well */
 		uint8_t mask = p->emulated[off] | p->forwarded[off];
 
 		c->config[off] = (uint8_t)((c->config[off] & ~mask) | (*buf & mask));

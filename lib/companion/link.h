@@ -11,8 +11,8 @@
 #include "base/listen.h"
 
 /*
- * Ways to a companion for VMMs that do not speak vfio-user. A link is a front end, as the vfio-user
- * server is: it drives the companion's struct gw_device from one thread.
+ * The ways in which VMMs that do not speak vfio-user reach a companion. A link is a front end, as
+ * the vfio-user server is: it drives the companion's struct gw_device from one thread.
  */
 
 struct gw_companion_link;

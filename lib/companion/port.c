@@ -10,9 +10,9 @@
  * How it works: a virtio-serial port is a stream, whose other end QEMU connects to our socket. The
  * guest sends requests of one size, and each is answered, an entry of the ring as often as it has
  * completions. The ring is here: we put the entry into one of our own, ring its doorbell, and send
- * what comes out. So an entry is done as by any other way.
+ * what comes out. So an entry is done as it is by any other way.
  *
- * Of the registers the guest writes those that do not say where the ring is: that is ours.
+ * The guest may write only registers that do not say where the ring is, as the ring is ours.
  */
 
 #define SHIFT		GW_RING_MIN_SHIFT

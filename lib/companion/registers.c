@@ -9,8 +9,9 @@
 #include "companion/ring.h"
 
 /*
- * How it works: a register is 32 bits, or two of them, of which reading the lower keeps the upper
- * for the read that follows. Accesses of another width are no accesses: they read as all ones.
+ * How it works: a register has 32 bits, or is a pair, of which reading the lower half keeps the
+ * upper one for the read that follows. An access of another width reads as all ones and writes
+ * nothing.
  */
 
 struct reg {

@@ -15,12 +15,12 @@
  * checked, then done.
  *
  * A doorbell is served by the front end's thread, at most as many entries as the ring has. It then
- * wakes the poller, if polling may pay or something is left: that looks at the tail for a while,
- * with sq_event behind it, so that the guest need not ring. Before it goes to sleep it asks for
- * the next doorbell by sq_event, and looks once more.
+ * wakes the poller, if polling may pay or something is left. The poller looks at the tail for a
+ * while, with sq_event behind it, so that the guest need not ring. Before it goes to sleep it asks
+ * for the next doorbell by sq_event, and looks once more.
  *
- * sq_event is the tail at which we last looked for entries, also where they wait as completions do
- * not fit: one that comes later is either rung for, or found by looking once more.
+ * sq_event is the tail at which we last looked for entries, also where entries wait because
+ * completions do not fit. One that comes later is either rung for, or found by looking once more.
  */
 
 #define BATCH	16u		/* entries between two looks at clock and gate */
@@ -93,7 +93,7 @@ void gw_companion_ring_stop(struct gw_companion *c)
 	c->ring.running = false;
 }
 
-/* How many entries wait; a tail that cannot be stops the ring. */
+/* How many entries wait; an impossible tail stops the ring. */
 static uint32_t ring_pending(struct gw_companion *c) GW_HOLDS(c->gate)
 {
 	struct gw_companion_ring *r = &c->ring;
@@ -310,7 +310,7 @@ static uint32_t ring_batch(struct gw_companion *c, uint32_t max) GW_HOLDS(c->gat
 	return done;
 }
 
-/* Interrupt the guest if it wants to be at one of the completions since the last time. */
+/* Interrupt the guest if it asked for that at one of the completions since the last time. */
 static void ring_notify(struct gw_companion *c) GW_HOLDS(c->gate)
 {
 	static const uint64_t vector[GW_IRQ_WORDS] = { 1 };

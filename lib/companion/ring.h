@@ -6,7 +6,7 @@
 
 /* The ring. */
 
-/** gw_companion_ring_start() - where the registers say; it does not run if that cannot be */
+/** gw_companion_ring_start() - start it where the registers say, if a ring can be there */
 void gw_companion_ring_start(struct gw_companion *c) GW_HOLDS(c->gate);
 void gw_companion_ring_stop(struct gw_companion *c) GW_HOLDS(c->gate);
 

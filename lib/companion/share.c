@@ -9,8 +9,8 @@
 
 /*
  * How it works: a guest says range by range what it shares, so no list of its own is read, and then
- * has the list shared. Whether all of it is inside the BAR, and what becomes of it, others know:
- * here it is bounded, and goes with the generation.
+ * has the list shared. The sharer checks whether all of it is inside the BAR, and knows what
+ * becomes of it; here the list has a bound, and goes with the generation.
  */
 
 static void list_drop(struct gw_companion *c) GW_HOLDS(c->gate)

@@ -25,7 +25,10 @@ int gw_companion_list(struct gw_companion *c, uint64_t index, const struct gw_ba
 int gw_companion_share(struct gw_companion *c, uint64_t bar, const struct gw_buffer_picture *p,
 		       uint64_t *handle) GW_HOLDS(c->gate);
 
-/** gw_companion_unshare() - Return: as unshare() of struct gw_sharer_ops; -EINVAL nothing can be shared */
+/**
+ * gw_companion_unshare() - Return: as unshare() of struct gw_sharer_ops; -EINVAL nothing can be
+ * shared
+ */
 int gw_companion_unshare(struct gw_companion *c, uint64_t handle) GW_HOLDS(c->gate);
 
 /** gw_companion_unshare_all() - nobody has any of it mapped when this returns; any thread */

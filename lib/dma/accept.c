@@ -7,8 +7,8 @@
 #include "base/os.h"
 
 /*
- * A VMM counts offsets from the start of the file, or from where its memory begins in it, or that of
- * the second of two nodes.
+ * A VMM counts offsets from the start of the file, or from where the guest's memory begins in it,
+ * or from where the second of two nodes does.
  */
 static bool offset_fits(const struct gw_ram *ram, uint64_t at, uint64_t off)
 {

@@ -5,13 +5,13 @@
 #include "dma/memory.h"
 
 /*
- * Which memory of a VMM's is taken. A descriptor can be of a file whose owner answers when it likes:
- * a page of it that is touched, and even fstat(2) of it, may take for ever. Memory of the kernel's
- * own (shmem, hugetlbfs) never waits for anybody.
+ * Which memory of a VMM's is taken. A descriptor can be of a file whose owner answers when it
+ * likes: a page of it that is touched, and even fstat(2) of it, may take for ever. Memory of the
+ * kernel's own (shmem, hugetlbfs) never waits for anybody.
  */
 
 /**
- * gw_guest_memory_accept() - may @s be what it says it is? Nothing that the VMM can hold up is asked
+ * gw_guest_memory_accept() - may @s be what it says it is? The VMM cannot hold up the answer
  * @s:    its offset becomes that in the file, where it is of the guest's RAM that we made
  * @last: of @s, included
  * @fd:   -1: the VMM keeps the memory

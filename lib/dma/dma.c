@@ -106,7 +106,7 @@ static int run_map(struct gw_dma *dma, struct gw_dma_run *dma_run) GW_HOLDS(dma-
 	if (ret)
 		return ret;
 	if (gw_dma_held_take(&dma->held, iova, gw_run_size(run), mem.addr, &map.handle))
-		ret = 0;	/* a VMM that lays its memory out anew does so with what it could not unmap */
+		ret = 0;	/* the VMM maps again what it could not unmap */
 	else
 		ret = gw_function_map(dma->fn, &mem, gw_run_size(run), &iova, &map);
 	if (ret == -ENOSPC || ret == -E2BIG)
@@ -123,7 +123,7 @@ static struct gw_dma *dma_of(struct gw_guest_memory *m)
 	return container_of(m, struct gw_dma, memory);
 }
 
-/* These two are called within calls that are made with the gate: @m is a part of what it guards. */
+/* Calls that hold the gate, which guards @m, call these two. */
 static int run_come(struct gw_guest_memory *m, struct gw_run *run)
 {
 	struct gw_dma *dma = dma_of(m);
@@ -149,7 +149,7 @@ static int run_gone(struct gw_guest_memory *m, struct gw_run *run)
 	GW_HELD(dma->gate);
 	ret = gw_dma_drop_run(dma, dma_run);
 	if (ret && run->file)
-		gw_file_put(run->file);		/* who is left uses it on its own account */
+		gw_file_put(run->file);		/* mappings that are left have uses of their own */
 	if (dma_run->mapped)
 		ret = gw_function_unmap(dma->fn, dma_run->handle, gw_run_size(run));
 	if (!dma_run->mapped || !ret)

@@ -20,15 +20,15 @@
 struct gw_dma_run {
 	struct gw_run run;
 	bool mapped;			/* at the host, by @handle; plan direct */
-	struct gw_function *peer;	/* whose BAR it is; NULL: it is none, or not known to be */
+	struct gw_function *peer;	/* whose BAR it is; NULL: not known to be one */
 	uint64_t handle;
 	struct gw_dma_spans spans;	/* of mappings in it; plan paravirt */
 };
 
 /**
  * struct gw_dma - an address space
- * @gate: of all below it; taken before any lock of the host's. Who maps for the guest is patient,
- *        so that the VMM, which waits no longer than 5 s, gets in between
+ * @gate: of all below it; taken before any lock of the host's. A thread that maps for the guest
+ *        takes it patiently, so that the VMM, which waits no longer than 5 s, gets in between
  * @losses:     what the VMM has ended and the guest has not asked for; @dropped counts all
  * @generation: in the handles of the guest's mappings
  * @held:       what the VMM or the guest has unmapped and the device still uses
@@ -58,8 +58,8 @@ static inline struct gw_dma_run *gw_dma_run_of(struct gw_run *run)
 /**
  * gw_dma_drop_run() - unmap what the guest has mapped of a run; the caller holds the gate
  *
- * The guest may ask later which they were. Where the host fails the file stays mapped in this
- * process until it does not.
+ * The guest may ask later which they were. Where the host fails, the file stays mapped in this
+ * process until a later try succeeds.
  *
  * Return: 0; what the host answered first.
  */

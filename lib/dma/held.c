@@ -32,7 +32,9 @@ bool gw_dma_held_retry(struct gw_dma_held_list *l, struct gw_function *fn)
 	struct gw_dma_held *h, *next;
 	int ret = 0;
 
-	/* a device that has not answered for one mapping does not for the next, and each is waited for */
+	/*
+	 * a device that did not answer for one mapping will not for the next, and each takes a wait
+	 */
 	for (h = SLIST_FIRST(l); h && ret != -ETIMEDOUT; h = next) {
 		next = SLIST_NEXT(h, link);
 		ret = gw_function_unmap(fn, h->handle, h->size);
@@ -66,7 +68,7 @@ bool gw_dma_held_part(struct gw_dma_held_list *l, const struct gw_function *peer
 		if (h->peer != peer)
 			continue;
 		some = true;
-		h->peer = NULL;		/* the next one may be at its place */
+		h->peer = NULL;		/* another function may be allocated at its address */
 	}
 	return some;
 }

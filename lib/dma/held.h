@@ -23,11 +23,12 @@ struct gw_dma_held {
 	SLIST_ENTRY(gw_dma_held) link;
 	uint64_t handle, size;
 	struct gw_file *file;		/* one of whose users it is; NULL: none */
-	struct gw_file **more;		/* likewise, of a mapping in several pieces; from the heap */
+	struct gw_file **more;		/* likewise, for several pieces; from the heap */
 	unsigned int nr_more;
-	const uint8_t *addr;		/* of a run that was mapped at @iova; NULL: of another mapping */
+	const uint8_t *addr;		/* of a run that was mapped at @iova; NULL: of another
+					 * mapping */
 	gw_iova iova;
-	const struct gw_function *peer;	/* whose BAR it is; NULL: of none, or of one that has gone */
+	const struct gw_function *peer;	/* whose BAR it is; NULL: nobody's, or it has gone */
 };
 
 SLIST_HEAD(gw_dma_held_list, gw_dma_held);
@@ -44,14 +45,16 @@ void gw_dma_held_add(struct gw_dma_held_list *l, const struct gw_dma_held *what)
 bool gw_dma_held_retry(struct gw_dma_held_list *l, struct gw_function *fn);
 
 /**
- * gw_dma_held_take() - a VMM maps what is still mapped: it goes on
+ * gw_dma_held_take() - a VMM maps again what is still mapped, so the mapping goes on
  *
  * Return: whether that was so; *@handle is the host's, and the use of the file has ended.
  */
 bool gw_dma_held_take(struct gw_dma_held_list *l, gw_iova iova, uint64_t size, const uint8_t *addr,
 		      uint64_t *handle);
 
-/** gw_dma_held_part() - @peer goes. Return: whether there is something of its BARs, which must stay then */
+/**
+ * gw_dma_held_part() - @peer goes. Return: whether some of its BARs is in the list, and must stay
+ */
 bool gw_dma_held_part(struct gw_dma_held_list *l, const struct gw_function *peer);
 
 /** gw_dma_held_forget() - what is left, with its files, stays for good */

@@ -13,7 +13,7 @@
  */
 
 /* limit: pieces that a VMM maps */
-#define MAX_RUNS	65536u		/* what VMMs expect a server to take, and one */
+#define MAX_RUNS	65536u		/* VMMs expect a server to take one less */
 
 void gw_guest_memory_init(struct gw_guest_memory *m, const struct gw_guest_memory_ops *ops,
 			  size_t run_size, const char *name, struct gw_log *log)
@@ -132,13 +132,13 @@ void gw_guest_memory_clear(struct gw_guest_memory *m)
 	gw_file_drop_idle(&m->files);
 }
 
-/* Is @next memory that follows @run, for the guest at least? */
+/* Is @next memory that follows @run, as the guest sees it? */
 static bool run_meets(const struct gw_run *run, const struct gw_run *next)
 {
 	return next && next->addr && run->node.last + 1 == next->node.first;
 }
 
-/* Does @next continue @run, for the guest and in this process? */
+/* Does @next continue @run, as the guest sees it and in this process? */
 static bool run_continues(const struct gw_run *run, const struct gw_run *next)
 {
 	return run_meets(run, next) && run->addr + gw_run_size(run) == next->addr;

@@ -26,7 +26,10 @@ static inline gw_vmm_addr gw_vmm_addr_of_gpa(gw_gpa gpa)
 	return (gw_vmm_addr){ gpa.v };
 }
 
-/* BARs are looked for where the VMM maps what has no file, on the same terms. */
+/*
+ * A BAR is looked for where the VMM maps memory without a file; the two addresses are equal on the
+ * same terms.
+ */
 static inline gw_gpa gw_gpa_of_vmm_addr(gw_vmm_addr at)
 {
 	return (gw_gpa){ at.v };
@@ -98,7 +101,7 @@ int gw_guest_memory_add(struct gw_guest_memory *m, const struct gw_slice *s, int
 /**
  * gw_guest_memory_remove() - forget the runs inside first..last
  *
- * Return: as gw_dma_unmap(); what gone() answered first, and then all have gone here nevertheless.
+ * Return: as gw_dma_unmap(), or the first error of gone(); all of them are forgotten nevertheless.
  */
 int gw_guest_memory_remove(struct gw_guest_memory *m, gw_vmm_addr first, gw_vmm_addr last,
 			   uint64_t *bytes);

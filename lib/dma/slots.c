@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-/* A handle: the generation above, then a count of uses, then the index. */
+/* A handle has the generation in its upper half, then a count of uses, then the index. */
 #define INDEX_BITS	20
 #define USE_BITS	12
 

@@ -14,8 +14,8 @@
  * which the host has programmed, must be out of reach. What is not offered, and what a VMM asks
  * by message all the same, goes through the mapping, or through the host where there is none.
  *
- * No BAR is offered in part only because it could be: one region with a mapping makes QEMU wait
- * for every write to the others.
+ * A mapping has another effect: with one region that can be mapped, QEMU waits for every write to
+ * the others, which it would post otherwise.
  */
 
 static int bar_check(struct gw_guest_function *gf, unsigned int i, const char **why)
@@ -68,8 +68,8 @@ int gw_guest_bars_probe(struct gw_guest_function *gf)
 }
 
 /*
- * A VMM on a Mac ends where it is to map less than a page of 16 KiB, so nobody is offered less; a host
- * that no Mac has may say otherwise. This machine's pages may be larger still.
+ * A VMM on a Mac fails if it has to map less than a page of 16 KiB, so nobody is offered less; a
+ * host that no Mac has may say otherwise. This machine's pages may be larger still.
  */
 static uint64_t map_unit(const struct gw_bar_map *m)
 {
@@ -116,7 +116,7 @@ static void bar_offer(struct gw_guest_function *gf, unsigned int i)
 		r->nr_areas = 0;	/* all of it */
 	r->addr = b->map.addr;
 	if (b->map.fd < 0)
-		return;	/* only who embeds us has it mapped */
+		return;	/* only a program that embeds us can map it */
 	r->flags |= GW_REGION_F_MMAP;
 	r->fd = b->map.fd;
 	r->fd_off = b->map.fd_off;

@@ -5,10 +5,10 @@
 
 /*
  * How it works: an access is cut into naturally aligned pieces. Of each, the policy's masks say
- * which bits come from the host and which from our copy, and which a write may change where. So
- * an access that overlaps a protected register reaches the rest of what it covers. What a write
- * means beyond its bits follows piece by piece, in order: bus mastering and the power state here, a
- * reset by the caller, who is told of it.
+ * which bits come from the host and which from our copy, and which a write may change where. So an
+ * access that overlaps a protected register reaches the rest of what it covers. What a write means
+ * beyond its bits follows piece by piece, in order: bus mastering and the power state here, a reset
+ * is left to the caller, who is told of it.
  *
  * COMMAND is the only register whose bits are forwarded.
  */

@@ -10,17 +10,17 @@
 #include "function/function.h"
 
 /*
- * How it works: everything starts from a reset, so that no state of an earlier owner is seen:
- * the function is reset when it is opened, when the VMM asks, and when the VMM goes. Around each
- * reset bus mastering is off, and it comes back only by the guest's own write to COMMAND. On
- * detach the order is: bus mastering off, reset, eventfds closed, memory unmapped; and only then may
- * another VMM claim what the function shares with others.
+ * How it works: everything starts from a reset, so that no state of an earlier owner is seen: the
+ * function is reset when it is opened, when the VMM asks, and when the VMM goes. Around each reset
+ * bus mastering is off, and it comes back only by the guest's own write to COMMAND. On detach the
+ * order is: bus mastering off, reset, eventfds closed, memory unmapped; and only then may another
+ * VMM claim what the function shares with others.
  *
  * A reset that fails leaves a function of unknown state. It is fenced: bus mastering stays off,
  * all reads are ones, writes are dropped, until a later reset succeeds.
  *
- * A reset that the guest goes on after, of the function or of a companion's slot alone, keeps what is
- * mapped: only the VMM's going ends that, and the companion.
+ * A reset that the guest goes on after, of the function or of a companion's slot alone, keeps what
+ * is mapped: only the VMM's going ends that, and the companion.
  *
  * Under plan paravirt the function hides behind an identity of all ones until somebody who
  * translates for it, the companion, shows it. A VMM that attaches needs to know who it is, so it
@@ -34,7 +34,7 @@ static int function_fence(struct gw_guest_function *gf, int err) GW_HOLDS(gf->lo
 	gf->fenced = true;
 	gw_guest_irqs_disable(&gf->irqs);
 	if (was || !gw_log_may(gf->log))
-		return err;	/* it has been said, and a guest can have it reset again and again */
+		return err;	/* said already; a guest can have it reset again and again */
 	gw_err(gf->log, "%s: reset failed: %s; bus mastering is off and the guest sees all ones",
 	       gf->fn->info.name, strerror(-err));
 	gw_hint(gf->log, "the function comes back with the first reset that succeeds: restart the "
@@ -334,7 +334,7 @@ static int device_irq_set(struct gw_device *d, struct gw_irq_set *set)
 
 	device_begin(gf);
 	ret = gw_guest_irqs_set(&gf->irqs, set);
-	/* a VMM that attached in time may be late to say where to ask it */
+	/* the VMM may have attached before the function went, and says only now where to ask it */
 	if (!ret && gf->gone && set->index == GW_IRQ_REQ)
 		gw_guest_irqs_request(&gf->irqs);
 	device_end(gf);

@@ -125,7 +125,7 @@ void gw_guest_failed(struct gw_guest_function *gf, int err, const char *what) GW
 int gw_guest_function_reset(struct gw_guest_function *gf) GW_HOLDS(gf->lock);
 
 /**
- * gw_guest_function_show() - let the guest see it: what it does by DMA is translated
+ * gw_guest_function_show() - let the guest see it: its DMA is translated from now on
  *
  * Under plan paravirt a function is hidden until then, so that no driver puts it to use with
  * addresses that are not the device's. Any thread, without the function's lock.
@@ -135,9 +135,9 @@ void gw_guest_function_show(struct gw_guest_function *gf);
 /**
  * gw_guest_function_pause() - no DMA until it is shown, or hidden and so reset
  *
- * For when it is not known whether the guest goes on, or another is about to begin. A function that
- * a driver has at work stays as it is but for that; one that has none is hidden, as is one that is
- * reset from now on. Any thread, without the function's lock.
+ * For the time in which it is not known whether the guest goes on, or another is about to begin. A
+ * function that a driver has at work stays as it is otherwise; one without a driver is hidden, and
+ * so is one that is reset from now on. Any thread, without the function's lock.
  */
 void gw_guest_function_pause(struct gw_guest_function *gf);
 
@@ -168,8 +168,8 @@ void gw_guest_owner_fini(struct gw_guest_owner *o);
  * @what: "the function" or "its companion", for messages
  *
  * Both go to one VMM: what the companion's maps is what the function's has it reach. This program
- * itself is none, and serves whom it likes. Waits a moment for one that is about to go, and is to be
- * called without locks.
+ * itself is none, and serves whom it likes. Waits a moment for one that is about to go, and is to
+ * be called without locks.
  *
  * Return: 0; -EBUSY another VMM has the other, or had the memory of a window or pool (logged).
  */

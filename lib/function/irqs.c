@@ -11,9 +11,9 @@
 /*
  * How it works: at most one of INTx, MSI and MSI-X is enabled, and host vector N is message N of
  * it. A VMM enables MSI-X first and hands out eventfds as the guest unmasks vectors, so the host
- * delivers all vectors from the moment an index is enabled, and one that has nowhere to go yet
- * is remembered: an edge is never lost. The host's mask so changes only when an index is enabled
- * or disabled.
+ * delivers all vectors from the moment an index is enabled, and one that has nowhere to go yet is
+ * remembered: an edge is never lost. So the host's mask changes only when an index is enabled or
+ * disabled.
  *
  * Where the host can have the platform signal an eventfd itself, it is given those of the vectors
  * that are not masked, and nothing here runs when they fire. All others still come here: a vector
@@ -444,7 +444,7 @@ static int set_vectors(struct gw_guest_irqs *irqs, struct gw_irq_set *set)
 {
 	enum gw_irq mode;
 
-	/* it changes in this thread only, so it stays what it is */
+	/* @mode changes in this thread only, so the copy stays true */
 	pthread_mutex_lock(&irqs->lock);
 	mode = irqs->mode;
 	pthread_mutex_unlock(&irqs->lock);
@@ -461,7 +461,10 @@ static int set_vectors(struct gw_guest_irqs *irqs, struct gw_irq_set *set)
 	return mode == set->index ? set_masks(irqs, set) : -EPROTO;
 }
 
-/* Without vectors it can only mean: disable the whole index. A VMM does so also where there is none. */
+/*
+ * Without vectors it can only mean: disable the whole index. A VMM does so also where there is
+ * none.
+ */
 static bool set_possible(const struct gw_guest_irqs *irqs, const struct gw_irq_set *set)
 {
 	if (set->index >= GW_NR_IRQS)

@@ -35,8 +35,8 @@ static void refuse(const struct gw_guest_function *gf, const struct gw_vmm *vmm,
 }
 
 /*
- * A window or a pool is in memory that was made for one VMM. Who has it keeps it for as long as it likes,
- * so nobody else gets that memory, and whoever had it last was the first.
+ * A window or a pool is in memory that was made for one VMM. That VMM may keep it for as long as it
+ * likes, so no other gets the memory, and the VMM that had it last was also the first.
  */
 static bool had_by_its_only_one(const struct gw_guest_function *gf)
 {

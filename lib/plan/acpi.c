@@ -12,12 +12,12 @@
 #include "base/regular.h"
 
 /*
- * How it works: a guest that boots by ACPI learns of the window from a _DMA object of the host bridge
- * (ACPI 6.5, 6.2.4), in a table of its own. Linux takes such tables from an archive before its
- * initramfs (Documentation/admin-guide/acpi/initrd_table_override.rst). Where RAM is larger than the
- * window, its bounce buffers must lie inside, too; from ACPI it has that bound by the IORT only, as a
- * number of address bits (Arm DEN 0049, 3.1.1.3), so then there is a newer IORT than the VMM's as well;
- * and a newer SRAT (ACPI 6.5, 5.2.16), for the kernel to use the window first.
+ * How it works: a guest that boots by ACPI learns of the window from a _DMA object of the host
+ * bridge (ACPI 6.5, 6.2.4), in a table of its own. Linux takes such tables from an archive before
+ * its initramfs (Documentation/admin-guide/acpi/initrd_table_override.rst). Where RAM is larger
+ * than the window, its bounce buffers must lie inside, too; from ACPI it has that bound by the IORT
+ * only, as a number of address bits (Arm DEN 0049, 3.1.1.3), so then there is a newer IORT than the
+ * VMM's as well; and a newer SRAT (ACPI 6.5, 5.2.16), for the kernel to use the window first.
  */
 
 #define HEADER_SIZE	36u
@@ -117,7 +117,7 @@ size_t gw_acpi_ssdt(const struct gw_window *w, uint8_t table[GW_ACPI_TABLE])
 	return finish(&o);
 }
 
-/* So many address bits that what they reach of RAM is all in the window; 0: there is no such number. */
+/* The number of address bits that reach RAM in the window only; 0: there is no such number. */
 static unsigned int zone_bits(const struct gw_window *w)
 {
 	unsigned int bits = 63;
@@ -144,8 +144,8 @@ static void node(struct out *o, uint8_t type, uint16_t size, uint32_t mappings, 
 }
 
 /*
- * The root complex of QEMU's machine virt, coherent, and its interrupts at the ITS. Where the machine has
- * no ITS, a kernel does not find it, and takes what it would take without.
+ * The root complex of QEMU's machine virt, coherent, and its interrupts at the ITS. Where the
+ * machine has no ITS, a kernel takes what it would take without this table.
  */
 size_t gw_acpi_iort(const struct gw_window *w, uint8_t table[GW_ACPI_TABLE])
 {

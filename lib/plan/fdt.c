@@ -212,7 +212,9 @@ static int add_pools(void *fdt, const void *arg)
 	return set_dma_ranges(fdt, cells, p->nr);
 }
 
-/* An entry of dma-ranges of a bus whose addresses and sizes have two cells, as those of its parent. */
+/*
+ * An entry of dma-ranges of a bus whose addresses and sizes have two cells, as those of its parent.
+ */
 static int add_zone(void *fdt, const void *arg)
 {
 	const struct gw_zone *z = arg;

@@ -2,12 +2,13 @@
 #include <gangway/zone.h>
 
 /*
- * How it works: where a function reaches a part of RAM only, a kernel bounces the rest, but the bounce
- * buffer and what it allocates for devices must be in that part. Linux takes both from its lowest zone,
- * which on arm64 has all that is below 4 GiB, unless a device tree says that some bus reaches less.
+ * How it works: where a function reaches a part of RAM only, a kernel bounces the rest, but the
+ * bounce buffer and what it allocates for devices must be in that part. Linux takes both from its
+ * lowest zone, which on arm64 has all that is below 4 GiB, unless a device tree says that some bus
+ * reaches less.
  */
 
-#define ZONE_MIN	(256ull << 20)	/* bounce buffer, memory in one piece, and some for drivers */
+#define ZONE_MIN	(256ull << 20)	/* bounce buffer, contiguous memory, some for drivers */
 #define ZONE_ALIGN	(2ull << 20)
 #define SPARE		(32ull << 20)	/* of the budget, for what is mapped in granules */
 

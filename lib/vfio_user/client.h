@@ -92,7 +92,10 @@ void gw_client_fini(struct gw_client *c);
  */
 int gw_client_open(struct gw_client *c, int fd);
 
-/** gw_client_greeted() - the version is agreed on: the client may now be silent for as long as it likes */
+/**
+ * gw_client_greeted() - the version is agreed on: the client may now be silent for as long as it
+ * likes
+ */
 void gw_client_greeted(struct gw_client *c);
 
 /** gw_client_serve() - answer until the client goes, breaks the protocol, or close is asked for */

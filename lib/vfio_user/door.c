@@ -13,18 +13,21 @@
 #include "vfio_user/wire.h"
 
 /*
- * How it works: the thread that serves a client sleeps in a read and takes nobody else. So while there
- * is a client, this one looks at the listening socket, and answers the version of whoever comes with
- * EBUSY, which a VMM shows its user; who has the device is in our log. A client that has closed its socket,
- * or whose process has ended, is not in the way: the next one waits in the queue until that is dealt with.
- * The kernel closes the sockets of a process that used io_uring, as QEMU, a moment after its end.
+ * How it works: the thread that serves a client sleeps in a read and takes nobody else. So while
+ * there is a client, this one looks at the listening socket, and answers the version of whoever
+ * comes with EBUSY, which a VMM shows its user; who has the device is in our log. A client that has
+ * closed its socket, or whose process has ended, is not in the way: the next one waits in the queue
+ * until that is dealt with. The kernel closes the sockets of a process that used io_uring, as QEMU
+ * does, a moment after its end.
  */
 
-#define VERSION_MS	1000	/* a client that says nothing so long is hung up on without a word */
-#define GO_MS		1000	/* QEMU 11.1 aborts if it sees us hang up before it has, so it goes first */
-#define PAUSE_MS	200	/* when we can take nobody: no descriptor is left, or too many do not close */
+#define VERSION_MS	1000	/* a client that says nothing so long is hung up on */
+#define GO_MS		1000	/* QEMU 11.1 aborts if it sees us hang up before it has, so it goes
+				 * first */
+#define PAUSE_MS	200	/* when we can take nobody: no descriptor is left, or too many do
+				 * not close */
 
-/* Every reply needs the client's lock, so the kernel is asked about its process without. */
+/* The kernel is asked about its process without the client's lock, which every reply needs. */
 static bool client_ended(struct gw_client *c)
 {
 	struct gw_vmm vmm;
@@ -38,7 +41,10 @@ static bool client_ended(struct gw_client *c)
 	return ended || gw_vmm_is_gone(&vmm);
 }
 
-/* Take the next in the queue, if the client that is served is there to stay. With its name. */
+/*
+ * Take the next client in the queue, if the one that is served is there to stay; @holder is its
+ * name.
+ */
 static int take(struct gw_door *d, char holder[GW_VMM_NAME], bool *goes)
 {
 	struct gw_client *c = d->client;
@@ -59,7 +65,7 @@ static int take(struct gw_door *d, char holder[GW_VMM_NAME], bool *goes)
 	return fd;
 }
 
-/* It stays to be read, with the descriptors that came with it, for who closes the socket. */
+/* Its message stays unread, and its descriptors with it, for whoever closes the socket. */
 static void refuse(struct gw_door *d, int fd)
 {
 	struct pollfd p[] = { { .fd = fd, .events = POLLIN }, { .fd = d->wake_fd, .events = POLLIN } };

@@ -138,7 +138,7 @@ static bool is_possible(struct gw_client *c, const struct access *a)
 	       !gw_device_check(c->dev, a->region, GW_REGION_F_WRITE, a->off, a->count);
 }
 
-/* All are looked at before the first is done, so that one that cannot be leaves all undone. */
+/* All are checked before the first is done, so that one that is not possible leaves all undone. */
 int gw_do_write_multi(struct gw_client *c, struct gw_msg *m, struct gw_reply *r)
 {
 	struct gw_reader in = gw_reader_init(m->body, m->len), first;

@@ -19,10 +19,10 @@
  * The specification's request has a 64-bit count, then the data. QEMU 10.1 and 10.2 read a 32-bit
  * count with the data right behind it, 4 bytes earlier, and count 4 bytes of padding at the end;
  * the message is as long either way ("wide" and "narrow"). Nothing negotiates this, so the first
- * call of a connection asks: it reads one byte with a count of 2^32 + 1. A wide client refuses
- * that as larger than a message may be; a narrow one does not see the upper half and answers.
- * One that says that the address is bad tells us nothing about the layout, but then the call
- * would have failed just so.
+ * call of a connection asks: it reads one byte with a count of 2^32 + 1. A wide client refuses that
+ * as larger than a message may be; a narrow one does not see the upper half and answers. One that
+ * says that the address is bad tells us nothing about the layout, but then the call would have
+ * failed in the same way.
  */
 
 #define HEAD_WIDE	32u		/* bytes of header, address and count */
@@ -33,7 +33,7 @@
 /*
  * QEMU drops the rest of a reply that its socket's buffer takes only in part, and all that follows
  * makes no sense then. Linux takes a message of up to some 48 KiB wholly or not at all, and QEMU
- * is good at the latter; so no read asks for more than this.
+ * copes with either; so no read asks for more than this.
  */
 #define MAX_READ	32768u
 

@@ -69,7 +69,8 @@ static void *server_main(void *opaque)
 				     s->listener.addr.sun_path, strerror(-ret));
 			continue;
 		}
-		say = gw_log_may(&s->comings);	/* whoever may connect may do so as often as it likes */
+		say = gw_log_may(&s->comings);	/* whoever may connect may do so as often as it
+						 * likes */
 		if (say)
 			gw_info(&s->log, "%s: client connected", s->listener.addr.sun_path);
 		gw_door_serves(&s->door, true);
@@ -82,7 +83,7 @@ static void *server_main(void *opaque)
 	return NULL;
 }
 
-/* There may be many sockets, so each line says of which it is. */
+/* There may be many sockets, so each line names its own. */
 static void client_says(void *opaque, enum gw_log_level level, const char *line)
 {
 	struct gw_vfio_user *s = opaque;

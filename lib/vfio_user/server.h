@@ -12,7 +12,7 @@ struct gw_vfio_user {
 	struct gw_client client;
 	struct gw_log log;		/* of the socket alone */
 	struct gw_log client_log;	/* names it */
-	struct gw_log comings;		/* likewise; whether clients that come and go are spoken of */
+	struct gw_log comings;		/* likewise; limits lines on clients that come and go */
 	struct gw_listener listener;
 	struct gw_door door;
 	pthread_t thread;

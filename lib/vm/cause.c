@@ -4,9 +4,9 @@
 #include "vm/vm.h"
 
 /*
- * Accesses of a device that reach nothing, for one reason: the guest gave it addresses of its own. A
- * device may be at work while its function's lock is held, so nothing here takes that, nor a lock under which
- * another takes it.
+ * Accesses of a device that reach nothing, for one reason: the guest gave it addresses of its own.
+ * A device may be at work while its function's lock is held, so nothing here takes that lock, nor
+ * one under which another thread takes it.
  */
 
 static bool in_ram(const struct gw_vm *vm, uint64_t at)

@@ -6,11 +6,11 @@
 
 /*
  * Functions of one guest that reach each other's memory. The VMM maps the BARs of each for the
- * others, without a file; where a function of ours has a BAR at that address, and the host's
- * fabric lets functions reach each other, the device is given the BAR itself: by its place in this
+ * others, without a file; where a function of ours has a BAR at that address, and the host's fabric
+ * lets functions reach each other, the device is given the BAR itself: by its place in this
  * process, where the host is simulated; by the host, which looks at the way that leads there, where
- * the functions are the machine's. Else what a simulated one reads and writes there goes through the
- * VMM, message by message, and a real one does not reach it.
+ * the functions are the machine's. Else what a simulated one reads and writes there goes through
+ * the VMM, message by message, and a real one does not reach it.
  */
 
 /* Which piece of a BAR of @f the @size bytes are that its guest sees at @at. Return: false: none */
@@ -109,7 +109,7 @@ void gw_vm_part(struct gw_vm_function *f)
 	pthread_rwlock_unlock(&vm->lock);
 	if (!joined)
 		return;
-	/* not under the lock, which who holds an address space may be waiting for */
+	/* not under the lock: a thread that holds an address space's lock may be waiting for it */
 	for (other = vm->functions; other; other = other->next)
 		used |= gw_dma_forget_peer(other->dma, f->fn) != 0;
 	if (used)

@@ -15,7 +15,10 @@ static int vfio_option(void *host, const char *key, const char *value, struct gw
 
 int gw_vm_platform_host(struct gw_vm *vm)
 {
-	/* besides its RAM a guest has flash, ROMs and what graphics cards have, of which there is little */
+	/*
+	 * besides its RAM a guest has flash, ROMs and what graphics cards have, of which there is
+	 * little
+	 */
 	struct gw_vfio_options vfio = {
 		.tree = vm->opt.tree,
 		.max_bytes = vm->opt.memory ? vm->opt.memory + MEMORY_EXTRA : 0,

@@ -6,8 +6,8 @@
 /* The functions of a Mac are those that the driver extension has. */
 
 /*
- * For the life of the process: an extension that was given up may answer one of our calls at any later
- * time, and needs the connection then.
+ * For the life of the process: an extension that was given up may answer one of our calls at any
+ * later time, and needs the connection then.
  */
 static struct gw_dext_services *services;
 static pthread_mutex_t services_lock = PTHREAD_MUTEX_INITIALIZER;

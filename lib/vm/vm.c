@@ -10,9 +10,10 @@
 #include "vm/virtual.h"
 
 /*
- * How it works: the first function that is opened says of which host all are, and settles the plan.
- * The host goes with the last, so that what it has claimed can be opened again. The plan, and what
- * a guest has been told of windows and pools, stay: a function that comes back is to find them.
+ * How it works: the first function that is opened decides of which host all are, and settles the
+ * plan. The host goes with the last, so that what it has claimed can be opened again. The plan, and
+ * what a guest has been told of windows and pools, stay: a function that comes back is to find
+ * them.
  */
 
 #define SIM_ROOT	"sim0"

@@ -13,7 +13,10 @@
 /** gw_vm_join() - the function can reach the others, and they it, as far as the host lets them */
 void gw_vm_join(struct gw_vm_function *f);
 
-/** gw_vm_tell_causes() - say why the simulated host finds faults, once each; before functions are open */
+/**
+ * gw_vm_tell_causes() - have the simulated host's faults explained, once for each cause; before
+ * functions are open
+ */
 void gw_vm_tell_causes(struct gw_vm *vm);
 
 /** gw_vm_part() - nobody reaches the function any more. One that has not joined is fine */
@@ -29,7 +32,10 @@ int gw_vm_host_options(struct gw_vm *vm, int (*set)(void *host, const char *key,
 						     const char *value, struct gw_log *log),
 		       void *host);
 
-/** gw_vm_platform_host() - the host of this machine's functions, into @vm->host. Return: 0; -errno, logged */
+/**
+ * gw_vm_platform_host() - the host of this machine's functions, into @vm->host. Return: 0; -errno,
+ * logged
+ */
 int gw_vm_platform_host(struct gw_vm *vm);
 
 /** struct gw_vm_card - a device whose physical function stays with the host */
@@ -46,8 +52,9 @@ struct gw_vm_card {
  * @host:       where all functions come from; NULL while none is open
  * @nr:         functions that are open
  * @nr_sim:     endpoints ever put on the simulated bus
- * @list_lock:  @functions change with both locks held, so either is enough to look. Innermost: a device at
- *              work takes it, while whoever has @lock may wait for what waits for the device
+ * @list_lock:  @functions change with both locks held, so either is enough to look. Innermost: a
+ *              device at work takes it, while whoever has @lock may wait for what waits for the
+ *              device
  * @plan:       GW_PLAN_AUTO until the first function is opened
  */
 struct gw_vm {
@@ -60,7 +67,7 @@ struct gw_vm {
 	struct gw_dext_options dexts;	/* of the simulated host's */
 	struct gw_host *host;
 	unsigned int nr, nr_sim;
-	pthread_rwlock_t lock;			/* @functions; who looks for peers has it */
+	pthread_rwlock_t lock;			/* @functions; whoever looks for peers holds it */
 	pthread_mutex_t list_lock;
 	struct gw_vm_function *functions;	/* that are shown to the guest */
 	SLIST_HEAD(, gw_vm_card) cards;		/* that are open; they go with the host */
