@@ -107,8 +107,8 @@ void GangwayDriver::stopped()
 }
 
 /*
- * macOS waits for the last line, and then takes the power; on the way back it has restored config space
- * before. This runs on the queue that calls of clients run on, so none of them is under way.
+ * macOS waits for the last line, and then takes the power; on the way back it has restored config
+ * space before. This runs on the queue that calls of clients run on, so none of them is under way.
  */
 kern_return_t IMPL(GangwayDriver, SetPowerState)
 {

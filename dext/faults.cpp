@@ -7,9 +7,10 @@
 #include "GangwayDriver.h"
 
 /*
- * Setting one property of the device returns when its DART has reported a fault, or the session has ended;
- * another then has the reports, and has them no more once they were read. Both are private to PCIDriverKit,
- * so without them there is nothing to be told. A queue of its own waits, and keeps the driver while it does.
+ * Setting one property of the device returns when its DART has reported a fault, or the session has
+ * ended; another then has the reports, and has them no more once they were read. Both are private
+ * to PCIDriverKit, so without them there is nothing to be told. A queue of its own waits, and keeps
+ * the driver while it does.
  */
 
 #define WAIT_KEY	"pci-get-dart-error"

@@ -76,9 +76,9 @@ static void deviceAddress(void *ctx, uint8_t at[3])
 }
 
 /*
- * The DART says where its addresses are, in pages. A quarter of them is left to the gaps that it puts
- * between mappings and to whoever else uses it; of the 2047 MiB behind a Thunderbolt port that leaves
- * the 1.5 GiB that are known to work.
+ * The DART says where its addresses are, in pages. A quarter of them is left to the gaps that it
+ * puts between mappings and to whoever else uses it; of the 2047 MiB behind a Thunderbolt port that
+ * leaves the 1.5 GiB that are known to work.
  */
 static void deviceLimits(void *ctx, struct gw_core_limits *l)
 {

@@ -20,8 +20,8 @@ struct Vector {
 };
 
 /*
- * What the driver extension has of macOS, for the core. A session belongs to the driver, whichever of
- * its clients asked for it.
+ * What the driver extension has of macOS, for the core. A session belongs to the driver, whichever
+ * of its clients asked for it.
  */
 struct Platform {
 	GangwayDriver *driver;		/* not retained: it owns this */

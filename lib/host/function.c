@@ -63,7 +63,7 @@ static void budget_put(struct gw_function *f, uint64_t size)
 	put(&f->mapped.maps, 1);
 }
 
-/* What was taken is used now, or (@ret) given back. Return: @ret */
+/* Use what was taken from the budget, or give it back if @ret is an error. Return: @ret */
 static int budget_used(struct gw_function *f, uint64_t size, int ret)
 {
 	struct gw_account *a = &f->mapped;

@@ -2,8 +2,8 @@
 #include "host/core/client.h"
 
 /*
- * What all clients of a function together may have mapped. The budget is taken before the platform is
- * asked, because platforms fail badly beyond it, and given back once they have let go.
+ * What all clients of a function together may have mapped. The budget is taken before the platform
+ * is asked, because platforms fail badly beyond it, and given back once they have let go.
  */
 
 static uint32_t take(struct gw_core *core, uint64_t size)
@@ -34,7 +34,10 @@ static void give_back(struct gw_core *core, uint64_t size)
 	gw_core_unlock(&core->budget_lock);
 }
 
-/* Is it all there, in as few pieces as there is room for, and can the device do what it has to? */
+/*
+ * Is all of it mapped, in no more pieces than there is room for, and can the device do what it has
+ * to?
+ */
 static uint32_t check(struct gw_core *core, const struct gw_core_request *req, unsigned int room,
 		      const struct gw_core_prepared *p)
 {

@@ -33,7 +33,8 @@ struct gw_core {
 
 	struct gw_core_lock lock;
 	unsigned int claims GW_GUARDED_BY(lock);	/* clients that claimed */
-	uint16_t command GW_GUARDED_BY(lock);	/* COMMAND while asleep; all ones: nobody has claimed */
+	uint16_t command GW_GUARDED_BY(lock);	/* COMMAND while asleep; all ones: nobody has
+						 * claimed */
 	struct gw_core_bar bar[GW_DEXT_NR_BARS];	/* constant once somebody has claimed */
 	struct gw_core_limits limits;	/* likewise */
 	/* NONE until it is configured, then for ever */
@@ -120,7 +121,10 @@ uint32_t core_check_interrupt(struct gw_core_client *c, struct core_call *call);
 uint32_t core_wait_interrupt(struct gw_core_client *c,
 			     void (*done)(void *opaque, uint32_t result), void *opaque);
 uint32_t core_set_irq_mask(struct gw_core_client *c, struct core_call *call);
-/** core_tell_sleep() - who waits for interrupts hears that the device loses its power, if it knows of such */
+/**
+ * core_tell_sleep() - whoever waits for interrupts hears that the device loses its power, if it
+ * knows of that
+ */
 void core_tell_sleep(struct gw_core *core);
 void core_drop_interrupts(struct gw_core_client *c);
 

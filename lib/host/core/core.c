@@ -151,7 +151,7 @@ void gw_core_client_free(struct gw_core_client *c)
 	free(c);
 }
 
-/* Nobody takes a device from under another who uses it. */
+/* A client cannot take a device away from another one that uses it. */
 static uint32_t do_terminate(struct gw_core_client *c, struct core_call *call)
 {
 	struct gw_core *core = c->core;

@@ -9,9 +9,10 @@
 #include <gangway/dext_abi.h>
 
 /*
- * What a dext decides: claims, regions and their budget, the buffer, interrupts, reset policy, and who
- * may ask for what. Nothing here is about the system it runs on; that is a table of what the platform
- * offers. Its users are the simulated host and the driver extension for macOS, which is C++.
+ * What a dext decides: claims, regions and their budget, the buffer, interrupts, reset policy, and
+ * who may ask for what. Nothing here is about the system it runs on; that is a table of what the
+ * platform offers. Its users are the simulated host and the driver extension for macOS, which is
+ * C++.
  *
  * Results are IOReturn codes, GW_IORETURN_*.
  */
@@ -41,7 +42,7 @@ struct gw_core_segment {
 
 /** Memory to be made reachable. */
 struct gw_core_request {
-	void *client;			/* whose, as given to gw_core_client_new(); NULL: a buffer's */
+	void *client;			/* as given to gw_core_client_new(); NULL: a buffer's */
 	const struct gw_core_memory *memory;	/* with a buffer */
 	uint64_t addr;			/* in the client, or the remote's */
 	uint64_t size;
@@ -96,23 +97,23 @@ enum gw_core_event {
  * @bar:           likewise; NOT_FOUND if there is no such BAR, or it is an upper half
  * @config_read:   @off and @width lie in config space and are aligned; so with config_write()
  * @bar_memory:    what a memory BAR is made of, if it can be mapped; stays the platform's
- * @mmio_read:     by memory index; @off and @width lie in the BAR and are aligned, because a platform
- *                 need not check them
+ * @mmio_read:     by memory index; @off and @width lie in the BAR and are aligned, because a
+ *                 platform need not check them
  * @mmio_write:    likewise
  * @memory_alloc:  memory that can be shared
- * @dma_prepare:   make memory reachable. A mapping of more segments than there is room for comes back
- *                 with the first of them, which is no error
- * @dma_complete:  no access is under way and none can begin on return. An error: one does not end, and
- *                 the mapping stays
+ * @dma_prepare:   make memory reachable. A mapping of more segments than there is room for comes
+ *                 back with the first of them, which is no error
+ * @dma_complete:  no access is under way and none can begin on return. An error: one does not end,
+ *                 and the mapping stays
  * @dma_probe:     read 8 bytes of a mapping
- * @irq_configure: have the function use interrupts of a type, *@nr of them, or at least one; *@nr is
- *                 what it got. Once for the life of the function: later calls fail unless they ask
- *                 for the same
+ * @irq_configure: have the function use interrupts of a type, *@nr of them, or at least one; *@nr
+ *                 is what it got. Once for the life of the function: later calls fail unless they
+ *                 ask for the same
  * @irq_enable:    have them arrive at gw_core_interrupt(), or not: then none is under way on return
  * @reset:         function level if @flr, else by the port above; quiet on return
  * @terminate:     this driver goes away
- * @event:         something for the log; GW_CORE_EVENT_PREPARE comes before the platform is asked, so
- *                 that a platform which brings the machine down has said for what
+ * @event:         something for the log; GW_CORE_EVENT_PREPARE comes before the platform is asked,
+ *                 so that a platform which brings the machine down has said for what
  */
 struct gw_core_platform {
 	size_t mapping_size;
@@ -143,14 +144,14 @@ struct gw_core_platform {
 };
 
 /* of gw_core_new() */
-#define GW_CORE_OLD	1u		/* as the dext that came before: calls 0 to 17, few checks */
+#define GW_CORE_OLD	1u		/* as the earlier dext: calls 0 to 17, few checks */
 
 /**
  * gw_core_accepts() - whether a dext should take a function at all
  * @class_code: 24 bits
  *
- * Multimedia functions (base class 04) only by request: the audio function of a graphics card brought
- * hosts down, and is of no use to a guest without a display.
+ * Multimedia functions (base class 04) only by request: the audio function of a graphics card
+ * brought hosts down, and is of no use to a guest without a display.
  */
 static inline bool gw_core_accepts(uint32_t class_code, bool multimedia)
 {
@@ -167,14 +168,17 @@ void gw_core_free(struct gw_core *core);
 /** gw_core_interrupt() - vector @v fired; @notify: whoever waits is told. From any thread */
 void gw_core_interrupt(struct gw_core *core, unsigned int v, bool notify);
 
-/** gw_core_fault() - the DART has reported an access of the function's to memory it was not given */
+/**
+ * gw_core_fault() - the DART has reported an access of the function's to memory it was not given
+ */
 void gw_core_fault(struct gw_core *core, const uint32_t words[GW_DEXT_FAULT_WORDS]);
 
 /**
- * gw_core_power() - the platform is about to take the device's power (@on is false), or has brought it back
+ * gw_core_power() - the platform is about to take the device's power (@on is false), or has brought
+ * it back
  *
- * Before: there is no DMA on return. Afterwards config space must be as it was. Nothing is asked of the device
- * meanwhile but to end the session.
+ * Before: there is no DMA on return. Afterwards config space must be as it was. Nothing is asked of
+ * the device meanwhile but to end the session.
  */
 void gw_core_power(struct gw_core *core, bool on);
 

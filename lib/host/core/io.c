@@ -18,7 +18,7 @@
 #define BAR_FIRST	0x10u
 #define BAR_LAST	0x24u
 
-/* COMMAND is there also while the device sleeps. Return: whether that is asked for */
+/* COMMAND can be accessed also while the device sleeps. Return: whether this is such an access */
 static bool command_asleep(struct gw_core *core, unsigned int off, unsigned int width)
 {
 	return off == GW_PCI_COMMAND && width == 2 && atomic_load(&core->asleep);
@@ -180,7 +180,7 @@ uint32_t core_mmio_read(struct gw_core_client *c, struct core_call *call)
 {
 	const uint64_t *in = call->in;
 
-	if (!atomic_load(&c->claimed)) {	/* an earlier dext lets it come to this */
+	if (!atomic_load(&c->claimed)) {	/* only an earlier dext lets a client come here */
 		call->out[0] = UINT64_MAX;
 		return GW_IORETURN_SUCCESS;
 	}

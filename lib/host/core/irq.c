@@ -8,9 +8,9 @@
  * Interrupts: a page shared with the client holds a pending and an enabled bit for each vector.
  *
  * How it works: raising sets the pending bit and then looks whether someone waits; waiting stores
- * the completion and then looks whether a bit is pending. Both orders are total, so one of the
- * two sees the other, and the completion is taken by exactly one of them. It is called without
- * any lock, so it may wait again from inside.
+ * the completion and then looks whether a bit is pending. Both orders are total, so one of the two
+ * sees the other, and exactly one of them takes the completion. It calls the completion without any
+ * lock, so that may wait again from inside.
  */
 
 struct wait {
@@ -115,7 +115,7 @@ static unsigned int vectors_wanted(struct gw_core *core, enum gw_core_irq_type *
 
 	*type = msix ? GW_CORE_IRQ_MSIX : GW_CORE_IRQ_MSI;
 	if (!msix)
-		return 1;		/* the platform grants one message, whatever it is asked for */
+		return 1;		/* the platform grants one message in any case */
 	nr = (core->platform->config_read(core->ctx, at + GW_PCI_MSIX_CTRL, 2) &
 	      GW_PCI_MSIX_TABLE_SIZE) + 1;
 	return nr > GW_DEXT_MAX_VECTORS ? GW_DEXT_MAX_VECTORS : nr;

@@ -3,8 +3,8 @@
 #define GW_CORE_OS_H
 
 /*
- * Locks, the one thing that the core needs and DriverKit has another name for. Taking one and giving it back is
- * not proved: clang cannot know that the system's lock inside is the core's.
+ * Locks are the one thing that the core needs and for which DriverKit has another name. Taking one
+ * and giving it back is not proved: clang cannot know that the system's lock inside is the core's.
  */
 
 #include "base/lock.h"

@@ -5,11 +5,11 @@
 #include "host/core/client.h"
 
 /*
- * Sleep: the platform takes the device's power, and brings it back with config space as it was, but the
- * device has forgotten all else. What is registered stays so, and so do claims and interrupts. Meanwhile
- * nothing may be asked of the device, as macOS would wait for its power, and a register that is read of a
- * device without any brings the machine down. COMMAND alone is answered, from a copy that is written
- * afterwards, so that whoever turns bus mastering off meanwhile finds it off.
+ * Sleep: the platform takes the device's power, and brings it back with config space as it was, but
+ * the device has forgotten all else. What is registered stays so, and so do claims and interrupts.
+ * Meanwhile nothing may be asked of the device, as macOS would wait for its power, and reading a
+ * register of a device without power brings the machine down. COMMAND alone is answered, from a
+ * copy that is written afterwards, so that whoever turns bus mastering off meanwhile finds it off.
  */
 
 #define NO_DEVICE	0xffffu

@@ -99,7 +99,7 @@ static bool take_flags(uint64_t flags, uint64_t iova, struct gw_core_request *re
 	return !(flags & ~(uint64_t)(GW_DEXT_REGION_READ_ONLY | GW_DEXT_REGION_FIXED));
 }
 
-/* What the limits do not announce cannot be asked for. */
+/* A client may ask only for what the limits announce. */
 static uint32_t register_with(struct gw_core_client *c, struct gw_core_request *req,
 			      struct core_call *call)
 {

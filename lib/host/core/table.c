@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 /*
- * How it works: buckets of chains, and twice as many buckets whenever there are two entries for each. A
- * client chooses the keys and may make them collide; it then waits for itself only.
+ * How it works: buckets of chains, and twice as many buckets whenever there are two entries for
+ * each. A client chooses the keys and may make them collide; it then waits for itself only.
  */
 
 #define FIRST_BUCKETS	16u

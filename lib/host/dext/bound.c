@@ -13,13 +13,15 @@
 #include "base/util.h"
 
 /*
- * How it works: a call to another process cannot be called back, so a worker makes it and the caller waits
- * for the worker, for a while. A worker that was left alone undoes what came of its call once it returns, and
- * is then as good as any. Until then nothing else is asked: who does not answer once would not again, and
- * calls would overtake each other. There are as many workers as there were callers at one time. What could not
- * be unmapped meanwhile is when the late one returns.
+ * How it works: a call to another process cannot be called back, so a worker makes it and the
+ * caller waits for the worker, for a while. A worker that was left alone undoes what came of its
+ * call once it returns, and can be used again. Until then nothing else is asked: a dext that does
+ * not answer one call would not answer another, and calls would overtake each other. There are as
+ * many workers as there were callers at one time. What could not be unmapped meanwhile is unmapped
+ * when the late one returns.
  *
- * The connection ends with its workers: if one has not returned when it is closed, it closes the inner one.
+ * The connection ends with its workers: if one has not returned when it is closed, it closes the
+ * inner one.
  */
 
 #define MAX_SCALARS	16u
@@ -112,7 +114,7 @@ static void wait_done(void *opaque, uint32_t result)
 		bound_destroy(b);
 }
 
-/* Unmap what is owed; @all: and what is not, because it ends. The caller holds the lock. */
+/* Unmap what is owed; @all: everything, because the connection ends. The caller holds the lock. */
 static void pay_locked(struct bound *b, bool all) GW_HOLDS(b->lock)
 {
 	struct mapping *m;
@@ -163,7 +165,7 @@ static void ask(struct bound *b, struct question *q)
 	}
 }
 
-/* Nobody knows of what came of it. */
+/* Nobody is told what came of it, so it is given back. */
 static void undo(struct bound *b, struct question *q)
 {
 	const struct gw_dext_conn_ops *ops = b->inner ? b->inner->ops : NULL;
@@ -276,7 +278,10 @@ free_worker:
 	return NULL;
 }
 
-/* Ask, and wait. Return: ANSWERED; IDLE it was not asked; LEFT somebody is still at it. @q has a result. */
+/*
+ * Ask, and wait. Return: ANSWERED; IDLE it was not asked; LEFT somebody is still at it. @q has a
+ * result.
+ */
 static enum state bound_ask(struct bound *b, struct question *q, unsigned int ms)
 {
 	uint64_t deadline = gw_now_ns() + ms * 1000000ull;
@@ -329,7 +334,7 @@ static uint32_t bound_call(struct gw_dext_conn *c, uint32_t selector, const uint
 	return q.result;
 }
 
-/* One that is made late is as good as any, and one that fails late ends so. */
+/* A wait that is made late counts like any other, and one that fails late ends by that. */
 static uint32_t bound_call_async(struct gw_dext_conn *c, uint32_t selector,
 				 void (*done)(void *opaque, uint32_t result), void *opaque)
 {
@@ -419,7 +424,7 @@ static void bound_unmap(struct gw_dext_conn *c, unsigned int type, const struct 
 	}
 }
 
-/* Whoever waits is not kept until the dext answers. */
+/* End all waits now, and not only when the dext answers. */
 static void end_waits(struct bound *b)
 {
 	void (*done)(void *opaque, uint32_t result);

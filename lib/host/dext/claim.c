@@ -9,9 +9,9 @@
 #include "host/dext/function.h"
 
 /*
- * A VMM may keep what it was handed to map a BAR with, and then reads and writes there what the next
- * one's guest does. Where the BAR is memory in a file, as at the simulated host, the next VMM therefore
- * gets another file. Where no descriptor of a BAR exists nothing was handed to anybody.
+ * A VMM may keep what it was handed to map a BAR with, and then sees, and can change, what the next
+ * VMM's guest does there. Where the BAR is memory in a file, as at the simulated host, the next VMM
+ * therefore gets another file. Where no descriptor of a BAR exists nothing was handed to anybody.
  */
 
 static int renew(struct gw_dext_function *fn)

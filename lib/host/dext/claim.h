@@ -4,7 +4,7 @@
 
 #include <gangway/host.h>
 
-/** gw_dext_claim_ops - what one VMM was handed of a function is not what the next one has */
+/** gw_dext_claim_ops - no VMM keeps a way to what the next one has of a function */
 extern const struct gw_claim_ops gw_dext_claim_ops;
 
 #endif

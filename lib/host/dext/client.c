@@ -124,7 +124,10 @@ int gw_dext_get_limits(struct gw_dext_client *c)
 	uint64_t out[8];
 	int ret = gw_dext_call(c, GW_DEXT_GET_LIMITS, NULL, 0, out, ARRAY_SIZE(out));
 
-	/* a call without arguments has no bad ones: so answers a dext that checks the selector */
+	/*
+	 * a call without arguments cannot have bad ones: a dext that does not know the selector
+	 * says so
+	 */
 	if (ret == -EOPNOTSUPP || ret == -EINVAL)
 		return 0;
 	if (ret)

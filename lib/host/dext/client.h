@@ -33,8 +33,8 @@ void gw_dext_link_put(struct gw_dext_link *link);
  * struct gw_dext_client - one connection to a dext
  * @conn:    NULL: not connected
  * @link:    keeps @conn open
- * @info:    identity, as the system says or as the dext did when it was last asked, with the name and
- *           root that list() shows
+ * @info:    identity, as the system says or as the dext did when it was last asked, with the name
+ *           and root that list() shows
  * @confirmed: the dext itself has said which device it is
  * @root:    the root it sits under, also where the host has only one
  * @limits:  Apple's, until gw_dext_get_limits() has asked
@@ -138,7 +138,9 @@ int gw_dext_get_limits(struct gw_dext_client *c);
  */
 int gw_dext_get_faults(struct gw_dext_client *c, uint64_t *nr, uint32_t words[GW_DEXT_FAULT_WORDS]);
 
-/** gw_dext_config_check() - -EINVAL unless @width is 1, 2 or 4, aligned, inside 4096 bytes; else 0 */
+/**
+ * gw_dext_config_check() - -EINVAL unless @width is 1, 2 or 4, aligned, inside 4096 bytes; else 0
+ */
 int gw_dext_config_check(unsigned int off, unsigned int width);
 
 /** gw_dext_config_read() - raw; -EINVAL unless @width is 1, 2 or 4, aligned, inside 4096 bytes */
@@ -247,8 +249,8 @@ int gw_dext_probe(struct gw_dext_client *c, uint64_t key, uint64_t off, uint64_t
 /**
  * gw_dext_setup_irq() - *@nr vectors, 1 to GW_MAX_VECTORS
  *
- * Return: 0; -EEXIST it was done before, -EOPNOTSUPP the function has neither MSI nor MSI-X; or -errno
- * of the dext.
+ * Return: 0; -EEXIST it was done before, -EOPNOTSUPP the function has neither MSI nor MSI-X; or
+ * -errno of the dext.
  */
 int gw_dext_setup_irq(struct gw_dext_client *c, unsigned int *nr);
 

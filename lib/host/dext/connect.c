@@ -21,7 +21,7 @@ static void name_function(struct gw_function_info *info, const char *root, bool 
 	snprintf(info->root, sizeof(info->root), "%s", roots ? root : "");
 }
 
-/* What is learnt while all dexts are looked at for one of them. */
+/* What a search for one dext has learnt from those it has looked at. */
 struct search {
 	const struct gw_dext_addr *at;
 	struct gw_dext_client found;	/* connected once there is one */

@@ -24,7 +24,7 @@ static int range_check(const struct gw_host_limits *l, uint64_t at, uint64_t siz
 	return at % l->granule || __builtin_add_overflow(at, size - 1, &last) ? -EINVAL : 0;
 }
 
-/* Can it be asked for at all? */
+/* Is it within what the dext can be asked for? */
 static int map_check(const struct gw_host_limits *l, const struct gw_memory *mem, uint64_t size,
 		     const gw_iova *want)
 {

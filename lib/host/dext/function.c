@@ -156,7 +156,10 @@ static const struct gw_function_ops function_ops = {
 	.close = gw_dext_function_close,
 };
 
-/* As long as a write to an eventfd, so that a reader need not know which of the two it has. */
+/*
+ * Write as many bytes as an eventfd takes, so that a reader need not know whether it has a pipe or
+ * an eventfd.
+ */
 static void function_has_gone(struct gw_dext_client *c)
 {
 	struct gw_dext_function *fn = container_of(c, struct gw_dext_function, client);
@@ -249,7 +252,7 @@ static void function_quiesce(struct gw_dext_function *fn)
 		       strerror(-ret));
 }
 
-/* What a device wanted there is its driver's business, in the guest; that it did must be known. */
+/* Why the device did so is its driver's business, in the guest; that it did must be known. */
 static void function_report_faults(struct gw_dext_function *fn)
 {
 	uint32_t w[GW_DEXT_FAULT_WORDS];

@@ -22,7 +22,7 @@ struct gw_dext_function_bar {
  * struct gw_dext_function - an open function
  * @link, @refs: the host's, under its lock
  * @bar:         constant once open
- * @uses:        by who has it open, and by a reset that goes on; the last one frees it
+ * @uses: of whoever has it open, and of a reset that goes on; the last one frees it
  * @gone_fd:     a pipe; the reading end becomes readable
  * @handed:      a VMM has, or may have, descriptors of its BARs; see claim.c
  * @lock:        @regions. Innermost; not held over calls
@@ -70,10 +70,10 @@ void gw_dext_function_free(struct gw_dext_function *fn);
 void gw_dext_function_put(struct gw_dext_function *fn);
 
 /**
- * gw_dext_function_end() - as put, by who has it open
+ * gw_dext_function_end() - as put, for whoever has it open
  *
- * A reset that goes on is waited for, for a while; a dext that does not end it keeps the function, and
- * what is mapped, until it does.
+ * A reset that goes on is waited for, for a while; a dext that does not end it keeps the function,
+ * and what is mapped, until it does.
  */
 void gw_dext_function_end(struct gw_dext_function *fn);
 

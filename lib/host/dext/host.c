@@ -11,8 +11,8 @@
 
 /**
  * struct gw_dext_host - functions reached through dexts
- * @lock: @open and each function's @refs; held while functions are opened and closed, so that
- *        one of them is never both at a time. Outermost
+ * @lock: @open and each function's @refs; held while functions are opened and closed, so that none
+ *        is opened and closed at the same time. Outermost
  */
 struct gw_dext_host {
 	struct gw_host host;

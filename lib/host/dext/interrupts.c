@@ -92,7 +92,10 @@ static void irq_failed(struct gw_dext_irq *irq, int ret)
 			     irq->client->info.name, strerror(-ret));
 }
 
-/* It is a message for whoever wonders why the guest's driver fails afterwards; a dext may say it all the time. */
+/*
+ * The message tells why the guest's driver fails afterwards; its rate is limited, as a dext may say
+ * so all the time.
+ */
 static void irq_slept(struct gw_dext_irq *irq)
 {
 	if (!gw_log_may(irq->client->log))

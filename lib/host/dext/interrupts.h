@@ -8,10 +8,11 @@
 
 /**
  * struct gw_dext_irq - delivery of one function's interrupts to a sink
- * @state:     IRQ_* bits; who sets IRQ_BUSY delivers
- * @result:    of the wait that completed last; the completion's while IRQ_WAIT is set, else of
- *             who has IRQ_BUSY
- * @errors, @dead: of who has IRQ_BUSY. Failures in a row; too many, no wait is made any more
+ * @state: IRQ_* bits; the thread that sets IRQ_BUSY delivers
+ * @result:    of the wait that completed last. While IRQ_WAIT is set only the completion touches
+ *             it, else only the thread that has IRQ_BUSY
+ * @errors, @dead: failures in a row; too many, and no wait is made any more. Only the thread that
+ *                 has IRQ_BUSY touches them
  * @enabled:   bits that reach the sink
  * @mask_lock: @nr, @enabled and the dext's mask change together. Held over a call; taken by no
  *             completion

@@ -55,7 +55,9 @@ struct wait {
 	void *opaque;
 };
 
-/* All there are: a message comes with a number, and maybe when what it was for has gone. */
+/*
+ * All waits of all connections: a message comes with a number, maybe after its connection has gone.
+ */
 static pthread_mutex_t waits_lock = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t last_wait;		/* waits_lock */
 static struct wait *waits;		/* waits_lock */
@@ -159,7 +161,7 @@ static uint32_t conn_call_async(struct gw_dext_conn *base, uint32_t selector,
 	if (!ret)
 		return ret;
 	w = wait_take(id, NULL);
-	if (!w)		/* it was finished all the same, so it was made */
+	if (!w)		/* a message has finished it, so the wait was made */
 		return GW_IORETURN_SUCCESS;
 	free(w);
 	return ret;

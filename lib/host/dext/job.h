@@ -30,8 +30,8 @@ struct gw_dext_job {
  * gw_dext_job_start() - begin
  * @job: @run and @drop are set; from now on it goes by gw_dext_job_put()
  *
- * Return: 0; -ENOMEM or -errno of pthread_create(3), and then @run is never called and @job still the
- * caller's alone.
+ * Return: 0; -ENOMEM or -errno of pthread_create(3), and then @run is never called and @job still
+ * the caller's alone.
  */
 int gw_dext_job_start(struct gw_dext_job *job, const char *name);
 

@@ -3,7 +3,7 @@
 
 #include "host/dext/client.h"
 
-/* How a connection ends: with whoever is the last to need it. */
+/* A connection ends when the last one that needs it lets go. */
 
 void gw_dext_link_put(struct gw_dext_link *link)
 {

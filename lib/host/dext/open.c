@@ -24,7 +24,7 @@ struct open_job {
 
 /*
  * Whether the platform gave a memory BAR an address. Reads of 16 bits show what is in the register;
- * those of 32 bits a dext answers with the type only.
+ * to those of 32 bits a dext answers with the type only.
  */
 static int bar_has_address(struct gw_dext_function *fn, unsigned int bar, bool *has)
 {

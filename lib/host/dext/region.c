@@ -78,7 +78,7 @@ static int region_parse(const struct gw_dext_client *c, const uint64_t *out, uns
 		struct gw_segment *s = &r->seg[i];
 
 		*s = (struct gw_segment){ .iova.v = out[1 + 2 * i], .size = out[2 + 2 * i] };
-		/* a guest's page must not come to lie across two of the platform's */
+		/* no page of a guest's may lie across two of the platform's */
 		if (!segment_sane(c, s) || s->size % c->limits.granule || s->size > left)
 			return -EPROTO;
 		for (unsigned int j = 0; j < i; j++)
@@ -89,7 +89,7 @@ static int region_parse(const struct gw_dext_client *c, const uint64_t *out, uns
 	return left ? -EPROTO : 0;
 }
 
-/* Who names an address gets all of the memory there, in one piece. */
+/* Was all of the memory mapped at the address that the caller named, in one piece? */
 static bool region_at(const struct gw_dext_region *r, gw_iova want)
 {
 	uint64_t at = want.v;

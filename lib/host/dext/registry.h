@@ -10,7 +10,9 @@
 /** gw_registry_is_ours() - whether a service is a driver extension that speaks the dext protocol */
 bool gw_registry_is_ours(io_service_t service);
 
-/** gw_registry_describe() - what the IORegistry says of the device under an extension; @d is zeroed */
+/**
+ * gw_registry_describe() - what the IORegistry says of the device under an extension; @d is zeroed
+ */
 void gw_registry_describe(io_service_t service, struct gw_dext_description *d);
 
 #endif

@@ -14,11 +14,11 @@
 #include "host/dext/job.h"
 
 /*
- * How it works: a function level reset takes a tenth of a second, one by the port above more than two,
- * and a VMM that asked for either waits for the answer. So a thread of its own makes the call. What
- * matters at once, that there is no DMA, is done before: bus mastering is off, and stays off because
- * the platform restores what it found. COMMAND is answered from a copy meanwhile, as a VMM sets it up
- * right after a reset; all else waits, for less than a VMM's patience.
+ * How it works: a function level reset takes a tenth of a second, one by the port above more than
+ * two, and a VMM that asked for either waits for the answer. So a thread of its own makes the call.
+ * What matters at once, that there is no DMA, is done before: bus mastering is off, and stays off
+ * because the platform restores what it found. COMMAND is answered from a copy meanwhile, as a VMM
+ * sets it up right after a reset; all else waits, for less than a VMM's patience.
  */
 
 #define ACCESS_NS		3000000000ull	/* stock QEMU gives up after 5 s */
@@ -69,7 +69,7 @@ static int master_off(struct gw_dext_function *fn, uint16_t *command)
 	       gw_dext_config_write(&fn->client, GW_PCI_COMMAND, 2, *command) : 0;
 }
 
-/* Once the state changes, who waits to close @fn may do so. */
+/* Once the state changes, whoever waits to close @fn may do so. */
 static void reset_over(struct gw_dext_function *fn, int ret)
 {
 	struct gw_dext_reset *r = &fn->reset;

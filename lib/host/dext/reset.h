@@ -33,17 +33,20 @@ struct gw_dext_reset {
 	void (*free)(struct gw_dext_function *fn);
 };
 
-/** gw_dext_reset_init() - @free takes the function if its last user is a reset that ends late. Return: 0; -ENOMEM */
+/**
+ * gw_dext_reset_init() - @free takes the function if its last user is a reset that ends late.
+ * Return: 0; -ENOMEM
+ */
 int gw_dext_reset_init(struct gw_dext_reset *r, void (*free)(struct gw_dext_function *fn));
 void gw_dext_reset_fini(struct gw_dext_reset *r);
 
 /**
  * gw_dext_function_reset() - for struct gw_function_ops
  *
- * Bus mastering is off at once. A reset that takes longer than the options allow goes on in a thread
- * of its own, and this returns 0; until it is over an access waits for it, for a while, and then finds
- * nothing on the bus. If such a reset fails, the sink's error() is called, and there is nothing on the
- * bus until a later one succeeds.
+ * Bus mastering is off at once. A reset that takes longer than the options allow goes on in a
+ * thread of its own, and this returns 0; until it is over an access waits for it, for a while, and
+ * then finds nothing on the bus. If such a reset fails, the sink's error() is called, and there is
+ * nothing on the bus until a later one succeeds.
  */
 int gw_dext_function_reset(struct gw_function *f);
 
@@ -53,7 +56,9 @@ int gw_dext_reset_await(struct gw_dext_function *fn);
 /** gw_dext_reset_off_bus() - whether an access finds nothing, after having waited */
 bool gw_dext_reset_off_bus(struct gw_dext_function *fn);
 
-/** gw_dext_reset_config_read() - true if it answered in the device's stead; @off, @width are checked */
+/**
+ * gw_dext_reset_config_read() - true if it answered in the device's stead; @off, @width are checked
+ */
 bool gw_dext_reset_config_read(struct gw_dext_function *fn, unsigned int off, unsigned int width,
 			       uint32_t *val);
 

@@ -17,7 +17,7 @@
  * connection to found(). A dext that is late is left to its job, and the others are not affected.
  */
 
-/* More than this many dexts is a services table that does not end. */
+/* A table with more dexts than this is one that does not end. */
 #define MAX_DEXTS	4096u	/* limit: those looked at */
 #define AT_A_TIME	4u
 
@@ -111,7 +111,7 @@ static bool elsewhere(const struct gw_dext_addr *at, const struct gw_function_in
 	return at && (at->bus != info->bus || at->dev != info->dev || at->fn != info->fn);
 }
 
-/* Have the @i-th asked; *@out stays NULL if that is not needed. */
+/* Have the @i-th dext asked; *@out stays NULL if the system says enough. */
 static int candidate_start(struct gw_dext_survey *p, unsigned int i, struct candidate **out)
 {
 	struct gw_dext_client c = { .log = p->log, .limits = apple_limits };
@@ -149,7 +149,7 @@ free_candidate:
 	return ret;
 }
 
-/* What came of it; -ENOENT: there is no such dext. */
+/* Use the answer. Return: 0; -ENOENT there is no such dext; what found() returned. */
 static int candidate_end(struct gw_dext_survey *p, struct candidate *k, uint64_t until)
 {
 	struct gw_dext_client c;

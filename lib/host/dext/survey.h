@@ -6,10 +6,10 @@
 
 /**
  * struct gw_dext_survey - a look at every dext there is
- * @at:      NULL, or the only address that matters: dexts of which the system says that they have
- *           another are not connected to
- * @found:   takes each client in turn, and owns it. Its @conn is NULL where the dext was not connected
- *           to and only its root and address are known. May end the look with an error
+ * @at:      NULL, or the only address that matters: a dext that has another one, as the system
+ *           says, is not connected to
+ * @found:   takes each client in turn, and owns it. Its @conn is NULL if the dext was not connected
+ *           to; then only its root and address are known. May end the look with an error
  * @refused: the last error of a dext that could not be connected to, for the caller to read
  */
 struct gw_dext_survey {

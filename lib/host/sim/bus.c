@@ -223,13 +223,13 @@ static void settle(struct gw_endpoint_bus *b) GW_HOLDS(b->state_lock)
 		atomic_store(&b->master, true);
 		b->ep->ops->resume(b->ep);
 	}
-	if (atomic_load(&b->fenced))	/* meanwhile: nothing of the above is to hold */
+	if (atomic_load(&b->fenced))	/* it was fenced meanwhile, so none of the above may hold */
 		hold_off(b);
 }
 
 /*
- * The endpoint returns to its power-on state, unless it is stalled. What config space says then is the
- * caller's.
+ * The endpoint returns to its power-on state, unless it is stalled. Config space is left to the
+ * caller.
  */
 static bool reset_endpoint(struct gw_endpoint_bus *b) GW_HOLDS(b->state_lock)
 {

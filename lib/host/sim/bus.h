@@ -55,8 +55,10 @@ struct gw_endpoint_bus {
 	_Atomic enum gw_bus_irq irq_mode;
 	_Atomic uint64_t irq_held[GW_IRQ_WORDS];	/* raised while masked */
 	_Atomic bool gone;
-	_Atomic bool asleep;		/* without power, until the machine wakes; written under state_lock */
-	_Atomic bool fenced;		/* until a reset: it keeps hold of memory that was to be unmapped */
+	_Atomic bool asleep;		/* without power, until the machine wakes; written under
+					 * state_lock */
+	_Atomic bool fenced;		/* until a reset: it keeps hold of memory that was to be
+					 * unmapped */
 
 	_Atomic uint64_t irqs, read_bytes, written_bytes;
 	_Atomic uint64_t io_errors;	/* of what stands behind the endpoint */
@@ -108,14 +110,16 @@ unsigned int gw_bus_irq_setup(struct gw_endpoint_bus *b);
  */
 int gw_bus_reset(struct gw_endpoint_bus *b, bool flr, bool fail);
 
-/** gw_bus_vanish() - as on a cable pulled: the endpoint is quiet on return, or stalled, and stays so */
+/**
+ * gw_bus_vanish() - as on a cable pulled: the endpoint is quiet on return, or stalled, and stays so
+ */
 void gw_bus_vanish(struct gw_endpoint_bus *b);
 
 /**
  * gw_bus_power() - the machine goes to sleep, or wakes
  *
- * The endpoint is quiet on return, or stalled, and has forgotten all but config space, which the platform
- * restores. Meanwhile it is as if it were not there.
+ * The endpoint is quiet on return, or stalled, and has forgotten all but config space, which the
+ * platform restores. Meanwhile it is as if it were not there.
  */
 void gw_bus_power(struct gw_endpoint_bus *b, bool on);
 

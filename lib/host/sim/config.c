@@ -91,13 +91,15 @@ static void build_header(struct gw_config *c, const struct gw_endpoint_desc *d)
 {
 	gw_config_reg(c, 0x00, 2, d->vendor, 0);
 	gw_config_reg(c, 0x02, 2, d->device, 0);
-	gw_config_reg(c, GW_PCI_COMMAND, 2, 0, 0x0546);	/* memory, master, parity, SERR, INTx disable */
+	gw_config_reg(c, GW_PCI_COMMAND, 2, 0, 0x0546);	/* memory, master, parity, SERR, INTx
+							 * disable */
 	c->w1c[GW_PCI_STATUS + 1] = 0xf9;
 	gw_config_reg(c, 0x08, 4, d->class_code << 8 | d->revision, 0);
 	gw_config_reg(c, 0x0c, 1, 0, 0xff);		/* cache line size */
 	gw_config_reg(c, 0x2c, 2, d->subvendor, 0);
 	gw_config_reg(c, 0x2e, 2, d->subdevice, 0);
-	gw_config_reg(c, 0x3c, 1, 0, 0xff);		/* interrupt line; no pin: the host has no INTx */
+	gw_config_reg(c, 0x3c, 1, 0, 0xff);		/* interrupt line; no pin: the host has no
+							 * INTx */
 	for (unsigned int i = 0; i < GW_NR_BARS; i++) {
 		const struct gw_endpoint_bar *bar = &d->bar[i];
 		uint64_t mask = ~(bar->size - 1);
@@ -142,7 +144,8 @@ static void build_pcie(struct gw_config *c, const struct gw_endpoint_desc *d, ui
 	gw_config_reg(c, p + 2, 2, 0x0002, 0);		/* version 2, endpoint */
 	gw_config_reg(c, p + GW_PCI_PCIE_DEVCAP, 4,
 	    GW_PCI_PCIE_DEVCAP_RBER | 0x21 | (c->flr ? GW_PCI_PCIE_DEVCAP_FLR : 0), 0);
-	gw_config_reg(c, p + GW_PCI_PCIE_DEVCTL, 2, 0x2810, 0x7fff); /* relaxed, no snoop, 512 byte reads */
+	/* relaxed ordering, no snoop, reads of 512 bytes */
+	gw_config_reg(c, p + GW_PCI_PCIE_DEVCTL, 2, 0x2810, 0x7fff);
 	c->w1c[p + GW_PCI_PCIE_DEVSTA] = 0x0f;
 	gw_config_reg(c, p + GW_PCI_PCIE_LNKCAP, 4, 0x00000043, 0);	/* 8 GT/s, 4 lanes */
 	gw_config_reg(c, p + GW_PCI_PCIE_LNKCTL, 2, 0, 0x01cb);

@@ -22,9 +22,9 @@ static struct sim_conn *conn_of(struct gw_dext_conn *c)
 }
 
 /*
- * What every call goes through: the delay, and the moment when the function disappears. The
- * calls that take interrupts may come from a thread of the endpoint, which disappearing would
- * wait for, so they count but leave the moment to the next call.
+ * What every call goes through: the delay, and the moment when the function disappears. Calls that
+ * take interrupts may come from a thread of the endpoint, for which disappearing would wait; so
+ * they count, but leave the moment to the next call.
  */
 static void before_call(struct gw_sim_function *f, uint32_t selector)
 {
@@ -102,7 +102,7 @@ static const struct gw_dext_conn_ops conn_ops = {
 	.close = conn_close,
 };
 
-/* Its dext, which is started when it is first looked for: options may come after the device. */
+/* Start its dext when it is first looked for, as options may come after the device. */
 static int start_dext(struct gw_sim *sim, struct gw_sim_function *f)
 {
 	bool old = atomic_load(&sim->opt[GW_SIM_OLD_DEXT]);

@@ -37,7 +37,7 @@ static uint64_t rng_next(uint64_t *s)
 	return z ^ z >> 31;
 }
 
-/* Accesses may come without a pause; one that registers must still get its turn. */
+/* Accesses may come without a pause, and a thread that registers must still get its turn. */
 static int lock_init(pthread_rwlock_t *lock)
 {
 	pthread_rwlockattr_t attr;
@@ -165,7 +165,10 @@ static int check_memory(const struct gw_dart *d, const struct gw_dart_request *r
 			     PRIu64, d->name, req->size, d->limits->max_map_bytes);
 		return -E2BIG;
 	}
-	/* the platform would fail to wire what is not there; so do we, before the device sees it */
+	/*
+	 * the platform would fail to wire memory that is not there; so this fails, before the
+	 * device sees it
+	 */
 	return !req->mem.remote && msync(req->mem.addr, req->size, MS_ASYNC) ? -EFAULT : 0;
 }
 

@@ -20,7 +20,7 @@
 /* Where the modelled DART puts what it chooses itself: far above any guest's RAM. */
 #define GW_DART_FIRST		0x8000000000ull
 #define GW_DART_LAST		0xffffffffffull
-/* The top of what a caller may choose where it may. */
+/* The last address that a caller may choose, where it may choose. */
 #define GW_DART_CALLER_LAST	0xffffffffffffull
 
 /* A VMM that unmaps wants its answer within a second. */
@@ -33,7 +33,8 @@ struct gw_dart_limits {
 	uint64_t seed;
 	uint32_t segments;
 	bool caller_iova;
-	uint64_t base;			/* 0: random places from GW_DART_FIRST on; else from here upwards */
+	uint64_t base;			/* 0: random places from GW_DART_FIRST on; else from here
+					 * upwards */
 };
 
 /* Totals over several DARTs. */
@@ -74,7 +75,7 @@ struct gw_dart {
 	const char *name;		/* of the function, for messages */
 	uint64_t salt;			/* tells functions of one seed apart */
 
-	_Atomic bool hasty;		/* an access does not end: do not wait for others any more */
+	_Atomic bool hasty;		/* an access does not end: wait for no others */
 
 	pthread_rwlock_t lock;		/* all below; held for look-ups only, never during a copy */
 	struct gw_imap map GW_GUARDED_BY(lock);
@@ -113,8 +114,8 @@ int gw_dart_register(struct gw_dart *d, struct gw_dart_mapping *m,
 /**
  * gw_dart_unregister() - no access is under way and none can begin when this returns
  *
- * Return: 0; -ETIMEDOUT one that is under way does not end within GW_DART_PATIENCE_NS, or as soon as
- * that has been seen of another, see gw_dart.hasty. @m stays in use then, but no access can begin.
+ * Return: 0; -ETIMEDOUT an access does not end within GW_DART_PATIENCE_NS; at once if another has
+ * not, see gw_dart.hasty. @m stays in use then, but no access can begin.
  */
 int gw_dart_unregister(struct gw_dart *d, struct gw_dart_mapping *m);
 

@@ -150,7 +150,7 @@ static int parse(struct gw_log *log, const struct option *o, const char *value, 
 	return 0;
 }
 
-/* What is counted is counted from when it was asked for. */
+/* A count begins when its option is set. */
 static void restart_count(struct gw_sim *sim, enum gw_sim_option id)
 {
 	if (id == GW_SIM_FAIL_MAP)

@@ -213,7 +213,7 @@ static uint32_t dma_prepare(void *ctx, void *mapping, const struct gw_core_reque
 	return GW_IORETURN_SUCCESS;
 }
 
-/* Who keeps hold of memory that was to go must not begin anything in it. */
+/* An endpoint that keeps hold of memory that had to go must not begin anything in it. */
 static uint32_t dma_complete(void *ctx, void *mapping)
 {
 	struct gw_endpoint_bus *b = &function_of(ctx)->bus;
@@ -252,7 +252,7 @@ static uint32_t irq_configure(void *ctx, enum gw_core_irq_type type, unsigned in
 	return GW_IORETURN_SUCCESS;
 }
 
-/* Whether the core takes them is its own affair: a message that nobody waits for is lost. */
+/* The core decides whether it takes them: a message that nobody waits for is lost. */
 static uint32_t irq_enable(void *ctx, bool on)
 {
 	return GW_IORETURN_SUCCESS;

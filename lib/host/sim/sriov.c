@@ -78,7 +78,10 @@ uint16_t gw_sriov_num(const struct gw_config *c)
 	return c->sriov ? (uint16_t)gw_config_get(c, c->sriov + GW_PCI_SRIOV_NUM, 2) : 0;
 }
 
-/* Enabling more than there are, or none, enables nothing: the specification leaves it open. */
+/*
+ * Enabling more functions than there are, or none, enables nothing; the specification leaves that
+ * open.
+ */
 void gw_sriov_after_write(struct gw_config *c, unsigned int was, uint16_t num)
 {
 	uint32_t control, total;

@@ -21,7 +21,7 @@ void gw_sriov_set_bar(struct gw_config *c, const struct gw_endpoint_desc *desc, 
 		      uint64_t addr);
 
 /**
- * gw_sriov_after_write() - what a write could not change after all is as it was
+ * gw_sriov_after_write() - put back what a write must not change
  * @was: the number of functions before: gw_sriov_vfs()
  * @num: NumVFs before
  */

@@ -5,7 +5,7 @@
 #include "base/util.h"
 #include "host/sim/host.h"
 
-/* Virtual functions: they are on the bus while their physical function says so. */
+/* Virtual functions are on the bus while their physical function says so. */
 
 /* The @vf-th of @pf, if it is there. */
 static struct gw_sim_function *find(struct gw_sim_function *pf, unsigned int vf)

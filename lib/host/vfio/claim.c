@@ -6,14 +6,14 @@
 #include "host/vfio/function.h"
 
 /*
- * How it works: functions of one IOMMU group reach the same memory, so they go to one VMM. The first
- * function that a VMM claims makes the address space that VMM's, until it has given back the last.
- * A VMM that ends loses its functions one after the other, and its successor may be quicker than
- * that: so a claim waits a moment before it is refused.
+ * How it works: functions of one IOMMU group reach the same memory, so they go to one VMM. The
+ * first function that a VMM claims makes the address space that VMM's, until it has given back the
+ * last. A VMM that ends loses its functions one after the other, and its successor may be quicker
+ * than that: so a claim waits a moment before it is refused.
  *
- * What a VMM was handed to map BARs with stays mapped there for as long as it likes: the kernel takes
- * a dma-buf back when the function is closed, and a file of sysfs never. So a function of which a VMM
- * was handed anything is given up when that VMM goes, and no other gets it.
+ * What a VMM was handed to map BARs with stays mapped there for as long as it likes: the kernel
+ * takes a dma-buf back when the function is closed, and a file of sysfs never. So a function of
+ * which a VMM was handed anything is given up when that VMM goes, and no other gets it.
  */
 
 #define CLAIM_WAIT_NS	2000000000ull	/* a VMM gives up after 5 s */

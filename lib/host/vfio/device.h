@@ -21,7 +21,9 @@ struct gw_vfio_device {
 	bool can_reset;
 };
 
-/** gw_vfio_device_probe() - learn the rest from @fd. Return: 0; -EOPNOTSUPP no PCI function; -errno */
+/**
+ * gw_vfio_device_probe() - learn the rest from @fd. Return: 0; -EOPNOTSUPP no PCI function; -errno
+ */
 int gw_vfio_device_probe(struct gw_vfio_device *d);
 
 /**

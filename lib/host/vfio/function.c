@@ -66,7 +66,9 @@ void gw_vfio_function_give_up(struct gw_vfio_function *fn)
 		gw_err(fn->base.log, "%s: cannot tell that it is gone", fn->base.info.name);
 }
 
-/* The kernel wants it back: let go if nothing is mapped, or in any case if it has asked for long. */
+/*
+ * The kernel wants it back: let go if nothing is mapped, or in any case if it has asked for long.
+ */
 static void let_go(struct gw_vfio_irqs *irqs, bool overdue)
 {
 	struct gw_vfio_function *fn = container_of(irqs, struct gw_vfio_function, irqs);

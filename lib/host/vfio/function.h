@@ -78,7 +78,8 @@ static inline void gw_vfio_leave(struct gw_vfio_function *fn) GW_UNLOCKS(fn->loc
 /**
  * gw_vfio_function_new() - open what gw_vfio_group_check() has let pass
  *
- * Return: 0; -EACCES, -EBUSY, -EOPNOTSUPP, each logged with the way out; -ENOMEM; -errno of the kernel.
+ * Return: 0; -EACCES, -EBUSY, -EOPNOTSUPP, each logged with the way out; -ENOMEM; -errno of the
+ * kernel.
  */
 int gw_vfio_function_new(struct gw_vfio_host *host, const struct gw_function_ops *ops,
 			 const char *bdf, unsigned int group, struct gw_function **f);
@@ -88,7 +89,8 @@ void gw_vfio_function_free(struct gw_vfio_function *fn);
 
 /**
  * gw_vfio_function_give_up() - let the kernel have the function back: bus mastering is off, nothing
- * is mapped, and every operation answers -ENODEV from now on. Any thread; a second time does nothing
+ * is mapped, and every operation answers -ENODEV from now on. Any thread; a second time does
+ * nothing
  */
 void gw_vfio_function_give_up(struct gw_vfio_function *fn);
 

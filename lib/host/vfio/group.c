@@ -94,7 +94,7 @@ static int function_check(const char *sysfs, struct gw_topology *t, struct gw_pc
 	case GW_PASSABLE_NO_IOMMU: return refuse_noiommu(bdf, log);
 	default: break;
 	}
-	/* whether the rest of the group is in the way the kernel says itself, when it is opened */
+	/* the kernel itself says, when the group is opened, whether the rest of it is in the way */
 	return n->vfio ? 0 : refuse_driver(n, bdf, log);
 }
 

@@ -15,9 +15,9 @@
  * How it works: mappings are kept by IOVA. Functions of one group see the same addresses, so a
  * mapping that one has made and another asks for, the same in every respect, is shared: each user
  * is a bit, and the kernel forgets it with the last. Memory is the same if the kernel's file is, at
- * whatever address each function has that in this process: the kernel has pinned the pages. A handle
- * is the address, which is a multiple of the granule, with a serial number in its low bits, so that
- * one that has ended is not taken for one that came to the same address later.
+ * whatever address each function has that in this process: the kernel has pinned the pages. A
+ * handle is the address, which is a multiple of the granule, with a serial number in its low bits,
+ * so that one that has ended is not taken for one that came to the same address later.
  *
  * Where the caller does not choose, places are looked for from @next on, in the upper half of the
  * addresses there are, or of those that the device can put out: far from guest memory, so that a

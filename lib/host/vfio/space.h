@@ -25,8 +25,8 @@ struct gw_vfio_want;
 
 /**
  * struct gw_vfio_space_ops - a way to ask the kernel; all return 0 or -errno
- * @open:   a function's descriptor, the caller's; limits and ranges of @s are known afterwards. After
- *          an error there is none
+ * @open:   a function's descriptor, the caller's; limits and ranges of @s are known afterwards.
+ *          After an error there is none
  * @map:    nothing of iova..iova + size - 1 is mapped
  * @unmap:  exactly what was mapped before
  * @close:  every descriptor of a function is closed

@@ -5,7 +5,8 @@
 #include "host/vfio/space.h"
 
 /**
- * struct gw_vfio_spaces - the address spaces of a host, one for each group of which a function is open
+ * struct gw_vfio_spaces - the address spaces of a host, one for each group of which a function is
+ * open
  *
  * Under the host's lock.
  */
