@@ -16,9 +16,10 @@
 
 /*
  * How it works: a thread takes descriptors from a queue. It is started when there are some and ends
- * when there are none. One that sleeps in close(2) holds up what is behind it, so another is started
- * then, up to a few; when all of them sleep the queue grows, and its owner is to take no more from
- * whoever sends such things. Nobody joins the threads, so the struct is freed by the last to leave.
+ * when there are none. One that sleeps in close(2) holds up what is behind it, so another is
+ * started then, up to a few; when all of them sleep the queue grows, and its owner is to take no
+ * more from whoever sends such things. Nobody joins the threads, so the struct is freed by the last
+ * to leave.
  */
 
 #define MAX_THREADS	4u

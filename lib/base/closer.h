@@ -5,16 +5,18 @@
 #include <stdbool.h>
 
 /*
- * Closes descriptors that somebody else made. close(2) can sleep for as long as that party likes: it
- * asks the program behind a FUSE file, and waits for a TCP peer that was told to linger. What cannot
- * sleep (memory, eventfds) is closed at once; all else by a thread made for it.
+ * Closes descriptors that somebody else made. close(2) can sleep for as long as that party likes:
+ * it asks the program behind a FUSE file, and waits for a TCP peer that was told to linger. What
+ * cannot sleep (memory, eventfds) is closed at once; all else by a thread made for it.
  */
 struct gw_closer;
 
 /** gw_closer_new() - Return: 0; -ENOMEM */
 int gw_closer_new(struct gw_closer **c);
 
-/** gw_closer_free() - waits for nothing: what is not closed yet will be, if ever it can; NULL is fine */
+/**
+ * gw_closer_free() - does not wait; what is not closed yet will be, if it ever can be; NULL is fine
+ */
 void gw_closer_free(struct gw_closer *c);
 
 /** gw_closer_close() - any thread; never sleeps; -1 is fine */
@@ -26,7 +28,9 @@ void gw_closer_close(struct gw_closer *c, int fd);
  */
 void gw_closer_hang_up(struct gw_closer *c, int sock);
 
-/** gw_closer_turn_away() - the same for all that wait to be accepted at @sock; nobody else can come */
+/**
+ * gw_closer_turn_away() - the same for all that wait to be accepted at @sock; nobody else can come
+ */
 void gw_closer_turn_away(struct gw_closer *c, int sock);
 
 /** gw_closer_stuck() - do so many descriptors not close that no more should be taken? Any thread */

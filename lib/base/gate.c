@@ -14,7 +14,10 @@ void gw_gate_fini(struct gw_gate *g)
 	pthread_mutex_destroy(&g->lock);
 }
 
-/* Taking it and giving it back is not proved, as clang cannot know that the mutex of a gate is the gate. */
+/*
+ * Taking it and giving it back is not proved, as clang cannot know that the mutex of a gate is the
+ * gate.
+ */
 void gw_gate_lock(struct gw_gate *g) GW_UNPROVED
 {
 	if (!pthread_mutex_trylock(&g->lock))
@@ -34,7 +37,7 @@ void gw_gate_lock_patient(struct gw_gate *g) GW_UNPROVED
 	}
 }
 
-/* Who waits will lock, and let go, so the last of them wakes the patient. */
+/* Those that wait will lock and unlock the gate, so the last of them wakes the patient ones. */
 static void give_turn(struct gw_gate *g) GW_HOLDS(g->lock)
 {
 	if (g->patient && !atomic_load_explicit(&g->waiting, memory_order_relaxed))

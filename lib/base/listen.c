@@ -12,8 +12,8 @@
 #define BACKLOG	8	/* limit: clients that wait to be looked at */
 
 /*
- * Is somebody listening there? One who takes another type of socket is, too. Return: 0 nobody;
- * -EADDRINUSE; -errno of socket(2).
+ * Is somebody listening there, with whatever type of socket? Return: 0 nobody; -EADDRINUSE; -errno
+ * of socket(2).
  */
 static int path_answers(const struct sockaddr_un *addr)
 {
@@ -62,7 +62,10 @@ say:
 	return ret;
 }
 
-/* It may be another's by now, but never what a link of theirs leads to. Return: 0; -1 and errno */
+/*
+ * The file may be somebody else's by now, but never what a link of theirs leads to. Return: 0; -1
+ * and errno
+ */
 static int widen(const char *path, const struct stat *st, mode_t mode)
 {
 	return (st->st_mode & 0777) == mode ? 0 : fchmodat(AT_FDCWD, path, mode, AT_SYMLINK_NOFOLLOW);
@@ -73,7 +76,9 @@ static int listen_as(struct gw_listener *l, const struct sockaddr_un *addr, mode
 	struct stat st;
 	int ret;
 
-	/* before bind(2), so that the file never has a wider mode; the umask may make it narrower */
+	/*
+	 * before bind(2), so that the file never has a wider mode; the umask may make it narrower
+	 */
 	if (fchmod(l->fd, mode) || bind(l->fd, (const struct sockaddr *)addr, sizeof(*addr)))
 		return -errno;
 	if (!lstat(addr->sun_path, &st) && !widen(addr->sun_path, &st, mode) && !listen(l->fd, BACKLOG)) {

@@ -3,9 +3,10 @@
 #define GW_BASE_LOCK_H
 
 /*
- * Locks whose use is proved: a field says which lock guards it, a function says which locks its caller
- * holds, and tests/locks has clang prove that all code keeps to that and that each function gives back
- * what it takes. Nothing else knows of these words, so for other builds they are comments.
+ * Locks whose use is proved: a field says which lock guards it, a function says which locks its
+ * caller holds, and tests/locks has clang prove that all code keeps to that and that each function
+ * gives back what it takes. Nothing else knows of these words, so for other builds they are
+ * comments.
  */
 
 #ifdef GW_PROVE_LOCKS
@@ -25,7 +26,10 @@
 #define GW_HOLDS(...)		GW_LOCK_ATTRIBUTE(requires_capability(__VA_ARGS__))
 #define GW_HOLDS_SHARED(...)	GW_LOCK_ATTRIBUTE(requires_shared_capability(__VA_ARGS__))
 
-/* Of a function: it takes the locks, for reading or whole, gives them back, or takes them if it returns @success. */
+/*
+ * Of a function: it takes the locks, for reading or whole, gives them back, or takes them if it
+ * returns @success.
+ */
 #define GW_LOCKS(...)		GW_LOCK_ATTRIBUTE(acquire_capability(__VA_ARGS__))
 #define GW_LOCKS_SHARED(...)	GW_LOCK_ATTRIBUTE(acquire_shared_capability(__VA_ARGS__))
 #define GW_UNLOCKS(...)		GW_LOCK_ATTRIBUTE(release_generic_capability(__VA_ARGS__))

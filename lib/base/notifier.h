@@ -36,7 +36,8 @@ void gw_notifier_fini(struct gw_notifier *n);
 /**
  * gw_notifier_signal() - add one to the counter of eventfd @fd, as the kernel itself does it
  *
- * It never sleeps. A counter at its top stays there: whoever holds the eventfd has an event to read.
+ * It never sleeps. A counter at its top stays there: whoever holds the eventfd has an event to
+ * read.
  *
  * Return: 0; -EINVAL if @fd is no eventfd, -EBADF, or -errno of io_submit(2).
  */

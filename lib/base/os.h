@@ -39,11 +39,14 @@ int gw_os_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t 
  */
 int gw_os_memory_file(const char *name, uint64_t size, bool seal);
 
-/** gw_os_memory_seal() - as with @seal, later. Return: 0, also where there is no such thing; -errno */
+/**
+ * gw_os_memory_seal() - as with @seal, later. Return: 0, also where there is no such thing; -errno
+ */
 int gw_os_memory_seal(int fd);
 
 /**
- * gw_os_file_id() - which file it is, as the kernel knows without asking whoever serves its file system
+ * gw_os_file_id() - which file it is, as the kernel knows without asking whoever serves its file
+ * system
  *
  * Return: false: not known.
  */
@@ -51,8 +54,8 @@ bool gw_os_file_id(int fd, uint64_t *dev, uint64_t *ino);
 
 /**
  * gw_os_memory_renew() - have another file, of zeroes, in the place of one that was handed out
- * @fd: of memory in a file of fixed size; it, and whatever shows the file in this process, is then of
- *      the new one. Nobody may map or unmap it meanwhile
+ * @fd: of memory in a file of fixed size; it, and whatever shows the file in this process, is then
+ *      of the new one. Nobody may map or unmap it meanwhile
  *
  * After an error a part of that may be of the new file; to be called again before it is used.
  *
@@ -60,7 +63,10 @@ bool gw_os_file_id(int fd, uint64_t *dev, uint64_t *ino);
  */
 int gw_os_memory_renew(int fd);
 
-/** gw_os_is_memory_file() - whether it is memory of the kernel's, so that touching it waits for nobody */
+/**
+ * gw_os_is_memory_file() - whether it is memory of the kernel's, so that touching it waits for
+ * nobody
+ */
 bool gw_os_is_memory_file(int fd);
 
 /** gw_os_random() - bytes that nobody can guess */

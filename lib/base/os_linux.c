@@ -68,7 +68,9 @@ bool gw_os_is_memory_file(int fd)
 	return fcntl(fd, F_GET_SEALS) >= 0;
 }
 
-/* It fails only where the kernel has no such call, and then nothing that we could give is a secret. */
+/*
+ * It fails only where the kernel has no such call, and then nothing that we could give is a secret.
+ */
 void gw_os_random(void *buf, size_t size)
 {
 	for (uint8_t *at = buf; size;) {

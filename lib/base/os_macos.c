@@ -19,7 +19,7 @@ int gw_os_cond_init(pthread_cond_t *cond)
 	return -pthread_cond_init(cond, NULL);
 }
 
-/* Conditions know no clock there but that of the day; a relative wait is by none that is set. */
+/* A condition there goes by the time of day, which can be set; a relative wait does not. */
 int gw_os_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t deadline)
 {
 	uint64_t now = gw_now_ns(), left = deadline > now ? deadline - now : 0;
@@ -64,7 +64,7 @@ bool gw_os_file_id(int fd, uint64_t *dev, uint64_t *ino)
 	return true;
 }
 
-/* Nobody hands files over there: a VMM has gangway inside, and its memory by address. */
+/* No file is handed over there: a VMM has gangway inside, and gives its memory by address. */
 int gw_os_memory_renew(int fd)
 {
 	return -EOPNOTSUPP;	/* no VMM of another process is served there */
@@ -114,8 +114,8 @@ int gw_os_thread_create(pthread_t *thread, const char *name, void *(*run)(void *
 
 /*
  * A notifier is a pipe there, of which it is given the end to write to: as long as a write to an
- * eventfd. A pipe that is full has something to be read, so nothing is lost by not writing; and who
- * holds the other end cannot make this end wait.
+ * eventfd. A pipe that is full has something to be read, so nothing is lost by not writing; and
+ * whoever holds the other end cannot make this end wait.
  */
 int gw_notifier_init(struct gw_notifier *n)
 {

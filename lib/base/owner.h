@@ -7,8 +7,8 @@
 #include <gangway/device.h>
 
 /*
- * Who has something that several devices share: one VMM at a time, by all the devices of them that it
- * has claimed. The caller's lock is held.
+ * The owner of something that several devices share: one VMM at a time, by all of those devices
+ * that it has claimed. The caller's lock is held.
  */
 
 /** struct gw_owner - zeroed: nobody; without claims @vmm is who had it last */
@@ -17,7 +17,9 @@ struct gw_owner {
 	unsigned int claims;
 };
 
-/** gw_owner_take() - one more device for @vmm; NULL is this program itself. Return: is it so? */
+/**
+ * gw_owner_take() - one more device for @vmm; NULL is this program itself. Return: did it get it?
+ */
 bool gw_owner_take(struct gw_owner *o, const struct gw_vmm *vmm);
 
 /** gw_owner_is_self() - is it this program that has claimed it? */

@@ -11,7 +11,8 @@
 
 /*
  * How it works: the kernel lists which addresses of this process show a file. Each is made to show
- * another one in one step, so that pointers stay as they are; then so is the descriptor.
+ * another file in one step, so that pointers stay as they are; then the descriptor is replaced
+ * likewise.
  */
 
 static int show(void *opaque, const struct gw_shown *s)

@@ -8,8 +8,9 @@
 /*
  * How it works: a stream of quick messages is served without a look at the clock. A wait that is
  * not over after some tries yields the processor: if that takes long, others want it, and then
- * sleeping is both kinder and quicker, as the scheduler prefers who wakes over who yields. Being
- * preempted counts no more than a wait that was in vain: the client waits for us all the same.
+ * sleeping is both kinder and quicker, as the scheduler prefers a thread that wakes to one that
+ * yields. Being preempted counts as a wait in vain and no more, because the client waits for us all
+ * the same.
  */
 
 #define SPIN_MAX_US	1000u		/* longer than this, sleeping is always cheaper */

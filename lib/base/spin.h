@@ -12,7 +12,7 @@
  */
 struct gw_spin {
 	uint64_t limit_ns;		/* 0: never */
-	uint64_t begun, seen;		/* ns: when this wait began; when we last had the processor */
+	uint64_t begun, seen;		/* ns: of this wait; when we last had the processor */
 	uint64_t off_until, off_ns;
 	unsigned int tries, misses;
 };

@@ -7,14 +7,14 @@
 #include "base/os.h"
 
 /*
- * How it works: the last user of a closed count only touches what outlives every count, so the
- * one who waits may free the object at once. Waits are rare; they share one condition.
+ * How it works: the last user of a closed count only touches what outlives every count, so whoever
+ * waits may free the object at once. Waits are rare; they share one condition.
  */
 static pthread_mutex_t use_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t use_idle;
 static pthread_once_t use_once = PTHREAD_ONCE_INIT;
 
-/* A system so short of memory that it has no condition has no threads to wait for either. */
+/* Where there is no memory for a condition there are no threads to wait for either. */
 static void use_init(void)
 {
 	gw_os_cond_init(&use_idle);

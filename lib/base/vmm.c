@@ -23,7 +23,7 @@ pid_t gw_vmm_pid(int fd)
 }
 
 /*
- * What a process calls itself, and when it started, in ticks since boot: numbers of processes are
+ * When a process started, in ticks since boot, and what it calls itself: numbers of processes are
  * used again, and a child may hold a dead VMM's socket. 0: the system does not say.
  */
 static uint64_t process_started(pid_t pid, char command[COMMAND_SIZE])

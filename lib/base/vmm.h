@@ -6,7 +6,10 @@
 
 #include <gangway/device.h>
 
-/** gw_vmm_pid() - its number. Return: 0: it is not known, or in a PID namespace that is not seen here */
+/**
+ * gw_vmm_pid() - its number. Return: 0: it is not known, or in a PID namespace that is not seen
+ * here
+ */
 pid_t gw_vmm_pid(int fd);
 
 /**

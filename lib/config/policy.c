@@ -6,11 +6,11 @@
 #include "base/util.h"
 
 /*
- * How it works: the header takes its rules, the BARs take bits by their sizes, and the bytes
- * behind the header start as read only. Then each capability of the function's list is looked at
- * in turn: all bytes up to the next one are dropped, and one that is shown is linked behind the
- * last that was shown and takes its rules. What cannot be honoured is so never in the list, and
- * bytes that nobody has thought of are never written.
+ * How it works: the header takes its rules, the BARs take bits by their sizes, and the bytes behind
+ * the header start as read only. Then each capability of the function's list is looked at in turn:
+ * all bytes up to the next one are dropped, and one that is shown is linked behind the last that
+ * was shown and takes its rules. So what cannot be honoured is never in the list, and bytes that
+ * nobody has thought of are never written.
  */
 
 static uint8_t *policy_mask(struct gw_pci_policy *p, enum gw_pci_kind kind)
@@ -305,7 +305,7 @@ static void policy_ext_caps(struct gw_pci_policy *p, const uint8_t *cfg)
 	uint32_t header;
 
 	if (gw_pci_get(cfg, GW_PCI_EXT_FIRST, 4) == UINT32_MAX)
-		return;		/* a bridge answers for a conventional function, which ends before */
+		return;		/* a bridge answers in place of a conventional function */
 	gw_pci_caps_walk_ext(cfg, &caps);
 	p->broken |= caps.broken;
 	for (unsigned int i = 0; i < caps.nr; i++) {

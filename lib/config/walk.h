@@ -39,8 +39,8 @@ struct gw_pci_walk {
 /**
  * gw_pci_walk_on() - the next capability of the list
  *
- * Return: 1, and @id and @off are its; 0: that was the last; -1: the list loops, points outside or cannot
- * be read from here on.
+ * Return: 1, and @id and @off are its; 0: that was the last; -1: the list loops, points outside or
+ * cannot be read from here on.
  */
 int gw_pci_walk_on(struct gw_pci_walk *w, unsigned int *id, unsigned int *off);
 

@@ -21,7 +21,7 @@
 
 #define READ_CHUNK	65536u		/* a revoke waits for one of these at most */
 
-/* The mapping goes. */
+/* Take the mapping away. */
 static void undo(struct gw_attachment *a)
 {
 	a->mapped->unmap(a->e, a->payload);
@@ -123,7 +123,7 @@ static struct gw_attachment *find_owed(struct gw_exporter *x) GW_HOLDS(x->lock)
 	return NULL;
 }
 
-/* What is owed: where the hardware is stopped, that alone. */
+/* Make the callback that is owed; if the hardware has to be stopped, only that one. */
 static void make_callback(struct gw_exporter *x, struct gw_attachment *a) GW_HOLDS(x->lock)
 {
 	bool quiesce = a->quiesce, tell = a->tell, ready = a->ready && !tell;
@@ -176,7 +176,7 @@ static size_t payload_room(const struct gw_attachment *a)
 	return room;
 }
 
-/* All that needs no lock. */
+/* Make an attachment, as far as that needs no lock. */
 static int attachment_make(struct gw_export *e, struct gw_importer *imp, struct gw_attachment **a,
 			   char reason[GW_SHARE_REASON])
 {
@@ -264,7 +264,7 @@ static int build_by(struct gw_attachment *a, unsigned int i)
 	return ret;
 }
 
-/* By the first kind that serves. */
+/* Map by the first kind that serves. */
 static int build(struct gw_attachment *a)
 {
 	int ret = -EOPNOTSUPP;

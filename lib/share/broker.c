@@ -17,8 +17,8 @@
 
 /*
  * How it works: a table says what may be asked by whom, and how long it is. Whoever is refused
- * hears -EACCES, whatever the reason: the reason is in the audit. A handle that was shown is used
- * up, by whomever.
+ * hears -EACCES, whatever the reason: the reason is in the audit. A handle is used up by whoever
+ * shows it.
  */
 
 #define LIST_MAX	64u	/* entries in one reply */
@@ -131,7 +131,7 @@ static bool same_addr(const struct gw_pci_addr *a, const struct gw_pci_addr *b)
 	return a->domain == b->domain && a->bus == b->bus && a->dev == b->dev && a->fn == b->fn;
 }
 
-/* The inode of a device's folder in sysfs is another when it was plugged in again. 0: none */
+/* A device that is plugged in again has a folder with another inode in sysfs. 0: none */
 static uint64_t device_ino(const struct gw_broker_core *b, const struct gw_pci_addr *addr)
 {
 	char name[GW_PCI_ADDR_SIZE], path[512];
@@ -162,7 +162,7 @@ static int cookie_of(struct gw_broker_core *b, const struct gw_pci_addr *pf, uin
 	return 0;
 }
 
-/* Where the machine says which function has that index, it must be this one. */
+/* If the machine says which function has that index, it must be this one. */
 static bool is_that_vf(const struct gw_broker_core *b, const struct gw_share_id *id)
 {
 	char pf[GW_PCI_ADDR_SIZE], vf[GW_PCI_ADDR_SIZE], path[512], to[256], *name;

@@ -12,7 +12,7 @@
 #include "share/wire.h"
 
 /*
- * The broker's mind: who is connected, what is published, which handles there are. One thread.
+ * What the broker knows: who is connected, what is published, which handles there are. One thread.
  * broker_server.c brings the sockets.
  */
 
@@ -54,7 +54,8 @@ struct gw_broker_core {
 	struct gw_policy *policy;
 	struct gw_log *log;
 	int audit;
-	struct gw_log denied, allowed;	/* to @log, by limits of their own: refusals do not mute the others */
+	struct gw_log denied, allowed;	/* to @log, by limits of their own: refusals do not mute the
+					 * others */
 	const char *tree;		/* holds sys/; "" the machine */
 	LIST_HEAD(, gw_broker_peer) peers;
 	LIST_HEAD(, gw_published) published;

@@ -78,8 +78,8 @@ void gw_broker_stop(struct gw_broker *b)
 }
 
 /*
- * The process that connected. Where the kernel does not say (SO_PEERPIDFD, Linux 6.5), its number may
- * have become another's by now, but only if it has ended, and then its socket has as well.
+ * The process that connected. Where the kernel does not say (SO_PEERPIDFD, Linux 6.5), its number
+ * may have become another's by now, but only if it has ended, and then its socket has as well.
  */
 static int process_of(int fd, pid_t pid)
 {
@@ -117,7 +117,7 @@ static void accept_one(struct gw_broker *b)
 			     "is refused", who.uid);
 }
 
-/* One message of each that has one, so that nobody keeps the others waiting. */
+/* Take one message of each peer that has sent any, so that nobody keeps the others waiting. */
 static void serve_peer(struct gw_broker *b, struct gw_broker_peer *p)
 {
 	int ret = gw_share_recv(p->fd, &b->msg);

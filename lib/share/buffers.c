@@ -91,7 +91,7 @@ int gw_buffers_new(const struct gw_buffers_options *opt, struct gw_buffers **b)
 	return 0;
 }
 
-/* All of them inside what may be shared; what else is to be said of them gw_export_new() knows. */
+/* Are all of them inside what may be shared? gw_export_new() checks the rest. */
 static int check_inside(const struct gw_buffers *b, const struct gw_bar_range *range,
 			unsigned int nr)
 {
@@ -104,7 +104,7 @@ static int check_inside(const struct gw_buffers *b, const struct gw_bar_range *r
 	return 0;
 }
 
-/* A revoke is seen here, or sees what is added here. */
+/* A revoke is either seen here, or finds what is added here. */
 static int insert(struct gw_buffers *b, struct buffer *n) GW_HOLDS(b->lock)
 {
 	if (b->nr >= GW_BUFFERS_MAX || n->nr > GW_BUFFERS_RANGES - b->nr_ranges)
@@ -231,7 +231,7 @@ static void publish_one(struct gw_buffers *b, struct buffer *n)
 			n->number, n->label);
 }
 
-/* What wants doing. *@end: it ends, else it is new */
+/* The next buffer that has to be ended (*@end) or published. */
 static struct buffer *next(struct gw_buffers *b, bool *end)
 {
 	struct buffer *n;

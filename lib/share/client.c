@@ -165,7 +165,7 @@ static int take_item(struct gw_reader *r, struct gw_share_item *item)
 	return 0;
 }
 
-/* A few more. Return: 0, at the end too */
+/* Ask for a few more. Return: 0, also at the end */
 static int list_more(struct gw_share_client *c, struct gw_share_item **list, size_t *nr, bool *end)
 {
 	uint32_t from = *nr ? (*list)[*nr - 1].number + 1 : 0;
@@ -258,7 +258,8 @@ static int take_steps(struct gw_remote_share *s, struct gw_reader *r)
 			return -EPROTO;
 		step->err = (int)err;
 		step->kind = gw_share_kind_by_uuid(uuid, &bit);
-		if (step->kind)		/* else one of its own, of which we know nothing */
+		if (step->kind)		/* else a kind of the exporter's own, of which we know
+					 * nothing */
 			s->nr_steps++;
 	}
 	return 0;

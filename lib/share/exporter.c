@@ -77,13 +77,13 @@ static bool meant(const struct taking *t, const struct gw_export *e)
 	return !t->nr;
 }
 
-/* A mapping that is there, or goes only after a callback, or a copy that is under way. */
+/* Has it a mapping, one that goes only after a callback, or a copy under way? */
 static bool holds(const struct taking *t, const struct gw_attachment *a)
 {
 	return a->mapped_in <= t->until && (gw_att_holds(a->state) || a->undo || a->readers);
 }
 
-/* @event: GW_ATT_FORCE only meets what still holds on. */
+/* @event: GW_ATT_FORCE goes only to attachments that still hold on. */
 static void event_to_all(const struct taking *t, enum gw_att_event event)
 {
 	struct gw_export *e;

@@ -20,7 +20,7 @@ int gw_handles_make(struct gw_handles *h, const struct gw_handle *like,
 	return 0;
 }
 
-/* All ones if they are equal and @live, else 0, without a branch on what they are. */
+/* Return: all ones if they are equal and @live, else 0; no branch depends on the bytes. */
 static uint64_t equal(const uint8_t a[GW_SHARE_HANDLE], const uint8_t b[GW_SHARE_HANDLE], bool live)
 {
 	uint64_t x[2], y[2], diff;

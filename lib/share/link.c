@@ -81,7 +81,7 @@ int gw_share_cookie(const char *broker, const char *vm, const struct gw_share_id
 	return ret;
 }
 
-/* Of the thread: a message of the broker, asked for or not. */
+/* For the thread: the broker has sent a message, asked for or not. */
 static void broker_message(struct gw_exporter_link *l, struct gw_share_msg *m)
 {
 	int ret = 0;

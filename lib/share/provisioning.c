@@ -259,7 +259,7 @@ static __attribute__((format(printf, 3, 4))) int refuse(char reason[GW_SHARE_REA
 	return err;
 }
 
-/* Who it is, and whether the BAR is the one; then the function is used, and its share stays. */
+/* Find the function, and check the BAR. Then the function counts a user, and its share stays. */
 static int begin(struct gw_provisioning *p, const struct gw_iov_vram_payload *in,
 		 struct gw_vram_import *im, char reason[GW_SHARE_REASON])
 {

@@ -33,7 +33,9 @@ static struct gw_remote_importer *remote_of(struct gw_importer *imp)
 	return container_of(imp, struct gw_remote_importer, base);
 }
 
-/* It was not told. One that has hung up has said that it has nothing mapped; another one is stuck. */
+/*
+ * It could not be told. If it has hung up, it has nothing mapped by its own word; else it is stuck.
+ */
 static void unheard(struct gw_remote_importer *r, int ret)
 {
 	r->hang_up = true;
@@ -41,7 +43,10 @@ static void unheard(struct gw_remote_importer *r, int ret)
 		r->stuck = true;
 }
 
-/* Unasked. One that does not read is hung up on; the thread notices, and abandons it. */
+/*
+ * Send what was not asked for. An importer that does not read is hung up on; the thread notices,
+ * and abandons it.
+ */
 static void tell(struct gw_remote_importer *r, struct gw_attachment *a, uint16_t type, uint32_t why)
 {
 	struct gw_share_msg *m = malloc(sizeof(*m));
@@ -67,7 +72,7 @@ static void remote_invalidate(struct gw_importer *imp, struct gw_attachment *a,
 	tell(remote_of(imp), a, GW_SHARE_INVALIDATE, why);
 }
 
-/* It has mapped memory, which nobody can take away from a process that lives. */
+/* End a process that has mapped memory, as nobody can take that away while it lives. */
 static void end_process(struct gw_remote_importer *r)
 {
 	struct pollfd ended = { .fd = r->process, .events = POLLIN };
@@ -86,8 +91,8 @@ static void end_process(struct gw_remote_importer *r)
 }
 
 /*
- * Its process is out of reach; what it reaches the memory by is taken away by the kind's unmap, but
- * for memory that it has mapped. One that has hung up has said that it has not.
+ * Nothing here can stop the other process. The kind's unmap takes away its way to the memory, but
+ * for memory that it has mapped; and one that has hung up says by that that it has none.
  */
 static void remote_quiesce(struct gw_importer *imp, struct gw_attachment *a)
 {
@@ -178,7 +183,7 @@ void gw_remote_end(struct gw_remote_importer *r)
 	free(r);
 }
 
-/* Only what the policy allows; where it wants the fabric, with a proof that is made here. */
+/* Take of its kinds those that the policy allows. For one by the fabric, a proof is made here. */
 static int take_wants(struct gw_remote_importer *r, struct gw_reader *in)
 {
 	char reason[GW_SHARE_REASON];

@@ -36,7 +36,7 @@ void gw_fence_arm(struct gw_fence *f);
 /** gw_fence_step() - count one; @n signals what is shared */
 void gw_fence_step(struct gw_fence *f, struct gw_notifier *n);
 
-/** gw_fence_end() - nobody will count on; wakes who waits */
+/** gw_fence_end() - nobody will count any more; wakes whoever waits */
 void gw_fence_end(struct gw_fence *f, int err, struct gw_notifier *n);
 
 /**
@@ -110,7 +110,10 @@ struct gw_attachment {
 
 /* All of these: @x->lock held. */
 
-/** gw_attachment_event() - one step, and what it asks for but callbacks. Return: 0; -errno */
+/**
+ * gw_attachment_event() - take one step, and do what it asks for; callbacks are only noted. Return:
+ * 0; -errno
+ */
 int gw_attachment_event(struct gw_attachment *a, enum gw_att_event event);
 
 /** gw_attachment_ready() - owe it that callback */

@@ -14,7 +14,7 @@
  * What exporters, importers and the broker say to each other, over sockets that keep messages apart
  * (SOCK_SEQPACKET). Integers are in host byte order: all of it stays on one machine. Each message
  * is a header and a body; a reply has the type and the sequence number of its request, and a status
- * of 0 or -errno. Who asks has one request under way. Messages that were not asked for have the
+ * of 0 or -errno. Whoever asks has one request under way. Messages that were not asked for have the
  * sequence number 0.
  *
  * Nothing is sent that could wait for the other side: whoever does not read is hung up on.
@@ -39,7 +39,10 @@ enum gw_share_msg_type {
 	GW_SHARE_ASK,
 	/* importer to broker: handle, name of VM; reply with a socket to the exporter */
 	GW_SHARE_ATTACH,
-	/* broker to exporter, with a socket and maybe a pidfd: u32 number, u32 kinds, u32 pid, u32 uid, u32 has */
+	/*
+	 * broker to exporter, with a socket and maybe a pidfd: u32 number, u32 kinds, u32 pid, u32
+	 * uid, u32 has
+	 */
 	/* function, u32 0, id, name */
 	GW_SHARE_INTRODUCE,
 

@@ -75,7 +75,9 @@ static int ident_numbers(struct gw_topology *t, struct gw_pci_node *n)
 	return 0;
 }
 
-/* Variant drivers have names of their own; since Linux 6.1 each function of any of them has a node. */
+/*
+ * Variant drivers have names of their own; since Linux 6.1 each function of any of them has a node.
+ */
 static bool has_vfio_node(struct gw_topology *t, const struct gw_pci_node *n)
 {
 	char name[GW_PCI_ADDR_SIZE], path[64];

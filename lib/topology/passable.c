@@ -50,7 +50,10 @@ struct gw_pci_node *gw_passable_next(struct gw_topology *t, const struct gw_pci_
 	return at;
 }
 
-/* Another function of the group that is in the way, one that never is passed through or one that may. */
+/*
+ * Another function of the group that is in the way, one that never is passed through or one that
+ * may.
+ */
 static struct gw_pci_node *find_in_the_way(struct gw_topology *t, const struct gw_pci_node *n,
 					   bool never)
 {
