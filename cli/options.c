@@ -93,9 +93,9 @@ static const char companion_help[] =
 "\n"
 "  --ivshmem PATH        QEMU's ivshmem-doorbell: -chardev socket,id=gw,path=PATH\n"
 "                        -device ivshmem-doorbell,chardev=gw,vectors=1\n"
-"  --port PATH           a virtio-serial port: -chardev socket,id=gw,path=PATH -device virtio-serial\n"
-"                        -device virtserialport,chardev=gw,name=gangway.0; memory is then mapped\n"
-"                        only from where the guest may sleep\n"
+"  --port PATH           a virtio-serial port: -chardev socket,id=gw,path=PATH -device\n"
+"                        virtio-serial-pci,max_ports=1 -device virtconsole,chardev=gw; memory is\n"
+"                        then mapped only from where the guest may sleep\n"
 "  --ram FILE,gpa=ADDRESS[,offset=SIZE][,size=SIZE]\n"
 "                        guest memory: a file that the VMM has with share=on; once for each piece\n"
 "  --socket PATH         or else: serve the device itself to a VMM, which tells its memory\n";

@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A companion: what it is, setting it up, having the host do things. */
 
-#include <linux/device.h>
 #include <linux/random.h>
 
 #include "companion.h"
-#include "regs.h"
-#include "ring.h"
 
 #define MAX_BUSY	60
 
 /**
  * gw_companion_init() - before anything else
- * @c:    zeroed
- * @pdev: the device
+ * @c:         zeroed
+ * @dev:       the device
+ * @transport: how it is reached
  *
  * Return: 0, -ENOMEM.
  */
-int gw_companion_init(struct gw_companion *c, struct pci_dev *pdev)
+int gw_companion_init(struct gw_companion *c, struct device *dev,
+		      const struct gw_transport *transport)
 {
 	c->stats = alloc_percpu(struct gw_stats);
 	if (!c->stats)
 		return -ENOMEM;
 	mutex_init(&c->control);
-	spin_lock_init(&c->regs_lock);
+	mutex_init(&c->access);
 	spin_lock_init(&c->rings.lock);
-	c->pdev = pdev;
+	c->dev = dev;
+	c->transport = transport;
 	c->nonce = get_random_u64() | 1;
 	return 0;
 }
@@ -36,24 +36,32 @@ void gw_companion_fini(struct gw_companion *c)
 	free_percpu(c->stats);
 }
 
+/* Two halves that belong together; the low one latches the other. */
+static u64 companion_read64(struct gw_companion *c, unsigned int reg)
+{
+	u32 lo = gw_companion_read(c, reg);
+
+	return (u64)gw_companion_read(c, reg + 4) << 32 | lo;
+}
+
 static void companion_limits(struct gw_companion *c)
 {
-	c->features = gw_regs_read(c, GW_REG_FEATURES);
-	c->granule_shift = gw_regs_read(c, GW_REG_GRANULE_SHIFT);
-	c->budget_bytes = gw_regs_read64(c, GW_REG_BUDGET_BYTES_LO);
-	c->budget_maps = gw_regs_read(c, GW_REG_BUDGET_MAPS);
-	c->max_map = gw_regs_read64(c, GW_REG_MAX_MAP_LO);
-	c->iova_bits = clamp(gw_regs_read(c, GW_REG_IOVA_BITS), 1U, 64U);
-	c->iova_first = gw_regs_read64(c, GW_REG_IOVA_FIRST_LO);
-	c->cookie = gw_regs_read64(c, GW_REG_COOKIE_LO);
+	c->features = gw_companion_read(c, GW_REG_FEATURES);
+	c->granule_shift = gw_companion_read(c, GW_REG_GRANULE_SHIFT);
+	c->budget_bytes = companion_read64(c, GW_REG_BUDGET_BYTES_LO);
+	c->budget_maps = gw_companion_read(c, GW_REG_BUDGET_MAPS);
+	c->max_map = companion_read64(c, GW_REG_MAX_MAP_LO);
+	c->iova_bits = clamp(gw_companion_read(c, GW_REG_IOVA_BITS), 1U, 64U);
+	c->iova_first = companion_read64(c, GW_REG_IOVA_FIRST_LO);
+	c->cookie = companion_read64(c, GW_REG_COOKIE_LO);
 }
 
 /* What is plugged into this slot: a companion that we can work with? */
 static int companion_identify(struct gw_companion *c)
 {
-	struct device *dev = &c->pdev->dev;
-	u32 magic = gw_regs_read(c, GW_REG_MAGIC);
-	u32 abi = gw_regs_read(c, GW_REG_ABI);
+	struct device *dev = c->dev;
+	u32 magic = gw_companion_read(c, GW_REG_MAGIC);
+	u32 abi = gw_companion_read(c, GW_REG_ABI);
 
 	if (magic != GW_COMPANION_MAGIC) {
 		dev_err(dev, "not gangway's (it reads %#x): this needs another driver\n", magic);
@@ -88,23 +96,9 @@ static int companion_identify(struct gw_companion *c)
  */
 int gw_companion_attach(struct gw_companion *c)
 {
-	struct pci_dev *pdev = c->pdev;
-	int ret = pcim_enable_device(pdev);
+	int ret = companion_identify(c);
 
-	if (ret)
-		return ret;
-	c->regs = pcim_iomap_region(pdev, 0, KBUILD_MODNAME);
-	if (IS_ERR(c->regs))
-		return PTR_ERR(c->regs);
-	ret = companion_identify(c);
-	if (ret)
-		return ret;
-	/* where memory is does not matter: what the function sees is an IOVA */
-	ret = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
-	if (ret)
-		return ret;
-	pci_set_master(pdev);
-	return gw_rings_start(c);
+	return ret || !c->transport->kick ? ret : gw_rings_start(c);
 }
 
 /* gw_companion_detach() - nothing is asked of it any more */
@@ -142,7 +136,7 @@ int gw_companion_resume(struct gw_companion *c)
 	if (ret)
 		return ret;
 	WRITE_ONCE(c->paused, false);
-	return gw_regs_read(c, GW_REG_GENERATION) == before ? 0 : -ESTALE;
+	return gw_companion_read(c, GW_REG_GENERATION) == before ? 0 : -ESTALE;
 }
 
 /**
@@ -151,7 +145,7 @@ int gw_companion_resume(struct gw_companion *c)
  * @req: what; the answer is left in it
  *
  * Return: 0, or as gw_request_error() and gw_rings_submit().
- * Context: any; does not sleep.
+ * Context: any, and does not sleep, if there is a ring.
  */
 int gw_companion_ask(struct gw_companion *c, struct gw_request *req)
 {
@@ -159,7 +153,7 @@ int gw_companion_ask(struct gw_companion *c, struct gw_request *req)
 	int ret;
 
 	list_add(&req->node, &list);
-	ret = gw_rings_submit(c, &list);
+	ret = c->transport->submit(c, &list);
 	return ret ? ret : gw_request_error(req);
 }
 
@@ -189,18 +183,18 @@ int gw_companion_control(struct gw_companion *c, u32 what)
 		return -ENODEV;
 	}
 	if (what == GW_CONTROL_ANNOUNCE && c->features & GW_FEATURE_RESUME)
-		gw_regs_write64(c, GW_REG_NONCE_LO, c->nonce);
-	gw_regs_write(c, GW_REG_CONTROL, what);
-	status = gw_regs_read(c, GW_REG_CONTROL_STATUS);
+		gw_companion_write64(c, GW_REG_NONCE_LO, c->nonce);
+	gw_companion_write(c, GW_REG_CONTROL, what);
+	status = gw_companion_read(c, GW_REG_CONTROL_STATUS);
 	/* done, but for unmapping, which takes the host more than a second */
 	while (status == GW_STATUS_BUSY && tries--) {
-		gw_regs_write(c, GW_REG_CONTROL, GW_CONTROL_UNMAP_ALL);
-		status = gw_regs_read(c, GW_REG_CONTROL_STATUS);
+		gw_companion_write(c, GW_REG_CONTROL, GW_CONTROL_UNMAP_ALL);
+		status = gw_companion_read(c, GW_REG_CONTROL_STATUS);
 	}
 	mutex_unlock(&c->control);
 	if (status == GW_STATUS_OK)
 		return 0;
-	dev_err(&c->pdev->dev, "control %u failed with status %u\n", what, status);
+	dev_err(c->dev, "control %u failed with status %u\n", what, status);
 	return -EIO;
 }
 

@@ -7,13 +7,11 @@
  * addresses (IOVAs) the function reaches it.
  */
 
+#include <linux/device.h>
 #include <linux/mutex.h>
-#include <linux/pci.h>
 #include <linux/percpu.h>
-#include <linux/spinlock.h>
 
-#include "gangway-abi.h"
-#include "request.h"
+#include "ring.h"
 
 enum gw_stat {
 	GW_STAT_HITS,		/* maps that found a block */
@@ -29,27 +27,33 @@ struct gw_stats {
 	u64 n[GW_NR_STATS];
 };
 
-/* The ring; see ring.c. Protected by @lock, apart from what is set up before the first request. */
-struct gw_rings {
-	spinlock_t lock;
-	struct gw_ring *hdr;
-	struct gw_ring_sqe *sq;
-	struct gw_ring_cqe *cq;
-	struct gw_request **by_tag;
-	size_t bytes;
-	u32 size;
-	u32 tail, head;
-	bool broken;
+/**
+ * struct gw_transport - a way to a companion
+ * @read:   read a register
+ * @write:  write a register; what that does is done when this returns
+ * @submit: have the host do a list of struct gw_request; the answers are left in them
+ * @kick:   ring the ring's doorbell
+ *
+ * Where @submit must be able to sleep there is no @kick. Reading and writing may sleep in any case.
+ */
+struct gw_transport {
+	u32 (*read)(struct gw_companion *c, unsigned int reg);
+	void (*write)(struct gw_companion *c, unsigned int reg, u32 value);
+	int (*submit)(struct gw_companion *c, struct list_head *requests);
+	void (*kick)(struct gw_companion *c);
 };
 
 /**
  * struct gw_companion - a companion device
- * @pdev:          the device
+ * @dev:           the device
+ * @transport:     how it is reached
+ * @regs:          BAR0, if it is a PCI device
+ * @shared:        the memory that both see, if it is ivshmem's
+ * @port:          the port, if it is at one
+ * @access:        for transports that do one thing at a time
  * @control:       protects @gone and writes of CONTROL
  * @gone:          the device is not there any more
  * @paused:        it is being reset: nothing is asked of it
- * @regs:          BAR0
- * @regs_lock:     orders the halves of registers of 64 bits
  * @cookie:        what its function has as well
  * @nonce:         by which the host knows this module again
  * @features:      GW_FEATURE_*
@@ -63,12 +67,15 @@ struct gw_rings {
  * @stats:         counters
  */
 struct gw_companion {
-	struct pci_dev *pdev;
+	struct device *dev;
+	const struct gw_transport *transport;
+	void __iomem *regs;
+	struct gw_shared *shared;
+	struct gw_port *port;
+	struct mutex access;
 	struct mutex control;
 	bool gone;
 	bool paused;
-	void __iomem *regs;
-	spinlock_t regs_lock;
 	u64 cookie;
 	u64 nonce;
 	u32 features;
@@ -82,7 +89,8 @@ struct gw_companion {
 	struct gw_stats __percpu *stats;
 };
 
-int gw_companion_init(struct gw_companion *c, struct pci_dev *pdev);
+int gw_companion_init(struct gw_companion *c, struct device *dev,
+		      const struct gw_transport *transport);
 void gw_companion_fini(struct gw_companion *c);
 int gw_companion_attach(struct gw_companion *c);
 void gw_companion_detach(struct gw_companion *c);
@@ -98,9 +106,25 @@ static inline void gw_count(struct gw_companion *c, enum gw_stat which)
 	this_cpu_inc(c->stats->n[which]);
 }
 
+static inline u32 gw_companion_read(struct gw_companion *c, unsigned int reg)
+{
+	return c->transport->read(c, reg);
+}
+
+static inline void gw_companion_write(struct gw_companion *c, unsigned int reg, u32 value)
+{
+	c->transport->write(c, reg, value);
+}
+
+static inline void gw_companion_write64(struct gw_companion *c, unsigned int reg, u64 value)
+{
+	gw_companion_write(c, reg, lower_32_bits(value));
+	gw_companion_write(c, reg + 4, upper_32_bits(value));
+}
+
 /**
  * gw_companion_generation() - which generation mappings made now belong to
- * @c: the companion
+ * @c: the companion, which has a ring
  *
  * Return: a number that changes when all mappings have gone.
  */

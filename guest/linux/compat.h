@@ -8,24 +8,13 @@
 #include <linux/dma-map-ops.h>
 #include <linux/gfp.h>
 #include <linux/scatterlist.h>
-#include <linux/version.h>
 
 /* does not include what it needs of the above */
 #include <linux/iommu-dma.h>
 
-#ifndef CONFIG_64BIT
-#error "gangway-dma is for 64-bit kernels"
-#endif
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
-#error "gangway-dma needs Linux 6.12 or newer"
-#endif
-
-/* Attributes of newer kernels; no driver of an older one sets them. */
+/* Of newer kernels; no driver of an older one sets it. */
 #ifndef DMA_ATTR_MMIO
-#define DMA_ATTR_MMIO			0UL
-#endif
-#ifndef DMA_ATTR_REQUIRE_COHERENT
-#define DMA_ATTR_REQUIRE_COHERENT	0UL
+#define DMA_ATTR_MMIO	0UL
 #endif
 
 /* How alloc_contig_range() is told to move away what is in the way. */

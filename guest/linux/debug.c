@@ -3,12 +3,11 @@
 
 #include <linux/debugfs.h>
 #include <linux/seq_file.h>
-#include <linux/slab.h>
 
 #include "debug.h"
 #include "pair.h"
 
-#define MAX_SHOWN	1024	/* blocks */
+#define MAX_SHOWN	512	/* blocks */
 
 static struct dentry *debug_root;
 
@@ -36,7 +35,7 @@ static const char *mode_name(const struct gw_pair *p)
 	if (p->mode == GW_MODE_RANGES)
 		return "ranges";
 	if (p->mode == GW_MODE_WINDOWS)
-		return p->windows.space.blocks.strict ? "strict" : "windows";
+		return p->space.strict ? "strict" : "windows";
 	return "none";
 }
 
@@ -44,62 +43,40 @@ static int stats_show(struct seq_file *f, void *unused)
 {
 	struct gw_pair *p = f->private;
 	struct gw_companion *c = &p->companion;
-	struct gw_blocks *set = &p->windows.space.blocks;
+	struct gw_space *s = &p->space;
 	unsigned int i;
 
 	for (i = 0; i < GW_NR_STATS; i++)
 		seq_printf(f, "%s %llu\n", stat_names[i], stat_sum(c, i));
 	seq_printf(f, "mode %s\nwhy %s\n", mode_name(p), p->why ? p->why : "no driver is bound");
-	spin_lock_irq(&set->lock);
-	seq_printf(f, "blocks %u\nblock_bytes %llu\n", set->nr, 1ull << set->shift);
-	seq_printf(f, "used_bytes %llu\nused_maps %u\n", set->used_bytes + p->ranges.bytes,
-		   set->used_maps + p->ranges.nr);
-	spin_unlock_irq(&set->lock);
+	spin_lock_irq(&s->lock);
+	seq_printf(f, "blocks %u\nblock_bytes %llu\n", s->nr, 1ull << s->shift);
+	seq_printf(f, "used_bytes %llu\nused_maps %u\n", s->used_bytes + p->ranges.bytes,
+		   s->used_maps + p->ranges.nr);
+	spin_unlock_irq(&s->lock);
 	seq_printf(f, "budget_bytes %llu\nbudget_maps %u\n", c->budget_bytes, c->budget_maps);
 	seq_printf(f, "granule %llu\nlargest_map %llu\niova_bits %u\ngeneration %u\n",
-		   gw_granule(c), c->max_map, c->iova_bits, gw_companion_generation(c));
+		   gw_granule(c), c->max_map, c->iova_bits,
+		   gw_companion_read(c, GW_REG_GENERATION));
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(stats);
 
-/* What a block is like, copied so that it can be printed without the lock. */
-struct shown {
-	phys_addr_t start, last;
-	u64 iova;
-	int refs;
-	unsigned int uses;
-};
-
-static unsigned int blocks_copy(struct gw_blocks *set, struct shown *to)
-{
-	struct rb_node *node;
-	unsigned int n = 0;
-
-	spin_lock_irq(&set->lock);
-	for (node = rb_first(&set->by_iova); node && n < MAX_SHOWN; node = rb_next(node)) {
-		struct gw_block *b = rb_entry(node, struct gw_block, rb_iova);
-
-		to[n++] = (struct shown) { b->start, b->last, b->iova, atomic_read(&b->refs), b->uses };
-	}
-	spin_unlock_irq(&set->lock);
-	return n;
-}
-
+/* So few that the lock, which maps may wait for, is not held for long. */
 static int blocks_show(struct seq_file *f, void *unused)
 {
 	struct gw_pair *p = f->private;
-	struct shown *all = kvcalloc(MAX_SHOWN, sizeof(*all), GFP_KERNEL);
-	unsigned int n, i;
+	struct gw_space *s = &p->space;
+	struct gw_block *b = NULL;
+	unsigned int n = 0;
 
-	if (!all)
-		return -ENOMEM;
-	n = blocks_copy(&p->windows.space.blocks, all);
-	for (i = 0; i < n; i++)
-		seq_printf(f, "%pa-%pa iova %#llx refs %d uses %u\n", &all[i].start,
-			   &all[i].last, all[i].iova, all[i].refs, all[i].uses);
-	if (n == MAX_SHOWN)
+	spin_lock_irq(&s->lock);
+	while ((b = gw_block_next(s, 0, -1, b)) && n++ < MAX_SHOWN)
+		seq_printf(f, "%pa-%pa iova %#llx refs %d uses %u\n", &b->start, &b->last,
+			   b->req.iova, atomic_read(&b->refs), b->uses);
+	spin_unlock_irq(&s->lock);
+	if (b)
 		seq_puts(f, "...\n");
-	kvfree(all);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(blocks);
@@ -119,7 +96,7 @@ void gw_debug_fini(void)
 /* gw_debug_add() - show a companion and what it maps */
 void gw_debug_add(struct gw_pair *p)
 {
-	p->debugfs = debugfs_create_dir(pci_name(p->companion.pdev), debug_root);
+	p->debugfs = debugfs_create_dir(dev_name(p->companion.dev), debug_root);
 	debugfs_create_file("stats", 0400, p->debugfs, p, &stats_fops);
 	debugfs_create_file("blocks", 0400, p->debugfs, p, &blocks_fops);
 }

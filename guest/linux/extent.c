@@ -3,11 +3,13 @@
  * Extents: RAM that is mapped once, at an address that suits it.
  *
  * How it works. The host says where a mapping is, and some platforms align that to their granule
- * only, or let it lie across a multiple of 4 GiB. So a mapping that does not suit is undone and tried
- * again, a little later in memory: by as much as would have made the last one suit. A host that takes
- * the first place that is free gives that again; with others it is luck, of which a few tries have
- * enough.
+ * only, or let it lie across a multiple of 4 GiB. So a mapping that does not suit is undone and
+ * tried again, a little later in memory: by as much as would have made the last one suit. A host
+ * that takes the first place that is free gives that again; with others it is luck, of which a few
+ * tries have enough.
  */
+
+#include <linux/dma-mapping.h>
 
 #include "companion.h"
 #include "extent.h"
@@ -15,25 +17,23 @@
 #define MAX_TRIES	32
 #define EDGE_SHIFT	32	/* devices may not like buffers across multiples of 4 GiB */
 
-/* What the addresses of devices are often limited to; where the host places, it goes as low as it can. */
+/* What devices' addresses are often limited to. A host that places goes as low as it can. */
 static const unsigned int usual_bits[] = { 32, 36, 40, 44, 48, 64 };
 
 /* Have memory mapped in one piece. */
 static int extent_ask(struct gw_companion *c, phys_addr_t start, u64 len, u64 last,
 		      struct gw_extent *e)
 {
-	struct gw_segment seg;
 	struct gw_request req = {
-		.op = GW_RING_MAP, .addr = start, .len = len, .segs = &seg, .room = 1,
-		.last = last == U64_MAX ? 0 : last,
+		.op = GW_RING_MAP, .addr = start, .len = len, .last = last == U64_MAX ? 0 : last,
 	};
 	int ret = gw_companion_ask(c, &req);
 
 	if (ret)
 		return ret;
-	if (req.nr == 1 && seg.len >= len && seg.iova + len - 1 >= seg.iova &&
-	    !(seg.iova & (gw_granule(c) - 1))) {
-		e->iova = seg.iova;
+	if (req.nr == 1 && req.mapped >= len && req.iova + len - 1 >= req.iova &&
+	    IS_ALIGNED(req.iova, gw_granule(c))) {
+		e->iova = req.iova;
 		e->handle = req.handle;
 		return 0;
 	}

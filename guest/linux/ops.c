@@ -10,14 +10,17 @@
 #include <linux/scatterlist.h>
 #include <linux/sizes.h>
 
-#include "coherent.h"
+#include "companion.h"
 #include "compat.h"
 #include "ops.h"
+#include "space.h"
+
+#define MAX_ALIGNED	SZ_1M	/* coherent memory up to this is aligned to its size */
 
 static struct gw_space *space_of(struct device *dev)
 {
 	/* the operations are const for everybody else */
-	return &((struct gw_windows *)container_of(dev->dma_ops, struct gw_windows, ops))->space;
+	return (struct gw_space *)container_of(dev->dma_ops, struct gw_space, ops);
 }
 
 /* The last address that the device can put out. */
@@ -94,47 +97,26 @@ static void op_unmap_sg(struct device *dev, struct scatterlist *sgl, int nents,
 		gw_space_unmap(s, sg_dma_address(sg), sg_dma_len(sg));
 }
 
-/* Map @n entries, all or none; @how: GW_MAP_* */
-static int sg_map_some(struct device *dev, struct scatterlist *sgl, int n, unsigned int how)
+static int sg_map(struct device *dev, struct scatterlist *sgl, int nents,
+		  enum dma_data_direction dir, unsigned long attrs, unsigned int how)
 {
-	struct gw_want wants[GW_MAX_WANTS];
 	struct scatterlist *sg;
 	int i, ret;
 
-	for_each_sg(sgl, sg, n, i) {
-		if (is_pci_p2pdma_page(sg_page(sg)))
-			return -EREMOTEIO;
-		wants[i] = (struct gw_want) {
+	for_each_sg(sgl, sg, nents, i) {
+		struct gw_want want = {
 			.phys = sg_phys(sg), .len = sg->length, .last = last_of(dev),
 			.boundary = dma_get_seg_boundary(dev),
 		};
-	}
-	ret = gw_space_map_many(space_of(dev), wants, n, how);
-	if (ret)
-		return ret;
-	for_each_sg(sgl, sg, n, i) {
-		sg_dma_address(sg) = wants[i].iova;
-		sg_dma_len(sg) = wants[i].len;
-	}
-	return 0;
-}
 
-static int sg_map_all(struct device *dev, struct scatterlist *sgl, int nents,
-		      enum dma_data_direction dir, unsigned long attrs, unsigned int how)
-{
-	struct scatterlist *sg = sgl;
-	int done = 0, i, n, ret;
-
-	while (done < nents) {
-		n = min(nents - done, GW_MAX_WANTS);
-		ret = sg_map_some(dev, sg, n, how);
+		ret = is_pci_p2pdma_page(sg_page(sg)) ? -EREMOTEIO :
+							gw_space_map(space_of(dev), &want, how);
 		if (ret) {
-			op_unmap_sg(dev, sgl, done, dir, attrs);
+			op_unmap_sg(dev, sgl, i, dir, attrs);
 			return ret;
 		}
-		for (i = 0; i < n; i++)
-			sg = sg_next(sg);
-		done += n;
+		sg_dma_address(sg) = want.iova;
+		sg_dma_len(sg) = want.len;
 	}
 	return nents;
 }
@@ -144,29 +126,70 @@ static int op_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 		     enum dma_data_direction dir, unsigned long attrs)
 {
 	unsigned int how = how_of(attrs);
-	int ret;
+	int ret = sg_map(dev, sgl, nents, dir, attrs, nents > 1 ? GW_MAP_QUIET : how);
 
-	if (nents <= GW_MAX_WANTS)
-		return sg_map_all(dev, sgl, nents, dir, attrs, how);
-	ret = sg_map_all(dev, sgl, nents, dir, attrs, GW_MAP_QUIET);
-	return ret == -ENOMEM ? sg_map_all(dev, sgl, nents, dir, attrs, how | GW_MAP_EXACT) : ret;
+	if (ret != -ENOMEM || nents == 1)
+		return ret;
+	return sg_map(dev, sgl, nents, dir, attrs, how | GW_MAP_EXACT);
 }
 
+static size_t coherent_align(size_t size)
+{
+	return PAGE_SIZE << get_order(size);
+}
+
+/* All that is allocated for the sake of @size. */
+static size_t coherent_total(const struct gw_space *s, size_t size)
+{
+	size_t align = coherent_align(size), granule = gw_granule(s->companion);
+	size_t spare = align > granule && size <= MAX_ALIGNED ? align - granule : 0;
+
+	return PAGE_ALIGN(size) + spare;
+}
+
+/*
+ * Drivers expect addresses that are multiples of the size, but the host promises multiples of its
+ * granule only. So more is allocated than is asked for, and the function gets what is aligned of
+ * it. How far in that begins stands in the description of its first page, which is ours.
+ */
 static void *op_alloc(struct device *dev, size_t size, dma_addr_t *handle, gfp_t gfp,
 		      unsigned long attrs)
 {
-	u64 iova;
-	void *cpu = gw_coherent_alloc(space_of(dev), size, &iova, gfp);
+	struct gw_space *s = space_of(dev);
+	size_t total = coherent_total(s, size), lead = 0;
+	struct gw_want want = {
+		.len = total, .last = min_not_zero(dev->coherent_dma_mask, dev->bus_dma_limit),
+	};
+	void *cpu;
 
-	if (cpu)
-		*handle = iova;
-	return cpu;
+	if (!size || get_order(total) > MAX_PAGE_ORDER)
+		return NULL;
+	cpu = alloc_pages_exact(total, gfp | __GFP_ZERO);
+	if (!cpu)
+		return NULL;
+	want.phys = virt_to_phys(cpu);
+	if (gw_space_map(s, &want, gfp & __GFP_NOWARN ? GW_MAP_QUIET : 0)) {
+		free_pages_exact(cpu, total);
+		return NULL;
+	}
+	if (total > PAGE_ALIGN(size))
+		lead = ALIGN(want.iova, coherent_align(size)) - want.iova;
+	set_page_private(virt_to_page(cpu + lead), lead);
+	*handle = want.iova + lead;
+	return cpu + lead;
 }
 
 static void op_free(struct device *dev, size_t size, void *cpu, dma_addr_t iova,
 		    unsigned long attrs)
 {
-	gw_coherent_free(space_of(dev), cpu, size, iova);
+	struct gw_space *s = space_of(dev);
+	size_t total = coherent_total(s, size), lead = page_private(virt_to_page(cpu));
+
+	if (WARN_ON_ONCE(lead > total - PAGE_ALIGN(size)))
+		return;
+	set_page_private(virt_to_page(cpu), 0);
+	gw_space_unmap(s, iova - lead, total);
+	free_pages_exact(cpu - lead, total);
 }
 
 static struct page *op_alloc_pages(struct device *dev, size_t size, dma_addr_t *handle,
@@ -223,12 +246,6 @@ static size_t op_max_mapping_size(struct device *dev)
 	return gw_space_max_mapping(space_of(dev));
 }
 
-/* Of all devices: larger ones never share a block. */
-static size_t op_opt_mapping_size(void)
-{
-	return SZ_32M;
-}
-
 static const struct dma_map_ops windows_ops = {
 	.alloc = op_alloc,
 	.free = op_free,
@@ -242,29 +259,17 @@ static const struct dma_map_ops windows_ops = {
 	.dma_supported = op_dma_supported,
 	.get_required_mask = op_get_required_mask,
 	.max_mapping_size = op_max_mapping_size,
-	.opt_mapping_size = op_opt_mapping_size,
 };
 
-/**
- * gw_windows_open() - give a function its operations; its driver is about to be bound
- * @w:      closed
- * @dev:    the function
- * @ram:    where RAM is; to stay until this is closed
- * @strict: nothing stays mapped that is not in use
- */
-void gw_windows_open(struct gw_windows *w, struct device *dev, const struct gw_ram *ram, bool strict)
+/* gw_ops_set() - give a function, whose driver is about to be bound, its operations */
+void gw_ops_set(struct gw_space *s)
 {
-	gw_space_open(&w->space, dev, ram, strict);
-	w->ops = windows_ops;
-	set_dma_ops(dev, &w->ops);
+	s->ops = windows_ops;
+	set_dma_ops(s->dev, &s->ops);
 }
 
-/**
- * gw_windows_close() - its driver has gone
- * @w: open; the caller has had the host unmap everything
- */
-void gw_windows_close(struct gw_windows *w)
+/* gw_ops_unset() - and take them back */
+void gw_ops_unset(struct gw_space *s)
 {
-	set_dma_ops(w->space.dev, NULL);
-	gw_space_close(&w->space);
+	set_dma_ops(s->dev, NULL);
 }

@@ -2,34 +2,15 @@
 #ifndef GANGWAY_OPS_H
 #define GANGWAY_OPS_H
 
-#include <linux/dma-map-ops.h>
-
-#include "space.h"
-
-/**
- * struct gw_windows - a function whose memory is mapped as needed, by DMA operations of its own
- * @ops:   of the function; found from there by container_of()
- * @space: what it can reach
- */
-struct gw_windows {
-	struct dma_map_ops ops;
-	struct gw_space space;
-};
+struct gw_space;
 
 #ifdef CONFIG_ARCH_HAS_DMA_OPS
-void gw_windows_open(struct gw_windows *w, struct device *dev, const struct gw_ram *ram,
-		     bool strict);
-void gw_windows_close(struct gw_windows *w);
+void gw_ops_set(struct gw_space *s);
+void gw_ops_unset(struct gw_space *s);
 #else
-/* Without operations of a device's own there is no such mode, and pair.c does not choose it. */
-static inline void gw_windows_open(struct gw_windows *w, struct device *dev,
-				   const struct gw_ram *ram, bool strict)
-{
-}
-
-static inline void gw_windows_close(struct gw_windows *w)
-{
-}
+/* Devices have no operations of their own, and pair.c has no mode windows for them. */
+static inline void gw_ops_set(struct gw_space *s) { }
+static inline void gw_ops_unset(struct gw_space *s) { }
 #endif
 
 #endif

@@ -23,6 +23,7 @@
 #include <linux/swiotlb.h>
 
 #include "compat.h"
+#include "ops.h"
 #include "pair.h"
 
 #define VIRTIO_VENDOR	0x1af4
@@ -135,8 +136,10 @@ static bool memory_is_fickle(void)
 }
 
 /* Why mode windows is out of the question, or NULL. */
-static const char *windows_unfit(struct device *dev)
+static const char *windows_unfit(const struct gw_pair *p, struct device *dev)
 {
+	if (!p->companion.transport->kick)
+		return "who maps would have to sleep, as its companion is at a port";
 	if (!IS_ENABLED(CONFIG_ARCH_HAS_DMA_OPS))
 		return "its kernel, built without CONFIG_ARCH_HAS_DMA_OPS, has mode ranges only";
 	if (!dev_is_dma_coherent(dev))
@@ -149,7 +152,7 @@ static const char *windows_unfit(struct device *dev)
 /* Have memory mapped as the mode says. Return why that cannot be, or NULL. */
 static const char *function_open(struct gw_pair *p, struct device *dev)
 {
-	const char *unfit = windows_unfit(dev);
+	const char *unfit = windows_unfit(p, dev);
 	bool windows = !unfit && gw_mode != GW_MODE_RANGES;
 	int ret = gw_ram_find(&p->ram, gw_granule(&p->companion));
 
@@ -168,13 +171,16 @@ static const char *function_open(struct gw_pair *p, struct device *dev)
 	if (p->mode != GW_MODE_RANGES) {
 		if (unfit)
 			return unfit;
-		gw_windows_open(&p->windows, dev, &p->ram, gw_strict);
+		gw_space_open(&p->space, dev, &p->ram, gw_strict);
+		gw_ops_set(&p->space);
 		p->mode = GW_MODE_WINDOWS;
 		dev_info(dev, "gangway: RAM is mapped as needed, %s: %s\n",
 			 gw_strict ? "no longer than in use" : "in blocks", p->why);
 		return NULL;
 	}
-	p->why = p->ranges.missing ? "the kernel copies what is not mapped" : "the budget covers RAM";
+	p->why = "the budget covers RAM";
+	if (p->ranges.missing)
+		p->why = "the kernel copies what is not mapped";
 	dev_info(dev, "gangway: %llu MiB of RAM are mapped, in %u ranges; addresses have %u bits\n",
 		 p->ranges.bytes >> 20, p->ranges.nr, gw_ranges_bits(&p->ranges));
 	return NULL;
@@ -192,10 +198,12 @@ static void function_release(void *data)
 
 	mutex_lock(&gw_pairs_lock);
 	gw_companion_control(&p->companion, GW_CONTROL_UNMAP_ALL);
-	if (p->mode == GW_MODE_RANGES)
+	if (p->mode == GW_MODE_RANGES) {
 		gw_ranges_close(&p->ranges);
-	else
-		gw_windows_close(&p->windows);
+	} else {
+		gw_ops_unset(&p->space);
+		gw_space_close(&p->space);
+	}
 	gw_ram_free(&p->ram);
 	p->mode = GW_MODE_NONE;
 	if (p->link)
@@ -221,7 +229,7 @@ static const char *function_serve(struct gw_pair *p, struct pci_dev *pdev)
 		return unfit;
 	}
 	p->function = pci_dev_get(pdev);
-	p->link = device_link_add(dev, &p->companion.pdev->dev, DL_FLAG_STATELESS);
+	p->link = device_link_add(dev, p->companion.dev, DL_FLAG_STATELESS);
 	return NULL;
 }
 
@@ -338,7 +346,7 @@ static int memory_notify_pairs(struct notifier_block *nb, unsigned long action, 
 		if (p->mode == GW_MODE_RANGES)
 			ret = ranges_notify(p, action, start, last);
 		else if (p->mode == GW_MODE_WINDOWS && action == MEM_OFFLINE)
-			gw_space_offline(&p->windows.space, start, last);
+			gw_space_offline(&p->space, start, last);
 	}
 	mutex_unlock(&gw_pairs_lock);
 	return notifier_from_errno(ret);
@@ -407,9 +415,8 @@ static void bus_scan_tree(struct pci_bus *bus)
 		bus_scan_tree(child);
 }
 
-static void pair_announce(struct work_struct *work)
+static void pair_announce(struct gw_pair *p)
 {
-	struct gw_pair *p = container_of(work, struct gw_pair, announce);
 	struct pci_dev *pdev = function_find(p->companion.cookie);
 	struct pci_bus *bus = NULL;
 	int ret = gw_companion_control(&p->companion, GW_CONTROL_ANNOUNCE);
@@ -424,23 +431,18 @@ static void pair_announce(struct work_struct *work)
 			bus_scan_tree(bus);
 		pci_unlock_rescan_remove();
 	}
-	gw_pair_put(p);
 }
 
 /* The companion hides the function again: take leave of it. */
-static void pair_forget(struct work_struct *work)
+static void pair_forget(struct gw_pair *p)
 {
-	struct gw_pair *p = container_of(work, struct gw_pair, forget);
-
 	pci_stop_and_remove_bus_device_locked(p->hidden);
 	pci_dev_put(p->hidden);
-	gw_pair_put(p);
 }
 
 /* All that its driver had mapped is not mapped any more: it has to start again. */
-static void pair_restart(struct work_struct *work)
+static void pair_restart(struct gw_pair *p)
 {
-	struct gw_pair *p = container_of(work, struct gw_pair, restart);
 	struct pci_dev *pdev;
 
 	mutex_lock(&gw_pairs_lock);
@@ -449,40 +451,53 @@ static void pair_restart(struct work_struct *work)
 	if (pdev)
 		function_rebind(pdev);
 	pci_dev_put(pdev);
+}
+
+static void pair_work(struct work_struct *work)
+{
+	struct gw_pair *p = container_of(work, struct gw_pair, work);
+
+	if (test_and_clear_bit(GW_PAIR_ANNOUNCE, &p->todo))
+		pair_announce(p);
+	if (test_and_clear_bit(GW_PAIR_RESTART, &p->todo))
+		pair_restart(p);
+	if (test_and_clear_bit(GW_PAIR_FORGET, &p->todo))
+		pair_forget(p);
 	gw_pair_put(p);
 }
 
-/* gw_pair_restart() - have the driver of the function start again, from work */
-void gw_pair_restart(struct gw_pair *p)
+/* gw_pair_do() - do something where scans and drivers can be waited for: GW_PAIR_* */
+void gw_pair_do(struct gw_pair *p, unsigned int what)
 {
+	set_bit(what, &p->todo);
 	kref_get(&p->ref);
-	if (!queue_work(pairs_workqueue, &p->restart))
+	if (!queue_work(pairs_workqueue, &p->work))
 		gw_pair_put(p);
 }
 
 /**
  * gw_pair_new() - make a pair, which has no function yet
- * @companion: its companion
+ * @dev:       its companion
+ * @transport: the way to that
  *
  * Return: the pair, with one reference, or NULL.
  */
-struct gw_pair *gw_pair_new(struct pci_dev *companion)
+struct gw_pair *gw_pair_new(struct device *dev, const struct gw_transport *transport)
 {
 	struct gw_pair *p = kzalloc(sizeof(*p), GFP_KERNEL);
 
 	if (!p)
 		return NULL;
-	if (gw_companion_init(&p->companion, companion)) {
+	if (gw_companion_init(&p->companion, dev, transport)) {
 		kfree(p);
 		return NULL;
 	}
 	kref_init(&p->ref);
 	INIT_LIST_HEAD(&p->node);
-	INIT_WORK(&p->announce, pair_announce);
-	INIT_WORK(&p->forget, pair_forget);
-	INIT_WORK(&p->restart, pair_restart);
+	INIT_WORK(&p->work, pair_work);
+	p->mode = GW_MODE_NONE;
 	p->ranges.companion = &p->companion;
-	gw_space_init(&p->windows.space, &p->companion);
+	gw_space_init(&p->space, &p->companion);
 	return p;
 }
 
@@ -503,12 +518,11 @@ int gw_pair_add(struct gw_pair *p)
 		list_add_tail(&p->node, &gw_pairs);
 	mutex_unlock(&gw_pairs_lock);
 	if (ret) {
-		dev_err(&p->companion.pdev->dev, "has the cookie %#llx of another\n",
+		dev_err(p->companion.dev, "has the cookie %#llx of another\n",
 			p->companion.cookie);
 		return ret;
 	}
-	kref_get(&p->ref);
-	queue_work(pairs_workqueue, &p->announce);
+	gw_pair_do(p, GW_PAIR_ANNOUNCE);
 	return 0;
 }
 
@@ -537,8 +551,7 @@ void gw_pair_remove(struct gw_pair *p)
 	gw_companion_withdraw(&p->companion);
 	if (pdev && p->companion.features & GW_FEATURE_HIDDEN) {
 		p->hidden = pdev;
-		kref_get(&p->ref);
-		queue_work(pairs_workqueue, &p->forget);
+		gw_pair_do(p, GW_PAIR_FORGET);
 	} else {
 		pci_dev_put(pdev);
 	}

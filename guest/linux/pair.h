@@ -4,15 +4,16 @@
 
 /*
  * How it works. A companion device maps guest memory for one function, and answers at which
- * addresses (IOVAs) the function reaches it. When a driver binds to the function, pair.c chooses how
- * that is used: RAM is mapped once and the kernel translates (mode ranges: ranges.c, extent.c), or
- * blocks of it are mapped as needed and the function gets DMA operations of its own (mode windows:
- * ops.c, coherent.c, space.c, block.c, clock.c). ring.c and regs.c carry requests to the host and
- * never sleep.
+ * addresses (IOVAs) the function reaches it. When a driver binds to the function, pair.c chooses
+ * how that is used: RAM is mapped once and the kernel translates (mode ranges: ranges.c, extent.c),
+ * or blocks of it are mapped as needed and the function gets DMA operations of its own (mode
+ * windows: ops.c, space.c, block.c). Requests go to the host by a ring (ring.c), whose doorbell and
+ * registers are those of a device of its own (bars.c) or in QEMU's shared memory (ivshmem.c); or by
+ * a port (port.c), where one has to sleep.
  *
- * Lock order: device lock or that of memory hotplug, gw_pairs_lock, control; and of those held with
- * interrupts off, space->fill_lock, rings->lock or regs_lock. coherent->lock and blocks->lock are
- * held alone or in fill_lock, and never while the host is asked.
+ * Lock order: device lock or that of memory hotplug, gw_pairs_lock, control, access; and of those
+ * held with interrupts off, space->fill_lock, rings->lock. space->lock is held alone or in
+ * fill_lock, and never while the host is asked.
  */
 
 #include <linux/kref.h>
@@ -21,14 +22,20 @@
 #include <linux/workqueue.h>
 
 #include "companion.h"
-#include "ops.h"
 #include "ranges.h"
+#include "space.h"
 
 enum gw_mode {
-	GW_MODE_NONE,		/* no driver is bound */
 	GW_MODE_AUTO,		/* ranges where they cover RAM, else windows where these can be */
 	GW_MODE_RANGES,
 	GW_MODE_WINDOWS,
+	GW_MODE_NONE,		/* no driver is bound */
+};
+
+enum {
+	GW_PAIR_ANNOUNCE,	/* have the function appear */
+	GW_PAIR_FORGET,		/* have the function, hidden again, removed */
+	GW_PAIR_RESTART,	/* have its driver start again */
 };
 
 /**
@@ -44,11 +51,10 @@ enum gw_mode {
  * @why:       why in that way
  * @ram:       where RAM is
  * @ranges:    what mode ranges needs
- * @windows:   what mode windows needs
+ * @space:     what mode windows needs
  * @hidden:    the function that is to be removed
- * @announce:  has the function appear
- * @forget:    has the function, hidden again, removed
- * @restart:   has its driver start again
+ * @work:      does what is to be done without locks
+ * @todo:      that: bits, GW_PAIR_*
  * @debugfs:   its folder
  */
 struct gw_pair {
@@ -62,11 +68,10 @@ struct gw_pair {
 	const char *why;
 	struct gw_ram ram;
 	struct gw_ranges ranges;
-	struct gw_windows windows;
+	struct gw_space space;
 	struct pci_dev *hidden;
-	struct work_struct announce;
-	struct work_struct forget;
-	struct work_struct restart;
+	struct work_struct work;
+	unsigned long todo;
 	struct dentry *debugfs;
 };
 
@@ -77,11 +82,11 @@ int gw_pairs_init(void);
 void gw_pairs_fini(void);
 void gw_pairs_flush(void);
 bool gw_pair_cookie(struct pci_dev *pdev, u8 role, u64 *cookie);
-struct gw_pair *gw_pair_new(struct pci_dev *companion);
+struct gw_pair *gw_pair_new(struct device *dev, const struct gw_transport *transport);
 struct gw_pair *gw_pair_of(u32 function);
 void gw_pair_put(struct gw_pair *p);
 int gw_pair_add(struct gw_pair *p);
 void gw_pair_remove(struct gw_pair *p);
-void gw_pair_restart(struct gw_pair *p);
+void gw_pair_do(struct gw_pair *p, unsigned int what);
 
 #endif

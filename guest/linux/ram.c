@@ -12,8 +12,8 @@
 #define MAX_RUNS	1024
 
 /*
- * Add RAM to the runs. The edges go outwards to the granule: RAM ends at greater multiples. Runs that
- * touch are left apart, as the VMM may have them of different memory.
+ * Add RAM to the runs. The edges go outwards to the granule: RAM ends at greater multiples. Runs
+ * that touch are left apart, as the VMM may have them of different memory.
  */
 static int ram_add(struct resource *res, void *data)
 {

@@ -2,15 +2,17 @@
 /*
  * Mode ranges: RAM is mapped once, and the kernel's own dma-direct does the rest.
  *
- * How it works. When a driver is about to be bound, the host maps what it can of RAM, and the device
- * gets a dma_range_map that says where. To dma-direct that is a bus with an offset: it adds, bounces
- * what is in no range, and no operations are replaced. It looks at where a buffer starts only. So
- * no buffer may start in a range and end outside: at such an edge inside of RAM a page is taken from
- * the kernel for as long as the driver is bound. If one cannot be had, this mode cannot be either.
+ * How it works. When a driver is about to be bound, the host maps what it can of RAM, and the
+ * device gets a dma_range_map that says where. To dma-direct that is a bus with an offset: it adds,
+ * bounces what is in no range, and no operations are replaced. It looks at where a buffer starts
+ * only. So no buffer may start in a range and end outside: at such an edge inside of RAM a page is
+ * taken from the kernel for as long as the driver is bound. If one cannot be had, this mode cannot
+ * be either.
  *
  * A range may have a lead of a few pages that cannot be mapped (see extent.c). They are taken as
  * well, or bounced, if the kernel bounces. So that it does not think of all large buffers as such
- * that may have to be bounced, they are in the map, at addresses that are beyond the limit of the bus.
+ * that may have to be bounced, they are in the map, at addresses that are beyond the limit of the
+ * bus.
  *
  * Memory that comes later is mapped before it is online, and what has left is unmapped.
  */
@@ -127,8 +129,9 @@ static bool extent_cut(struct gw_ranges *r, struct gw_extent *e, phys_addr_t at)
 }
 
 /*
- * What is not mapped for the sake of alignment must not be used, or be bounced. Else it is mapped by
- * itself, up to where a page can be taken; the little that is there is aligned to the granule only.
+ * What is not mapped for the sake of alignment must not be used, or be bounced. Else it is mapped
+ * by itself, up to where a page can be taken; the little that is there is aligned to the granule
+ * only.
  */
 static bool extent_lead(struct gw_ranges *r, struct gw_extent *e)
 {
@@ -143,7 +146,8 @@ static bool extent_lead(struct gw_ranges *r, struct gw_extent *e)
 		return true;
 	/* there may be a large allocation: the steps grow */
 	for (len = e->lead; len < most; len += max(ALIGN_DOWN(len / 4, granule), granule))
-		if (gw_taken_add(&r->taken, e->start + len - PAGE_SIZE) || gw_taken_add(&r->taken, e->start + len))
+		if (gw_taken_add(&r->taken, e->start + len - PAGE_SIZE) ||
+		    gw_taken_add(&r->taken, e->start + len))
 			return extent_cut(r, e, e->start + len);
 	return false;
 }
@@ -265,10 +269,10 @@ static const char *ranges_partly(struct gw_ranges *r, const struct gw_ram *ram, 
 	unsigned int i;
 
 	if (!bounces)
-		return "the budget is less than RAM, and the kernel has no bounce buffer (swiotlb=force makes one)";
+		return "the kernel has no bounce buffer (swiotlb=force makes one)";
 	for (i = 0; i < ram->nr && ram->runs[i].start < end; i++)
 		if (!ranges_have(r, ram->runs[i].start, min(ram->runs[i].last, end - 1), true))
-			return "the budget is less than the memory where the kernel allocates for devices";
+			return "the budget is less than where the kernel allocates for devices";
 	return NULL;
 }
 
@@ -299,15 +303,16 @@ static void ranges_publish(struct gw_ranges *r)
 static const char *cover_error(int ret)
 {
 	if (ret == -EADDRNOTAVAIL)
-		return "the host's addresses are not aligned as pages and coherent memory have to be";
+		return "the host's addresses are not aligned as pages must be";
 	if (ret == -EADDRINUSE)
 		return "the host's addresses are those of devices' registers";
 	return ret ? "the host does not map RAM" : NULL;
 }
 
 /*
- * Have the bounce buffer mapped, in one range: what is bounced knows nothing of edges. A lead is before
- * it, in memory that is mapped once more with the rest. So at the edges are pages that nobody gets.
+ * Have the bounce buffer mapped, in one range: what is bounced knows nothing of edges. A lead is
+ * before it, in memory that is mapped once more with the rest. So at the edges are pages that
+ * nobody gets.
  */
 static const char *ranges_bounce(struct gw_ranges *r, const struct gw_ram *ram,
 				 const struct gw_run *bounce)
@@ -329,22 +334,26 @@ static const char *ranges_bounce(struct gw_ranges *r, const struct gw_ram *ram,
 	return NULL;
 }
 
+static u64 ranges_room(const struct gw_ranges *r)
+{
+	return r->companion->budget_bytes - min(r->companion->budget_bytes, r->bytes);
+}
+
 /* Have a run of RAM mapped, apart from @bounce. */
 static int ranges_run(struct gw_ranges *r, const struct gw_run *run, const struct gw_run *bounce)
 {
-	u64 room = r->companion->budget_bytes, granule = gw_granule(r->companion);
+	u64 granule = gw_granule(r->companion);
 	unsigned int nr = r->nr;
 	int ret;
 
 	if (bounce->start > run->last || bounce->last < run->start)
-		return ranges_cover(r, run->start, run->last, room - min(room, r->bytes));
-	ret = ranges_cover(r, run->start, ALIGN(bounce->start, granule) - 1, room - min(room, r->bytes));
+		return ranges_cover(r, run->start, run->last, ranges_room(r));
+	ret = ranges_cover(r, run->start, ALIGN(bounce->start, granule) - 1, ranges_room(r));
 	for (; !ret && nr < r->nr; nr++)
 		extent_trim(&r->extents[nr], 0, bounce->start - 1);
 	if (ret)
 		return ret;
-	ret = ranges_cover(r, ALIGN_DOWN(bounce->last + 1, granule), run->last,
-			   room - min(room, r->bytes));
+	ret = ranges_cover(r, ALIGN_DOWN(bounce->last + 1, granule), run->last, ranges_room(r));
 	for (; !ret && nr < r->nr; nr++)
 		extent_trim(&r->extents[nr], bounce->last + 1, PHYS_ADDR_MAX);
 	return ret;

@@ -9,31 +9,32 @@
  * ring as well. A host that answers nothing even then is broken, and nothing is asked of it again.
  */
 
-#include <linux/delay.h>
+#include <linux/io.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 
 #include "companion.h"
-#include "regs.h"
-#include "ring.h"
 
 #define RING_SHIFT	8
 #define PATIENCE_NS	(100 * NSEC_PER_USEC)
-#define MAX_DOORBELLS	8	/* in a row that change nothing */
+#define MAX_DOORBELLS	8	/* in a row that change nothing; each may take a second, */
+#define MAX_KICKS	17	/* or none. Patience grows with each, here to 13 s in all */
+#define SHARED_RING	GW_RING_HEADER_BYTES
 
 static_assert(RING_SHIFT >= GW_RING_MIN_SHIFT && RING_SHIFT <= GW_RING_MAX_SHIFT);
 
-/* Have the host start with both rings empty. */
+/* Have the host start with both rings empty. In shared memory an address is an offset. */
 static int ring_enable(struct gw_companion *c, struct gw_ring *hdr)
 {
 	hdr->cq_event = cpu_to_le32(~0);	/* no interrupts */
-	gw_regs_write64(c, GW_REG_RING_GPA_LO, virt_to_phys(hdr));
-	gw_regs_write(c, GW_REG_RING_SHIFT, RING_SHIFT);
-	gw_regs_write(c, GW_REG_RING_ENABLE, 1);
-	if (gw_regs_read(c, GW_REG_RING_ENABLE) == 1)
+	gw_companion_write64(c, GW_REG_RING_GPA_LO,
+			     c->shared ? SHARED_RING : virt_to_phys(hdr));
+	gw_companion_write(c, GW_REG_RING_SHIFT, RING_SHIFT);
+	gw_companion_write(c, GW_REG_RING_ENABLE, 1);
+	if (gw_companion_read(c, GW_REG_RING_ENABLE) == 1)
 		return 0;
-	dev_err(&c->pdev->dev, "cannot start its ring\n");
+	dev_err(c->dev, "cannot start its ring\n");
 	return -EIO;
 }
 
@@ -52,7 +53,10 @@ int gw_rings_start(struct gw_companion *c)
 	r->bytes = GW_RING_HEADER_BYTES + r->size * (sizeof(*r->sq) + sizeof(*r->cq));
 	r->by_tag = kcalloc(r->size, sizeof(*r->by_tag), GFP_KERNEL);
 	/* the host is a CPU too, so this is memory like any other, not that of a device */
-	hdr = alloc_pages_exact(r->bytes, GFP_KERNEL | __GFP_ZERO);
+	if (c->shared)
+		hdr = memset((void *)c->shared + SHARED_RING, 0, r->bytes);
+	else
+		hdr = alloc_pages_exact(r->bytes, GFP_KERNEL | __GFP_ZERO);
 	if (!r->by_tag || !hdr)
 		goto free;
 	r->sq = (void *)hdr + GW_RING_HEADER_BYTES;
@@ -62,7 +66,7 @@ int gw_rings_start(struct gw_companion *c)
 	r->hdr = hdr;
 	return 0;
 free:
-	if (hdr)
+	if (hdr && !c->shared)
 		free_pages_exact(hdr, r->bytes);
 	kfree(r->by_tag);
 	r->by_tag = NULL;
@@ -92,10 +96,10 @@ int gw_rings_restart(struct gw_companion *c)
 }
 
 /**
- * gw_rings_quiesce() - have the host leave the ring alone; nothing is answered any more
- * @c: the companion
+ * gw_rings_stop() - stop the ring, if there is one
+ * @c: the companion; nobody submits any more
  */
-void gw_rings_quiesce(struct gw_companion *c)
+void gw_rings_stop(struct gw_companion *c)
 {
 	struct gw_rings *r = &c->rings;
 	unsigned long flags;
@@ -105,21 +109,9 @@ void gw_rings_quiesce(struct gw_companion *c)
 	spin_lock_irqsave(&r->lock, flags);
 	r->broken = true;
 	spin_unlock_irqrestore(&r->lock, flags);
-	gw_regs_write(c, GW_REG_RING_ENABLE, 0);
-}
-
-/**
- * gw_rings_stop() - stop the ring, if there is one
- * @c: the companion; nobody submits any more
- */
-void gw_rings_stop(struct gw_companion *c)
-{
-	struct gw_rings *r = &c->rings;
-
-	if (!r->hdr)
-		return;
-	gw_rings_quiesce(c);
-	free_pages_exact(r->hdr, r->bytes);
+	gw_companion_write(c, GW_REG_RING_ENABLE, 0);
+	if (!c->shared)
+		free_pages_exact(r->hdr, r->bytes);
 	kfree(r->by_tag);
 	r->hdr = NULL;
 	r->by_tag = NULL;
@@ -128,13 +120,14 @@ void gw_rings_stop(struct gw_companion *c)
 static void ring_doorbell(struct gw_companion *c)
 {
 	gw_count(c, GW_STAT_DOORBELLS);
-	gw_regs_write(c, GW_REG_RING_DOORBELL, 1);
+	c->transport->kick(c);
 }
 
-static void ring_put(struct gw_rings *r, const struct gw_request *req, u32 tag)
+/* gw_request_write() - what the host is to read */
+void gw_request_write(struct gw_request *req, u32 tag, struct gw_ring_sqe *sqe)
 {
-	struct gw_ring_sqe *sqe = &r->sq[(r->tail + tag) & (r->size - 1)];
-
+	req->nr = 0;
+	req->status = GW_STATUS_IOERR;
 	*sqe = (struct gw_ring_sqe) {
 		.op = cpu_to_le16(req->op),
 		.tag = cpu_to_le32(tag),
@@ -142,6 +135,21 @@ static void ring_put(struct gw_rings *r, const struct gw_request *req, u32 tag)
 		.len = cpu_to_le64(req->len),
 		.last = cpu_to_le64(req->last),
 	};
+}
+
+/* gw_request_read() - what the host has written; return whether there is more to come */
+bool gw_request_read(struct gw_request *req, const struct gw_ring_cqe *cqe)
+{
+	req->status = le16_to_cpu(cqe->status);
+	if (req->op != GW_RING_UNMAP && req->status == GW_STATUS_OK) {
+		req->handle = le64_to_cpu(cqe->handle);
+		if (!req->nr) {
+			req->iova = le64_to_cpu(cqe->iova);
+			req->mapped = le64_to_cpu(cqe->len);
+		}
+		req->nr = min(req->nr + 1, 2);
+	}
+	return le16_to_cpu(cqe->flags) & GW_RING_F_MORE;
 }
 
 /* Write as many requests as there is room for, from @req on, and show them to the host. */
@@ -154,18 +162,17 @@ static struct gw_request *ring_push(struct gw_companion *c, struct list_head *re
 	list_for_each_entry_from(req, requests, node) {
 		if (n == r->size)
 			break;
-		req->nr = 0;
-		req->status = GW_STATUS_IOERR;
 		r->by_tag[n] = req;
-		ring_put(r, req, n++);
+		gw_request_write(req, n, &r->sq[(r->tail + n) & (r->size - 1)]);
+		n++;
 		gw_count(c, GW_STAT_REQUESTS);
 	}
 	r->tail += n;
 	/* entries before the tail; pairs with the host's acquire of sq_tail */
 	virt_store_release(&r->hdr->sq_tail, cpu_to_le32(r->tail));
 	/*
-	 * Pairs with the full barrier of the host between its sq_event and its last look at sq_tail:
-	 * either we see that it wants a doorbell, or it sees the tail.
+	 * Pairs with the full barrier of the host between its sq_event and its last look at
+	 * sq_tail: either we see that it wants a doorbell, or it sees the tail.
 	 */
 	virt_mb();
 	event = le32_to_cpu(READ_ONCE(r->hdr->sq_event));
@@ -187,17 +194,7 @@ static int ring_take(struct gw_rings *r, const struct gw_ring_cqe *shared)
 	req = tag < r->size ? r->by_tag[tag] : NULL;
 	if (!req)
 		return -EIO;
-	req->status = le16_to_cpu(cqe.status);
-	if (req->op != GW_RING_UNMAP && req->status == GW_STATUS_OK) {
-		req->handle = le64_to_cpu(cqe.handle);
-		if (req->nr < req->room) {
-			req->segs[req->nr].iova = le64_to_cpu(cqe.iova);
-			req->segs[req->nr].len = le64_to_cpu(cqe.len);
-		}
-		if (req->nr <= req->room)
-			req->nr++;
-	}
-	if (le16_to_cpu(cqe.flags) & GW_RING_F_MORE)
+	if (gw_request_read(req, &cqe))
 		return 0;
 	r->by_tag[tag] = NULL;
 	return 1;
@@ -220,9 +217,10 @@ static int ring_reap(struct gw_rings *r, u32 *pending)
 		*pending -= ret;
 		r->head++;
 	}
-	/* after they were read; pairs with the host's acquire of cq_head, which writes there again */
-	if (n)
-		virt_store_release(&r->hdr->cq_head, cpu_to_le32(r->head));
+	if (!n)
+		return 0;
+	/* after they were read; pairs with the host's acquire of cq_head, who writes there again */
+	virt_store_release(&r->hdr->cq_head, cpu_to_le32(r->head));
 	return n;
 }
 
@@ -230,6 +228,7 @@ static int ring_reap(struct gw_rings *r, u32 *pending)
 static int ring_wait(struct gw_companion *c, u32 pending)
 {
 	unsigned int rung = 0;
+	unsigned int most = c->shared ? MAX_KICKS : MAX_DOORBELLS;
 	u64 start = ktime_get_mono_fast_ns();
 	int n;
 
@@ -242,8 +241,8 @@ static int ring_wait(struct gw_companion *c, u32 pending)
 		if (n) {
 			rung = 0;
 			start = ktime_get_mono_fast_ns();
-		} else if (ktime_get_mono_fast_ns() - start > PATIENCE_NS) {
-			if (rung++ == MAX_DOORBELLS)
+		} else if (ktime_get_mono_fast_ns() - start > PATIENCE_NS << rung) {
+			if (rung++ == most)
 				return -EIO;
 			ring_doorbell(c);
 			start = ktime_get_mono_fast_ns();
@@ -279,7 +278,7 @@ int gw_rings_submit(struct gw_companion *c, struct list_head *requests)
 	if (ret) {
 		r->broken = true;
 		memset(r->by_tag, 0, r->size * sizeof(*r->by_tag));
-		dev_err(&c->pdev->dev, "does not answer; nothing more will be mapped\n");
+		dev_err(c->dev, "does not answer; nothing more will be mapped\n");
 	}
 	ret = c->paused ? -EBUSY : r->broken ? -EIO : 0;
 	spin_unlock_irqrestore(&r->lock, flags);

@@ -43,8 +43,9 @@ bool gw_taken_add(struct gw_taken *t, phys_addr_t phys)
 	if (t->nr == MAX_TAKEN)
 		return false;
 	/* what is in the way may be so for a moment only */
-	for (i = 0; alloc_contig_range(pfn, pfn + 1, GW_CONTIG_KIND, GFP_KERNEL | __GFP_NOWARN); i++)
-		if (i == MAX_TAKES)
+	i = 0;
+	while (alloc_contig_range(pfn, pfn + 1, GW_CONTIG_KIND, GFP_KERNEL | __GFP_NOWARN))
+		if (i++ == MAX_TAKES)
 			return false;
 	/* as balloons do, so that memory can go offline with such pages in it */
 	__SetPageOffline(page);
