@@ -5,10 +5,10 @@
 #include <linux/types.h>
 
 /*
- * /dev/gangway-share, for root: shares memory of a function with the host, as far as its policy goes.
- * A write of struct gangway_share and, behind it, 1 to 65536 of struct gangway_range makes a buffer.
- * An open file is one buffer, which is shared until the file is closed, the function is reset, its
- * memory disabled, or its driver unbound.
+ * /dev/gangway-share, for root: shares memory of a function with the host, as its policy allows.
+ * A write of struct gangway_share and, behind it, 1 to 65536 of struct gangway_range makes a
+ * buffer. An open file is one buffer, which is shared until the file is closed, the function is
+ * reset, its memory disabled, or its driver unbound.
  *
  * Errors of the write: EINVAL another length, or the host finds no such memory, or the picture does
  * not fit; ENODEV no function that gangway serves; EOPNOTSUPP the host shares nothing; EEXIST the

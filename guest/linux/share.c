@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sharing of a function's memory: /dev/gangway-share. Only offsets in a BAR leave the guest, range by
- * range, and the host checks them.
+ * Sharing of a function's memory: /dev/gangway-share. Only offsets in a BAR leave the guest, range
+ * by range, and the host checks them.
  */
 
 #include <linux/capability.h>
