@@ -94,6 +94,27 @@ def memory_comes_and_goes_windows(work):
     memory_comes_and_goes(work, "windows")
 
 
+def memory_in_small_pieces(work):
+    """Virtio-mem gives the guest memory, takes it away and gives it again, under I/O."""
+    path = os.path.join(work.dir, "monitor")
+    words = ("-m", "slots=1,maxmem=2G", "-object",
+             "memory-backend-memfd,id=more,size=512M,share=on,reserve=off", "-device",
+             "virtio-mem-pci,id=pieces,memdev=more,requested-size=0", "-qmp",
+             f"unix:{path},server=on,wait=off")
+    with paravirt.Server(work, [paravirt.disk(work)]) as server:
+        with guest.Vmm(work, server, "paravirt-more", sockets=server.sockets, fio=True, qemu=words,
+                       modules=("virtio_mem",), append="memhp_default_state=online_movable "
+                       "gangway.mode=auto gangway.modprobe=virtio_mem",
+                       add=(work.seed(), *paravirt.files("x86_64", "7.2"))) as vmm, \
+                paravirt.Monitor(path) as monitor:
+            for step, size in (("plug", 256), ("unplug", 0), ("plug", 256)):
+                vmm.console.wait_for(f"gw-step: ready: {step} memory", 300)
+                monitor.command("qom-set", path="/machine/peripheral/pieces",
+                                property="requested-size", value=size * guest.MIB)
+            vmm.finish()
+        server.finish()
+
+
 def memory_of_two_backends(work):
     """RAM that the VMM has in two pieces, side by side, is mapped all the same."""
     with paravirt.Server(work, [paravirt.disk(work)]) as server:
@@ -104,14 +125,34 @@ def memory_of_two_backends(work):
         server.finish()
 
 
+def on_ports(server):
+    """QEMU's options for functions and companions on root ports of their own, port0 and up."""
+    return [word for i, path in enumerate(server.sockets) for word in
+            ("-device", f"pcie-root-port,id=port{i},slot={i + 1},chassis={i + 1}",
+             "-device", json.dumps(guest.vfio_user(path, bus=f"port{i}")))]
+
+
 def companion_is_reset(work):
     """The companion's slot is reset under I/O: everything goes on."""
     with paravirt.Server(work, [paravirt.disk(work)]) as server:
-        words = [word for i, path in enumerate(server.sockets) for word in
-                 ("-device", f"pcie-root-port,id=port{i},slot={i + 1},chassis={i + 1}",
-                  "-device", json.dumps(guest.vfio_user(path, bus=f"port{i}")))]
-        with guest.Vmm(work, server, "paravirt-reset", sockets=(), fio=True, qemu=words,
+        with guest.Vmm(work, server, "paravirt-reset", sockets=(), fio=True, qemu=on_ports(server),
                        add=(work.seed(), *paravirt.files("x86_64", "7.2"))) as vmm:
+            vmm.finish()
+        server.finish()
+
+
+def companion_s_port_fails(work):
+    """A fatal error at the companion's port, under I/O: the kernel resets it, everything goes on."""
+    path = os.path.join(work.dir, "monitor")
+    with paravirt.Server(work, [paravirt.disk(work)],
+                         ["--host-option", "max-bytes=64M"]) as server:
+        words = (*on_ports(server), "-qmp", f"unix:{path},server=on,wait=off")
+        with guest.Vmm(work, server, "paravirt-aer", sockets=(), fio=True, qemu=words,
+                       add=(work.seed(), *paravirt.files("x86_64", "7.2"))) as vmm, \
+                paravirt.Monitor(path) as monitor:
+            vmm.console.wait_for("gw-step: ready: an error at the companion's port", 300)
+            monitor.command("human-monitor-command",
+                            **{"command-line": "pcie_aer_inject_error port1 DLP"})
             vmm.finish()
         server.finish()
 
@@ -119,4 +160,5 @@ def companion_is_reset(work):
 if __name__ == "__main__":
     sys.exit(guest.main([budgets_of_their_own, several_behind_one_process, come_and_go,
                          memory_comes_and_goes_ranges, memory_comes_and_goes_windows,
-                         memory_of_two_backends, companion_is_reset]))
+                         memory_in_small_pieces, memory_of_two_backends,
+                         companion_is_reset, companion_s_port_fails]))
