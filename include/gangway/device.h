@@ -215,8 +215,10 @@ struct gw_device {
 static inline int gw_device_check(struct gw_device *d, unsigned int region, uint32_t access,
 				  uint64_t off, uint64_t len)
 {
-	struct gw_region_info info = { 0 };
+	struct gw_region_info info;
 
+	info.flags = 0;		/* C++ wants all members named, or none */
+	info.size = 0;
 	d->ops->region_info(d, region, &info);
 	return gw_region_holds(&info, access, off, len) ? 0 : -EINVAL;
 }
