@@ -413,6 +413,8 @@ kern_return_t IOPCIDevice::GetBARInfo(uint8_t barIndex, uint8_t *memoryIndex, ui
 	return (kern_return_t)ret;
 }
 
+unsigned int harnessVectors;
+
 kern_return_t IOPCIDevice::ConfigureInterrupts(uint32_t interruptType, uint32_t numRequired,
 					       uint32_t numRequested, IOOptionBits options)
 {
@@ -426,6 +428,10 @@ kern_return_t IOPCIDevice::ConfigureInterrupts(uint32_t interruptType, uint32_t 
 	if (device->nr_irqs)
 		return device->irq_type == interruptType && device->nr_irqs >= numRequired ?
 		       kIOReturnSuccess : kIOReturnUnsupported;
+	if (harnessVectors && harnessVectors < numRequired)
+		return kIOReturnUnsupported;
+	if (harnessVectors && harnessVectors < nr)
+		nr = harnessVectors;
 	ret = device->f.platform->irq_configure(device->f.ctx,
 						interruptType == kIOInterruptTypePCIMessagedX ?
 						GW_CORE_IRQ_MSIX : GW_CORE_IRQ_MSI, &nr);

@@ -68,6 +68,9 @@ struct CommandState {
 	void *mapping = nullptr;
 };
 
+/* How many vectors the machine has left for whoever asks next; 0: enough. */
+extern unsigned int harnessVectors;
+
 /** harnessLive() - objects and allocations that have not been released */
 long harnessLive();
 

@@ -149,6 +149,11 @@ static void power(Driver *d, bool on)
 	}
 }
 
+void shell_vectors(unsigned int nr)
+{
+	harnessVectors = nr;
+}
+
 void shell_power(bool on)
 {
 	for (auto &d : drivers)
@@ -268,18 +273,17 @@ unsigned int shell_map(struct shell_conn *c, unsigned int type, void **addr, uns
 }
 
 unsigned int shell_method(struct shell_conn *c, unsigned long selector, bool structure, const unsigned long *in,
-			  unsigned int nr_in)
+			  unsigned int nr_in, unsigned long *out)
 {
 	OSData data("structure", 9);
 	IOUserClientMethodArguments args = {};
-	uint64_t out[16];
 	kern_return_t ret = kIOReturnError;
 
 	args.version = 2;
 	args.selector = selector;
 	args.scalarInput = (const uint64_t *)in;
 	args.scalarInputCount = nr_in;
-	args.scalarOutput = out;
+	args.scalarOutput = (uint64_t *)out;
 	args.scalarOutputCount = 16;
 	args.structureInput = structure ? &data : nullptr;
 	c->d->driver->self->calls.sync([&] {

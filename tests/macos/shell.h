@@ -22,6 +22,9 @@ void shell_look_for_gone(void);
 /** shell_power() - the machine goes to sleep (@on is false), or wakes */
 void shell_power(bool on);
 
+/** shell_vectors() - the machine has so many interrupts left for a function; 0: enough */
+void shell_vectors(unsigned int nr);
+
 /** shell_fault() - the DART of the @i-th function, which is open, reports a fault */
 void shell_fault(unsigned int i, const unsigned int words[5]);
 
@@ -42,7 +45,7 @@ void shell_close(struct shell_conn *c);
 /* What no client of ours asks: a call as the kernel delivers it, with a structure if @structure; a stop without
  * the end of the object; and memory of a stopped client. */
 unsigned int shell_method(struct shell_conn *c, unsigned long selector, bool structure, const unsigned long *in,
-			  unsigned int nr_in);
+			  unsigned int nr_in, unsigned long *out);
 void shell_stop_client(struct shell_conn *c);
 unsigned int shell_memory(struct shell_conn *c, unsigned long type);
 void shell_drop(struct shell_conn *c);
