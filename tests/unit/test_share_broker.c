@@ -149,6 +149,13 @@ static int publish(struct gw_broker_peer *p, int far, struct gw_share_id id)
 	assert_int_equal(msg.status, 0);
 	r = gw_reader_init(msg.body, msg.len);
 	assert_true(gw_reader_u64(&r, &id.cookie));
+	/* another device that had this address before */
+	id.cookie++;
+	put_ids(GW_SHARE_PUBLISH, &id, true);
+	gw_broker_message(&core, p, &msg);
+	assert_int_equal(gw_share_recv(far, &msg), 0);
+	assert_int_equal(msg.status, -EACCES);
+	id.cookie--;
 	put_ids(GW_SHARE_PUBLISH, &id, true);
 	gw_broker_message(&core, p, &msg);
 	assert_int_equal(gw_share_recv(far, &msg), 0);

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "share_rig.h"
 
+#include <fcntl.h>
+
 #include <gangway/buffers.h>
+#include <gangway/importer.h>
 
 #include "share/share.h"
 
@@ -280,6 +283,136 @@ static void memory_that_is_not_there_is_not_shared(void **state)
 	end(&g);
 }
 
+struct broker {
+	char dir[64], socket[96], policy[96];
+	struct gw_broker *b;
+	pthread_t thread;
+};
+
+static void *serve(void *opaque)
+{
+	gw_broker_serve(opaque);
+	return NULL;
+}
+
+static void broker_begin(struct broker *w)
+{
+	struct gw_broker_options opt = { .socket = w->socket, .policy = w->policy, .audit = -1 };
+	char text[256];
+	int fd;
+
+	*w = (struct broker){ .dir = "/tmp/gangway-buffers-XXXXXX" };
+	assert_non_null(mkdtemp(w->dir));
+	snprintf(w->socket, sizeof(w->socket), "%s/broker", w->dir);
+	snprintf(w->policy, sizeof(w->policy), "%s/policy", w->dir);
+	snprintf(text, sizeof(text), "vm work uid %u\nimporter viewer uid %u\n"
+		 "allow vm work function any importer viewer kinds copy\n", getuid(), getuid());
+	fd = open(w->policy, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	assert_int_equal(gw_broker_new(&opt, &w->b), 0);
+	assert_int_equal(pthread_create(&w->thread, NULL, serve, w->b), 0);
+}
+
+static void broker_end(struct broker *w)
+{
+	gw_broker_stop(w->b);
+	pthread_join(w->thread, NULL);
+	gw_broker_free(w->b);
+	unlink(w->policy);
+	rmdir(w->dir);
+}
+
+/* What the viewer finds, one at most. Return: how many */
+static size_t look(struct gw_share_client *c, struct gw_share_item *item)
+{
+	struct gw_share_item *list;
+	size_t nr;
+
+	assert_int_equal(gw_share_client_list(c, &list, &nr), 0);
+	if (nr)
+		*item = list[0];
+	free(list);
+	return nr;
+}
+
+/* As begin(), with a link to the broker. */
+static struct gw_exporter_link *begin_linked(struct guest *g, const struct broker *w)
+{
+	const struct gw_exporter_link_options lo = { .broker = w->socket };
+	struct gw_buffers_options opt = { .bytes = LIMIT, .work = on_work, .opaque = g };
+	struct gw_exporter_options xo = { .id = rig_vf, .vm = "work", .bar_size = { RIG_BYTES },
+					  .warn_ms = 500, .force_ms = 1000 };
+
+	*g = (struct guest){ .backing = rig_backing_new() };
+	xo.backing = &g->backing->base;
+	assert_int_equal(gw_share_cookie(w->socket, "work", &xo.id, &xo.id.cookie), 0);
+	assert_int_equal(gw_exporter_new(&xo, &g->x), 0);
+	assert_int_equal(gw_exporter_link_new(&lo, g->x, &opt.link), 0);
+	opt.x = g->x;
+	assert_int_equal(gw_buffers_new(&opt, &g->b), 0);
+	g->s = gw_buffers_sharer(g->b);
+	return opt.link;
+}
+
+static struct gw_remote_share *open_copy(struct gw_share_client *c, const uint8_t *handle, int want)
+{
+	static const struct gw_share_accept copies[] = { { &gw_share_copy } };
+	struct gw_remote_share *s = NULL;
+
+	assert_int_equal(gw_share_client_open(c, handle, "work", copies, 1, NULL, &s, NULL), want);
+	return s;
+}
+
+static void the_broker_has_it_as_long_as_it_is_shared(void **state)
+{
+	const struct gw_bar_range ranges[] = { { { 3 * RIG_PAGE }, RIG_PAGE }, { { 0 }, RIG_PAGE } };
+	const struct gw_buffer_picture picture = { 32, 64, 128, XR24 };
+	uint8_t handle[GW_SHARE_HANDLE_SIZE], other[GW_SHARE_HANDLE_SIZE], *at;
+	const struct gw_remote_map *m;
+	struct gw_exporter_link *link;
+	struct gw_remote_share *s;
+	struct gw_share_client *c;
+	struct gw_share_item item;
+	struct broker w;
+	struct guest g;
+	uint64_t number;
+
+	broker_begin(&w);
+	link = begin_linked(&g, &w);
+	assert_int_equal(gw_share_client_new(w.socket, "viewer", &c), 0);
+	assert_int_equal(g.s->ops->share(g.s, RIG_BAR, ranges, 2, &picture, &number), 0);
+	assert_int_equal(look(c, &item), 0);	/* nobody has told it yet */
+	gw_buffers_work(g.b);
+	assert_int_equal(look(c, &item), 1);
+	assert_string_equal(item.label, "buffer 32x64 stride 128 offset 0 xrgb8888");
+	assert_int_equal(item.bytes, 2 * RIG_PAGE);
+	assert_int_equal(gw_share_client_ask(c, item.number, handle), 0);
+	assert_int_equal(gw_share_client_ask(c, item.number, other), 0);
+	s = open_copy(c, handle, 0);
+	assert_int_equal(gw_remote_share_map(s, &m), 0);
+	assert_int_equal(gw_remote_share_read(s, 0, 2 * RIG_PAGE), 0);
+	at = mmap(NULL, m->size, PROT_READ, MAP_SHARED, m->fd, 0);
+	assert_ptr_not_equal(at, MAP_FAILED);
+	assert_memory_equal(at, g.backing->bytes + 3 * RIG_PAGE, RIG_PAGE);
+	assert_memory_equal(at + RIG_PAGE, g.backing->bytes, RIG_PAGE);
+	munmap(at, m->size);
+	assert_int_equal(gw_remote_share_unmap(s), 0);
+	assert_int_equal(g.s->ops->unshare(g.s, number), -EBUSY);
+	gw_buffers_work(g.b);
+	assert_int_equal(look(c, &item), 0);
+	assert_int_equal(gw_remote_share_map(s, &m), -ENODEV);
+	gw_remote_share_close(s);
+	open_copy(c, other, -EACCES);
+	assert_int_equal(gw_share_client_ask(c, item.number, handle), -EACCES);
+	gw_share_client_free(c);
+	gw_buffers_free(g.b);
+	gw_exporter_link_free(link);
+	gw_exporter_free(g.x);
+	free(g.backing);
+	broker_end(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -290,6 +423,7 @@ int main(void)
 		cmocka_unit_test(what_ends_is_busy_until_nobody_has_it),
 		cmocka_unit_test(all_end_at_once_and_for_good),
 		cmocka_unit_test(memory_that_is_not_there_is_not_shared),
+		cmocka_unit_test(the_broker_has_it_as_long_as_it_is_shared),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
