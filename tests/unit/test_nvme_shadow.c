@@ -74,6 +74,72 @@ static void a_full_completion_queue_is_told_by_the_real_doorbell(void **state)
 	rig_close(r);
 }
 
+/* As a driver does that has the admin queue's doorbells in its shadows, too. */
+static void admin_by_shadow(struct rig *r)
+{
+	struct nvme_sqe e = { .opcode = NVME_ADM_GET_FEATURES, .cdw10 = 1 };
+
+	rig_put(r, 0, e);
+	__atomic_store_n(&r->db[0], r->q[0].tail, __ATOMIC_SEQ_CST);
+	rig_ring(r, 0, r->q[0].tail);
+	assert_int_equal(rig_take(r, 0).status, NVME_OK);
+	__atomic_store_n(&r->db[1], r->q[0].head, __ATOMIC_SEQ_CST);
+}
+
+static void two_queues_complete_in_turn_where_one_entry_fits(void **state)
+{
+	struct rig *r = rig_open("size=1M");
+	unsigned int i, of[3] = { 0 };
+	struct rig_cqe c;
+
+	rig_enable(r);
+	rig_queue_init(r, 1, 64);
+	rig_queue_init(r, 2, 64);
+	rig_expect(r, 0, rig_sqe_cq(1, 2), NVME_OK);
+	rig_expect(r, 0, rig_sqe_sq(1, 1, 64), NVME_OK);
+	rig_expect(r, 0, rig_sqe_sq(2, 1, 64), NVME_OK);
+	use_shadows(r);
+	for (i = 0; i < 80; i++)
+		rig_put(r, 1 + i % 2, rig_rw(i % 3 ? NVME_IO_READ : NVME_IO_WRITE, i, 1, RIG_DATA));
+	rig_ring(r, 2, r->q[1].tail);
+	rig_ring(r, 4, r->q[2].tail);
+	r->q[1].size = 2;
+	for (i = 0; i < 80; i++) {
+		c = rig_take(r, 1);
+		assert_int_equal(c.status, NVME_OK);
+		assert_in_range(c.sqid, 1, 2);
+		of[c.sqid]++;
+		if (i % 8 == 0)
+			admin_by_shadow(r);
+	}
+	assert_int_equal(of[1], 40);
+	assert_int_equal(of[2], 40);
+	rig_close(r);
+}
+
+/* What the next client, after a reset, has where they were is its own. */
+static void shadows_end_with_their_client(void **state)
+{
+	struct rig *r = ready(16);
+	unsigned int i, k;
+
+	for (i = 0; i < 4; i++) {
+		rig_expect(r, 1, rig_rw(NVME_IO_READ, 0, 1, RIG_DATA), NVME_OK);
+		rig_master(r, false);
+		r->ep->ops->reset(r->ep);
+		memset(r->bus.mem + DB, 0x5a, 8192);
+		rig_master(r, true);
+		rig_enable(r);
+		rig_add_queue(r, 1, 16);
+		for (k = 0; k < 20; k++)
+			rig_expect(r, 1, rig_rw(NVME_IO_READ, k, 1, RIG_DATA), NVME_OK);
+		for (k = 0; k < 8192; k++)
+			assert_int_equal(r->bus.mem[DB + k], 0x5a);
+		use_shadows(r);
+	}
+	rig_close(r);
+}
+
 static void values_out_of_range_are_an_event_and_change_nothing(void **state)
 {
 	struct rig *r = ready(16);
@@ -237,6 +303,8 @@ int main(void)
 		cmocka_unit_test(nothing_is_lost_and_few_are_rung),
 		cmocka_unit_test(one_at_a_time_is_never_lost),
 		cmocka_unit_test(a_full_completion_queue_is_told_by_the_real_doorbell),
+		cmocka_unit_test(two_queues_complete_in_turn_where_one_entry_fits),
+		cmocka_unit_test(shadows_end_with_their_client),
 		cmocka_unit_test(values_out_of_range_are_an_event_and_change_nothing),
 		cmocka_unit_test(no_bad_value_goes_untold),
 		cmocka_unit_test(bad_buffers_are_refused),
