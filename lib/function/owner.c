@@ -38,7 +38,7 @@ static void refuse(const struct gw_guest_function *gf, const struct gw_vmm *vmm,
  * A window or a pool is in memory that was made for one VMM. That VMM may keep it for as long as it
  * likes, so no other gets the memory, and the VMM that had it last was also the first.
  */
-static bool had_by_its_only_one(const struct gw_guest_function *gf)
+static bool had_by_its_only_one(const struct gw_guest_function *gf) GW_HOLDS(gf->owner.lock)
 {
 	enum gw_plan plan = gw_dma_plan(gf->dma);
 
@@ -60,13 +60,12 @@ static bool is_too_late(struct gw_guest_function *gf, const struct gw_vmm *vmm)
 
 bool gw_guest_function_spent(struct gw_guest_function *gf)
 {
-	struct gw_guest_owner *o = &gf->owner;
 	bool spent;
 
-	pthread_mutex_lock(&o->lock);
-	spent = had_by_its_only_one(gf) && !o->vmm.claims &&
-		(!o->vmm.vmm.id[1] || gw_vmm_is_gone(&o->vmm.vmm));
-	pthread_mutex_unlock(&o->lock);
+	pthread_mutex_lock(&gf->owner.lock);
+	spent = had_by_its_only_one(gf) && !gf->owner.vmm.claims &&
+		(!gf->owner.vmm.vmm.id[1] || gw_vmm_is_gone(&gf->owner.vmm.vmm));
+	pthread_mutex_unlock(&gf->owner.lock);
 	return spent;
 }
 
