@@ -22,7 +22,7 @@
 #define READ_CHUNK	65536u		/* a revoke waits for one of these at most */
 
 /* Take the mapping away. */
-static void undo(struct gw_attachment *a)
+static void undo(struct gw_attachment *a) GW_HOLDS(a->e->x->lock)
 {
 	a->mapped->unmap(a->e, a->payload);
 	a->mapped = NULL;
@@ -30,14 +30,14 @@ static void undo(struct gw_attachment *a)
 	pthread_cond_broadcast(&a->e->x->changed);
 }
 
-static void owe(struct gw_attachment *a)
+static void owe(struct gw_attachment *a) GW_HOLDS(a->e->x->lock)
 {
 	if (!a->owed)
 		a->e->x->owed++;
 	a->owed = true;
 }
 
-static void end_fences(struct gw_attachment *a, int err)
+static void end_fences(struct gw_attachment *a, int err) GW_HOLDS(a->e->x->lock)
 {
 	for (unsigned int i = 0; i < GW_FENCE_NR; i++)
 		gw_fence_end(&a->fence[i], err, &a->e->x->notifier);
@@ -142,6 +142,7 @@ static void make_callback(struct gw_exporter *x, struct gw_attachment *a) GW_HOL
 	else if (ready)
 		a->imp->ops->ready(a->imp, a);
 	pthread_mutex_lock(&x->lock);
+	GW_HELD(a->e->x->lock);		/* it is @x's */
 	a->in_callback = false;
 	if (quiesce) {
 		a->quiesce = false;
@@ -220,6 +221,7 @@ int gw_attach(struct gw_export *e, struct gw_importer *imp, struct gw_attachment
 		ret = attachment_make(e, imp, &n, text);
 	if (!ret) {
 		pthread_mutex_lock(&x->lock);
+		GW_HELD(n->e->x->lock);		/* it is @x's */
 		if (e->dead || x->dead)
 			ret = -ENODEV;
 		else if (e->nr_attached >= GW_SHARE_MAX_ATTACHED)
@@ -245,7 +247,7 @@ int gw_attach(struct gw_export *e, struct gw_importer *imp, struct gw_attachment
 	return ret;
 }
 
-static int build_by(struct gw_attachment *a, unsigned int i)
+static int build_by(struct gw_attachment *a, unsigned int i) GW_HOLDS(a->e->x->lock)
 {
 	const struct gw_share_entry *importer = &a->match[i].importer;
 	struct gw_share_step *step = &a->step[a->match[i].step];
@@ -265,7 +267,7 @@ static int build_by(struct gw_attachment *a, unsigned int i)
 }
 
 /* Map by the first kind that serves. */
-static int build(struct gw_attachment *a)
+static int build(struct gw_attachment *a) GW_HOLDS(a->e->x->lock)
 {
 	int ret = -EOPNOTSUPP;
 
@@ -277,14 +279,13 @@ static int build(struct gw_attachment *a)
 
 int gw_attachment_map(struct gw_attachment *a)
 {
-	struct gw_exporter *x = a->e->x;
 	struct gw_att_step step;
 	int ret;
 
-	pthread_mutex_lock(&x->lock);
+	pthread_mutex_lock(&a->e->x->lock);
 	step = gw_att_step(a->state, GW_ATT_MAP);
 	ret = step.ret;
-	if (!ret && (x->revoked || x->dead || a->e->dead))
+	if (!ret && (a->e->x->revoked || a->e->x->dead || a->e->dead))
 		ret = -ENODEV;
 	else if (!ret && a->e->moving)
 		ret = -EBUSY;
@@ -292,23 +293,22 @@ int gw_attachment_map(struct gw_attachment *a)
 		ret = build(a);
 	if (!ret) {
 		gw_attachment_event(a, GW_ATT_MAP);
-		a->generation = a->mapped_in = ++x->generation;
+		a->generation = a->mapped_in = ++a->e->x->generation;
 		for (unsigned int i = 0; i < GW_FENCE_NR; i++)
 			gw_fence_arm(&a->fence[i]);
 		atomic_store(&a->live, a->generation);
 	}
-	pthread_mutex_unlock(&x->lock);
+	pthread_mutex_unlock(&a->e->x->lock);
 	return ret;
 }
 
 int gw_attachment_refuse(struct gw_attachment *a, const char *reason)
 {
-	struct gw_exporter *x = a->e->x;
 	struct gw_share_step *step;
 	bool other = false;
 	int ret;
 
-	pthread_mutex_lock(&x->lock);
+	pthread_mutex_lock(&a->e->x->lock);
 	ret = gw_attachment_event(a, GW_ATT_UNMAP);
 	if (!ret) {
 		a->match[a->current].refused = true;
@@ -319,18 +319,17 @@ int gw_attachment_refuse(struct gw_attachment *a, const char *reason)
 			other |= !a->match[i].refused;
 		ret = other ? 0 : -EOPNOTSUPP;
 	}
-	pthread_mutex_unlock(&x->lock);
+	pthread_mutex_unlock(&a->e->x->lock);
 	return ret;
 }
 
 int gw_attachment_unmap(struct gw_attachment *a)
 {
-	struct gw_exporter *x = a->e->x;
 	int ret;
 
-	pthread_mutex_lock(&x->lock);
+	pthread_mutex_lock(&a->e->x->lock);
 	ret = gw_attachment_event(a, GW_ATT_UNMAP);
-	pthread_mutex_unlock(&x->lock);
+	pthread_mutex_unlock(&a->e->x->lock);
 	return ret;
 }
 
@@ -339,6 +338,7 @@ static void end(struct gw_attachment *a, enum gw_att_event event)
 	struct gw_exporter *x = a->e->x;
 
 	pthread_mutex_lock(&x->lock);
+	GW_HELD(a->e->x->lock);		/* it is @x's */
 	gw_attachment_event(a, event);
 	if (a->in_callback && pthread_equal(a->caller, pthread_self())) {
 		a->gone = true;		/* whoever made the callback frees it */
@@ -466,13 +466,12 @@ static int read_pieces(struct gw_attachment *a, uint64_t generation, uint64_t po
 
 int gw_attachment_read(struct gw_attachment *a, uint64_t pos, void *buf, size_t len)
 {
-	struct gw_exporter *x = a->e->x;
 	uint64_t generation, size = gw_export_size(a->e);
 	int ret = 0;
 
 	if (pos > size || len > size - pos)
 		return -ERANGE;
-	pthread_mutex_lock(&x->lock);
+	pthread_mutex_lock(&a->e->x->lock);
 	if (a->state != GW_ATT_MAPPED)
 		ret = -ENODEV;
 	else if (a->mapped != &gw_share_copy)
@@ -480,13 +479,13 @@ int gw_attachment_read(struct gw_attachment *a, uint64_t pos, void *buf, size_t 
 	else
 		a->readers++;
 	generation = a->generation;
-	pthread_mutex_unlock(&x->lock);
+	pthread_mutex_unlock(&a->e->x->lock);
 	if (ret)
 		return ret;
 	ret = read_pieces(a, generation, pos, buf, len);
-	pthread_mutex_lock(&x->lock);
+	pthread_mutex_lock(&a->e->x->lock);
 	a->readers--;
-	pthread_cond_broadcast(&x->changed);
-	pthread_mutex_unlock(&x->lock);
+	pthread_cond_broadcast(&a->e->x->changed);
+	pthread_mutex_unlock(&a->e->x->lock);
 	return ret;
 }

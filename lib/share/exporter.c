@@ -62,7 +62,6 @@ const char *gw_exporter_vm(const struct gw_exporter *x)
 
 /* What is to be taken back: mappings made until now, of these exports, or (none) of all. */
 struct taking {
-	struct gw_exporter *x;
 	struct gw_export *const *only;
 	unsigned int nr;
 	uint64_t until;			/* generation */
@@ -84,27 +83,31 @@ static bool holds(const struct taking *t, const struct gw_attachment *a)
 }
 
 /* @event: GW_ATT_FORCE goes only to attachments that still hold on. */
-static void event_to_all(const struct taking *t, enum gw_att_event event)
+static void event_to_all(struct gw_exporter *x, const struct taking *t, enum gw_att_event event)
+	GW_HOLDS(x->lock)
 {
 	struct gw_export *e;
 	struct gw_attachment *a;
 
-	LIST_FOREACH(e, &t->x->exports, link) {
+	LIST_FOREACH(e, &x->exports, link) {
 		if (!meant(t, e))
 			continue;
-		LIST_FOREACH(a, &e->attachments, link)
+		LIST_FOREACH(a, &e->attachments, link) {
+			GW_HELD(a->e->x->lock);		/* it is @x's */
 			if (event != GW_ATT_FORCE || holds(t, a))
 				gw_attachment_event(a, event);
+		}
 	}
 }
 
-static unsigned int count_holding(const struct taking *t, bool name_them)
+static unsigned int count_holding(struct gw_exporter *x, const struct taking *t, bool name_them)
+	GW_HOLDS(x->lock)
 {
 	struct gw_export *e;
 	struct gw_attachment *a;
 	unsigned int nr = 0;
 
-	LIST_FOREACH(e, &t->x->exports, link) {
+	LIST_FOREACH(e, &x->exports, link) {
 		if (!meant(t, e))
 			continue;
 		LIST_FOREACH(a, &e->attachments, link) {
@@ -112,8 +115,8 @@ static unsigned int count_holding(const struct taking *t, bool name_them)
 				continue;
 			nr++;
 			if (name_them)
-				gw_log_guest(t->x->opt.log, "BAR %u of %s is wanted back, and an "
-					     "importer keeps it mapped (%s)", e->bar, t->x->vm,
+				gw_log_guest(x->opt.log, "BAR %u of %s is wanted back, and an "
+					     "importer keeps it mapped (%s)", e->bar, x->vm,
 					     a->mapped ? a->mapped->name : "copying");
 		}
 	}
@@ -126,9 +129,9 @@ static bool wait_quiet(struct gw_exporter *x, const struct taking *t, unsigned i
 {
 	uint64_t end = t->begun + ms * 1000000ull;
 
-	while (count_holding(t, false))
+	while (count_holding(x, t, false))
 		if (gw_os_cond_wait_until(&x->changed, &x->lock, end))
-			return !count_holding(t, false);
+			return !count_holding(x, t, false);
 	return true;
 }
 
@@ -136,22 +139,22 @@ static bool wait_quiet(struct gw_exporter *x, const struct taking *t, unsigned i
 static unsigned int take_back(struct gw_exporter *x, struct gw_export *const *only,
 			      unsigned int nr, enum gw_att_event event) GW_HOLDS(x->lock)
 {
-	const struct taking t = { x, only, nr, x->generation, gw_now_ns() };
+	const struct taking t = { only, nr, x->generation, gw_now_ns() };
 	unsigned int forced;
 
-	event_to_all(&t, event);
+	event_to_all(x, &t, event);
 	gw_exporter_callbacks(x);
 	if (wait_quiet(x, &t, x->opt.warn_ms))
 		return 0;
-	count_holding(&t, true);
+	count_holding(x, &t, true);
 	if (wait_quiet(x, &t, x->opt.force_ms))
 		return 0;
-	forced = count_holding(&t, false);
+	forced = count_holding(x, &t, false);
 	gw_log_guest(x->opt.log, "%u importers of %s did not let go in %u ms: their hardware is "
 		     "stopped, their attachments are dead", forced, x->vm, x->opt.force_ms);
-	event_to_all(&t, GW_ATT_FORCE);
+	event_to_all(x, &t, GW_ATT_FORCE);
 	gw_exporter_callbacks(x);
-	while (count_holding(&t, false))	/* other threads' callbacks, and copies */
+	while (count_holding(x, &t, false))	/* other threads' callbacks, and copies */
 		pthread_cond_wait(&x->changed, &x->lock);
 	return forced;
 }
@@ -164,8 +167,10 @@ static void tell_ready(struct gw_exporter *x, struct gw_export *only) GW_HOLDS(x
 	LIST_FOREACH(e, &x->exports, link) {
 		if (only && e != only)
 			continue;
-		LIST_FOREACH(a, &e->attachments, link)
+		LIST_FOREACH(a, &e->attachments, link) {
+			GW_HELD(a->e->x->lock);		/* it is @x's */
 			gw_attachment_ready(a);
+		}
 	}
 	gw_exporter_callbacks(x);
 }

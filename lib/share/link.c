@@ -82,7 +82,7 @@ int gw_share_cookie(const char *broker, const char *vm, const struct gw_share_id
 }
 
 /* For the thread: the broker has sent a message, asked for or not. */
-static void broker_message(struct gw_exporter_link *l, struct gw_share_msg *m)
+static void broker_message(struct gw_exporter_link *l, struct gw_share_msg *m) GW_HOLDS(l->lock)
 {
 	int ret = 0;
 
@@ -101,7 +101,7 @@ static void broker_message(struct gw_exporter_link *l, struct gw_share_msg *m)
 	gw_share_msg_close(m);
 }
 
-static void broker_gone(struct gw_exporter_link *l)
+static void broker_gone(struct gw_exporter_link *l) GW_HOLDS(l->lock)
 {
 	gw_warn(l->opt.log, "the broker %s has gone: importers that there are stay, new ones "
 		"cannot come", l->opt.broker);
@@ -110,7 +110,7 @@ static void broker_gone(struct gw_exporter_link *l)
 	pthread_cond_broadcast(&l->answered);
 }
 
-static void serve_broker(struct gw_exporter_link *l)
+static void serve_broker(struct gw_exporter_link *l) GW_HOLDS(l->lock)
 {
 	int ret = gw_share_recv(l->broker, &l->msg);
 
@@ -122,9 +122,11 @@ static void serve_broker(struct gw_exporter_link *l)
 
 /* A message, or news of its end. */
 static void serve_remote(struct gw_exporter_link *l, struct gw_remote_importer *r)
+	GW_HOLDS(l->lock)
 {
 	int ret = r->hang_up ? -ENOTCONN : gw_share_recv(r->fd, &l->msg);
 
+	GW_HELD(r->l->lock);	/* it is @l's */
 	if (!ret)
 		gw_remote_message(r, &l->msg);
 	if ((ret && ret != -EAGAIN) || r->hang_up)
@@ -170,13 +172,13 @@ int gw_exporter_link_new(const struct gw_exporter_link_options *opt, struct gw_e
 
 	if (!n)
 		return -ENOMEM;
+	pthread_mutex_init(&n->asking, NULL);
+	pthread_mutex_init(&n->lock, NULL);
 	n->opt = *opt;
 	n->x = x;
 	n->seq = 1;
 	LIST_INIT(&n->exports);
 	LIST_INIT(&n->remotes);
-	pthread_mutex_init(&n->asking, NULL);
-	pthread_mutex_init(&n->lock, NULL);
 	ret = gw_os_cond_init(&n->answered);
 	if (ret)
 		goto free;
@@ -203,6 +205,7 @@ free:
 
 void gw_exporter_link_free(struct gw_exporter_link *l)
 {
+	struct gw_remote_importer *r;
 	struct gw_link_export *e;
 	uint64_t one = 1;
 	ssize_t n;
@@ -212,8 +215,11 @@ void gw_exporter_link_free(struct gw_exporter_link *l)
 	n = write(l->wake, &one, sizeof(one));
 	(void)n;
 	pthread_join(l->thread, NULL);
-	while (!LIST_EMPTY(&l->remotes))
-		gw_remote_end(LIST_FIRST(&l->remotes));
+	GW_ALONE(l->lock);	/* the thread has ended, and who calls this calls nothing else */
+	while ((r = LIST_FIRST(&l->remotes))) {
+		GW_ALONE(r->l->lock);	/* it is @l's */
+		gw_remote_end(r);
+	}
 	while ((e = LIST_FIRST(&l->exports))) {
 		LIST_REMOVE(e, link);
 		free(e);

@@ -8,6 +8,7 @@
 
 #include <gangway/broker.h>
 
+#include "base/lock.h"
 #include "share/wire.h"
 
 /*
@@ -30,19 +31,20 @@ struct gw_link_export {
 struct gw_exporter_link {
 	struct gw_exporter_link_options opt;
 	struct gw_exporter *x;
-	int broker;			/* socket, -1 when it has gone */
 	int wake;			/* eventfd: the thread is to end */
 	pthread_t thread;
 	struct gw_share_msg msg;	/* the thread's */
 
 	pthread_mutex_t asking;		/* one request to the broker at a time; outermost */
-	pthread_mutex_t lock;		/* this and what follows */
+	pthread_mutex_t lock;
 	pthread_cond_t answered;
-	LIST_HEAD(, gw_link_export) exports;
-	LIST_HEAD(, gw_remote_importer) remotes;
-	unsigned int nr_remotes;
-	uint32_t seq, want_seq;		/* of the request under way, 0 none */
-	struct gw_share_msg *reply;	/* where its reply goes */
+	int broker GW_GUARDED_BY(lock);	/* socket, -1 when it has gone */
+	LIST_HEAD(, gw_link_export) exports GW_GUARDED_BY(lock);
+	LIST_HEAD(, gw_remote_importer) remotes GW_GUARDED_BY(lock);
+	unsigned int nr_remotes GW_GUARDED_BY(lock);
+	uint32_t seq GW_GUARDED_BY(lock);
+	uint32_t want_seq GW_GUARDED_BY(lock);	/* of the request under way, 0 none */
+	struct gw_share_msg *reply GW_GUARDED_BY(lock);	/* where its reply goes */
 };
 
 /** An importer in another process. */
@@ -66,12 +68,12 @@ struct gw_remote_importer {
 };
 
 /** gw_remote_new() - @m is what the broker sent. Return: 0; -EPROTO, -ENOSPC, -ENOMEM */
-int gw_remote_new(struct gw_exporter_link *l, struct gw_share_msg *m);
+int gw_remote_new(struct gw_exporter_link *l, struct gw_share_msg *m) GW_HOLDS(l->lock);
 
-/** gw_remote_message() - act on a message, and send the reply; under the link's lock */
-void gw_remote_message(struct gw_remote_importer *r, struct gw_share_msg *m);
+/** gw_remote_message() - act on a message, and send the reply */
+void gw_remote_message(struct gw_remote_importer *r, struct gw_share_msg *m) GW_HOLDS(r->l->lock);
 
 /** gw_remote_end() - it has gone, or is to go */
-void gw_remote_end(struct gw_remote_importer *r);
+void gw_remote_end(struct gw_remote_importer *r) GW_HOLDS(r->l->lock);
 
 #endif

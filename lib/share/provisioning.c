@@ -153,8 +153,9 @@ static int places_insert(struct gw_provisioning *p, struct share *s)
 	return 0;
 }
 
-/* Under the lock. On success *@s is what was there before. */
+/* On success *@s is what was there before. */
 static int share_replace(struct gw_provisioning *p, struct vf *vf, struct share **s)
+	GW_HOLDS(p->lock)
 {
 	struct share *old = vf->share;
 	int ret = 0;

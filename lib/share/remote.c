@@ -215,7 +215,7 @@ static int take_wants(struct gw_remote_importer *r, struct gw_reader *in)
 	return gw_reader_left(in) ? -EMSGSIZE : 0;
 }
 
-static struct gw_export *find_export(struct gw_exporter_link *l, uint32_t number)
+static struct gw_export *find_export(struct gw_exporter_link *l, uint32_t number) GW_HOLDS(l->lock)
 {
 	struct gw_link_export *e;
 
@@ -240,7 +240,7 @@ static void put_steps(struct gw_remote_importer *r, struct gw_share_msg *m)
 	}
 }
 
-static int do_want(struct gw_remote_importer *r, struct gw_share_msg *m)
+static int do_want(struct gw_remote_importer *r, struct gw_share_msg *m) GW_HOLDS(r->l->lock)
 {
 	struct gw_reader in = gw_reader_init(m->body, m->len);
 	char reason[GW_SHARE_REASON] = "";

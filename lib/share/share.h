@@ -54,14 +54,14 @@ struct gw_exporter {
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;			/* a mapping or a callback has ended */
-	LIST_HEAD(, gw_export) exports;
-	unsigned int nr_exports, refs;
-	unsigned int owed;			/* attachments that want a callback */
-	uint64_t generation;
-	struct gw_notifier notifier;		/* for fences that other processes have */
-	bool notifies;
-	unsigned int revoking;			/* threads */
-	bool revoked, dead;
+	LIST_HEAD(, gw_export) exports GW_GUARDED_BY(lock);
+	unsigned int nr_exports GW_GUARDED_BY(lock), refs GW_GUARDED_BY(lock);
+	unsigned int owed GW_GUARDED_BY(lock);	/* attachments that want a callback */
+	uint64_t generation GW_GUARDED_BY(lock);
+	struct gw_notifier notifier GW_GUARDED_BY(lock); /* for fences that other processes have */
+	bool notifies GW_GUARDED_BY(lock);
+	unsigned int revoking GW_GUARDED_BY(lock);	/* threads */
+	bool revoked GW_GUARDED_BY(lock), dead GW_GUARDED_BY(lock);
 };
 
 struct gw_export {
@@ -70,7 +70,7 @@ struct gw_export {
 	unsigned int bar;
 	struct gw_bar_ranges ranges;
 
-	/* @x->lock */
+	/* all below: the exporter's lock, which clang does not know in another struct */
 	LIST_HEAD(, gw_attachment) attachments;
 	unsigned int nr_attached, refs;
 	bool dead, moving;
@@ -90,7 +90,7 @@ struct gw_attachment {
 	struct gw_fence fence[GW_FENCE_NR];
 	_Atomic uint64_t live;		/* the generation while mapped, else 0 */
 
-	/* @e->x->lock */
+	/* all below: likewise */
 	enum gw_attachment_state state;
 	uint64_t generation, mapped_in;	/* now; of the last mapping */
 	struct gw_match match[GW_SHARE_MAX_KINDS];
@@ -108,16 +108,14 @@ struct gw_attachment {
 	pthread_t caller;
 };
 
-/* All of these: @x->lock held. */
-
 /**
  * gw_attachment_event() - take one step, and do what it asks for; callbacks are only noted. Return:
  * 0; -errno
  */
-int gw_attachment_event(struct gw_attachment *a, enum gw_att_event event);
+int gw_attachment_event(struct gw_attachment *a, enum gw_att_event event) GW_HOLDS(a->e->x->lock);
 
 /** gw_attachment_ready() - owe it that callback */
-void gw_attachment_ready(struct gw_attachment *a);
+void gw_attachment_ready(struct gw_attachment *a) GW_HOLDS(a->e->x->lock);
 
 /** gw_exporter_callbacks() - make those that are owed; drops the lock meanwhile */
 void gw_exporter_callbacks(struct gw_exporter *x) GW_HOLDS(x->lock);
@@ -128,7 +126,7 @@ void gw_exporter_put(struct gw_exporter *x) GW_UNLOCKS(x->lock);
 /** gw_export_put() - likewise, of an export's; its last takes it off its exporter */
 void gw_export_put(struct gw_exporter *x, struct gw_export *e) GW_UNLOCKS(x->lock);
 
-/** gw_negotiate() - fill in matches and steps. Return: 0; -errno, and @reason */
+/** gw_negotiate() - fill in matches and steps of what nobody else has yet. Return: 0; -errno, and @reason */
 int gw_negotiate(struct gw_attachment *a, char reason[GW_SHARE_REASON]);
 
 /* What a backing can do, as the exporter's data[1]; its data[0] is the BAR. */
