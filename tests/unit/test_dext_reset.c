@@ -158,6 +158,16 @@ static void a_late_failure_is_told_and_mended_by_the_next_reset(void **state)
 	assert_int_equal(errors, 1);
 }
 
+static void a_late_failure_is_told_to_nobody_who_listens_no_more(void **state)
+{
+	fake_fail(fake, GW_DEXT_RESET_DEVICE, GW_IORETURN_TIMEOUT, 0);
+	begin_slow_reset();
+	fn->ops->irq_teardown(fn);
+	await_reset();
+	assert_int_equal(errors, 0);
+	fake_heal(fake, GW_DEXT_RESET_DEVICE);
+}
+
 static void a_failure_in_time_is_the_answer(void **state)
 {
 	fn->ops->close(fn);
@@ -197,6 +207,7 @@ int main(void)
 		T(a_second_reset_meanwhile_is_the_same_one),
 		T(memory_can_be_mapped_while_a_reset_goes_on),
 		T(a_late_failure_is_told_and_mended_by_the_next_reset),
+		T(a_late_failure_is_told_to_nobody_who_listens_no_more),
 		T(a_failure_in_time_is_the_answer),
 		T(close_waits_for_a_reset_that_goes_on),
 	};

@@ -74,12 +74,14 @@ struct bound {
 	unsigned int ms;
 	pthread_mutex_t lock;
 	pthread_cond_t ended;
-	SLIST_HEAD(, worker) idle;	/* lock */
-	unsigned int workers, left;	/* lock: all; those in state LEFT */
-	bool closing, orphan;		/* lock: workers are to end; the last frees all */
-	bool over;			/* lock: closed; whoever ends the last wait frees it */
-	LIST_HEAD(, wait) waits;	/* lock */
-	LIST_HEAD(, mapping) maps;	/* lock */
+	SLIST_HEAD(, worker) idle GW_GUARDED_BY(lock);
+	unsigned int workers GW_GUARDED_BY(lock);
+	unsigned int left GW_GUARDED_BY(lock);	/* workers in state LEFT */
+	bool closing GW_GUARDED_BY(lock);	/* workers are to end */
+	bool orphan GW_GUARDED_BY(lock);	/* the last of them frees all */
+	bool over GW_GUARDED_BY(lock);		/* closed; whoever ends the last wait frees it */
+	LIST_HEAD(, wait) waits GW_GUARDED_BY(lock);
+	LIST_HEAD(, mapping) maps GW_GUARDED_BY(lock);
 };
 
 static struct bound *to_bound(struct gw_dext_conn *c)
@@ -114,7 +116,7 @@ static void wait_done(void *opaque, uint32_t result)
 		bound_destroy(b);
 }
 
-/* Unmap what is owed; @all: everything, because the connection ends. The caller holds the lock. */
+/* Unmap what is owed; @all: everything, because the connection ends. */
 static void pay_locked(struct bound *b, bool all) GW_HOLDS(b->lock)
 {
 	struct mapping *m;
@@ -200,7 +202,7 @@ static void bound_free(struct bound *b)
 		bound_destroy(b);
 }
 
-/* The caller holds the lock; the worker is through with its question. */
+/* The worker is through with its question. */
 static void answer_locked(struct bound *b, struct worker *w) GW_HOLDS(b->lock)
 {
 	if (w->state == ASKED) {
@@ -250,8 +252,8 @@ static void *work(void *opaque)
 	return NULL;
 }
 
-/* The caller holds the lock. NULL: none can be had. */
-static struct worker *worker_locked(struct bound *b)
+/* NULL: none can be had. */
+static struct worker *worker_locked(struct bound *b) GW_HOLDS(b->lock)
 {
 	struct worker *w = SLIST_FIRST(&b->idle);
 	pthread_t thread;
@@ -486,14 +488,14 @@ struct gw_dext_conn *gw_dext_bound_new(struct gw_dext_conn *inner, unsigned int 
 
 	if (!b)
 		return NULL;
+	if (pthread_mutex_init(&b->lock, NULL))
+		goto free_bound;
 	b->base.ops = &bound_ops;
 	b->inner = inner;
 	b->ms = ms;
 	SLIST_INIT(&b->idle);
 	LIST_INIT(&b->waits);
 	LIST_INIT(&b->maps);
-	if (pthread_mutex_init(&b->lock, NULL))
-		goto free_bound;
 	if (!gw_os_cond_init(&b->ended))
 		return &b->base;
 	pthread_mutex_destroy(&b->lock);

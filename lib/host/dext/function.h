@@ -25,7 +25,7 @@ struct gw_dext_function_bar {
  * @uses: of whoever has it open, and of a reset that goes on; the last one frees it
  * @gone_fd:     a pipe; the reading end becomes readable
  * @handed:      a VMM has, or may have, descriptors of its BARs; see claim.c
- * @lock:        @regions. Innermost; not held over calls
+ * @lock:        innermost; not held over calls
  * @regions:     by key, which is also the handle; each is a struct region
  */
 struct gw_dext_function {

@@ -11,7 +11,7 @@
 
 /**
  * struct gw_dext_host - functions reached through dexts
- * @lock: @open and each function's @refs; held while functions are opened and closed, so that none
+ * @lock: also of each function's @refs; held while functions are opened and closed, so that none
  *        is opened and closed at the same time. Outermost
  */
 struct gw_dext_host {
@@ -19,7 +19,7 @@ struct gw_dext_host {
 	struct gw_dext_services *services;
 	struct gw_dext_options opts;	/* filled in */
 	pthread_mutex_t lock;
-	LIST_HEAD(, gw_dext_function) open;
+	LIST_HEAD(, gw_dext_function) open GW_GUARDED_BY(lock);
 };
 
 static struct gw_dext_host *to_host(struct gw_host *host)
@@ -71,6 +71,7 @@ static int host_list(struct gw_host *host, struct gw_function_info **list, size_
 }
 
 static struct gw_dext_function *host_find(struct gw_dext_host *h, const struct gw_dext_client *c)
+	GW_HOLDS(h->lock)
 {
 	struct gw_dext_function *fn;
 
@@ -82,9 +83,9 @@ static struct gw_dext_function *host_find(struct gw_dext_host *h, const struct g
 	return NULL;
 }
 
-/* With the lock held: the function at @at, shared if it is open already. */
+/* The function at @at, shared if it is open already. */
 static int host_get(struct gw_dext_host *h, const struct gw_dext_addr *at,
-		    struct gw_dext_function **fn)
+		    struct gw_dext_function **fn) GW_HOLDS(h->lock)
 {
 	struct gw_dext_client client;
 	int ret = gw_dext_connect(h->services, &h->opts, h->host.log, at, &client);
@@ -142,6 +143,7 @@ static void host_free(struct gw_host *host)
 {
 	struct gw_dext_host *h = to_host(host);
 
+	GW_ALONE(h->lock);	/* no function of it is left */
 	assert(LIST_EMPTY(&h->open));
 	pthread_mutex_destroy(&h->lock);
 	free(h);

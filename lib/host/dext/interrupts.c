@@ -278,7 +278,9 @@ static void irq_relay_stop(struct gw_dext_irq *irq)
 	pthread_cond_broadcast(&irq->changed);
 	pthread_mutex_unlock(&irq->lock);
 	pthread_join(irq->relay, NULL);
+	pthread_mutex_lock(&irq->lock);
 	irq->relay_quit = false;
+	pthread_mutex_unlock(&irq->lock);
 }
 
 /* Which bits of word @i are vectors, of @nr. */
@@ -290,7 +292,7 @@ static uint64_t irq_vectors(unsigned int nr, unsigned int i)
 }
 
 /* Tell the dext which vectors to drop; all are enabled at first. */
-static int irq_push_mask(struct gw_dext_irq *irq)
+static int irq_push_mask(struct gw_dext_irq *irq) GW_HOLDS(irq->mask_lock)
 {
 	uint64_t enabled[GW_IRQ_WORDS];
 
@@ -303,7 +305,7 @@ static int irq_push_mask(struct gw_dext_irq *irq)
 }
 
 /* Have the dext set interrupts up, and get at the page if it has one. */
-static int irq_setup(struct gw_dext_irq *irq, unsigned int *nr)
+static int irq_setup(struct gw_dext_irq *irq, unsigned int *nr) GW_HOLDS(irq->mask_lock)
 {
 	int ret = gw_dext_setup_irq(irq->client, nr);
 
@@ -327,8 +329,8 @@ static void irq_unmap_page(struct gw_dext_irq *irq)
 	irq->page = NULL;
 }
 
-/* Have the dext set interrupts up, and wait for the first. Caller holds @mask_lock. */
-static int irq_begin(struct gw_dext_irq *irq)
+/* Have the dext set interrupts up, and wait for the first. */
+static int irq_begin(struct gw_dext_irq *irq) GW_HOLDS(irq->mask_lock)
 {
 	unsigned int n = 0;
 	int ret = gw_thread_start(&irq->relay, "gw-irq-relay", irq_relay, irq);
@@ -351,7 +353,13 @@ stop_relay:
 	return ret;
 }
 
-static void irq_set_sink(struct gw_dext_irq *irq, struct gw_irq_sink *sink)
+static struct gw_irq_sink *irq_get_sink(struct gw_dext_irq *irq) GW_HOLDS(irq->mask_lock)
+{
+	GW_READABLE(irq->fire_lock);
+	return irq->sink;
+}
+
+static void irq_set_sink(struct gw_dext_irq *irq, struct gw_irq_sink *sink) GW_HOLDS(irq->mask_lock)
 {
 	pthread_mutex_lock(&irq->fire_lock);
 	irq->sink = sink;
@@ -364,7 +372,7 @@ int gw_dext_irq_start(struct gw_dext_irq *irq, struct gw_irq_sink *sink, unsigne
 	int ret = 0;
 
 	pthread_mutex_lock(&irq->mask_lock);
-	if (irq->sink) {
+	if (irq_get_sink(irq)) {
 		ret = -EBUSY;
 	} else {
 		irq_set_sink(irq, sink);
@@ -409,21 +417,29 @@ int gw_dext_irq_mask(struct gw_dext_irq *irq, const uint64_t enabled[GW_IRQ_WORD
 
 void gw_dext_irq_error(struct gw_dext_irq *irq)
 {
+	struct gw_irq_sink *sink;
+
 	pthread_mutex_lock(&irq->mask_lock);
-	if (irq->nr && irq->sink->error)
-		irq->sink->error(irq->sink);
+	sink = irq_get_sink(irq);
+	if (irq->nr && sink && sink->error)
+		sink->error(sink);
 	pthread_mutex_unlock(&irq->mask_lock);
 }
 
 void gw_dext_irq_stop(struct gw_dext_irq *irq)
 {
-	if (!irq->nr)
+	bool started;
+
+	pthread_mutex_lock(&irq->mask_lock);
+	started = irq->nr;
+	irq->nr = 0;
+	pthread_mutex_unlock(&irq->mask_lock);
+	if (!started)
 		return;
 	atomic_fetch_or(&irq->state, IRQ_STOP);
 	irq_await_clear(irq, IRQ_BUSY);
 	irq_relay_stop(irq);
 	irq_unmap_page(irq);
-	irq->nr = 0;
 }
 
 void gw_dext_irq_fini(struct gw_dext_irq *irq)

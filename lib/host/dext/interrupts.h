@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "base/lock.h"
 #include "host/dext/client.h"
 
 /**
@@ -18,11 +19,11 @@
  *             completion
  * @fire_lock: held from the look at @enabled to the end of fire(), so that a mask can wait for
  *             it. Taken after @mask_lock
- * @lock:      @relay_run, @relay_quit, and the waits for @state. Innermost, held for moments
+ * @sink:      changes with both held, so either is enough to look
+ * @lock:      also of the waits for @state. Innermost, held for moments
  */
 struct gw_dext_irq {
 	struct gw_dext_client *client;
-	struct gw_irq_sink *sink;
 	struct gw_dext_irq_page *page;	/* NULL: what is pending is taken by call */
 	struct gw_dext_map page_map;
 
@@ -32,14 +33,15 @@ struct gw_dext_irq {
 	bool dead;
 
 	pthread_mutex_t mask_lock;
-	unsigned int nr;		/* vectors; 0: not started */
+	unsigned int nr GW_GUARDED_BY(mask_lock);	/* vectors; 0: not started */
 	_Atomic uint64_t enabled[GW_IRQ_WORDS];
 
 	pthread_mutex_t fire_lock;
+	struct gw_irq_sink *sink GW_GUARDED_BY(fire_lock);
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	pthread_t relay;
-	bool relay_run, relay_quit;
+	bool relay_run GW_GUARDED_BY(lock), relay_quit GW_GUARDED_BY(lock);
 };
 
 /** gw_dext_irq_init() - nothing is delivered yet; all vectors are enabled. Return: 0; -ENOMEM */

@@ -34,9 +34,9 @@ int gw_dext_job_start(struct gw_dext_job *job, const char *name)
 	int ret = -ENOMEM;
 
 	atomic_init(&job->refs, 2);
-	job->done = false;
 	if (pthread_mutex_init(&job->lock, NULL))
 		return -ENOMEM;
+	job->done = false;
 	ret = gw_os_cond_init(&job->changed);
 	if (ret)
 		goto destroy_lock;

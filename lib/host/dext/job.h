@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/lock.h"
+
 /**
  * struct gw_dext_job - work that may never end, done by a thread of its own
  * @run:  the work
@@ -23,7 +25,7 @@ struct gw_dext_job {
 	_Atomic unsigned int refs;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	bool done;			/* lock */
+	bool done GW_GUARDED_BY(lock);
 };
 
 /**

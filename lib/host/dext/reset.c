@@ -46,7 +46,7 @@ void gw_dext_reset_fini(struct gw_dext_reset *r)
 	pthread_mutex_destroy(&r->lock);
 }
 
-/* Wait while one runs. The caller holds the lock. */
+/* Wait while one runs. */
 static int await_locked(struct gw_dext_reset *r, uint64_t deadline) GW_HOLDS(r->lock)
 {
 	int ret = 0;
@@ -109,12 +109,11 @@ static void reset_drop(struct gw_dext_job *job)
 	free(container_of(job, struct reset_job, job));
 }
 
-/* The caller holds the lock; no reset runs. */
-static int start_locked(struct gw_dext_function *fn)
+/* No reset runs. */
+static int start_locked(struct gw_dext_function *fn) GW_HOLDS(fn->reset.lock)
 {
-	struct gw_dext_reset *r = &fn->reset;
 	struct reset_job *rj;
-	int ret = master_off(fn, &r->command);
+	int ret = master_off(fn, &fn->reset.command);
 
 	if (ret == -ENODEV)
 		return ret;
@@ -124,14 +123,14 @@ static int start_locked(struct gw_dext_function *fn)
 	rj->fn = fn;
 	rj->job.run = reset_run;
 	rj->job.drop = reset_drop;
-	r->wanted = r->late = false;
-	r->result = 0;
-	atomic_store(&r->state, GW_DEXT_RESET_RUNS);
+	fn->reset.wanted = fn->reset.late = false;
+	fn->reset.result = 0;
+	atomic_store(&fn->reset.state, GW_DEXT_RESET_RUNS);
 	atomic_fetch_add(&fn->uses, 1);
 	ret = gw_dext_job_start(&rj->job, "gw-dext-reset");
 	if (ret) {
 		atomic_fetch_sub(&fn->uses, 1);		/* the caller's is left */
-		atomic_store(&r->state, GW_DEXT_RESET_FAILED);
+		atomic_store(&fn->reset.state, GW_DEXT_RESET_FAILED);
 		free(rj);
 		return ret;
 	}
@@ -142,19 +141,18 @@ static int start_locked(struct gw_dext_function *fn)
 int gw_dext_function_reset(struct gw_function *f)
 {
 	struct gw_dext_function *fn = container_of(f, struct gw_dext_function, f);
-	struct gw_dext_reset *r = &fn->reset;
 	int ret = 0;
 
-	pthread_mutex_lock(&r->lock);
-	if (r->state != GW_DEXT_RESET_RUNS)
+	pthread_mutex_lock(&fn->reset.lock);
+	if (fn->reset.state != GW_DEXT_RESET_RUNS)
 		ret = start_locked(fn);
 	if (!ret)
-		r->late = await_locked(r, gw_now_ns() + fn->opts.reset_ms * 1000000ull);
-	if (!ret && !r->late)
-		ret = r->result;
+		fn->reset.late = await_locked(&fn->reset, gw_now_ns() + fn->opts.reset_ms * 1000000ull);
+	if (!ret && !fn->reset.late)
+		ret = fn->reset.result;
 	else if (!ret)
 		gw_trace(f->log, "%s: the reset goes on", f->info.name);
-	pthread_mutex_unlock(&r->lock);
+	pthread_mutex_unlock(&fn->reset.lock);
 	return ret;
 }
 

@@ -17,19 +17,19 @@ enum gw_dext_reset_state { GW_DEXT_RESET_NONE, GW_DEXT_RESET_RUNS, GW_DEXT_RESET
 /**
  * struct gw_dext_reset - the reset of one function, which may take seconds
  * @state:   written under @lock
- * @result:  lock: of the last one
- * @command: lock: while one runs, what COMMAND is to be afterwards
- * @wanted:  lock: somebody has written COMMAND meanwhile
- * @late:    lock: nobody waits for its result any more
+ * @result:  of the last one
+ * @command: while one runs, what COMMAND is to be afterwards
+ * @wanted:  somebody has written COMMAND meanwhile
+ * @late:    nobody waits for its result any more
  * @free:    constant
  */
 struct gw_dext_reset {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	_Atomic enum gw_dext_reset_state state;
-	int result;
-	uint16_t command;
-	bool wanted, late;
+	int result GW_GUARDED_BY(lock);
+	uint16_t command GW_GUARDED_BY(lock);
+	bool wanted GW_GUARDED_BY(lock), late GW_GUARDED_BY(lock);
 	void (*free)(struct gw_dext_function *fn);
 };
 
