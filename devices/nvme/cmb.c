@@ -20,41 +20,38 @@ static void *memory(struct nvme *nv)
 	return gw_endpoint_bar_mem(&nv->ep, NVME_BAR_CMB);
 }
 
-uint32_t gw_nvme_cmb_reg(struct nvme *nv, uint32_t off)
+uint32_t gw_nvme_cmb_reg(struct nvme *nv, uint32_t off) GW_HOLDS(nv->regs.lock)
 {
-	const struct nvme_regs *r = &nv->regs;
-
 	if (!nv->cmb.size)
 		return 0;
 	switch (off) {
 	case NVME_REG_CMBMSC:
-		return (uint32_t)r->cmbmsc;
+		return (uint32_t)nv->regs.cmbmsc;
 	case NVME_REG_CMBMSC + 4:
-		return (uint32_t)(r->cmbmsc >> 32);
+		return (uint32_t)(nv->regs.cmbmsc >> 32);
 	case NVME_REG_CMBLOC:
-		return r->cmbmsc & NVME_CMBMSC_CRE ? NVME_BAR_CMB : 0;
+		return nv->regs.cmbmsc & NVME_CMBMSC_CRE ? NVME_BAR_CMB : 0;
 	case NVME_REG_CMBSZ:
-		return r->cmbmsc & NVME_CMBMSC_CRE ?
+		return nv->regs.cmbmsc & NVME_CMBMSC_CRE ?
 		       NVME_CMBSZ_RDS | NVME_CMBSZ_WDS | NVME_CMBSZ_SZ(nv->cmb.size / UNIT) : 0;
 	}
 	return 0;
 }
 
-void gw_nvme_cmb_control(struct nvme *nv, uint32_t off, uint32_t val)
+void gw_nvme_cmb_control(struct nvme *nv, uint32_t off, uint32_t val) GW_HOLDS(nv->regs.lock)
 {
 	const uint64_t on = NVME_CMBMSC_CRE | NVME_CMBMSC_CMSE;
-	struct nvme_regs *r = &nv->regs;
 
 	if (!nv->cmb.size)
 		return;
 	if (off == NVME_REG_CMBMSC)
-		r->cmbmsc = (r->cmbmsc & ~0xffffffffull) | (val & (0xfffff000u | on));
+		nv->regs.cmbmsc = (nv->regs.cmbmsc & ~0xffffffffull) | (val & (0xfffff000u | on));
 	else
-		r->cmbmsc = (r->cmbmsc & 0xffffffffu) | (uint64_t)val << 32;
-	atomic_store(&nv->cmb.base, (r->cmbmsc & on) == on ? (r->cmbmsc & ~0xfffull) | 1 : 0);
+		nv->regs.cmbmsc = (nv->regs.cmbmsc & 0xffffffffu) | (uint64_t)val << 32;
+	atomic_store(&nv->cmb.base, (nv->regs.cmbmsc & on) == on ? (nv->regs.cmbmsc & ~0xfffull) | 1 : 0);
 }
 
-void gw_nvme_cmb_off(struct nvme *nv)
+void gw_nvme_cmb_off(struct nvme *nv) GW_HOLDS(nv->regs.lock)
 {
 	if (!nv->cmb.size)
 		return;

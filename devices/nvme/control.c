@@ -18,8 +18,8 @@ void gw_nvme_wake(struct nvme *nv)
 	eventfd_write(nv->ctl.wake_fd, 1);
 }
 
-/* A guest can have it said as often as the file is slow. With the lock. */
-static void set_late(struct nvme *nv, uint64_t since)
+/* A guest can have it said as often as the file is slow. */
+static void set_late(struct nvme *nv, uint64_t since) GW_HOLDS(nv->ctl.lock)
 {
 	nv->ctl.late_since = since;
 	nv->ctl.late_said = gw_log_may(nv->log);
@@ -33,21 +33,20 @@ static void set_late(struct nvme *nv, uint64_t since)
 
 bool gw_nvme_order(struct nvme *nv, enum nvme_order order)
 {
-	struct nvme_control *ctl = &nv->ctl;
 	uint64_t now = gw_now_ns();
 	bool done;
 	int ret = 0;
 
-	pthread_mutex_lock(&ctl->lock);
-	ctl->order = order;
-	atomic_store(&ctl->attention, true);
+	pthread_mutex_lock(&nv->ctl.lock);
+	nv->ctl.order = order;
+	atomic_store(&nv->ctl.attention, true);
 	gw_nvme_wake(nv);
-	while (ctl->order != NVME_ORDER_NONE && !ctl->late_since && !ret)
-		ret = gw_os_cond_wait_until(&ctl->done, &ctl->lock, now + ctl->patience_ns);
-	done = ctl->order == NVME_ORDER_NONE;
-	if (!done && !ctl->late_since)
+	while (nv->ctl.order != NVME_ORDER_NONE && !nv->ctl.late_since && !ret)
+		ret = gw_os_cond_wait_until(&nv->ctl.done, &nv->ctl.lock, now + nv->ctl.patience_ns);
+	done = nv->ctl.order == NVME_ORDER_NONE;
+	if (!done && !nv->ctl.late_since)
 		set_late(nv, now);
-	pthread_mutex_unlock(&ctl->lock);
+	pthread_mutex_unlock(&nv->ctl.lock);
 	return done;
 }
 

@@ -7,22 +7,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/lock.h"
+
 struct nvme;
 
 enum nvme_order { NVME_ORDER_NONE, NVME_QUIESCE, NVME_RESUME, NVME_RESET, NVME_STOP };
 
-/*
- * What the bus wants of the worker. @lock guards what is up to @attention; nothing is taken inside it.
- */
+/* What the bus wants of the worker. Nothing is taken inside @lock. */
 struct nvme_control {
 	pthread_mutex_t lock;
 	pthread_cond_t done;		/* @order is NVME_ORDER_NONE again */
-	enum nvme_order order;
-	uint64_t patience_ns;		/* how long to wait for an order to be done */
-	uint64_t late_since;		/* ns: one is not, since then; 0: none */
-	bool late_said;			/* in the log, so its end is, too */
-	bool left;			/* by the bus: the worker frees all */
-	bool ended;			/* the worker has */
+	enum nvme_order order GW_GUARDED_BY(lock);
+	uint64_t patience_ns;		/* how long to wait for an order to be done; fixed */
+	uint64_t late_since GW_GUARDED_BY(lock);	/* ns: one is not, since then; 0: none */
+	bool late_said GW_GUARDED_BY(lock);	/* in the log, so its end is, too */
+	bool left GW_GUARDED_BY(lock);		/* by the bus: the worker frees all */
+	bool ended GW_GUARDED_BY(lock);		/* the worker has */
 	_Atomic bool attention;		/* an order or a CC write: look */
 	_Atomic bool sleeping;		/* a wake-up is needed */
 	_Atomic uint64_t rung;		/* ns: when one was asked for; 0: not since it sleeps */

@@ -19,23 +19,21 @@ uint64_t gw_nvme_cap(const struct nvme *nv)
 }
 
 /* A controller that cannot be disabled within CAP.TO is broken (3.1.5), until it is all the same. */
-static uint32_t status(struct nvme_regs *r, struct gw_log *log)
+static uint32_t status(struct nvme *nv) GW_HOLDS(nv->regs.lock)
 {
-	if (r->disable_by && !r->disable_late && gw_now_ns() >= r->disable_by) {
-		r->disable_late = true;
-		atomic_fetch_or(&r->csts, NVME_CSTS_CFS);
-		r->late_said = gw_log_may(log);
-		if (r->late_said)
-			gw_err(log, "nvme: backing file does not answer; the controller cannot be disabled "
+	if (nv->regs.disable_by && !nv->regs.disable_late && gw_now_ns() >= nv->regs.disable_by) {
+		nv->regs.disable_late = true;
+		atomic_fetch_or(&nv->regs.csts, NVME_CSTS_CFS);
+		nv->regs.late_said = gw_log_may(nv->log);
+		if (nv->regs.late_said)
+			gw_err(nv->log, "nvme: backing file does not answer; the controller cannot be disabled "
 			       "until it does");
 	}
-	return atomic_load(&r->csts);
+	return atomic_load(&nv->regs.csts);
 }
 
-static uint32_t reg_load(struct nvme *nv, uint32_t off)
+static uint32_t reg_load(struct nvme *nv, uint32_t off) GW_HOLDS(nv->regs.lock)
 {
-	struct nvme_regs *r = &nv->regs;
-
 	switch (off) {
 	case NVME_REG_CAP:
 		return (uint32_t)gw_nvme_cap(nv);
@@ -45,24 +43,24 @@ static uint32_t reg_load(struct nvme *nv, uint32_t off)
 		return NVME_VERSION;
 	case NVME_REG_INTMS:
 	case NVME_REG_INTMC:
-		return r->intm;
+		return nv->regs.intm;
 	case NVME_REG_CC:
-		return r->cc;
+		return nv->regs.cc;
 	case NVME_REG_CSTS:
-		return status(r, nv->log);
+		return status(nv);
 	case NVME_REG_AQA:
-		return r->aqa;
+		return nv->regs.aqa;
 	case NVME_REG_ASQ:
-		return (uint32_t)r->asq;
+		return (uint32_t)nv->regs.asq;
 	case NVME_REG_ASQ + 4:
-		return (uint32_t)(r->asq >> 32);
+		return (uint32_t)(nv->regs.asq >> 32);
 	case NVME_REG_ACQ:
-		return (uint32_t)r->acq;
+		return (uint32_t)nv->regs.acq;
 	case NVME_REG_ACQ + 4:
-		return (uint32_t)(r->acq >> 32);
+		return (uint32_t)(nv->regs.acq >> 32);
 	}
-	if (off >= NVME_BAR_MSIX && off < NVME_BAR_MSIX + sizeof(r->msix))
-		return r->msix[(off - NVME_BAR_MSIX) / 4];
+	if (off >= NVME_BAR_MSIX && off < NVME_BAR_MSIX + sizeof(nv->regs.msix))
+		return nv->regs.msix[(off - NVME_BAR_MSIX) / 4];
 	return gw_nvme_cmb_reg(nv, off);	/* or reserved; doorbells read as 0 (3.1.24) */
 }
 
@@ -74,58 +72,56 @@ static void store_half(uint64_t *reg, bool high, uint32_t val)
 		*reg = (*reg & ~0xffffffffull) | (val & 0xfffff000u);
 }
 
-static void en_falls(struct nvme_regs *r)
+static void en_falls(struct nvme *nv) GW_HOLDS(nv->regs.lock)
 {
-	r->en_fell = true;
-	if (!r->disable_by && atomic_load(&r->csts) & NVME_CSTS_RDY)
-		r->disable_by = gw_now_ns() + r->disable_ns;
+	nv->regs.en_fell = true;
+	if (!nv->regs.disable_by && atomic_load(&nv->regs.csts) & NVME_CSTS_RDY)
+		nv->regs.disable_by = gw_now_ns() + nv->regs.disable_ns;
 }
 
 /* Edges are kept: the worker may look only after several writes. */
-static bool store_cc(struct nvme_regs *r, uint32_t val)
+static bool store_cc(struct nvme *nv, uint32_t val) GW_HOLDS(nv->regs.lock)
 {
-	uint32_t was = r->cc;
+	uint32_t was = nv->regs.cc;
 
-	r->cc = val & NVME_CC_WRITABLE;
-	if ((was & ~r->cc) & NVME_CC_EN)
-		en_falls(r);
-	if (!NVME_CC_SHN(was) && NVME_CC_SHN(r->cc))
-		r->shn_rose = true;
-	return was != r->cc;
+	nv->regs.cc = val & NVME_CC_WRITABLE;
+	if ((was & ~nv->regs.cc) & NVME_CC_EN)
+		en_falls(nv);
+	if (!NVME_CC_SHN(was) && NVME_CC_SHN(nv->regs.cc))
+		nv->regs.shn_rose = true;
+	return was != nv->regs.cc;
 }
 
 /* Return: the worker must look */
-static bool reg_store(struct nvme *nv, uint32_t off, uint32_t val)
+static bool reg_store(struct nvme *nv, uint32_t off, uint32_t val) GW_HOLDS(nv->regs.lock)
 {
-	struct nvme_regs *r = &nv->regs;
-
 	switch (off) {
 	case NVME_REG_INTMS:
-		r->intm |= val;
+		nv->regs.intm |= val;
 		return false;
 	case NVME_REG_INTMC:
-		r->intm &= ~val;
+		nv->regs.intm &= ~val;
 		return false;
 	case NVME_REG_CC:
-		return store_cc(r, val);
+		return store_cc(nv, val);
 	case NVME_REG_AQA:
-		r->aqa = val & 0x0fff0fffu;
+		nv->regs.aqa = val & 0x0fff0fffu;
 		return false;
 	case NVME_REG_ASQ:
 	case NVME_REG_ASQ + 4:
-		store_half(&r->asq, off != NVME_REG_ASQ, val);
+		store_half(&nv->regs.asq, off != NVME_REG_ASQ, val);
 		return false;
 	case NVME_REG_ACQ:
 	case NVME_REG_ACQ + 4:
-		store_half(&r->acq, off != NVME_REG_ACQ, val);
+		store_half(&nv->regs.acq, off != NVME_REG_ACQ, val);
 		return false;
 	case NVME_REG_CMBMSC:
 	case NVME_REG_CMBMSC + 4:
 		gw_nvme_cmb_control(nv, off, val);
 		return false;
 	}
-	if (off >= NVME_BAR_MSIX && off < NVME_BAR_MSIX + sizeof(r->msix))
-		r->msix[(off - NVME_BAR_MSIX) / 4] = val;
+	if (off >= NVME_BAR_MSIX && off < NVME_BAR_MSIX + sizeof(nv->regs.msix))
+		nv->regs.msix[(off - NVME_BAR_MSIX) / 4] = val;
 	return false;
 }
 

@@ -9,6 +9,7 @@
 
 #include <gangway/endpoint.h>
 
+#include "base/lock.h"
 #include "limits.h"
 
 struct nvme;
@@ -23,17 +24,18 @@ struct nvme_doorbell {
 	_Atomic bool head_wanted;	/* the worker waits for room: wake it */
 };
 
-/* Registers. @lock guards all but the atomics; nothing is taken inside it. */
+/* Registers. Nothing is taken inside @lock. */
 struct nvme_regs {
 	pthread_mutex_t lock;
-	uint32_t cc, aqa, intm;
-	uint64_t asq, acq, cmbmsc;
-	bool en_fell, shn_rose;		/* edges of CC that the worker has yet to act on */
-	uint32_t msix[NVME_NR_VECTORS * 4];
+	uint32_t cc GW_GUARDED_BY(lock), aqa GW_GUARDED_BY(lock), intm GW_GUARDED_BY(lock);
+	uint64_t asq GW_GUARDED_BY(lock), acq GW_GUARDED_BY(lock), cmbmsc GW_GUARDED_BY(lock);
+	/* edges of CC that the worker has yet to act on */
+	bool en_fell GW_GUARDED_BY(lock), shn_rose GW_GUARDED_BY(lock);
+	uint32_t msix[NVME_NR_VECTORS * 4] GW_GUARDED_BY(lock);
 	uint64_t disable_ns;		/* CAP.TO; fixed */
-	uint64_t disable_by;		/* ns: CC.EN fell, and the worker has until then; 0: it did not */
-	bool disable_late;		/* it took longer */
-	bool late_said;			/* and that is in the log, so its end is, too */
+	uint64_t disable_by GW_GUARDED_BY(lock); /* ns: CC.EN fell, and the worker has until then; 0: it did not */
+	bool disable_late GW_GUARDED_BY(lock);	/* it took longer */
+	bool late_said GW_GUARDED_BY(lock);	/* and that is in the log, so its end is, too */
 	_Atomic uint32_t csts;
 	_Atomic uint32_t bad_doorbells;	/* bit enum nvme_event_error: worker to report */
 };

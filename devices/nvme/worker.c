@@ -232,8 +232,8 @@ struct start {
 	struct nvme *nv;
 	pthread_mutex_t lock;
 	pthread_cond_t cond;
-	bool done;
-	int ret;
+	bool done GW_GUARDED_BY(lock);
+	int ret GW_GUARDED_BY(lock);
 };
 
 static bool worker_begin(struct start *s)
@@ -287,10 +287,11 @@ int gw_nvme_worker_start(struct nvme *nv)
 	pthread_mutex_lock(&s.lock);
 	while (!s.done)
 		pthread_cond_wait(&s.cond, &s.lock);
+	ret = s.ret;
 	pthread_mutex_unlock(&s.lock);
-	if (s.ret)
+	if (ret)
 		pthread_join(nv->thread, NULL);
-	return s.ret;
+	return ret;
 }
 
 bool gw_nvme_worker_stop(struct nvme *nv)
