@@ -11,6 +11,7 @@
 #include <IOKit/IOKitLib.h>
 #include <dispatch/dispatch.h>
 
+#include "base/lock.h"
 #include "base/util.h"
 #include "host/dext/registry.h"
 
@@ -35,8 +36,8 @@ struct iokit {
 	io_iterator_t came, went;
 
 	pthread_mutex_t lock;
-	io_service_t service[MAX_SERVICES];	/* lock: as of the last look */
-	unsigned int nr;		/* lock */
+	io_service_t service[MAX_SERVICES] GW_GUARDED_BY(lock);	/* as of the last look */
+	unsigned int nr GW_GUARDED_BY(lock);
 };
 
 struct conn {
@@ -59,8 +60,8 @@ struct wait {
  * All waits of all connections: a message comes with a number, maybe after its connection has gone.
  */
 static pthread_mutex_t waits_lock = PTHREAD_MUTEX_INITIALIZER;
-static uint64_t last_wait;		/* waits_lock */
-static struct wait *waits;		/* waits_lock */
+static uint64_t last_wait GW_GUARDED_BY(waits_lock);
+static struct wait *waits GW_GUARDED_BY(waits_lock);
 
 static struct conn *to_conn(struct gw_dext_conn *c)
 {
@@ -222,8 +223,8 @@ static void service_message(void *refcon, io_service_t service, uint32_t type, v
 	waits_finish(c, GW_IORETURN_NO_DEVICE);
 }
 
-/* Look anew which extensions there are. The caller holds the lock. */
-static void look_locked(struct iokit *io)
+/* Look anew which extensions there are. */
+static void look_locked(struct iokit *io) GW_HOLDS(io->lock)
 {
 	io_iterator_t all = 0;
 	io_service_t s;
@@ -386,6 +387,7 @@ void gw_iokit_free(struct gw_dext_services *services)
 		dispatch_sync_f(io->queue, NULL, nothing);
 		dispatch_release(io->queue);
 	}
+	GW_ALONE(io->lock);	/* no message comes any more */
 	while (io->nr)
 		IOObjectRelease(io->service[--io->nr]);
 	pthread_mutex_destroy(&io->lock);
