@@ -31,7 +31,7 @@ struct probe_job {
 
 /**
  * struct probe - the endpoint
- * @lock:    protects all below but @buf, which is the thread's
+ * @buf:     the thread's
  * @wake:    to the thread: there is a job, or an end
  * @quiet:   from the thread: an access is over
  * @paused:  bus mastering is off; the thread starts no access
@@ -54,6 +54,7 @@ struct probe {
 };
 
 static uint64_t reg_get(const struct probe *p, unsigned int reg, unsigned int width)
+	GW_HOLDS(p->lock)
 {
 	uint64_t v = 0;
 
@@ -62,6 +63,7 @@ static uint64_t reg_get(const struct probe *p, unsigned int reg, unsigned int wi
 }
 
 static void reg_put(struct probe *p, unsigned int reg, unsigned int width, uint64_t v)
+	GW_HOLDS(p->lock)
 {
 	memcpy(p->reg + reg, &v, width);
 }
@@ -118,7 +120,7 @@ static void job_wait(struct probe *p) GW_HOLDS(p->lock)
 	gw_os_cond_wait_until(&p->wake, &p->lock, gw_now_ns() + RETRY_NS);
 }
 
-/* Under the lock, which is let go for the access. Return: a vector to raise or PROBE_NO_VECTOR. */
+/* The lock is let go for the access. Return: a vector to raise or PROBE_NO_VECTOR. */
 static uint32_t job_step(struct probe *p) GW_HOLDS(p->lock)
 {
 	struct probe_job j = p->job;
@@ -244,8 +246,9 @@ static bool covers(unsigned int at, unsigned int width, unsigned int reg)
 	return at <= reg && reg < at + width;
 }
 
-/* Under the lock: the vectors that a write to the interrupt registers raises. */
+/* The vectors that a write to the interrupt registers raises. */
 static uint64_t irqs_written(struct probe *p, unsigned int at, unsigned int width)
+	GW_HOLDS(p->lock)
 {
 	uint64_t vector = reg_get(p, PROBE_IRQ, 4), raise = 0;
 

@@ -80,8 +80,8 @@ static int map_slot(const struct gpu_card *c, const struct gpu_slot *s, uint8_t 
 	return ret;
 }
 
-/* Under the lock: put the card's own memory back where the share's extents are. */
-static void unstitch(struct gpu_card *c, struct gpu_slot *s)
+/* Put the card's own memory back where the share's extents are. */
+static void unstitch(struct gpu_card *c, struct gpu_slot *s) GW_HOLDS(c->lock)
 {
 	for (unsigned int i = 0; i < s->share.nr; i++) {
 		const struct gpu_extent *e = &s->share.extent[i];
@@ -93,9 +93,9 @@ static void unstitch(struct gpu_card *c, struct gpu_slot *s)
 	s->share.bytes = 0;
 }
 
-/* Under the lock: likewise, the share's memory. */
+/* Likewise, the share's memory. */
 static int stitch(struct gpu_card *c, struct gpu_slot *s, const struct gpu_extent *extent,
-		  unsigned int nr)
+		  unsigned int nr) GW_HOLDS(c->lock)
 {
 	struct gpu_share *share = &s->share;
 
@@ -118,8 +118,9 @@ static bool meet(const struct gpu_extent *a, const struct gpu_extent *b)
 	return a->at.v < b->at.v + b->len && b->at.v < a->at.v + a->len;
 }
 
-/* Under the lock: whether @e is part of another function's share. */
+/* Whether @e is part of another function's share. */
 static bool taken(const struct gpu_card *c, unsigned int vf, const struct gpu_extent *e)
+	GW_HOLDS(c->lock)
 {
 	for (unsigned int i = 0; i < GPU_MAX_VFS; i++)
 		for (unsigned int j = 0; i != vf && j < c->slot[i].share.nr; j++)
@@ -129,7 +130,7 @@ static bool taken(const struct gpu_card *c, unsigned int vf, const struct gpu_ex
 }
 
 static int check_extents(const struct gpu_card *c, unsigned int vf, const struct gpu_extent *e,
-			 unsigned int nr)
+			 unsigned int nr) GW_HOLDS(c->lock)
 {
 	if (vf >= c->opt.vfs || nr > GPU_MAX_EXTENTS)
 		return -EINVAL;

@@ -19,7 +19,7 @@
 
 /**
  * struct gpu_driver - the driver
- * @lock: guards @im, @runs and the scan-out's registers; taken last, and by callbacks
+ * @lock: also of the scan-out's registers; taken last, and by callbacks
  * @a:    the caller's thread's, as @table and @layout are
  */
 struct gpu_driver {

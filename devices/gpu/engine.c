@@ -18,6 +18,7 @@
 #define NO_VECTOR	UINT32_MAX
 
 static uint64_t reg_get(const struct gpu_engine *e, unsigned int reg, unsigned int width)
+	GW_HOLDS(e->lock)
 {
 	uint64_t v = 0;
 
@@ -26,11 +27,12 @@ static uint64_t reg_get(const struct gpu_engine *e, unsigned int reg, unsigned i
 }
 
 static void reg_put(struct gpu_engine *e, unsigned int reg, unsigned int width, uint64_t v)
+	GW_HOLDS(e->lock)
 {
 	memcpy(e->reg + reg, &v, width);
 }
 
-static void regs_reset(struct gpu_engine *e)
+static void regs_reset(struct gpu_engine *e) GW_HOLDS(e->lock)
 {
 	memset(e->reg, 0, sizeof(e->reg));
 	reg_put(e, GPU_ENGINE_ID, 4, GPU_ENGINE_ID_VALUE);
@@ -101,7 +103,7 @@ static int work(struct gpu_engine *e, struct gpu_command *c, bool fetched, uint6
 	return ret ? ret : 1;
 }
 
-/* Under the lock: @c is done. Return: a vector to raise, or NO_VECTOR. */
+/* @c is done. Return: a vector to raise, or NO_VECTOR. */
 static uint32_t complete(struct gpu_engine *e, const struct gpu_command *c) GW_HOLDS(e->lock)
 {
 	e->has_command = false;
@@ -126,7 +128,7 @@ static void wait_a_little(struct gpu_engine *e) GW_HOLDS(e->lock)
 	pthread_cond_timedwait(&e->wake, &e->lock, &until);
 }
 
-/* Under the lock, which is let go for the work. Return: a vector to raise, or NO_VECTOR. */
+/* The lock is let go for the work. Return: a vector to raise, or NO_VECTOR. */
 static uint32_t step(struct gpu_engine *e) GW_HOLDS(e->lock)
 {
 	uint64_t slot = reg_get(e, GPU_RING_HEAD, 4) & (reg_get(e, GPU_RING_ENTRIES, 4) - 1);
@@ -191,7 +193,7 @@ uint64_t gw_gpu_engine_read(struct gpu_engine *e, unsigned int off, unsigned int
 	return v;
 }
 
-static bool writable(const struct gpu_engine *e, unsigned int at)
+static bool writable(const struct gpu_engine *e, unsigned int at) GW_HOLDS(e->lock)
 {
 	if (at >= GPU_RING_BASE && at < GPU_RING_ENABLE)	/* fixed while the ring is in use */
 		return reg_get(e, GPU_ENGINE_STATUS, 4) != GPU_RUNNING;

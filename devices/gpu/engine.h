@@ -12,7 +12,7 @@
 
 /**
  * struct gpu_engine - registers, and a thread that works on the ring
- * @lock:    protects all below but @buf, which is the thread's
+ * @buf:     the thread's
  * @wake:    to the thread: there is work, or an end
  * @quiet:   from the thread: a piece of work is over
  * @paused:  bus mastering is off; the thread starts nothing

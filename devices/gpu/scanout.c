@@ -17,7 +17,7 @@ static uint64_t get(const uint8_t *at, unsigned int width)
 	return v;
 }
 
-static uint32_t reg_get(const struct gpu_scanout *s, unsigned int reg)
+static uint32_t reg_get(const struct gpu_scanout *s, unsigned int reg) GW_HOLDS(s->lock)
 {
 	return (uint32_t)get(s->reg + (reg - GPU_SCAN_CONTROL), 4);
 }
@@ -28,8 +28,9 @@ static void set_status(struct gpu_scanout *s, uint32_t status) GW_HOLDS(s->lock)
 	s->shown = status == GPU_SCAN_SHOWN;
 }
 
-/* Under the lock: the runs of the table, whose bytes are *@bytes together. */
+/* The runs of the table, whose bytes are *@bytes together. */
 static bool take_runs(const struct gpu_scanout *s, struct gpu_picture *p, uint64_t *bytes)
+	GW_HOLDS(s->lock)
 {
 	uint64_t vram = s->card->opt.vram;
 
@@ -46,8 +47,7 @@ static bool take_runs(const struct gpu_scanout *s, struct gpu_picture *p, uint64
 	return true;
 }
 
-/* Under the lock. */
-static bool take_picture(const struct gpu_scanout *s, struct gpu_picture *p)
+static bool take_picture(const struct gpu_scanout *s, struct gpu_picture *p) GW_HOLDS(s->lock)
 {
 	uint64_t bytes, line;
 

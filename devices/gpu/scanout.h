@@ -19,7 +19,7 @@ struct gpu_picture {
 struct gpu_scanout {
 	struct gpu_card *card;			/* fixed */
 
-	struct gw_gate lock;			/* all below; a monitor is patient */
+	struct gw_gate lock;			/* a monitor is patient */
 	uint8_t reg[GPU_SCAN_REGS - GPU_SCAN_CONTROL] GW_GUARDED_BY(lock);
 	uint8_t table[16 * GPU_SCAN_MAX] GW_GUARDED_BY(lock);
 	bool shown GW_GUARDED_BY(lock);

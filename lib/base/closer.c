@@ -31,8 +31,8 @@ struct item {
 };
 
 struct gw_closer {
-	pthread_mutex_t lock;		/* of all that follows */
-	struct item *first GW_GUARDED_BY(lock), **last;
+	pthread_mutex_t lock;
+	struct item *first GW_GUARDED_BY(lock), **last GW_GUARDED_BY(lock);
 	unsigned int waiting GW_GUARDED_BY(lock), threads GW_GUARDED_BY(lock);
 	bool freed GW_GUARDED_BY(lock);	/* by its owner */
 };
@@ -43,13 +43,12 @@ int gw_closer_new(struct gw_closer **out)
 
 	if (!c)
 		return -ENOMEM;
-	c->last = &c->first;
 	pthread_mutex_init(&c->lock, NULL);
+	c->last = &c->first;
 	*out = c;
 	return 0;
 }
 
-/* With the lock, which goes. */
 static void leave(struct gw_closer *c) GW_UNLOCKS(c->lock) GW_HOLDS(c->lock)
 {
 	bool last = c->freed && !c->threads;
@@ -71,7 +70,7 @@ void gw_closer_free(struct gw_closer *c)
 	leave(c);
 }
 
-/* With the lock, which goes meanwhile. */
+/* The lock goes meanwhile. */
 static void close_all(struct gw_closer *c) GW_HOLDS(c->lock)
 {
 	struct item *item;

@@ -10,6 +10,6 @@
 uint32_t gw_companion_command(struct gw_companion *c) GW_HOLDS(c->gate);
 
 /** gw_companion_forget_ids() - all mappings have gone; also the poller's */
-void gw_companion_forget_ids(struct gw_companion *c);
+void gw_companion_forget_ids(struct gw_companion *c) GW_HOLDS(c->gate);
 
 #endif

@@ -386,6 +386,7 @@ void gw_companion_free(struct gw_companion *c)
 	gw_gate_unlock(&c->gate);
 	pthread_join(c->poller, NULL);
 	gw_guest_function_leave(c->gf);
+	GW_ALONE(c->gate);	/* the poller has ended, and its function knows it no more */
 	gw_companion_forget_ids(c);
 	gw_guest_irqs_fini(&c->irqs);
 	gw_guest_memory_fini(&c->memory);

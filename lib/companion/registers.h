@@ -11,6 +11,7 @@ void gw_companion_regs_read(struct gw_companion *c, uint64_t off, uint8_t *buf, 
 	GW_HOLDS(c->gate);
 
 /** gw_companion_regs_write() - likewise; what the guest asked for is done on return */
-void gw_companion_regs_write(struct gw_companion *c, uint64_t off, const uint8_t *buf, size_t len);
+void gw_companion_regs_write(struct gw_companion *c, uint64_t off, const uint8_t *buf, size_t len)
+	GW_HOLDS(c->gate);
 
 #endif

@@ -81,7 +81,7 @@ static int run_check(const struct gw_dma *dma, const struct gw_run *run)
 	return -EINVAL;
 }
 
-/* Map a run at the host, at the caller's address. Caller holds the gate. */
+/* Map a run at the host, at the caller's address. */
 static int run_map(struct gw_dma *dma, struct gw_dma_run *dma_run) GW_HOLDS(dma->gate)
 {
 	const struct gw_run *run = &dma_run->run;

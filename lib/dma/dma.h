@@ -56,7 +56,7 @@ static inline struct gw_dma_run *gw_dma_run_of(struct gw_run *run)
 }
 
 /**
- * gw_dma_drop_run() - unmap what the guest has mapped of a run; the caller holds the gate
+ * gw_dma_drop_run() - unmap what the guest has mapped of a run
  *
  * The guest may ask later which they were. Where the host fails, the file stays mapped in this
  * process until a later try succeeds.

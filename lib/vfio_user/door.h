@@ -19,7 +19,7 @@ struct gw_door {
 	struct gw_log *log;
 	pthread_t thread;
 	int wake_fd;
-	pthread_mutex_t lock;		/* of the rest; nothing is taken under it */
+	pthread_mutex_t lock;		/* nothing is taken under it */
 	pthread_cond_t changed;
 	uint64_t turns GW_GUARDED_BY(lock), turn GW_GUARDED_BY(lock), skipped GW_GUARDED_BY(lock);
 	bool closing GW_GUARDED_BY(lock);

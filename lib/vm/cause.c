@@ -21,6 +21,7 @@ static bool in_registers(struct gw_vm *vm, uint64_t at)
 	bool found = false;
 
 	pthread_mutex_lock(&vm->list_lock);
+	GW_READABLE(vm->lock);
 	for (struct gw_vm_function *f = vm->functions; f && !found; f = f->next)
 		found = gw_guest_function_had_bar(f->guest, (gw_gpa){ at });
 	pthread_mutex_unlock(&vm->list_lock);

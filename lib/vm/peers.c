@@ -109,7 +109,11 @@ void gw_vm_part(struct gw_vm_function *f)
 	pthread_rwlock_unlock(&vm->lock);
 	if (!joined)
 		return;
-	/* not under the lock: a thread that holds an address space's lock may be waiting for it */
+	/*
+	 * Not under the lock: a thread that holds an address space's lock may be waiting for it. Functions come and
+	 * go in calls that name the VM, as this one does, and those are made by one thread at a time.
+	 */
+	GW_READABLE(vm->lock);
 	for (other = vm->functions; other; other = other->next)
 		used |= gw_dma_forget_peer(other->dma, f->fn) != 0;
 	if (used)

@@ -8,6 +8,8 @@
 #include <gangway/dext.h>
 #include <gangway/embed.h>
 
+#include "base/lock.h"
+
 /* Inside lib/vm: a guest's functions and what they reach. */
 
 /** gw_vm_join() - the function can reach the others, and they it, as far as the host lets them */
@@ -67,9 +69,9 @@ struct gw_vm {
 	struct gw_dext_options dexts;	/* of the simulated host's */
 	struct gw_host *host;
 	unsigned int nr, nr_sim;
-	pthread_rwlock_t lock;			/* @functions; whoever looks for peers holds it */
+	pthread_rwlock_t lock;			/* whoever looks for peers holds it */
 	pthread_mutex_t list_lock;
-	struct gw_vm_function *functions;	/* that are shown to the guest */
+	struct gw_vm_function *functions GW_GUARDED_BY(lock);	/* that are shown to the guest */
 	SLIST_HEAD(, gw_vm_card) cards;		/* that are open; they go with the host */
 
 	enum gw_plan plan;

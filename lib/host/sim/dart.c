@@ -77,7 +77,7 @@ uint64_t gw_dart_last(const struct gw_dart_limits *l)
 	return gw_dart_first(l) + (GW_DART_LAST - GW_DART_FIRST);
 }
 
-static uint64_t random_place(struct gw_dart *d)
+static uint64_t random_place(struct gw_dart *d) GW_HOLDS(d->lock)
 {
 	return gw_dart_first(d->limits) + rng_next(&d->rng) % (GW_DART_LAST - GW_DART_FIRST);
 }
@@ -212,8 +212,8 @@ static int place(struct gw_dart *d, struct gw_dart_mapping *m, uint64_t size, co
 	return gw_imap_insert(&d->map, &m->node);
 }
 
-/* Segments after the first are our own storage. Called with the lock held or not in the tree. */
-static void remove_segments(struct gw_dart *d, struct gw_dart_mapping *m)
+/* Segments after the first are our own storage. */
+static void remove_segments(struct gw_dart *d, struct gw_dart_mapping *m) GW_HOLDS(d->lock)
 {
 	struct gw_dart_mapping *next = m->next;
 

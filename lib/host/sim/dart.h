@@ -77,7 +77,7 @@ struct gw_dart {
 
 	_Atomic bool hasty;		/* an access does not end: wait for no others */
 
-	pthread_rwlock_t lock;		/* all below; held for look-ups only, never during a copy */
+	pthread_rwlock_t lock;		/* held for look-ups only, never during a copy */
 	struct gw_imap map GW_GUARDED_BY(lock);
 	uint64_t maps GW_GUARDED_BY(lock), bytes GW_GUARDED_BY(lock);
 	bool seeded GW_GUARDED_BY(lock);

@@ -4,6 +4,7 @@
 
 #include <gangway/sim.h>
 
+#include "base/lock.h"
 #include "host/sim/bus.h"
 #include "host/core/core.h"
 #include "host/sim/dart.h"
@@ -56,10 +57,10 @@ struct gw_sim {
 
 	pthread_mutex_t vfs_lock;	/* held while virtual functions appear or vanish */
 	pthread_mutex_t lock;
-	struct gw_sim_function **fn;	/* lock; each stays until the host is freed */
-	size_t nr;			/* lock */
-	bool opened;			/* lock; limits are fixed from now on */
-	struct gw_bus_space space;	/* lock */
+	struct gw_sim_function **fn GW_GUARDED_BY(lock);	/* each stays until the host is freed */
+	size_t nr GW_GUARDED_BY(lock);
+	bool opened GW_GUARDED_BY(lock);	/* limits are fixed from now on */
+	struct gw_bus_space space GW_GUARDED_BY(lock);
 
 	_Atomic uint64_t opt[GW_SIM_NR_OPTIONS];
 	_Atomic uint64_t map_calls;	/* since "fail-map" was set */

@@ -151,7 +151,7 @@ static int parse(struct gw_log *log, const struct option *o, const char *value, 
 }
 
 /* A count begins when its option is set. */
-static void restart_count(struct gw_sim *sim, enum gw_sim_option id)
+static void restart_count(struct gw_sim *sim, enum gw_sim_option id) GW_HOLDS(sim->lock)
 {
 	if (id == GW_SIM_FAIL_MAP)
 		atomic_store(&sim->map_calls, 0);

@@ -34,6 +34,7 @@ void gw_sim_free(struct gw_sim *sim)
 {
 	if (!sim)
 		return;
+	GW_ALONE(sim->lock);	/* nobody is connected any more */
 	/* one that goes takes its virtual functions along, so all go before any is freed */
 	for (size_t i = 0; i < sim->nr; i++)
 		gw_bus_vanish(&sim->fn[i]->bus);
@@ -57,7 +58,7 @@ void gw_sim_free(struct gw_sim *sim)
 }
 
 static struct gw_sim_function *find(struct gw_sim *sim, const char *root, uint8_t bus, uint8_t dev,
-				    uint8_t fn)
+				    uint8_t fn) GW_HOLDS(sim->lock)
 {
 	for (size_t i = 0; i < sim->nr; i++) {
 		const struct gw_endpoint_bus *b = &sim->fn[i]->bus;
@@ -72,6 +73,7 @@ static struct gw_sim_function *find(struct gw_sim *sim, const char *root, uint8_
 
 /* A function other than the first makes its device one of several functions. */
 static void mark_multifunction(struct gw_sim *sim, const struct gw_endpoint_bus *b)
+	GW_HOLDS(sim->lock)
 {
 	struct gw_sim_function *first = find(sim, b->root, b->bus, b->dev, 0);
 	bool others = false;
@@ -85,7 +87,7 @@ static void mark_multifunction(struct gw_sim *sim, const struct gw_endpoint_bus 
 	pthread_mutex_unlock(&first->bus.config_lock);
 }
 
-static int start_function(struct gw_sim *sim, struct gw_sim_function *f)
+static int start_function(struct gw_sim *sim, struct gw_sim_function *f) GW_HOLDS(sim->lock)
 {
 	uint64_t salt = (uint64_t)f->bus.bus << 8 | f->bus.dev << 3 | f->bus.fn;
 	int ret;
@@ -140,8 +142,7 @@ void gw_sim_name(struct gw_endpoint *ep, const char *name)
 	snprintf(ep->bus->name, sizeof(ep->bus->name), "%s", name);
 }
 
-/* Under the lock. */
-static int add(struct gw_sim *sim, struct gw_sim_function *f)
+static int add(struct gw_sim *sim, struct gw_sim_function *f) GW_HOLDS(sim->lock)
 {
 	struct gw_endpoint_bus *b = &f->bus;
 	struct gw_sim_function **more;

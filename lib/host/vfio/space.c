@@ -307,8 +307,8 @@ unlock:
 	return ret;
 }
 
-/* Under the lock: have the kernel forget a mapping. */
-static int map_end(struct gw_vfio_space *s, struct space_map *m)
+/* Have the kernel forget a mapping. */
+static int map_end(struct gw_vfio_space *s, struct space_map *m) GW_HOLDS(s->lock)
 {
 	int ret;
 
@@ -329,9 +329,8 @@ static int map_end(struct gw_vfio_space *s, struct space_map *m)
 	return ret;
 }
 
-/* Under the lock: a mapping that the kernel keeps stays known, so that its address is not given out
- * again. */
-static int map_free(struct gw_vfio_space *s, struct space_map *m)
+/* A mapping that the kernel keeps stays known, so that its address is not given out again. */
+static int map_free(struct gw_vfio_space *s, struct space_map *m) GW_HOLDS(s->lock)
 {
 	int ret = map_end(s, m);
 
@@ -342,8 +341,9 @@ static int map_free(struct gw_vfio_space *s, struct space_map *m)
 	return 0;
 }
 
-/* Under the lock: one user less. */
+/* One user less. */
 static int map_put(struct gw_vfio_space *s, struct space_map *m, unsigned int slot)
+	GW_HOLDS(s->lock)
 {
 	m->users &= ~(1ull << slot);
 	return m->users ? 0 : map_free(s, m);
@@ -401,8 +401,7 @@ void gw_vfio_space_drop_peer(struct gw_vfio_space *s, const struct gw_vfio_funct
 	pthread_mutex_unlock(&s->lock);
 }
 
-/* Under the lock. */
-static int map_again(struct gw_vfio_space *s, struct space_map *m, int buf)
+static int map_again(struct gw_vfio_space *s, struct space_map *m, int buf) GW_HOLDS(s->lock)
 {
 	const struct gw_vfio_want w = {
 		.addr = m->addr, .size = m->range.size, .read_only = m->read_only,

@@ -57,7 +57,7 @@ struct gw_vfio_range {
  * @owner:        the VMM that has claimed functions; under the host's lock
  * @range:        addresses that the IOMMU takes, ascending; the rest is the platform's
  * @max_maps:     the kernel's limit on mappings
- * @lock:         of all below it; taken under the host's and the functions' locks
+ * @lock:         taken under the host's and the functions' locks
  * @next, @next_low: where to look first for a place, while the caller does not choose; for a
  *                device that reaches all there is, and for others
  */
