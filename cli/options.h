@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <gangway/dma.h>
+#include <gangway/plan.h>
 
 #define MAX_DEVICES	8	/* limit: devices */
 #define MAX_HOST_OPTIONS 32	/* limit: host options */

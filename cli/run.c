@@ -11,6 +11,8 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <gangway/acpi.h>
+
 #include "cli/cli.h"
 #include "cli/harden.h"
 #include "cli/vm.h"

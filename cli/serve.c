@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include <gangway/acpi.h>
+
 #include "cli/cli.h"
 #include "cli/harden.h"
 #include "cli/report.h"

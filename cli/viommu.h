@@ -2,7 +2,7 @@
 #ifndef CLI_VIOMMU_H
 #define CLI_VIOMMU_H
 
-#include <gangway/dma.h>
+#include <gangway/plan.h>
 
 #include "cli/options.h"
 #include "cli/qemu.h"

@@ -4,6 +4,7 @@
 
 #include <gangway/companion.h>
 #include <gangway/dma.h>
+#include <gangway/window.h>
 #include <gangway/endpoint.h>
 #include <gangway/guest.h>
 #include <gangway/pool.h>

@@ -89,23 +89,6 @@ void gw_pools_unmap(struct gw_pools *p);
 /** gw_pools_close() - unmap them and give the guest's memory up; zeroed is fine */
 void gw_pools_close(struct gw_pools *p);
 
-/**
- * gw_fdt_add_pools() - tell a guest's device tree of its pools
- * @in:  device tree made by the VMM, file name
- * @out: written; may be @in
- *
- * A node restricted-dma-pool in /reserved-memory for each pool (Devicetree Specification 3.5), a
- * node for each function below the generic PCIe host bridge, with a memory-region, and a
- * dma-ranges entry of the bridge from the pool to its IOVA.
- *
- * Return: as gw_fdt_add_window(); -EEXIST the tree has a node at that place.
- */
-int gw_fdt_add_pools(const char *in, const char *out, const struct gw_pools *p,
-		     struct gw_log *log);
-
-/** gw_fdt_put_pools() - likewise a tree in memory, with room in it: 1 KiB a pool; errors too */
-int gw_fdt_put_pools(void *fdt, const struct gw_pools *p, struct gw_log *log);
-
 #ifdef __cplusplus
 }
 #endif

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <gangway/dma.h>
+#include <gangway/acpi.h>
 
 #include "base/regular.h"
 

@@ -10,8 +10,7 @@
 
 #include <libfdt.h>
 
-#include <gangway/dma.h>
-#include <gangway/pool.h>
+#include <gangway/fdt.h>
 #include <gangway/zone.h>
 
 #include "base/regular.h"

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <gangway/dma.h>
+#include <gangway/plan.h>
 
 #include "base/util.h"
 

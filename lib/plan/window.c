@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include <gangway/dma.h>
+#include <gangway/window.h>
 
 #include "base/os.h"
 

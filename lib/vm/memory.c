@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include <gangway/fdt.h>
+
 #include "vm/vm.h"
 
 /*

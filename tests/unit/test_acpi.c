@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <gangway/dma.h>
+#include <gangway/acpi.h>
 
 #include "base/util.h"
 

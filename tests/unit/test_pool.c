@@ -7,7 +7,8 @@
 
 #include <libfdt.h>
 
-#include <gangway/dma.h>
+#include <gangway/fdt.h>
+#include <gangway/plan.h>
 #include <gangway/pool.h>
 
 #include "base/util.h"

@@ -10,7 +10,8 @@
 
 #include <libfdt.h>
 
-#include <gangway/dma.h>
+#include <gangway/fdt.h>
+#include <gangway/plan.h>
 
 #include "base/util.h"
 #include "fds.h"
