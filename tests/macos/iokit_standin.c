@@ -199,6 +199,23 @@ static CFTypeRef device_property(const struct machine_function *f, const char *k
 	return NULL;
 }
 
+static struct {
+	const char *key;		/* NULL: nothing is other than it is */
+	char kind;
+	const void *data;
+	size_t size;
+	int64_t number;
+} other;
+
+void standin_says(const char *key, char kind, const void *data, size_t size, int64_t number)
+{
+	other.key = key;
+	other.kind = kind;
+	other.data = data;
+	other.size = size;
+	other.number = number;
+}
+
 CFTypeRef IORegistryEntryCreateCFProperty(io_registry_entry_t h, CFStringRef key,
 					  CFAllocatorRef allocator, IOOptionBits options)
 {
@@ -207,6 +224,8 @@ CFTypeRef IORegistryEntryCreateCFProperty(io_registry_entry_t h, CFStringRef key
 
 	if (!function(object[h].i, &f))
 		return NULL;
+	if (other.key && !strcmp(name, other.key))
+		return cf_new(other.kind, other.data, other.size, other.number);
 	if (object[h].kind == SERVICE && !strcmp(name, "IOUserClass"))
 		return cf_new('s', "GangwayDriver", 13, 0);
 	return object[h].kind == DEVICE ? device_property(&f, name) : NULL;

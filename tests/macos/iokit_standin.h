@@ -15,4 +15,7 @@ void standin_changed(void);
 /** standin_stop() - Return: how many objects are left, which is to be 0 */
 long standin_stop(void);
 
+/** standin_says() - a property is another one: a kind and what is in it, as for cf_new(); NULL: as it is */
+void standin_says(const char *key, char kind, const void *data, size_t size, int64_t number);
+
 #endif

@@ -80,7 +80,7 @@ static void take_address(io_registry_entry_t device, struct gw_dext_description 
 	char at[64];
 
 	if (!text(device, "pcidebug", at, sizeof(at)) ||
-	    sscanf(at, "%u:%u:%u", &bus, &dev, &fn) != 3 || bus > 255 || dev > 31 || fn > 7)
+	    sscanf(at, "%3u:%3u:%3u", &bus, &dev, &fn) != 3 || bus > 255 || dev > 31 || fn > 7)
 		return;
 	d->addressed = true;
 	d->bus = (uint8_t)bus;
