@@ -20,9 +20,9 @@
  * against it is looked for, and told, before the first one moves; if one then cannot be moved,
  * those that were are moved back, the last one first.
  *
- * What a kernel has of a move is two things, the override and the driver, and either command may
- * be ended between any two writes. So both commands look at both: a function that has our override
- * and another driver or none is on its way, and bind finishes the move as unbind takes it back. An
+ * A move changes two things in the kernel, the override and the driver, and either command may be
+ * ended between any two writes. So both commands look at both: a function that has our override,
+ * and another driver or none, is on its way; bind finishes its move, and unbind takes it back. An
  * override that is somebody else's is not ours to lose: it is told, with the way to set it again,
  * before it is overwritten, and put back if the move fails.
  */
@@ -118,8 +118,8 @@ static int move_to_vfio(struct moves *m, struct move *mv, const char *addr)
 }
 
 /*
- * Whatever has our override, or that of the driver it is to leave, would come back at once. Another
- * one is what somebody wants to have next.
+ * A function with our override, or with that of the driver it has to leave, would come back at
+ * once. Another override is what somebody wants to have next.
  */
 static int move_from_vfio(struct moves *m, struct move *mv, const char *addr)
 {
@@ -131,7 +131,7 @@ static int move_from_vfio(struct moves *m, struct move *mv, const char *addr)
 		ret = choose_driver(m, addr, mv->to);
 	else
 		driver_now(m, addr, mv->to);
-	/* that no driver wants it is told by an error that says nothing more */
+	/* the error says that no driver wants it, and nothing more */
 	if (!n->vfio)
 		return ret == -EACCES || ret == -EPERM || ret == -EXDEV ? ret : 0;
 	if (strcmp(mv->to, VFIO_DRIVER) && strcmp(mv->to, n->driver))
@@ -139,7 +139,7 @@ static int move_from_vfio(struct moves *m, struct move *mv, const char *addr)
 	return ret ? ret : -EBUSY;
 }
 
-/* As it was: its override, and whichever driver goes with that. */
+/* Put back its override, and whichever driver goes with that. */
 static void move_back(struct moves *m, const struct move *mv)
 {
 	const struct gw_pci_node *n = mv->node;
@@ -191,7 +191,7 @@ static int move_all(struct moves *m)
 	return CLI_OK;
 }
 
-/* Is there something to do for it? What was begun and not finished counts. */
+/* Is there something to do for it? A move that was begun and not finished counts. */
 static bool moves(const struct moves *m, const struct gw_pci_node *n, const char *override)
 {
 	if (m->vfio)

@@ -4,7 +4,9 @@
 
 #include <gangway/log.h>
 
-/* Exit codes of the command; documented in gangway(1). Ended by signal N, 'run' exits with 128 + N. */
+/*
+ * Exit codes of the command; documented in gangway(1). Ended by signal N, 'run' exits with 128 + N.
+ */
 enum cli_exit {
 	CLI_OK = 0,
 	CLI_FAILED = 1,		/* it was tried and did not work */
@@ -20,7 +22,7 @@ struct cli_command {
 	int (*run)(int argc, char **argv, struct gw_log *log);
 };
 
-/** -v, and once more: what a guest or client can have said without end too */
+/** -v; said twice, also what a guest or client can make us say without end */
 static inline void cli_say_more(struct gw_log *log)
 {
 	log->level = log->level < GW_LOG_DEBUG ? GW_LOG_DEBUG : GW_LOG_TRACE;

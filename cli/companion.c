@@ -16,8 +16,8 @@
 
 /*
  * How it works: the device is opened as by serve, but its companion is reached by a device of the
- * VMM's own. What the guest's memory is, a VMM tells that the device is served to as well; or the
- * command line, and then nobody drives the device from here.
+ * VMM's own. The VMM tells what the guest's memory is, if the device is served to it as well; else
+ * the command line does, and then nobody drives the device from here.
  */
 
 /** A piece of guest memory, as --ram has it. */

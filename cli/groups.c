@@ -27,7 +27,7 @@ static int by_group(const void *a, const void *b)
 	return 0;
 }
 
-/* Of the group that @m begins. Functions that have none come first. */
+/* Print the heading of the group that @m begins. Functions without a group come first. */
 static void print_heading(const struct gw_group_member *m, const struct gw_group_member *last)
 {
 	if (m->node->group >= 0)

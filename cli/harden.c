@@ -11,7 +11,7 @@
 #include "cli/cli.h"
 
 #ifdef __linux__
-/* What was not there to begin with does not come. */
+/* Keep of these capabilities those that the process has. */
 static int drop_capabilities(bool platform)
 {
 	const unsigned int wanted[] = { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE,

@@ -96,7 +96,7 @@ static bool block_on(struct search *s, const char *name, unsigned int level)
 		return true;
 	if (any_on(s, level, "sys/class/block/%s/slaves", name))
 		return true;
-	/* a partition: what matters is below the disk it is of */
+	/* a partition: the disk that it is on is what matters */
 	slash = strrchr(link, '/');
 	if (!slash)
 		return false;
@@ -121,7 +121,10 @@ static bool path_on(struct search *s, const char *path)
 	return block_on(s, strrchr(path, '/') ? strrchr(path, '/') + 1 : path, 0);
 }
 
-/* A file of proc that says what is in use. Without it nobody knows, unless there is none. */
+/*
+ * Read a file of proc that says what is in use. If it cannot be read, use is not known, unless the
+ * file does not exist.
+ */
 static char *use_text(struct search *s, const char *file)
 {
 	char *text = NULL;
@@ -173,7 +176,10 @@ static void check_swap(struct search *s)
 	free(text);
 }
 
-/* A disk of the function itself: is anything built on it, does anyone have it for himself? */
+/*
+ * A disk of the function itself: is anything built on it, does anyone have it open for himself
+ * alone?
+ */
 static void check_disk(struct search *s, const char *name)
 {
 	DIR *dir = sysfs_opendir(s->t, "sys/class/block/%s/holders", name);

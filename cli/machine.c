@@ -135,7 +135,7 @@ static __attribute__((noreturn)) void names_fail(char *fmt, ...)
 	_exit(CLI_FAILED);
 }
 
-/* Without pci_init(), which is for reading devices and ends the program where it cannot. */
+/* pci_init() is not called: it is for reading devices, and ends the program if it cannot. */
 struct pci_access *machine_names_new(void)
 {
 	struct pci_access *names = pci_alloc();

@@ -51,8 +51,8 @@ static void usage(FILE *to)
 }
 
 /*
- * What is opened later must not become what is printed to: one that is closed is taken by something that
- * nothing can be written to, or read from, either.
+ * What is opened later must not become standard output or errors. So a standard descriptor that is
+ * closed is taken by something that can be neither read nor written.
  */
 static void take_closed(void)
 {
@@ -61,7 +61,7 @@ static void take_closed(void)
 			return;		/* then there is nothing to be opened at all */
 }
 
-/* What was printed and did not arrive was not done. */
+/* A command whose output did not arrive has failed. */
 static int written(int code, struct gw_log *log)
 {
 	if (!fflush(stdout) && !ferror(stdout))

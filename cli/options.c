@@ -346,7 +346,7 @@ static int take_words(struct options *o, int argc, char **argv, int end, struct 
 	return 0;
 }
 
-/* What is missing is said at once, all of it. */
+/* Name everything that is missing, and not only the first of it. */
 static int check_serve(const struct options *o, struct gw_log *log)
 {
 	int ret = 0;

@@ -97,7 +97,10 @@ int picture_line(const struct picture *p, const uint8_t *mem, unsigned int y, ui
 	return ret;
 }
 
-/* All of it as red, green and blue, 3 bytes a pixel. Return: NULL: no memory, or it is gone */
+/*
+ * Read all of it, as red, green and blue, 3 bytes a pixel. Return: NULL: no memory, or the picture
+ * is gone
+ */
 static uint8_t *take(const struct picture *p, const uint8_t *mem, int *err)
 {
 	uint8_t *rgb = malloc((size_t)p->width * p->height * 3), *to = rgb;
@@ -124,7 +127,7 @@ static int write_png(const struct picture *p, const uint8_t *rgb, FILE *file)
 	return png_image_write_to_stdio(&image, file, 0, rgb, 0, NULL) ? 0 : -EIO;
 }
 
-/* A new file, of that name and nobody else's. Return: 0; -errno */
+/* Write a new file of that name, which nobody else has made. Return: 0; -errno */
 static int write_part(const struct picture *p, const uint8_t *rgb, const char *part)
 {
 	int fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666), ret;

@@ -22,7 +22,10 @@
  * QEMU's number only while no thread ends the process: until then the number cannot be another's.
  */
 
-/* The process group of a QEMU that is asked something, which may be a script with a QEMU of its own. */
+/*
+ * The process group of a QEMU that is asked something, which may be a script with a QEMU of its
+ * own.
+ */
 static _Atomic pid_t asked;
 static _Atomic bool ending;	/* another thread ends this process */
 
@@ -109,7 +112,7 @@ pid_t qemu_spawn(const struct qemu_args *a, int fd, int out, struct gw_log *log)
 	return pid;
 }
 
-/* Until then its number is nobody else's. */
+/* Wait until it has ended; its number stays its own until it is reaped. */
 static void wait_ended(pid_t pid)
 {
 	siginfo_t info;
@@ -232,7 +235,7 @@ bool qemu_is_old(const char *version)
 	       (major < 10 || (major == 10 && !minor));
 }
 
-/* What the user named must do; there is no falling back from it. */
+/* Take the QEMU that the user named; if it is of no use, no other one is looked for. */
 static int qemu_named(const char *named, const char *how, const char *binary, struct gw_log *log,
 		      char path[PATH_MAX])
 {

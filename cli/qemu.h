@@ -31,14 +31,17 @@ int qemu_wait(pid_t pid);
 /**
  * qemu_end_asked() - end the one whose output goes somewhere, with whatever it started
  *
- * For a thread that is about to end this process: who waits for it then waits for that.
+ * For a thread that is about to end this process: a thread that waits for that QEMU then waits for
+ * the end.
  */
 void qemu_end_asked(void);
 
-/** qemu_sandboxes() - can this QEMU give up system calls that a guest's emulation has no use for? */
+/**
+ * qemu_sandboxes() - can this QEMU give up system calls that a guest's emulation has no use for?
+ */
 bool qemu_sandboxes(const char *path, struct gw_log *log);
 
-/* What of them: the words behind -sandbox */
+/* The words behind -sandbox */
 #define QEMU_SANDBOX	"on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 
 /**

@@ -80,8 +80,8 @@ static void add_backend(struct qemu_args *a, const char *id, const struct gw_ram
 }
 
 /*
- * A kernel fills the node of its processors first. QEMU gives all processors of a socket to one node,
- * and what it does not know of them, to the first; it also writes the nodes into the device tree.
+ * A kernel fills the node of its processors first. QEMU gives all processors of a socket to one
+ * node, and to the first if it is not told to which; it also writes the nodes into the device tree.
  */
 static void add_nodes(struct qemu_args *a, const char *machine, const struct gw_ram *ram,
 		      const char *path)
@@ -130,7 +130,7 @@ void qemu_args_add_device(struct qemu_args *a, const char *socket, const char *i
 	qemu_args_add_json(a, "-device", o);
 }
 
-/* What no shell takes for anything but itself. */
+/* Does every shell take the word as it is? */
 static bool is_plain(const char *word)
 {
 	return *word && !word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"

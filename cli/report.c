@@ -20,10 +20,14 @@
 
 #define FAULTS_SHOWN	8u
 
-/* @sim is of the simulated host alone: what real devices read and write passes us by. */
+/*
+ * What devices of the simulated host have done is in @sim; the accesses of real devices are not
+ * seen here.
+ */
 struct report {
 	struct gw_sim_stats sim;
-	struct gw_account mapped;	/* sum over the functions; the peaks are of that with the highest */
+	struct gw_account mapped;	/* sum over the functions; the peaks are of that with the
+					 * highest */
 	struct gw_guest_stats guest;	/* sum over the functions */
 	struct gw_companion_stats companion;	/* likewise */
 	uint64_t messages;
@@ -99,7 +103,7 @@ static void print_faults(const struct vm *vm, const struct report *r)
 			f->size, f->count);
 		shown += f->count;
 	}
-	/* the host keeps not all addresses, but counts all faults */
+	/* the host does not keep all addresses, but counts all faults */
 	if (shown < r->sim.faults)
 		fprintf(stderr, "    and %" PRIu64 " more\n", r->sim.faults - shown);
 	for (enum gw_vm_cause i = 0; i < GW_VM_NR_CAUSES; i++)
@@ -270,7 +274,7 @@ static struct json_object *report_json(const struct vm *vm, const struct report 
 	return o;
 }
 
-/* Not through a link: where root runs us, somebody else may have made one. */
+/* The path must be no link: if root runs this, somebody else may have made one. */
 static int report_open(const char *path)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);

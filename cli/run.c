@@ -23,10 +23,10 @@
 
 /*
  * How it works: the devices are opened and the plan is chosen; for a window or pools the guest's
- * memory is made and mapped; where a device tree is to tell of what devices reach, QEMU prints the one
- * that it would give the guest, and that is amended; for a guest that boots by ACPI, tables are put before its initramfs. Then the sockets are
- * served and QEMU is started. When QEMU ends, for whatever reason, the report follows. SIGTERM and
- * SIGINT end QEMU, and so take the same way out.
+ * memory is made and mapped; where a device tree is to tell of what devices reach, QEMU prints the
+ * one that it would give the guest, and that is amended; for a guest that boots by ACPI, tables are
+ * put before its initramfs. Then the sockets are served and QEMU is started. When QEMU ends, for
+ * whatever reason, the report follows. SIGTERM and SIGINT end QEMU, and so take the same way out.
  */
 
 #define TERM_GRACE_S	5
@@ -118,7 +118,7 @@ static int check_accel(const struct run *r)
 	return -EOPNOTSUPP;
 }
 
-/* Have the user's own words for QEMU this one among them? */
+/* Is this one among the user's own words for QEMU? */
 static bool has_word(const struct options *o, const char *word)
 {
 	for (int i = 0; i < o->nr_qemu_args; i++)
@@ -200,7 +200,9 @@ static void repeat_output(struct run *r, int out)
 		gw_err(r->log, "QEMU: %s", line);
 }
 
-/* A kernel that firmware boots by ACPI does not look at one; but memory of ours it has from there. */
+/*
+ * A kernel that firmware boots by ACPI does not look at one; but memory of ours it has from there.
+ */
 static bool has_tree(const struct run *r)
 {
 	return vm_ram(&r->vm) || (vm_has_tree(&r->vm) && !r->o.firmware);
@@ -256,8 +258,9 @@ static void bounce_words(const struct run *r, char words[64])
 }
 
 /*
- * Of each node no more than a share may wait to be written; Linux puts what comes on top of that farther
- * away, however empty the window is. So its share is what that of all memory would have been.
+ * No more than a share of each node may wait to be written; Linux puts what comes on top of that
+ * farther away, however empty the window is. So the window's share is as much as that of all memory
+ * would have been.
  */
 static void dirty_words(const struct run *r, char words[64])
 {
@@ -370,7 +373,7 @@ static int print_command(struct run *r)
 	return 0;
 }
 
-/* QEMU has it raw while it runs, and a QEMU that dies leaves it so. */
+/* QEMU puts the terminal into raw mode while it runs, and one that dies leaves it so. */
 static void terminal_save(struct run *r)
 {
 	r->terminal = isatty(STDIN_FILENO) && !tcgetattr(STDIN_FILENO, &r->termios);
@@ -414,7 +417,7 @@ static int start_and_wait(struct run *r)
 	return pid < 0 ? pid : supervise(r, pid);
 }
 
-/* It may be given more than there is; but then it should not be a slip. */
+/* The guest may be given more memory than there is, but that should not be a slip. */
 static void check_memory(const struct run *r)
 {
 	uint64_t have = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
@@ -477,7 +480,10 @@ static struct stop stop_for(const struct run *r)
 	return s;
 }
 
-/* Hosts, and QEMU that prints its device tree, may take as long as they like. */
+/*
+ * Prepare until a signal comes: hosts, and a QEMU that prints its device tree, may take as long as
+ * they like.
+ */
 static int prepare_until_signal(struct run *r)
 {
 	struct stop guard = stop_for(r);

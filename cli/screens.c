@@ -22,9 +22,9 @@
 /*
  * How it works: a card tells, from the thread of whoever writes the register, that a function shows
  * a picture; that sets a bit and wakes the thread here, which looks at the mode registers and
- * publishes anew if they say another thing than before. What must not wait for that is done in the
- * card's callback: a function that takes its memory back revokes it first. Under plan paravirt the
- * guest's module can share buffers besides, of which the thread tells the broker.
+ * publishes the picture anew if they say something else than before. What must not wait for that is
+ * done in the card's callback: a function that takes its memory back revokes it first. Under plan
+ * paravirt the guest's module can share buffers besides, of which the thread tells the broker.
  */
 
 #define FORCE_MS	1000	/* a reply to the VMM waits for it, so well under its 5 s */
@@ -72,7 +72,7 @@ static bool is_window(const struct screen *s, const struct gw_bar_ranges *ranges
 	       run.size == s->card->opt.window;
 }
 
-/* Of a part, a dma-buf of just its pages. */
+/* For a part of the window, make a dma-buf of just its pages. */
 static int part_file(const struct screen *s, const struct gw_bar_ranges *ranges, int *fd,
 		     struct gw_file_ranges *out, char reason[GW_SHARE_REASON])
 {
@@ -212,7 +212,7 @@ static void update(struct screen *s)
 		return;
 	}
 	picture_text(&p, label);
-	/* one that could not be published is not tried again for each frame */
+	/* a picture that could not be published is not tried again for each frame */
 	other = strcmp(label, s->label) != 0;
 	if (s->driver && (other || !gw_gpu_driver_runs(s->driver)))
 		scan_out(s, &f);

@@ -5,9 +5,9 @@
 #include "cli/vm.h"
 
 /*
- * What the virtual functions of a simulated GPU show is exported, without the guest's doing: its
- * mode registers say where in the function's memory the picture is. The export is the window to
- * that memory; its label tells the picture's place and shape.
+ * What the virtual functions of a simulated GPU show is exported, and the guest does nothing for
+ * that: its mode registers say where in the function's memory the picture is. The export is the
+ * window to that memory; its label tells the picture's place and shape.
  */
 
 struct screens;

@@ -11,7 +11,7 @@
 #include "cli/stop.h"
 #include "cli/vm.h"
 
-/* What the QEMU of the user's own needs. */
+/* The words that a QEMU of the user's own needs. */
 static void make_args(const struct vm *vm, const struct options *o, struct qemu_args *a)
 {
 	const struct gw_ram *ram = vm_ram(vm);

@@ -45,7 +45,10 @@ static int signal_code(const struct stop *s, int fd)
 	return s->base + (int)info.ssi_signo;
 }
 
-/* Nothing is read from the descriptor of signals until then: whoever gets on takes what is pending. */
+/*
+ * Nothing is read from the descriptor of signals: the main thread takes what is pending if it gets
+ * on in time.
+ */
 static void *stop_run(void *opaque)
 {
 	struct stop *s = opaque;

@@ -19,18 +19,19 @@ struct stop {
 	struct gw_log *log;
 	sigset_t signals;
 	int wake[2];			/* closing it ends the thread */
-	const char *left;		/* a file or folder to be removed by who ends at once, or NULL */
+	const char *left;		/* a file or folder to be removed by who ends at once, or
+					 * NULL */
 	bool folder;
 	void (*first)(void);		/* what ends before that is removed, or NULL */
 	int ms;				/* until the end; -1: until a signal comes */
-	int base;			/* exit status: the signal's number is added, unless it is 0 */
+	int base;			/* exit status; plus the signal's number, if not 0 */
 	bool runs;
 };
 
 /**
  * stop_while_opening() - a signal ends the program within a second, until stop_done()
- * @s:    @signals, which are blocked already, @log and @base are set, and @left: what must not be left
- *        behind. A file that exists already stays
+ * @s:    @signals, which are blocked already, @log and @base are set, and @left: what must not be
+ *        left behind. A file that exists already stays
  */
 void stop_while_opening(struct stop *s);
 

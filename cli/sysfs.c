@@ -9,7 +9,8 @@
 
 #include "topology/treefile.h"
 
-#define MAX_TEXT	(32u << 20)	/* so much is mountinfo with as many mounts as the kernel allows */
+#define MAX_TEXT	(32u << 20)	/* so much is mountinfo with as many mounts as the kernel
+					 * allows */
 
 static int make_path(struct gw_topology *t, char path[PATH_MAX], const char *fmt, va_list ap)
 {

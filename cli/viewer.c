@@ -66,13 +66,13 @@ static int map(struct viewer *v)
 	return ret;
 }
 
-/* Of a buffer that a guest shares by its module; else it is a screen. */
+/* Is it a buffer that a guest shares by its module? Else it is a screen. */
 static bool is_buffer(const struct gw_share_item *item)
 {
 	return !strncmp(item->label, "buffer", strlen("buffer"));
 }
 
-/* Not the name of the VM, by which its screen is meant, but of one thing among those it shares. */
+/* Are the two the same thing among those that a VM shares? */
 static bool same(const struct gw_share_item *a, const struct gw_share_item *b)
 {
 	return is_buffer(a) || is_buffer(b) ? a->number == b->number :
@@ -103,7 +103,10 @@ static int find(struct viewer *v, const char *which, struct gw_share_item *item)
 	return ret;
 }
 
-/* A screen has the same function as before, its number changes with its shape; a buffer's does not. */
+/*
+ * Find what is viewed again. A screen is known by its function, as its number changes with its
+ * shape; a buffer keeps its number.
+ */
 static int find_again(struct viewer *v, struct gw_share_item *item)
 {
 	struct gw_share_item *list;

@@ -11,12 +11,12 @@ static const struct {
 } kinds[] = {
 	[VIOMMU_NONE] = { "none", "", "" },
 	/*
-	 * A module of most kernels; our initramfs loads what it is told to. Devices wait for it, but
-	 * after 10 s, which an emulated machine may need, they would go on without.
+	 * A module of most kernels; our initramfs loads what it is told to. Devices wait for it,
+	 * but after 10 s, which an emulated machine may need, they would go on without.
 	 */
 	[VIOMMU_VIRTIO] = { "virtio", "virtio-iommu-pci",
 			    " gangway.modules=virtio_iommu deferred_probe_timeout=60" },
-	/* Without caching mode the guest says what it unmaps, but not what it maps. */
+	/* Without caching mode the guest tells what it unmaps, but not what it maps. */
 	[VIOMMU_INTEL] = { "intel", "intel-iommu,caching-mode=on", " intel_iommu=on" },
 };
 
@@ -60,7 +60,7 @@ static const char *named(const struct options *o)
 	return NULL;
 }
 
-/* QEMU starts, the guest runs, and nothing that it maps is reached: say so before. */
+/* Would QEMU start and the guest run, but devices reach nothing that it maps? Say so before. */
 static bool is_deaf(const struct options *o)
 {
 	for (int i = 0; i < o->nr_qemu_args; i++)

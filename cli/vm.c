@@ -214,7 +214,7 @@ int vm_listen(struct vm *vm, const char *path, const char *companion,
 	return 0;
 }
 
-/* What the host says of each function. Return: how many have not gone. */
+/* Look at what the host says of each function. Return: how many have not gone. */
 static unsigned int watch_functions(struct vm *vm, struct pollfd p[MAX_DEVICES])
 {
 	unsigned int left = 0;
@@ -368,7 +368,7 @@ int vm_wait(struct vm *vm, const sigset_t *signals, bool ends)
 			break;
 		}
 		p[0] = (struct pollfd){ .fd = fd, .events = POLLIN };
-		/* nobody tells when a VMM goes */
+		/* no event tells that a VMM has gone */
 		poll(p, 1 + vm->nr_functions, once || (!left && ends) ? LET_GO_MS : -1);
 		if (read(fd, &info, sizeof(info)) == sizeof(info))
 			sig = (int)info.ssi_signo;

@@ -35,7 +35,7 @@ struct vm {
 	enum gw_plan plan;
 	const char *reason;
 	bool one_node;				/* as asked for */
-	struct screens *screens;		/* of functions that have one; NULL: none is shared */
+	struct screens *screens;		/* of functions that have one; NULL: not shared */
 	struct bars *bars;			/* likewise, memory of the others */
 };
 
@@ -63,7 +63,9 @@ const struct gw_ram *vm_ram(const struct vm *vm);
 /** vm_has_tree() - is there something to tell the guest's device tree, by gw_vm_amend_file()? */
 bool vm_has_tree(const struct vm *vm);
 
-/** vm_has_nodes() - is what lies above the window to be a NUMA node of its own, that is used last? */
+/**
+ * vm_has_nodes() - is what lies above the window to be a NUMA node of its own, that is used last?
+ */
 bool vm_has_nodes(const struct vm *vm);
 
 /**
@@ -77,8 +79,8 @@ int vm_listen(struct vm *vm, const char *path, const char *companion,
 /**
  * vm_wait() - wait for a signal, and tell the VMMs of functions that disappear meanwhile
  * @signals: what to wait for; all threads block them
- * @ends:    say that we serve; do not wait once every function has gone and its VMM has let go, nor once the
- *           only VMM that may have the guest's memory has
+ * @ends:    say that we serve; do not wait once every function has gone and its VMM has let go, nor
+ *           once the only VMM that may have the guest's memory has
  *
  * Return: the signal; VM_SPENT: as said last; 0 there is nothing left to serve. Both are logged.
  */

@@ -10,8 +10,8 @@
 #include <rfb/rfb.h>
 
 /*
- * The library brings 17 others with it, TLS among them. It is loaded when a viewer is asked for, so that
- * the daemon, which never does, carries none of them.
+ * The library brings 17 others with it, TLS among them. It is loaded only when a viewer is asked
+ * for, so a process that serves devices carries none of them.
  *
  * How it works: the library has a framebuffer of its own. Each line of the picture is compared with
  * it; the part between the first and the last pixel that differ is taken over and marked.
@@ -22,7 +22,9 @@
 
 #define LIBRARY		"libvncserver.so.1"
 
-/* CALLS(X): each call of the library's that is used. What its header renames goes by its real name. */
+/*
+ * CALLS(X): each call of the library's that is used. What its header renames goes by its real name.
+ */
 #define CALLS(X) \
 	X(rfbLogEnable) X(rfbGetScreen) X(rfbInitServer) X(rfbShutdownServer) X(rfbScreenCleanup) \
 	X(rfbNewFramebuffer) X(rfbMarkRectAsModified) X(rfbProcessEvents)

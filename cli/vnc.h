@@ -18,7 +18,7 @@ int vnc_open(struct vnc **v, unsigned int port, const char *name, struct gw_log 
 void vnc_close(struct vnc *v);
 
 /**
- * vnc_update() - what of the picture has changed since the last time is for the viewers
+ * vnc_update() - give the viewers what of the picture has changed since the last time
  * @mem: the picture fits
  *
  * Return: pixels that have changed; -ENOMEM; -EFAULT the memory is gone.

@@ -11,7 +11,8 @@
  *
  * It has no input, and is ended after 10 s.
  *
- * Return: 0; -ENOENT there is no such program, -ETIMEDOUT, -EIO it failed; or -errno of pipe(2) or fork(2).
+ * Return: 0; -ENOENT there is no such program, -ETIMEDOUT, -EIO it failed; or -errno of pipe(2) or
+ * fork(2).
  */
 int ask(const char *const argv[], char *text, size_t size);
 

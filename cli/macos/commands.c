@@ -3,5 +3,5 @@
 
 #include <stddef.h>
 
-/* Clients of vfio-user and sysfs, of which the other commands are, are not on a Mac. */
+/* The other commands are about clients of vfio-user and sysfs, which a Mac does not have. */
 const struct cli_command *const cli_commands[] = { &cli_doctor, &cli_list, &cli_run, NULL };

@@ -15,8 +15,8 @@
 #include "cli/macos/qemu.h"
 
 /*
- * What is looked at: the driver extension, as `systemextensionsctl list` tells of it; the functions it
- * has, with the window of each DART; the hypervisor; and the QEMU that 'run' would start.
+ * What is looked at: the driver extension, as `systemextensionsctl list` tells of it; the functions
+ * it has, with the window of each DART; the hypervisor; and the QEMU that 'run' would start.
  */
 
 /* What has been found so far. */

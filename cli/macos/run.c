@@ -13,8 +13,8 @@
 #include "cli/qemu_args.h"
 
 /*
- * How it works: QEMU has gangway inside, so this program looks whether what is asked for can be had, and
- * then becomes QEMU.
+ * How it works: QEMU has gangway inside, so this program looks whether what is asked for can be
+ * had, and then becomes QEMU.
  */
 
 static bool is_sim(const char *device)
@@ -22,7 +22,10 @@ static bool is_sim(const char *device)
 	return !strncmp(device, "sim:", 4);
 }
 
-/* Several functions want one window, which they get where they share an address space: never here. */
+/*
+ * Several functions would need one window, and get one only where they share an address space:
+ * never here.
+ */
 static enum gw_plan choose_plan(const struct run_options *o)
 {
 	return o->plan == GW_PLAN_AUTO && o->nr_devices > 1 ? GW_PLAN_PARAVIRT : o->plan;
@@ -35,7 +38,10 @@ static void add_machine(const struct run_options *o, const char *qemu, enum gw_p
 
 	qemu_args_add(a, "%s", qemu);
 	qemu_args_add(a, "-machine");
-	/* a guest that finds ACPI's tables does not look into the device tree, where the window is told */
+	/*
+	 * a guest that finds ACPI's tables does not look into the device tree, where the window is
+	 * told
+	 */
 	qemu_args_add(a, plan == GW_PLAN_PARAVIRT ? "virt" : "virt,acpi=off");
 	qemu_args_add(a, "-accel");
 	qemu_args_add(a, "%s", o->accel);

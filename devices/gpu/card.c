@@ -221,7 +221,7 @@ void gw_gpu_clear(struct gpu_card *c, unsigned int vf)
 	zero_slot(c, &c->slot[vf]);
 }
 
-/* Whether a function has taken back any of it; it is written down then. */
+/* Has a function taken back any of it? Then it is recorded. */
 static bool is_stale(struct gpu_card *c, const struct gpu_extent *e) GW_HOLDS(c->lock)
 {
 	for (unsigned int i = 0; i < c->opt.vfs; i++) {
@@ -240,8 +240,8 @@ static bool is_stale(struct gpu_card *c, const struct gpu_extent *e) GW_HOLDS(c-
 }
 
 /*
- * The lock is held over the copy, so a function that takes its memory back waits for it; but not for
- * the next one, though an engine or a screen reads on and on.
+ * The lock is held over the copy, so a function that takes its memory back waits for this copy; but
+ * not for the next one, even if an engine or a screen reads on and on.
  */
 static int copy(struct gpu_card *c, gw_vram at, void *to, const void *from, size_t len)
 {

@@ -61,7 +61,7 @@ struct gpu_slot {
 struct gpu_card;
 
 /**
- * struct gpu_watch - who wants to know what functions do; called without the card's lock
+ * struct gpu_watch - told of what functions do; called without the card's lock
  * @flip:   a picture is shown, maybe another one. Must not block
  * @decode: a function's memory decodes, or is about to be taken back: when this returns nobody
  *          uses it any more

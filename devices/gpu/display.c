@@ -30,7 +30,7 @@ void gw_gpu_display_reset(struct gpu_display *d)
 	d->attribute_data = false;
 }
 
-/* Of the most that the resolution registers take, while ENABLE says so. */
+/* While ENABLE says so, the resolution registers read as the most that they take. */
 static uint16_t capability(enum gpu_dispi reg)
 {
 	if (reg == GPU_DISPI_BPP)

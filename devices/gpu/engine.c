@@ -114,7 +114,7 @@ static uint32_t complete(struct gpu_engine *e, const struct gpu_command *c) GW_H
 	return c->flags & GPU_CMD_IRQ ? c->vector : NO_VECTOR;
 }
 
-/* The bus refused for now, and has not said that it would. */
+/* The bus refused the access for now, and no call tells when it will not. */
 static void wait_a_little(struct gpu_engine *e) GW_HOLDS(e->lock)
 {
 	struct timespec until;

@@ -109,7 +109,10 @@ static int option_set(struct gpu_options *o, const char *key, const char *val, s
 	return -EINVAL;
 }
 
-/* What was not said follows from what was. The card's own part is as large as a share, at least. */
+/*
+ * Options that were not given follow from those that were. The card's own part is as large as a
+ * share, at least.
+ */
 static int settle(struct gpu_options *o, struct gw_log *log)
 {
 	uint64_t most = o->vram / o->vfs & ~(uint64_t)(GPU_GRANULE - 1);

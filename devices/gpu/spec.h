@@ -58,8 +58,8 @@ enum gpu_dispi {
 /*
  * The engine. A physical function has it in BAR0, a virtual one in BAR4; both beside MSI-X. It
  * takes commands from a ring in the driver's memory: 64 bytes each, little endian, at RING_BASE +
- * 64 * (index modulo entries). TAIL counts the commands that the driver has written, HEAD those that the
- * engine has done; both wrap at 2^32.
+ * 64 * (index modulo entries). TAIL counts the commands that the driver has written, HEAD those
+ * that the engine has done; both wrap at 2^32.
  */
 #define GPU_PF_VENDOR		0x1234
 #define GPU_PF_DEVICE		0x6770

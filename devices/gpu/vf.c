@@ -76,7 +76,7 @@ static int vf_bar_file(struct gw_endpoint *ep, unsigned int bar)
 	return bar == GPU_BAR_MEMORY ? v->card->slot[v->index].fd : -1;
 }
 
-/* The share may have been laid out anew, which it is only while the memory does not decode. */
+/* A share is laid out anew only while the memory does not decode, so it may be another one now. */
 static void vf_decode(struct gw_endpoint *ep, bool on)
 {
 	struct gpu_vf *v = to_vf(ep);

@@ -8,7 +8,10 @@
 #include "identify.h"
 #include "log_page.h"
 
-/* Admin commands (5): dispatch, Abort. Queues are in admin_queue.c, the larger ones by name. */
+/*
+ * Admin commands (5): dispatch, Abort. Those about queues are in admin_queue.c, the larger ones in
+ * files of their own.
+ */
 
 static struct nvme_cmd *find(struct nvme *nv, uint16_t sqid, uint16_t cid, struct nvme_cmd *not)
 {

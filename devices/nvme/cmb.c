@@ -8,10 +8,10 @@
 #include "nvme.h"
 
 /*
- * How it works: the buffer is all of BAR 2, which VMMs map. For data only, as queues in memory that the
- * guest writes without a trap would have to be looked at all the time. The host says at which address it
- * sees the BAR; a command's data there is the buffer itself and never goes over the bus. Other functions
- * of the guest's reach it as they do any BAR.
+ * How it works: the buffer is all of BAR 2, which VMMs map. For data only, as queues in memory that
+ * the guest writes without a trap would have to be looked at all the time. The host says at which
+ * address it sees the BAR; a command's data there is the buffer itself and never goes over the bus.
+ * Other functions of the guest's reach it as they do any BAR.
  */
 #define UNIT		4096u
 

@@ -25,7 +25,9 @@ void gw_nvme_cmb_control(struct nvme *nv, uint32_t off, uint32_t val);
 /** gw_nvme_cmb_off() - as after power-on: nobody reaches it, and nothing is in it. Likewise */
 void gw_nvme_cmb_off(struct nvme *nv);
 
-/** gw_nvme_cmb_at() - where a piece of a command's data is, if all of it is in the buffer; else NULL */
+/**
+ * gw_nvme_cmb_at() - where a piece of a command's data is, if all of it is in the buffer; else NULL
+ */
 void *gw_nvme_cmb_at(struct nvme *nv, gw_iova at, size_t len);
 
 /** gw_nvme_mem_read() - as gw_endpoint_dma_read(), for what commands address: the buffer, too */

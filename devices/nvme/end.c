@@ -5,7 +5,9 @@
 
 #include "ring.h"
 
-/* How commands end: with a status, by waiting for their turn to start again, or with their queues. */
+/*
+ * How commands end: with a status, by waiting for their turn to start again, or with their queues.
+ */
 
 static void park(struct nvme *nv, struct nvme_cmd *cmd)
 {

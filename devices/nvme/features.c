@@ -91,7 +91,7 @@ static int get_recovery(struct nvme *nv, struct nvme_cmd *cmd, bool now)
 	return NVME_OK;
 }
 
-/* Turned off, what the cache holds goes out before this completes. */
+/* If the cache is turned off, what it holds is written before this completes. */
 static int set_write_cache(struct nvme *nv, struct nvme_cmd *cmd)
 {
 	uint32_t was = nv->feat.write_cache;
@@ -176,7 +176,10 @@ static int get_atomicity(struct nvme *nv, struct nvme_cmd *cmd, bool now)
 	return NVME_OK;
 }
 
-/* The warnings that can occur here, and what nobody claims (OAES 0) reads as it was written. */
+/*
+ * Bits of warnings count; the others, which OAES 0 does not announce, only read as they were
+ * written.
+ */
 static int set_events(struct nvme *nv, struct nvme_cmd *cmd)
 {
 	return set_plain(&nv->feat.events, cmd->sqe.cdw11, 0xff);

@@ -44,8 +44,8 @@ static unsigned int iov_left(struct nvme_cmd *cmd, struct iovec *first, struct i
 }
 
 /*
- * Continues after a short transfer with what is left of one iovec, then of the others: a pin's
- * array must stay as the bus filled it.
+ * Find where to go on. After a short transfer that is what is left of one iovec, then the others: a
+ * pin's array must stay as the bus filled it.
  */
 static unsigned int iov_next(struct nvme_cmd *cmd, struct iovec **iov)
 {
@@ -195,7 +195,7 @@ static int do_compare(struct nvme *nv, struct nvme_cmd *cmd)
 	return submit(nv, cmd, false, false, compare_step);
 }
 
-/* Reads and writes are checked and have their data in reach before the above see them. */
+/* Check a transfer and bring its data in reach, before one of the functions above does it. */
 static int transfer(struct nvme *nv, struct nvme_cmd *cmd, enum gw_dma_dir dir, bool bounce,
 		    int (*run)(struct nvme *nv, struct nvme_cmd *cmd))
 {

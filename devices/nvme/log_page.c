@@ -81,7 +81,8 @@ static uint32_t log_effects(struct nvme *nv, nvme_effects admin_effects, uint8_t
 }
 
 static const struct {
-	uint32_t (*fill)(struct nvme *nv, nvme_effects admin_effects, uint8_t *page);	/* its length */
+	/* Return: its length */
+	uint32_t (*fill)(struct nvme *nv, nvme_effects admin_effects, uint8_t *page);
 	bool clears;						/* reading unmasks @event */
 	enum nvme_event_type event;
 } pages[] = {

@@ -37,10 +37,10 @@
  * interrupts. While it runs, nobody needs to wake it; before it sleeps it says so, and looks
  * once more.
  *
- * The file may not answer. Then the worker sleeps in a system call, or the ring keeps commands, and both
- * hold guest memory. So whoever has the worker do something waits for a bounded time; what is late is
- * done when the file answers, and until then the bus keeps the controller off and its memory mapped. A
- * controller that goes meanwhile is left to its worker.
+ * The file may not answer. Then the worker sleeps in a system call, or the ring keeps commands, and
+ * both hold guest memory. So whoever has the worker do something waits for a bounded time; what is
+ * late is done when the file answers, and until then the bus keeps the controller off and its
+ * memory mapped. A controller that goes meanwhile is left to its worker.
  *
  * Fields below belong to the worker unless they stand in struct nvme_regs, struct nvme_doorbell
  * or struct nvme_control, whose comments say how they are shared.

@@ -6,11 +6,12 @@
  * for the next one for a while before it sleeps. The host need not ring then, and nothing has to
  * wake the worker.
  *
- * How it works: a look is worth its time as long as sleeping would cost the host more than a tenth of
- * its own: what a wake-up takes on this machine is measured at each, and a look lasts no longer than
- * WORTH of them, nor than a few times what hosts took lately. Looks in vain turn it off for some sleeps,
- * more each time. A host that rings soon after each sleep, so that a look would have spared it that, turns
- * it on again. All looks together take no more than a share of a processor: they spend what time earns.
+ * How it works: a look is worth its time as long as sleeping would cost the host more than a tenth
+ * of its own: what a wake-up takes on this machine is measured at each, and a look lasts no longer
+ * than WORTH of them, nor than a few times what hosts took lately. Looks in vain turn it off for
+ * some sleeps, more each time. A host that rings soon after each sleep, so that a look would have
+ * spared it that, turns it on again. All looks together take no more than a share of a processor:
+ * they spend what time earns.
  */
 #define WORTH		9u	/* wake-ups */
 #define GAPS		4u	/* what hosts took lately, that many times */

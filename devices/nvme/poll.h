@@ -12,7 +12,7 @@ struct nvme_poll {
 	unsigned int share;		/* of a processor that looks may take, in percent */
 
 	uint64_t wake_ns;		/* what a wake-up takes here, smoothed */
-	uint64_t gap_ns;		/* how long hosts were waited for when a look paid, smoothed */
+	uint64_t gap_ns;		/* how long a look that paid waited for a host, smoothed */
 	uint64_t begun;			/* this wait */
 	uint64_t credit_ns, credited;	/* for looks; as of when */
 	unsigned int misses;		/* looks in vain that are left until it is off; 0: it is */

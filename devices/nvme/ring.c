@@ -9,7 +9,7 @@
  * eventfd, or 0 for what nobody waits for.
  */
 #define RING_ENTRIES	256u
-#define GATHER_MIN	8u		/* commands under way that make it worth to wait for several */
+#define GATHER_MIN	8u		/* so many under way make it worth to wait for several */
 #define GATHER_NS	100000u
 
 int gw_nvme_ring_init(struct nvme *nv)

@@ -137,7 +137,10 @@ static bool something_waits(struct nvme *nv)
 	return waits;
 }
 
-/* That a host pays for if the worker sleeps: of who takes its doorbell, which it need not ring else. */
+/*
+ * Wake-ups that a host pays for if the worker sleeps: its own, and with shadow doorbells that of
+ * whoever takes its doorbell, which it would not have to ring otherwise.
+ */
 static unsigned int wakeups(const struct nvme *nv)
 {
 	return nv->shadow.on ? 2 : 1;
