@@ -1,5 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A companion: what it is, setting it up, having the host do things. */
+/*
+ * A companion: setting it up, and having the host do things.
+ *
+ * How it works. When a companion is attached its identity and limits are read, and do not change
+ * any more. From then on requests go by the ring (ring.c), from any context. CONTROL is written
+ * with @control held, which can sleep. While the device is reset it is paused, and requests fail;
+ * afterwards it is resumed, and the nonce tells the host that this is still the same kernel.
+ * Withdrawing is final.
+ */
 
 #include <linux/random.h>
 
@@ -113,7 +121,7 @@ void gw_companion_pause(struct gw_companion *c)
 	unsigned long flags;
 
 	mutex_lock(&c->control);
-	/* the lock that those hold who ask, so nobody is at it when this returns */
+	/* whoever asks holds this lock, so nobody is asking when this returns */
 	spin_lock_irqsave(&c->rings.lock, flags);
 	WRITE_ONCE(c->paused, true);
 	spin_unlock_irqrestore(&c->rings.lock, flags);

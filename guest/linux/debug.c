@@ -101,7 +101,7 @@ void gw_debug_add(struct gw_pair *p)
 	debugfs_create_file("blocks", 0400, p->debugfs, p, &blocks_fops);
 }
 
-/* gw_debug_remove() - and no more; waits for who reads */
+/* gw_debug_remove() - show it no more; waits for whoever reads */
 void gw_debug_remove(struct gw_pair *p)
 {
 	debugfs_remove(p->debugfs);

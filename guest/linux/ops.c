@@ -2,6 +2,11 @@
 /*
  * The DMA operations of a function in mode windows. They are for functions whose memory needs no
  * preparation by the CPU; pair.c sees to that.
+ *
+ * How it works. A table of operations that keep no state of their own. Each finds the function's
+ * space by the place of the table that the device points to, and space.c maps the range. A list is
+ * mapped entry by entry, all of it or nothing. Coherent memory is pages that stay mapped for as long
+ * as they are allocated.
  */
 
 #include <linux/dma-map-ops.h>
@@ -232,7 +237,7 @@ static u64 op_get_required_mask(struct device *dev)
 	return DMA_BIT_MASK(space_of(dev)->companion->iova_bits);
 }
 
-/* If the host places what is mapped where the mask wants it, some place there will do. */
+/* Where the host keeps to the mask, it is enough that a granule lies below that. */
 static int op_dma_supported(struct device *dev, u64 mask)
 {
 	const struct gw_companion *c = space_of(dev)->companion;

@@ -534,7 +534,7 @@ void gw_pair_remove(struct gw_pair *p)
 {
 	struct pci_dev *pdev;
 
-	/* from here on, who binds is refused */
+	/* from here on a function that is bound is refused memory */
 	mutex_lock(&gw_pairs_lock);
 	p->leaving = true;
 	pdev = pci_dev_get(p->function);

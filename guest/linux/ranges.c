@@ -491,7 +491,7 @@ static int ranges_append(struct gw_ranges *r, struct gw_extent *e)
 {
 	struct bus_dma_region *m = r->map;
 
-	/* what was left of one that has gone has no place that anything could be at */
+	/* skip what was left of extents that have gone: no address is in that */
 	for (; m->size && m->cpu_start != PHYS_ADDR_MAX - m->size; m++)
 		;
 	if (m - r->map >= 2 * MAX_EXTENTS)

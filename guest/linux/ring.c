@@ -2,7 +2,7 @@
 /*
  * Requests by ring.
  *
- * How it works. Who submits holds the lock, with interrupts off, until the host has answered
+ * How it works. Whoever submits holds the lock, with interrupts off, until the host has answered
  * everything, so only one batch is under way. While the host polls, a batch is answered without
  * leaving the guest; when it does not, sq_event asks for a doorbell, and that write returns when
  * the batch is done. Should the host have stopped polling without saying so, we lose patience and

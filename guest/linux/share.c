@@ -17,7 +17,7 @@
 
 #define MAX_RANGES	65536
 
-/* An open file. The list is made entry by entry, so of all files only one makes one at a time. */
+/* An open file. A list is made entry by entry, so only one file makes one at a time. */
 struct gw_share_file {
 	struct mutex lock;
 	struct gw_pair *pair;	/* NULL: nothing is shared yet */
