@@ -150,8 +150,8 @@ struct gw_vm_memory {
  * @devfn: plan pool: where the guest sees the function on the host bridge's bus
  * @pool:  bytes; 0: by the kind of device
  *
- * Under plan paravirt, for a guest that boots from a device tree, the zone is made to fit; under plan
- * direct this does nothing.
+ * Under plan paravirt, for a guest that boots from a device tree, the zone is made to fit; under
+ * plan direct this does nothing.
  *
  * Return: 0; as gw_window_open(), gw_window_share(), gw_pools_open() and gw_pools_add(). Logged.
  */

@@ -59,8 +59,8 @@ bool gw_guest_function_had_bar(struct gw_guest_function *gf, gw_gpa at);
 /**
  * gw_guest_function_spent() - can nobody have it any more?
  *
- * So it is under plans window and pool when the VMM whose memory was made has let go and ended, or cannot
- * be told from another.
+ * So it is under plans window and pool when the VMM whose memory was made has let go and ended, or
+ * cannot be told from another.
  */
 bool gw_guest_function_spent(struct gw_guest_function *gf);
 
@@ -73,8 +73,8 @@ int gw_guest_function_bar(struct gw_guest_function *gf, unsigned int bar, gw_gpa
 
 /**
  * struct gw_guest_watch - who shares memory of the function
- * @decode: its memory decodes from now on; or is about not to, by the guest's own write, a reset, or
- *          as its VMM goes: when this returns for @on false, nobody may use it any more
+ * @decode: its memory decodes from now on; or is about not to, by the guest's own write, a reset,
+ *          or as its VMM goes: when this returns for @on false, nobody may use it any more
  *
  * Called with the function's lock held: it does nothing to the function.
  */

@@ -12,7 +12,8 @@ extern "C" {
 #endif
 
 /**
- * struct gw_zone - plan paravirt: memory where a guest's kernel is to allocate what devices must reach
+ * struct gw_zone - plan paravirt: memory where a guest's kernel is to allocate what devices must
+ * reach
  * @gpa:  where guest RAM begins
  * @size: bytes; 0: the kernel need not be told
  */
@@ -37,7 +38,8 @@ void gw_zone_fit(struct gw_zone *z, gw_gpa gpa, uint64_t ram, uint64_t budget);
  * A node of no device, whose dma-ranges (Devicetree Specification 2.3.9) end where the zone does: a
  * kernel for arm64 has its lowest zone end there.
  *
- * Return: 0; -EEXIST it has one, -EINVAL not a device tree, -ENOSPC, or -errno of the files; logged.
+ * Return: 0; -EEXIST it has one, -EINVAL not a device tree, -ENOSPC, or -errno of the files;
+ * logged.
  */
 int gw_fdt_add_zone(const char *in, const char *out, const struct gw_zone *z, struct gw_log *log);
 

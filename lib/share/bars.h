@@ -28,7 +28,8 @@ struct gw_share_bars_options {
 };
 
 /**
- * gw_share_bars_new() - connect to the broker, and publish them; nobody maps them before they decode
+ * gw_share_bars_new() - connect to the broker, and publish them; nobody maps them before they
+ * decode
  *
  * Return: 0; -ENOENT the function has no such BAR; as gw_share_cookie(), gw_exporter_link_new() and
  * gw_exporter_link_publish().

@@ -11,15 +11,15 @@
  * How it works: the hops from the provider up, and from the client up, end at the first bridge
  * that is above both, or at the root bus. Both rules then read the same hops.
  *
- * Classic: any hop that redirects anything sends all of it up to the root complex. Without a
- * bridge above both, no hop is asked. Strict: only the two hops right below the common bridge have
- * a choice; requests come in at the client's and are subject to its RR and EC, completions come in
- * at the provider's and are subject to its CR (PCIe 5.0, 6.12.1). But that functions of one device
- * have a way to each other at all, nothing says; the only way that is known to be is by the port
- * above them, if it forwards upstream what it gets from below and is for below (UF), and then by
- * the root complex. Whatever goes by way of the root complex passes each port above both functions
- * twice, and so every such port must forward upstream. Upstream ports and bridges have no such
- * control, and always do.
+ * Classic: any hop that redirects anything sends all of it up to the root complex. Without a bridge
+ * above both, no hop is asked. Strict: only the two hops right below the common bridge have a
+ * choice; requests come in at the client's and are subject to its RR and EC, completions come in at
+ * the provider's and are subject to its CR (PCIe 5.0, 6.12.1). But nothing says that functions of
+ * one device have a way to each other at all; the only way that is known is by the port above them,
+ * if it forwards upstream what it gets from below and is for below (UF), and then by the root
+ * complex. Whatever goes by way of the root complex passes each port above both functions twice,
+ * and so every such port must forward upstream. Upstream ports and bridges have no such control,
+ * and always do.
  */
 
 #define REDIRECT	(GW_ACS_RR | GW_ACS_CR | GW_ACS_EC)
@@ -42,7 +42,7 @@ static bool forwards(const struct gw_pci_node *port)
 	return port->acs.state == GW_ACS_PRESENT && port->acs.ctrl & GW_ACS_UF;
 }
 
-/* The first port from @n on up that sends nothing up again which came down to what is below it. */
+/* The first port from @n upwards that does not forward upstream, or of which that is not known. */
 static const struct gw_pci_node *dead_end(const struct gw_pci_node *n)
 {
 	for (; n; n = n->up) {

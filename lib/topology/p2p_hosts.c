@@ -22,7 +22,7 @@
 #define MAX_FILE	(256u << 10)
 #define ANY_DEVICE	0x10000u
 
-/* A host bridge by identity, or, if @cpu is set, every one of a processor. */
+/* A host bridge by identity, or, if @cpu is set, all host bridges of a processor. */
 struct rule {
 	char cpu[16];
 	unsigned int vendor, device, family;

@@ -79,7 +79,7 @@ enum gw_passable gw_passable(struct gw_topology *t, struct gw_pci_node *n, struc
 
 	if (gw_passable_never(n))
 		return GW_PASSABLE_NEVER;
-	/* the function's own node alone does not count: it may be there without an IOMMU */
+	/* the function's own node does not tell: it may be there without an IOMMU */
 	if (n->group < 0)
 		return GW_PASSABLE_NO_GROUP;
 	if (no_iommu(t, n))

@@ -13,11 +13,11 @@
 #include "base/util.h"
 
 /*
- * How it works: where a function is says the text of its link in bus/pci/devices, such as
+ * How it works: the text of a function's link in bus/pci/devices says where it is, such as
  * ../../../devices/pci0000:00/0000:00:1c.0/0000:01:00.0, so one readlink(2) finds it and all the
- * bridges above it. A node is made with the node above it at hand, which is older and never
- * changes its place; so whatever the links say, no chain of bridges is a loop. A second link that
- * puts a known function elsewhere is refused.
+ * bridges above it. A node is made with the node above it at hand, which is older and never changes
+ * its place; so whatever the links say, no chain of bridges is a loop. A second link that puts a
+ * known function elsewhere is refused.
  */
 
 static uint64_t addr_key(const struct gw_pci_addr *a)

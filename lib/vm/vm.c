@@ -59,8 +59,8 @@ static int sim_option(void *host, const char *key, const char *value, struct gw_
 }
 
 /*
- * What messages call it: as the user did, as far as that fits, so that devices of several processes are
- * told apart; and which one, where several are called so.
+ * What messages call it: as the user did, as far as that fits, so that devices of several processes
+ * are told apart; and which one, where several are called so.
  */
 static void device_label(const struct gw_vm *vm, const char *device, char label[GW_SIM_NAME])
 {
