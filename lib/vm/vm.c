@@ -65,13 +65,13 @@ static int sim_option(void *host, const char *key, const char *value, struct gw_
 static void device_label(const struct gw_vm *vm, const char *device, char label[GW_SIM_NAME])
 {
 	const struct gw_vm_function *f;
-	size_t len = strlen(device);
+	size_t len = strlen(device), comma = LABEL_MAX;
 	char word[GW_SIM_NAME];
 
-	while (len > LABEL_MAX) {
-		const char *comma = memrchr(device, ',', len);
-
-		len = comma ? (size_t)(comma - device) : LABEL_MAX;
+	if (len > LABEL_MAX) {
+		while (comma && device[comma] != ',')
+			comma--;
+		len = comma ? comma : LABEL_MAX;
 	}
 	snprintf(word, sizeof(word), "%.*s", (int)len, device);
 	gw_quote(word, label, GW_SIM_NAME);
