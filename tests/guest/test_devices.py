@@ -55,5 +55,17 @@ def no_room_for_the_backing_file(work):
         guest.expect("No space left on device" in run.stderr(), "gangway does not say why")
 
 
+def memory_of_a_disk(work):
+    """Linux publishes the controller memory buffer as peer memory, and does I/O from and to it."""
+    # the kernel takes what is aligned to 2 MiB only
+    with work.run("p2pmem", [f"sim:nvme,file={work.path('disk.img')},size=64M,cmb=2M"],
+                  ["--memory", "512M", "--host-option", "caller-iova=on"], fio=True) as run:
+        run.finish()
+        size, least = int(run.values["size"]), int(run.values["least"])
+        guest.expect(size == 2 * guest.MIB and run.values["published"] == "1", str(run.values))
+        guest.expect(least <= int(run.values["available"]) - 65536,
+                     f"no buffer of fio's was in the memory: {run.values}")
+
+
 if __name__ == "__main__":
-    sys.exit(guest.main([tools, two_functions, no_room_for_the_backing_file]))
+    sys.exit(guest.main([tools, two_functions, no_room_for_the_backing_file, memory_of_a_disk]))
