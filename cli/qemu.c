@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -21,6 +23,8 @@
  * it kills the process group of a QEMU that is being asked. So qemu_wait() has the kernel forget a
  * QEMU's number only while no thread ends the process: until then the number cannot be another's.
  */
+
+#define ASK_MS	30000	/* that one which is asked something may take */
 
 /*
  * The process group of a QEMU that is asked something, which may be a script with a QEMU of its
@@ -133,9 +137,27 @@ void qemu_end_asked(void)
 	wait_ended(pid);
 }
 
+/* Give up one that is asked and does not answer, with whatever it started. Return: 0; -ETIMEDOUT */
+static int wait_answer(pid_t pid)
+{
+	struct pollfd p = { .fd = pidfd_open(pid, 0), .events = POLLIN };
+	int n;
+
+	if (p.fd < 0)
+		return 0;	/* an older kernel */
+	do {
+		n = poll(&p, 1, ASK_MS);
+	} while (n < 0 && errno == EINTR);
+	close(p.fd);
+	if (n)
+		return 0;
+	kill(-pid, SIGKILL);
+	return -ETIMEDOUT;
+}
+
 int qemu_wait(pid_t pid)
 {
-	int status;
+	int late = pid == atomic_load(&asked) ? wait_answer(pid) : 0, status;
 
 	wait_ended(pid);
 	while (atomic_load(&ending))
@@ -145,6 +167,8 @@ int qemu_wait(pid_t pid)
 		if (errno != EINTR)
 			return 127;
 	}
+	if (late)
+		return late;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
@@ -163,17 +187,19 @@ static bool begins_with_text(int fd, const char *text)
 /*
  * Does it exist and know the client side of vfio-user? QEMU does since 10.1. Its exit status
  * does not tell: it is 0 for devices that are not known, too.
+ *
+ * Return: 0; -ENODEV it does not; -ETIMEDOUT it does not answer (logged).
  */
-static bool knows_vfio_user(const char *path, bool sandbox, struct gw_log *log)
+static int knows_vfio_user(const char *path, bool sandbox, struct gw_log *log)
 {
 	int out = memfd_create("qemu", MFD_CLOEXEC);
 	struct qemu_args a = { 0 };
-	bool usable = false;
+	int ret = -ENODEV;
 	pid_t pid;
 
 	if (out < 0) {
 		gw_err(log, "cannot look at %s: %s", path, strerror(errno));
-		return false;
+		return ret;
 	}
 	qemu_args_add(&a, "%s", path);
 	if (sandbox) {
@@ -184,20 +210,24 @@ static bool knows_vfio_user(const char *path, bool sandbox, struct gw_log *log)
 	qemu_args_add(&a, "vfio-user-pci,help");
 	pid = qemu_spawn(&a, -1, out, log);
 	if (pid > 0)
-		usable = !qemu_wait(pid) && begins_with_text(out, "vfio-user-pci options");
+		ret = qemu_wait(pid);
+	if (ret == -ETIMEDOUT)
+		gw_err(log, "%s does not say within %d seconds which devices it has", path, ASK_MS / 1000);
+	else if (ret || !begins_with_text(out, "vfio-user-pci options"))
+		ret = -ENODEV;
 	qemu_args_fini(&a);
 	close(out);
-	return usable;
+	return ret;
 }
 
-static bool qemu_usable(const char *path, struct gw_log *log)
+static int qemu_usable(const char *path, struct gw_log *log)
 {
 	return knows_vfio_user(path, false, log);
 }
 
 bool qemu_sandboxes(const char *path, struct gw_log *log)
 {
-	return knows_vfio_user(path, true, log);
+	return !knows_vfio_user(path, true, log);
 }
 
 int qemu_version(const char *path, struct gw_log *log, char text[QEMU_VERSION_SIZE])
@@ -241,13 +271,17 @@ static int qemu_named(const char *named, const char *how, const char *binary, st
 {
 	char version[QEMU_VERSION_SIZE];
 	struct stat st;
+	int ret;
 
 	if (!stat(named, &st) && S_ISDIR(st.st_mode))
 		snprintf(path, PATH_MAX, "%s/%s", named, binary);
 	else
 		snprintf(path, PATH_MAX, "%s", named);
-	if (qemu_usable(path, log))
+	ret = qemu_usable(path, log);
+	if (!ret)
 		return 0;
+	if (ret == -ETIMEDOUT)
+		return -ENOENT;
 	if (qemu_version(path, log, version))
 		gw_err(log, "%s '%s': %s cannot be started as QEMU", how, named, path);
 	else
@@ -270,10 +304,10 @@ int qemu_find(const struct options *o, struct gw_log *log, char path[PATH_MAX])
 	if (env && *env)
 		return qemu_named(env, "$QEMU", binary, log, path);
 	snprintf(path, PATH_MAX, "%s", binary);
-	if (qemu_usable(path, log))
+	if (!qemu_usable(path, log))
 		return 0;
 	snprintf(pattern, sizeof(pattern), "qemu/bin/%s", binary);
-	if (!cache_file(pattern, path) && qemu_usable(path, log))
+	if (!cache_file(pattern, path) && !qemu_usable(path, log))
 		return 0;
 	gw_err(log, "no usable %s: not the system's, none provisioned", binary);
 	gw_hint(log, "QEMU 10.1 or newer is needed; 'provision/qemu' of gangway's source fetches one, --qemu names one");

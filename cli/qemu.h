@@ -25,7 +25,13 @@ int qemu_find(const struct options *o, struct gw_log *log, char path[PATH_MAX]);
  */
 pid_t qemu_spawn(const struct qemu_args *a, int fd, int out, struct gw_log *log);
 
-/** qemu_wait() - Return: its exit status, 128 + N if signal N ended it */
+/**
+ * qemu_wait() - until it ends
+ *
+ * One whose output goes somewhere is given up after half a minute, with whatever it started.
+ *
+ * Return: its exit status, 128 + N if signal N ended it; -ETIMEDOUT it was given up.
+ */
 int qemu_wait(pid_t pid);
 
 /**

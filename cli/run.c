@@ -227,6 +227,8 @@ static int make_device_tree(struct run *r)
 	pid = qemu_spawn(&a, ram ? ram->fd : -1, out, r->log);
 	qemu_args_fini(&a);
 	ret = pid < 0 ? pid : qemu_wait(pid);
+	if (ret == -ETIMEDOUT)
+		gw_err(r->log, "QEMU does not get on with printing its device tree: given up");
 	if (ret > 0) {
 		gw_err(r->log, "QEMU cannot print its device tree (exit status %d)", ret);
 		repeat_output(r, out);

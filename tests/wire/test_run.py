@@ -61,6 +61,22 @@ def a_signal_ends_run_while_it_starts_and_nothing_is_left(rig):
 
 
 @test
+def a_qemu_that_does_not_answer_is_given_up_and_nothing_of_it_is_left(rig):
+    kernel = rig.path("kernel")
+    shutil.copy("/bin/true", kernel)
+    hangs = rig.path("qemu")
+    with open(hangs, "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\necho $$ >" + rig.path("asked") + "\nsleep 1000\nexit 1\n")
+    os.chmod(hangs, 0o755)
+    child = Child("run", [rig.gangway, "run", "sim:probe", "--qemu", hangs, "--kernel", kernel])
+    asked = wait_until("QEMU is asked", lambda: members(rig.path("asked")))
+    assert child.wait_exit(3 * TIMEOUT) == UNAVAILABLE, child.output
+    assert "does not say within 30 seconds which devices it has" in child.output, child.output
+    wait_until("it has ended, with what it started",
+               lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in asked))
+
+
+@test
 def memory_above_a_window_is_a_node_of_its_own(rig):
     kernel = rig.new_path("kernel")
     open(kernel, "w", encoding="utf-8").close()
