@@ -97,9 +97,9 @@ struct gw_vm_function {
  *
  * The caller watches what @fn->ops->gone() gives it, and then calls gw_guest_function_gone().
  *
- * Return: 0; -EINVAL @device is of another host than the first, there is no such "sim:" device or
- * option of it, or an option of the host makes no sense; -ENOENT the host has no such function,
- * -EBUSY it is in use, -EOPNOTSUPP the plan cannot work here, -ENOSPC too many, -EPROTO the
+ * Return: 0; -EINVAL @device is no name, is of another host than the first, there is no such "sim:"
+ * device or option of it, or an option of the host makes no sense; -ENOENT the host has no such
+ * function, -EBUSY it is in use, -EOPNOTSUPP the plan cannot work here, -ENOSPC too many, -EPROTO the
  * function contradicts itself, -ENOMEM, or as struct gw_host_ops open(). Logged.
  */
 int gw_vm_open(struct gw_vm *vm, const char *device, const struct gw_companion_options *companion,

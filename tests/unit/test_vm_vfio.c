@@ -54,7 +54,7 @@ static void each_error_of_an_open_is_told_apart(void **state)
 	struct gw_vm_function *f, *g;
 
 	assert_int_equal(gw_vm_open(vm, "0000:77:00.0", NULL, &f), -ENOENT);
-	assert_int_equal(gw_vm_open(vm, "teapot", NULL, &f), -ENOENT);
+	assert_int_equal(gw_vm_open(vm, "teapot", NULL, &f), -EINVAL);
 	assert_int_equal(gw_vm_open(vm, "sim:teapot", NULL, &f), -EINVAL);
 	assert_int_equal(gw_vm_open(vm, FUNCTION, NULL, &f), 0);
 	assert_int_equal(gw_vm_set_option(vm, "max-maps=7"), -EBUSY);
