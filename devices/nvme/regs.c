@@ -18,7 +18,10 @@ uint64_t gw_nvme_cap(const struct nvme *nv)
 	       (nv->cmb.size ? NVME_CAP_CMBS : 0);
 }
 
-/* A controller that cannot be disabled within CAP.TO is broken (3.1.5), until it is all the same. */
+/*
+ * A controller that cannot be disabled within CAP.TO is in a fatal state (3.1.5), until it is
+ * disabled after all.
+ */
 static uint32_t status(struct nvme *nv) GW_HOLDS(nv->regs.lock)
 {
 	if (nv->regs.disable_by && !nv->regs.disable_late && gw_now_ns() >= nv->regs.disable_by) {

@@ -33,7 +33,8 @@ struct nvme_regs {
 	bool en_fell GW_GUARDED_BY(lock), shn_rose GW_GUARDED_BY(lock);
 	uint32_t msix[NVME_NR_VECTORS * 4] GW_GUARDED_BY(lock);
 	uint64_t disable_ns;		/* CAP.TO; fixed */
-	uint64_t disable_by GW_GUARDED_BY(lock); /* ns: CC.EN fell, and the worker has until then; 0: it did not */
+	uint64_t disable_by GW_GUARDED_BY(lock); /* ns: CC.EN fell, and the worker has until then;
+						  * 0: it did not */
 	bool disable_late GW_GUARDED_BY(lock);	/* it took longer */
 	bool late_said GW_GUARDED_BY(lock);	/* and that is in the log, so its end is, too */
 	_Atomic uint32_t csts;

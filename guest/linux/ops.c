@@ -5,8 +5,8 @@
  *
  * How it works. A table of operations that keep no state of their own. Each finds the function's
  * space by the place of the table that the device points to, and space.c maps the range. A list is
- * mapped entry by entry, all of it or nothing. Coherent memory is pages that stay mapped for as long
- * as they are allocated.
+ * mapped entry by entry, all of it or nothing. Coherent memory is pages that stay mapped for as
+ * long as they are allocated.
  */
 
 #include <linux/dma-map-ops.h>

@@ -41,9 +41,9 @@
 #define GW_MAKES(...)		GW_LOCK_ATTRIBUTE(assert_capability(__VA_ARGS__))
 
 /*
- * Statements, for what clang cannot see: all others that could want the lock have gone, it is held by another name,
- * or what it guards changes with a second lock held as well, and that one is: so it may be read. They hold up to the
- * end of the function.
+ * Statements, for what clang cannot see: all others that could want the lock have gone, it is held
+ * by another name, or what it guards changes with a second lock held as well, and that one is: so
+ * it may be read. They hold up to the end of the function.
  */
 #define GW_ALONE(lock)		gw_lock_seen(&(lock))
 #define GW_HELD(lock)		gw_lock_seen(&(lock))
@@ -60,7 +60,9 @@ static inline void gw_lock_seen_shared(const void *lock)
 	(void)lock;
 }
 
-/* Of a function that clang cannot follow. A comment in front of it says why, and why it is right. */
+/*
+ * Of a function that clang cannot follow. A comment in front of it says why, and why it is right.
+ */
 #define GW_UNPROVED		GW_LOCK_ATTRIBUTE(no_thread_safety_analysis)
 
 #ifdef GW_PROVE_LOCKS

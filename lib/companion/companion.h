@@ -108,7 +108,10 @@ struct gw_companion {
 	pthread_cond_t kick;
 };
 
-/* All calls below, and in the headers of the parts, are for the front end's thread, unless they say otherwise. */
+/*
+ * All calls below, and in the headers of the parts, are for the front end's thread, unless they say
+ * otherwise.
+ */
 
 /** gw_companion_status() - what the guest is told of -errno; any thread */
 uint32_t gw_companion_status(int err);

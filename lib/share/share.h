@@ -126,7 +126,10 @@ void gw_exporter_put(struct gw_exporter *x) GW_UNLOCKS(x->lock);
 /** gw_export_put() - likewise, of an export's; its last takes it off its exporter */
 void gw_export_put(struct gw_exporter *x, struct gw_export *e) GW_UNLOCKS(x->lock);
 
-/** gw_negotiate() - fill in matches and steps of what nobody else has yet. Return: 0; -errno, and @reason */
+/**
+ * gw_negotiate() - fill in matches and steps of what nobody else has yet. Return: 0; -errno, and
+ * @reason
+ */
 int gw_negotiate(struct gw_attachment *a, char reason[GW_SHARE_REASON]);
 
 /* What a backing can do, as the exporter's data[1]; its data[0] is the BAR. */

@@ -12,7 +12,10 @@
  * @dir is a folder's descriptor, or AT_FDCWD.
  */
 
-/** gw_treefile_head() - as much of its beginning as @text takes. Return: bytes, without the NUL; errors as gw_regular_open() */
+/**
+ * gw_treefile_head() - as much of its beginning as @text takes. Return: bytes, without the NUL;
+ * errors as gw_regular_open()
+ */
 int gw_treefile_head(int dir, const char *path, char *text, size_t size);
 
 /** gw_treefile_text() - all of it, to be freed. Return: 0; -EFBIG @max bytes or more; -errno */

@@ -62,7 +62,8 @@ struct gw_client {
 	pthread_mutex_t lock;		/* innermost */
 	pthread_cond_t done;		/* a call is done, or the outbox has become empty */
 	pthread_t thread GW_GUARDED_BY(lock);	/* the connection thread, while there is a client */
-	int fd GW_GUARDED_BY(lock);	/* -1 without a client; changes in the connection thread only */
+	int fd GW_GUARDED_BY(lock);	/* -1 without a client; changes in the connection thread
+					 * only */
 	struct gw_vmm vmm GW_GUARDED_BY(lock);	/* who is at the other end; likewise */
 	struct gw_outbox out GW_GUARDED_BY(lock);
 	LIST_HEAD(, gw_call) calls GW_GUARDED_BY(lock);

@@ -75,7 +75,8 @@ static void device_label(const struct gw_vm *vm, const char *device, char label[
 	}
 	snprintf(word, sizeof(word), "%.*s", (int)len, device);
 	gw_quote(word, label, GW_SIM_NAME);
-	GW_READABLE(vm->lock);	/* functions come and go in calls that name the VM, as this is: one at a time */
+	GW_READABLE(vm->lock);	/* functions come and go in calls that name the VM, as this is: one
+				 * at a time */
 	for (f = vm->functions; f; f = f->next)
 		if (!strcmp(f->fn->info.name, label)) {
 			snprintf(label + strlen(label), GW_SIM_NAME - strlen(label), "#%u", vm->nr_sim + 1);

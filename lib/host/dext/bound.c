@@ -216,7 +216,7 @@ static void answer_locked(struct bound *b, struct worker *w) GW_HOLDS(b->lock)
 	if (b->inner)
 		pay_locked(b, false);
 	b->left--;
-	if (w->q.kind == CALL_ASYNC && w->q.result) {	/* who waits may ask anew from inside */
+	if (w->q.kind == CALL_ASYNC && w->q.result) {	/* whoever waits may ask anew from inside */
 		pthread_mutex_unlock(&b->lock);
 		wait_done(w->q.wait, w->q.result);
 		pthread_mutex_lock(&b->lock);

@@ -57,7 +57,8 @@ struct gw_sim {
 
 	pthread_mutex_t vfs_lock;	/* held while virtual functions appear or vanish */
 	pthread_mutex_t lock;
-	struct gw_sim_function **fn GW_GUARDED_BY(lock);	/* each stays until the host is freed */
+	struct gw_sim_function **fn GW_GUARDED_BY(lock);	/* each stays until the host is
+								 * freed */
 	size_t nr GW_GUARDED_BY(lock);
 	bool opened GW_GUARDED_BY(lock);	/* limits are fixed from now on */
 	struct gw_bus_space space GW_GUARDED_BY(lock);

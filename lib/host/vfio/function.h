@@ -20,8 +20,8 @@
  * @slot:   its bit among the users of @space; it stays
  * @lock:   held for reading by all that use the descriptor, for writing to give it up. Taken under
  *          the host's lock, over the space's
- * @gone:   it was given up: @device and @space are no more. These change with both locks held, so the
- *          host's is enough to look
+ * @gone:   it was given up: @device and @space are no more. These change with both locks held, so
+ *          the host's is enough to look
  * @claimed: a VMM has it, which is the owner of @space; changed under the host's lock
  */
 struct gw_vfio_function {
