@@ -200,6 +200,33 @@ static void access_to_what_was_taken_back_is_refused_and_recorded(void **state)
 	gw_gpu_card_put(c);
 }
 
+static int in_callback[2];
+
+static void read_then(void *opaque, struct gpu_card *c, unsigned int vf, bool on)
+{
+	struct gpu_share share;
+	char byte;
+
+	gw_gpu_share(c, vf, &share);
+	in_callback[on] = gw_gpu_read(c, share.extent[0].at, &byte, 1);
+}
+
+/* Whoever is told lets go by its own accesses, which are not stale yet. */
+static void memory_is_there_until_who_watches_has_let_go(void **state)
+{
+	const struct gpu_watch watch = { .decode = read_then };
+	struct gpu_card *c = card_with("vram=16M,vfs=2,share=2M");
+
+	gw_gpu_watch(c, &watch);
+	in_callback[0] = in_callback[1] = -1;
+	gw_gpu_set_live(c, 1, true);
+	assert_int_equal(in_callback[1], 0);
+	gw_gpu_set_live(c, 1, false);
+	assert_int_equal(in_callback[0], 0);
+	assert_int_equal(gw_gpu_stale(c, NULL, 0), 0);
+	gw_gpu_card_put(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -210,6 +237,7 @@ int main(void)
 		cmocka_unit_test(a_share_is_resized_when_idle_only),
 		cmocka_unit_test(wrong_extents_change_nothing),
 		cmocka_unit_test(access_to_what_was_taken_back_is_refused_and_recorded),
+		cmocka_unit_test(memory_is_there_until_who_watches_has_let_go),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
