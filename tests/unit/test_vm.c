@@ -467,7 +467,8 @@ struct thread {
 	uint64_t blocked;		/* signals, a bit each */
 };
 
-static void thread_look(unsigned long id, struct thread *t)
+/* Return: whether it is there; threads of ours that open a device end when they have. */
+static bool thread_look(unsigned long id, struct thread *t)
 {
 	char path[64], line[128];
 	FILE *f;
@@ -481,6 +482,7 @@ static void thread_look(unsigned long id, struct thread *t)
 	}
 	if (f)
 		fclose(f);
+	return *t->name;
 }
 
 static unsigned int threads_look(struct thread *t, unsigned int room)
@@ -517,8 +519,11 @@ static void the_programs_signals_stay_the_programs(void **state)
 		if (k < nr_before)
 			continue;
 		/* while it is being started it has another name, or blocks all there is */
-		for (; strncmp(t[i].name, "gw-", 3) != 0 || t[i].blocked >> (SIGSEGV - 1) & 1; sched_yield())
-			thread_look(t[i].id, &t[i]);
+		while (thread_look(t[i].id, &t[i]) && (strncmp(t[i].name, "gw-", 3) != 0 ||
+						       t[i].blocked >> (SIGSEGV - 1) & 1))
+			sched_yield();
+		if (!*t[i].name)
+			continue;
 		ours++;
 		for (int sig = 1; sig < 32; sig++)
 			if (sig != SIGKILL && sig != SIGSTOP)
