@@ -178,6 +178,26 @@ def qemu_is_killed_in_the_middle_of_writes_and_the_next_one_reads_whole_blocks(r
 
 
 @test
+def shadow_doorbells_end_with_their_vmm(rig):
+    """The next one rings, and has the same memory for something else."""
+    daemon, _ = disk(rig)
+    drive = nvme.Nvme(rig.qemu(daemon.socket))
+    shadow = drive.memory + 32 * nvme.PAGE
+    drive.qtest.fill(shadow, 2 * nvme.PAGE, 0)
+    drive.admin.run(nvme.DOORBELL_BUFFERS, prp1=shadow, prp2=shadow + nvme.PAGE)
+    drive.qemu.kill()
+    daemon.wait_gone(1)
+    drive = nvme.Nvme(rig.qemu(daemon.socket))
+    ram, wanted = drive.qemu.machine.ram, data(1, MIB)
+    drive.qtest.fill(shadow, 2 * nvme.PAGE, 0xff)
+    drive.qtest.write(ram + BUFFER, wanted)
+    drive.transfer(nvme.WRITE, 0, ram + BUFFER, MIB)
+    drive.transfer(nvme.READ, 0, ram + 2 * BUFFER, MIB)
+    assert drive.qtest.read(ram + 2 * BUFFER, MIB) == wanted
+    assert drive.qtest.read(shadow, 2 * nvme.PAGE) == b"\xff" * 2 * nvme.PAGE
+
+
+@test
 def the_server_ends_in_the_middle_of_writes_and_leaves_whole_blocks(rig):
     old, new, size = b"\x11" * 512, b"\x22" * 512, 128 * 1024
     for ram in ("memfd", "anonymous"):
