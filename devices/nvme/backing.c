@@ -14,9 +14,10 @@
 #include "options.h"
 #include "resident.h"
 
+/* O_EXCL has the kernel refuse a device that is mounted, or part of another; it is nothing to a file. */
 static int open_file(const struct nvme_options *o, struct gw_log *log)
 {
-	int fd = open(o->file, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	int fd = open(o->file, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_EXCL);
 	int err = errno;
 
 	if (fd >= 0)
@@ -34,7 +35,21 @@ static int open_file(const struct nvme_options *o, struct gw_log *log)
 		gw_hint(log, "make it readable and writable for the user that runs gangway");
 	else if (err == EISDIR)
 		gw_hint(log, "name a file in that folder");
+	else if (err == EBUSY)
+		gw_hint(log, "it is mounted, or part of another device, of this machine");
 	return -err;
+}
+
+/* Two guests on one disk would ruin it. File systems that know no locks are taken without. */
+static int lock_file(int fd, const struct nvme_options *o, struct gw_log *log)
+{
+	struct flock all = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	if (!fcntl(fd, F_OFD_SETLK, &all) || (errno != EAGAIN && errno != EACCES))
+		return 0;
+	gw_err(log, "nvme: backing file %s is in use by another program", o->file);
+	gw_hint(log, "a disk is for one guest at a time: end the other, or copy the file");
+	return -EBUSY;
 }
 
 static int device_size(int fd, uint64_t *size)
@@ -114,7 +129,9 @@ int gw_nvme_backing_open(struct nvme_backing *b, const struct nvme_options *o,
 
 	if (fd < 0)
 		return fd;
-	ret = check_file(fd, o, log, &b->size);
+	ret = lock_file(fd, o, log);
+	if (!ret)
+		ret = check_file(fd, o, log, &b->size);
 	if (ret)
 		goto close_fd;
 	/* it was there so that a FIFO cannot block us; the ring takes it as "fail, do not wait" */

@@ -114,6 +114,22 @@ static void a_file_of_odd_size_is_used_up_to_its_last_whole_block(void **state)
 	rig_close(r);
 }
 
+static void a_file_is_for_one_disk_at_a_time(void **state)
+{
+	struct gw_endpoint *ep = NULL;
+	char path[128], opts[160];
+
+	make_file("one", 1 << 20, 0600, path);
+	snprintf(opts, sizeof(opts), "file=%s", path);
+	for (int round = 0; round < 2; round++) {
+		assert_int_equal(gw_nvme_type.make(opts, &log_to_us, &ep), 0);
+		assert_int_equal(refused("file=%s", path), -EBUSY);
+		assert_non_null(strstr(heard, "in use by another"));
+		ep->ops->free(ep);
+	}
+	unlink(path);
+}
+
 static void files_that_cannot_serve_are_refused(void **state)
 {
 	char path[128];
@@ -210,6 +226,7 @@ int main(void)
 		cmocka_unit_test(options_that_make_no_sense_are_named),
 		cmocka_unit_test(a_missing_file_needs_a_size),
 		cmocka_unit_test(a_file_keeps_its_data_when_it_grows),
+		cmocka_unit_test(a_file_is_for_one_disk_at_a_time),
 		cmocka_unit_test(a_file_of_odd_size_is_used_up_to_its_last_whole_block),
 		cmocka_unit_test(files_that_cannot_serve_are_refused),
 		cmocka_unit_test(a_file_that_cannot_be_written_is_refused),

@@ -155,7 +155,7 @@ static void one_that_makes_none_leaves_ranges_and_copies(void **state)
 	struct gw_remote_share *s;
 	struct gw_share_step step;
 	struct gw_bar_cursor c;
-	struct gw_bar_run run;
+	struct gw_bar_run run = { 0 };
 	bool said = false;
 	struct world w;
 	void *at;

@@ -16,6 +16,7 @@ import pci
 import probe
 from child import wait_until
 from client import Client, Refused
+from command import FAILED, TAKES, gangway
 from qemu import MIB
 from runner import main, test
 
@@ -364,6 +365,19 @@ def bus_mastering_goes_off_while_the_disk_stalls_and_on_when_it_is_back(rig):
         drive.enable(pci.COMMAND_MASTER)
         assert drive.io.complete()[1] == 0, "the write has ended, and is told of now"
         assert first_block(drive) == data(2, 4096)
+
+
+@freezing
+def a_device_that_is_mounted_is_no_disk_for_a_guest(rig):
+    disks = Frozen(rig)
+    try:
+        device = subprocess.run(["findmnt", "-no", "SOURCE", disks.folder], capture_output=True,
+                                text=True, check=True).stdout.strip()
+        status, _, err = gangway(rig, "serve", f"sim:nvme,file={device}", *TAKES,
+                                 "--socket", rig.path("s"))
+        assert status == FAILED and "it is mounted" in err, err
+    finally:
+        disks.close()
 
 
 @freezing
