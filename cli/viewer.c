@@ -72,6 +72,14 @@ static bool is_buffer(const struct gw_share_item *item)
 	return !strncmp(item->label, "buffer", strlen("buffer"));
 }
 
+/* Memory of other kinds is shared by the same VM, and has a label of another form. */
+static bool is_screen(const struct gw_share_item *item)
+{
+	struct picture p;
+
+	return picture_parse(item->label, &p);
+}
+
 /* Are the two the same thing among those that a VM shares? */
 static bool same(const struct gw_share_item *a, const struct gw_share_item *b)
 {
@@ -92,7 +100,7 @@ static int find(struct viewer *v, const char *which, struct gw_share_item *item)
 		return ret;
 	ret = -ENOENT;
 	for (size_t i = 0; i < nr && ret; i++) {
-		bool by_name = !strcmp(list[i].vm, which) && !is_buffer(&list[i]);
+		bool by_name = !strcmp(list[i].vm, which) && is_screen(&list[i]);
 
 		if (!by_name && (*end || !*which || list[i].number != number))
 			continue;
