@@ -220,11 +220,6 @@ static int knows_vfio_user(const char *path, bool sandbox, struct gw_log *log)
 	return ret;
 }
 
-static int qemu_usable(const char *path, struct gw_log *log)
-{
-	return knows_vfio_user(path, false, log);
-}
-
 bool qemu_sandboxes(const char *path, struct gw_log *log)
 {
 	return !knows_vfio_user(path, true, log);
@@ -277,7 +272,7 @@ static int qemu_named(const char *named, const char *how, const char *binary, st
 		snprintf(path, PATH_MAX, "%s/%s", named, binary);
 	else
 		snprintf(path, PATH_MAX, "%s", named);
-	ret = qemu_usable(path, log);
+	ret = knows_vfio_user(path, false, log);
 	if (!ret)
 		return 0;
 	if (ret == -ETIMEDOUT)
@@ -304,10 +299,10 @@ int qemu_find(const struct options *o, struct gw_log *log, char path[PATH_MAX])
 	if (env && *env)
 		return qemu_named(env, "$QEMU", binary, log, path);
 	snprintf(path, PATH_MAX, "%s", binary);
-	if (!qemu_usable(path, log))
+	if (!knows_vfio_user(path, false, log))
 		return 0;
 	snprintf(pattern, sizeof(pattern), "qemu/bin/%s", binary);
-	if (!cache_file(pattern, path) && !qemu_usable(path, log))
+	if (!cache_file(pattern, path) && !knows_vfio_user(path, false, log))
 		return 0;
 	gw_err(log, "no usable %s: not the system's, none provisioned", binary);
 	gw_hint(log, "QEMU 10.1 or newer is needed; 'provision/qemu' of gangway's source fetches one, --qemu names one");

@@ -100,9 +100,10 @@ static int find(struct viewer *v, const char *which, struct gw_share_item *item)
 		return ret;
 	ret = -ENOENT;
 	for (size_t i = 0; i < nr && ret; i++) {
-		bool by_name = !strcmp(list[i].vm, which) && is_screen(&list[i]);
+		bool by_number = *which && !*end && list[i].number == number;
 
-		if (!by_name && (*end || !*which || list[i].number != number))
+		if (!(is_screen(&list[i]) && (by_number || !strcmp(list[i].vm, which))) &&
+		    !(is_buffer(&list[i]) && by_number))
 			continue;
 		*item = list[i];
 		ret = 0;

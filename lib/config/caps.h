@@ -25,7 +25,6 @@ static inline void gw_pci_put(uint8_t *cfg, unsigned int off, unsigned int width
 }
 
 /* Starts are on dwords: no more than this can be told apart. */
-#define GW_PCI_MAX_CAPS		((GW_PCI_CFG_SIZE_CONV - GW_PCI_CAPS_FIRST) / 4)
 #define GW_PCI_MAX_EXT_CAPS	((GW_PCI_CFG_SIZE - GW_PCI_EXT_FIRST) / 4)
 
 /** One capability. @room is the bytes up to the next one, in address order, or the end. */

@@ -99,7 +99,7 @@ static void a_list_may_fill_all_there_is(void **state)
 	for (unsigned int off = 0x40; off < 0x100; off += 4)
 		cap(off, 9, (uint8_t)(off + 4));
 	gw_pci_caps_walk(cfg, &caps);
-	assert_int_equal(caps.nr, GW_PCI_MAX_CAPS);
+	assert_int_equal(caps.nr, (0x100 - 0x40) / 4);
 	assert_false(caps.broken);
 	for (unsigned int off = 0x100; off < 0x1000; off += 4)
 		ext(off, 0xb, (off + 4) & 0xfff);

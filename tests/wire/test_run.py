@@ -30,17 +30,27 @@ def members(path):
     return [pid, child] if child else None
 
 
+def hanging_qemu(rig, before="", asked="*"):
+    """A kernel, and a QEMU that does not answer what it is asked; its process id is in a file."""
+    kernel, hangs = rig.path("kernel"), rig.path("qemu")
+    shutil.copy("/bin/true", kernel)
+    with open(hangs, "w", encoding="utf-8") as file:
+        file.write(f"#!/bin/sh\n{before}case $* in {asked}) echo $$ >" + rig.path("asked") +
+                   "; sleep 1000; exit 1;; esac\n")
+    os.chmod(hangs, 0o755)
+    return kernel, hangs
+
+
+def all_end(asked):
+    wait_until("it has ended, with what it started",
+               lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in asked))
+
+
 @test
 def a_signal_ends_run_while_it_starts_and_nothing_is_left(rig):
     """While a host is slow, and while QEMU does not get on with its device tree."""
-    kernel = rig.path("kernel")
-    shutil.copy("/bin/true", kernel)
-    hangs = rig.path("qemu")
-    with open(hangs, "w", encoding="utf-8") as file:
-        file.write("#!/bin/sh\ncase $* in *help) echo vfio-user-pci options; exit;; esac\n"
-                   "case $* in *dumpdtb=*) echo $$ >" + rig.path("asked") +
-                   "; sleep 1000; exit 1;; esac\n")
-    os.chmod(hangs, 0o755)
+    kernel, hangs = hanging_qemu(rig, "case $* in *help) echo vfio-user-pci options; exit;; esac\n",
+                                 "*dumpdtb=*")
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         for options in (("--host-option", "call-delay-us=10000000"), ()):
             folder = rig.new_path("tmp")
@@ -56,24 +66,17 @@ def a_signal_ends_run_while_it_starts_and_nothing_is_left(rig):
             assert child.wait_exit() == 128 + number, child.output
             assert not os.listdir(folder)
             if not options:
-                wait_until("it has ended, with what it started",
-                           lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in asked))
+                all_end(asked)
 
 
 @test
 def a_qemu_that_does_not_answer_is_given_up_and_nothing_of_it_is_left(rig):
-    kernel = rig.path("kernel")
-    shutil.copy("/bin/true", kernel)
-    hangs = rig.path("qemu")
-    with open(hangs, "w", encoding="utf-8") as file:
-        file.write("#!/bin/sh\necho $$ >" + rig.path("asked") + "\nsleep 1000\nexit 1\n")
-    os.chmod(hangs, 0o755)
+    kernel, hangs = hanging_qemu(rig)
     child = Child("run", [rig.gangway, "run", "sim:probe", "--qemu", hangs, "--kernel", kernel])
     asked = wait_until("QEMU is asked", lambda: members(rig.path("asked")))
     assert child.wait_exit(3 * TIMEOUT) == UNAVAILABLE, child.output
     assert "does not say within 30 seconds which devices it has" in child.output, child.output
-    wait_until("it has ended, with what it started",
-               lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in asked))
+    all_end(asked)
 
 
 @test

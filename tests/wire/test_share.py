@@ -123,9 +123,9 @@ def a_disk_s_buffer_is_shared_and_its_registers_are_not(rig):
         lines = out.splitlines()
         assert code == OK and len(lines) == 2, out
         assert lines[1].split()[1] == "disks" and lines[1].endswith("1 MiB  BAR 2"), lines
-        # it is no picture
-        refused(rig, FAILED, ["disks"], "share", "show", lines[1].split()[0], "--png",
-                rig.path("png"), "--broker", broker)
+        for which in "disks", lines[1].split()[0]:      # it is no picture
+            refused(rig, FAILED, [f"there is no screen {which}"], "share", "show", which, "--png",
+                    rig.path("png"), "--broker", broker)
         children[1].signal(signal.SIGTERM)
         assert children[1].wait_exit() == OK
         code, out, _ = gangway(rig, "share", "list", "--broker", broker)
